@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/assembler.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/hash.h"
+#include "record/assembly.h"
+
+struct assembler *assembler_new(unsigned max, assembler_sink *sink, void *arg)
+{
+	struct assembler *a = calloc(1, sizeof(*a));
+	unsigned n = 64;
+
+	if (!a)
+		return NULL;
+	a->max = max ? max : ASSEMBLER_CONNECTIONS;
+	while (n < a->max)
+		n *= 2;
+	a->mask = n - 1;
+	a->sink = sink;
+	a->arg = arg;
+	a->buckets = calloc(n, sizeof(*a->buckets));
+	if (!a->buckets) {
+		free(a);
+		return NULL;
+	}
+	return a;
+}
+
+/* ---- the table: found by cookie, ordered by last use ---- */
+
+static struct connection **bucket_of(const struct assembler *a, uint64_t cookie)
+{
+	return &a->buckets[hash_mix(cookie) & a->mask];
+}
+
+static struct connection *find(const struct assembler *a, uint64_t cookie)
+{
+	struct connection *c = *bucket_of(a, cookie);
+
+	while (c && c->cookie != cookie)
+		c = c->chain;
+	return c;
+}
+
+static void unlink_age(struct assembler *a, struct connection *c)
+{
+	*(c->newer ? &c->newer->older : &a->newest) = c->older;
+	*(c->older ? &c->older->newer : &a->oldest) = c->newer;
+	c->newer = c->older = NULL;
+}
+
+static void link_newest(struct assembler *a, struct connection *c)
+{
+	c->older = a->newest;
+	*(a->newest ? &a->newest->newer : &a->oldest) = c;
+	a->newest = c;
+}
+
+static void forget(struct assembler *a, struct connection *c)
+{
+	struct connection **at = bucket_of(a, c->cookie);
+
+	while (*at != c)
+		at = &(*at)->chain;
+	*at = c->chain;
+	unlink_age(a, c);
+	exchange_forget_all(a, c);
+	free(c->http);
+	free(c);
+	a->used--;
+}
+
+static void insert(struct assembler *a, struct connection *c)
+{
+	struct connection **at = bucket_of(a, c->cookie);
+
+	c->chain = *at;
+	*at = c;
+	link_newest(a, c);
+	a->used++;
+}
+
+static struct connection *use(struct assembler *a, uint64_t cookie)
+{
+	struct connection *c = find(a, cookie);
+
+	if (c && c != a->newest) {
+		unlink_age(a, c);
+		link_newest(a, c);
+	}
+	return c;
+}
+
+void assembler_free(struct assembler *a)
+{
+	struct exchange *e;
+
+	if (!a)
+		return;
+	while (a->newest)
+		forget(a, a->newest);
+	while ((e = a->spare)) {
+		a->spare = e->next;
+		free(e);
+	}
+	free(a->buckets);
+	free(a);
+}
+
+/* ---- what is told of connections ---- */
+
+static void tell(struct assembler *a, const struct connection *c, enum journal_kind kind, uint32_t tid, uint64_t at_ns, int error,
+		 enum journal_end end)
+{
+	struct journal_record r;
+
+	memset(&r, 0, offsetof(struct journal_record, conn));
+	memset(&r.conn, 0, sizeof(r.conn));
+	r.commit = kind;
+	r.pid = c->pid;
+	r.tid = tid;
+	r.at_ns = at_ns;
+	r.connection = c->serial;
+	r.conn.cookie = c->cookie;
+	r.conn.error = error;
+	r.conn.role = c->role;
+	r.conn.end = end;
+	r.conn.mid_stream = kind == JOURNAL_OPEN && c->mid_stream;
+	r.conn.bytes_in = c->bytes[ASSEMBLER_IN];
+	r.conn.bytes_out = c->bytes[ASSEMBLER_OUT];
+	r.conn.local = c->local;
+	r.conn.peer = c->peer;
+	a->sink(a->arg, &r);
+}
+
+/* What an exchange under way is told when its connection ends in this way. */
+static int error_of_end(const struct connection *c, enum journal_end end)
+{
+	static const int errors[] = {
+		[JOURNAL_RESET] = ECONNRESET,
+		[JOURNAL_REFUSED] = ECONNREFUSED,
+		[JOURNAL_TIMEOUT] = ETIMEDOUT,
+		[JOURNAL_UNREACHABLE] = EHOSTUNREACH,
+		[JOURNAL_PEER_CLOSE] = JOURNAL_EOF,
+		[JOURNAL_EXITED] = JOURNAL_CLOSED,
+	};
+
+	if (c->error)
+		return c->error;
+	return (unsigned)end < sizeof(errors) / sizeof(errors[0]) && errors[end] ? errors[end] : JOURNAL_CLOSED;
+}
+
+static void end_connection(struct assembler *a, struct connection *c, uint32_t tid, enum journal_end end, int error, uint64_t at_ns)
+{
+	if (c->end) {
+		end = c->end;
+		error = c->error;
+	}
+	if (end == JOURNAL_LOCAL_CLOSE || end == JOURNAL_PEER_CLOSE || end == JOURNAL_EXITED)
+		stream_closed(a, c, at_ns);
+	exchange_close_all(a, c, error ? error : error_of_end(c, end), at_ns);
+	tell(a, c, JOURNAL_CLOSE, tid, at_ns, error, end);
+	forget(a, c);
+}
+
+static void evict(struct assembler *a, uint64_t at_ns)
+{
+	a->counts.evicted++;
+	end_connection(a, a->oldest, 0, JOURNAL_END_UNKNOWN, 0, at_ns);
+}
+
+/* ---- the interface ---- */
+
+bool assembler_knows(const struct assembler *a, uint64_t cookie)
+{
+	return find(a, cookie) != NULL;
+}
+
+void assembler_open(struct assembler *a, const struct assembler_moment *m, enum journal_role role, bool mid_stream,
+		    const struct addr *local, const struct addr *peer)
+{
+	struct connection *c = find(a, m->cookie);
+
+	if (c)
+		end_connection(a, c, 0, JOURNAL_END_UNKNOWN, 0, m->enter_ns);
+	if (a->used >= a->max)
+		evict(a, m->enter_ns);
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		a->counts.dropped++;
+		return;
+	}
+	c->cookie = m->cookie;
+	c->serial = ASSEMBLER_SERIAL | ++a->serials;
+	c->pid = c->user_pid = m->pid;
+	c->role = role;
+	c->mid_stream = mid_stream;
+	c->opened_ns = m->enter_ns;
+	c->local = *local;
+	c->peer = *peer;
+	insert(a, c);
+	tell(a, c, JOURNAL_OPEN, m->tid, m->enter_ns, 0, JOURNAL_END_UNKNOWN);
+}
+
+static void connect_failed(struct assembler *a, struct connection *c, const struct assembler_moment *m, int error,
+			   enum journal_end end)
+{
+	struct assembler_moment whole = *m;
+
+	whole.enter_ns = c->opened_ns;
+	if (error > 0)
+		tell(a, c, JOURNAL_CONNECTED, m->tid, m->exit_ns, error, JOURNAL_END_UNKNOWN);
+	exchange_not_sent(a, c, &whole, error);
+	tell(a, c, JOURNAL_CLOSE, m->tid, m->exit_ns, error > 0 ? error : 0, end);
+	forget(a, c);
+}
+
+void assembler_connected(struct assembler *a, const struct assembler_moment *m, const struct addr *local, int error,
+			 enum journal_end end)
+{
+	struct connection *c = use(a, m->cookie);
+
+	if (!c)
+		return;
+	if (error) {
+		connect_failed(a, c, m, error, end);
+		return;
+	}
+	if (local)
+		c->local = *local;
+	tell(a, c, JOURNAL_CONNECTED, m->tid, m->exit_ns, 0, JOURNAL_END_UNKNOWN);
+}
+
+void assembler_place(struct assembler *a, uint64_t cookie, const uint32_t position[2])
+{
+	struct connection *c = find(a, cookie);
+
+	if (!c)
+		return;
+	memcpy(c->position, position, sizeof(c->position));
+	c->placed[ASSEMBLER_OUT] = c->placed[ASSEMBLER_IN] = true;
+}
+
+/* Bytes that went by unseen before these; two threads on one stream can tell in the wrong order, which is no gap. */
+static uint64_t missing_before(struct connection *c, const struct assembler_bytes *b)
+{
+	int32_t ahead = (int32_t)(b->position - c->position[b->direction]);
+	bool known = c->placed[b->direction];
+
+	c->placed[b->direction] = b->placed;
+	if (b->placed && (!known || ahead >= 0))
+		c->position[b->direction] = b->position + (uint32_t)b->bytes;
+	return known && b->placed && ahead > 0 ? (uint32_t)ahead : 0;
+}
+
+void assembler_bytes(struct assembler *a, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	struct connection *c = use(a, m->cookie);
+	uint64_t missing;
+
+	if (!c || !b->bytes || b->captured > b->bytes)
+		return;
+	c->user_pid = m->pid;
+	missing = missing_before(c, b);
+	if (missing)
+		stream_gap(a, c, m, b->direction, missing);
+	stream_bytes(a, c, m, b);
+}
+
+void assembler_eof(struct assembler *a, const struct assembler_moment *m)
+{
+	struct connection *c = use(a, m->cookie);
+
+	if (c)
+		stream_eof(a, c, m);
+}
+
+/*
+ * A read that fails is how a program learns that its exchange broke. A write that fails leaves a client what
+ * the server may have said before it closed; to a server it says that the client is gone.
+ */
+void assembler_error(struct assembler *a, const struct assembler_moment *m, enum assembler_direction direction, int error)
+{
+	struct connection *c = use(a, m->cookie);
+
+	if (!c)
+		return;
+	c->error = error;
+	if (direction == ASSEMBLER_IN || c->role == JOURNAL_SERVER)
+		exchange_close_all(a, c, error, m->exit_ns);
+	else if (!c->first)
+		exchange_not_sent(a, c, m, error);
+}
+
+void assembler_broken(struct assembler *a, const struct assembler_moment *m, enum journal_end end, int error)
+{
+	struct connection *c = find(a, m->cookie);
+
+	if (!c)
+		return;
+	c->end = end;
+	if (!c->error)
+		c->error = error;
+}
+
+void assembler_close(struct assembler *a, const struct assembler_moment *m, enum journal_end end, int error)
+{
+	struct connection *c = find(a, m->cookie);
+
+	if (c)
+		end_connection(a, c, m->tid, end, error, m->exit_ns);
+}
+
+void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns)
+{
+	struct connection *c, *next;
+
+	for (c = a->newest; c; c = next) {
+		next = c->older;
+		if (c->user_pid == pid)
+			end_connection(a, c, 0, JOURNAL_EXITED, 0, at_ns);
+	}
+}
+
+void assembler_tick(struct assembler *a, uint64_t now_ns)
+{
+	for (struct connection *c = a->newest; c; c = c->older)
+		if (exchange_seems_whole(c) && !protocol_is_veiled(c->protocol) &&
+		    now_ns >= c->first->last_ns + ASSEMBLER_LINGER_NS)
+			stream_settle(a, c);
+}
+
+void assembler_finish(struct assembler *a, uint64_t now_ns)
+{
+	for (struct connection *c = a->newest; c; c = c->older)
+		if (exchange_seems_whole(c))
+			stream_settle(a, c);
+}
+
+struct assembler_counts assembler_counts(const struct assembler *a)
+{
+	return a->counts;
+}

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+#include "record/ledger.h"
+#include "record/names.h"
+#include "record/text.h"
+
+struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
+{
+	struct exchange *e = serial ? index_get(&r->exchanges, serial) : NULL;
+
+	if (e || !serial)
+		return e;
+	e = ledger_new(r, sizeof(*e));
+	if (!e || index_put(&r->exchanges, serial, e)) {
+		free(e);
+		return NULL;
+	}
+	e->id = ++r->exchange_ids;
+	e->serial = serial;
+	e->witness = (uint8_t)witness;
+	e->heard_ns = r->now_ns;
+	e->x.retry_after_ms = -1;
+	LIST_INIT(&e->injections);
+	TAILQ_INSERT_TAIL(&r->all_exchanges, e, all);
+	return e;
+}
+
+/* ---- lanes: in the order of start, which is nearly that of arrival ---- */
+
+void exchange_enter_lane(struct exchange *e)
+{
+	struct lane *lane = &e->connection->lanes[e->witness];
+	struct exchange *before = TAILQ_LAST(lane, lane);
+
+	while (before && before->x.started_ns > e->x.started_ns)
+		before = TAILQ_PREV(before, lane, lane);
+	if (before)
+		TAILQ_INSERT_AFTER(lane, before, e, lane);
+	else
+		TAILQ_INSERT_HEAD(lane, e, lane);
+	e->in_lane = true;
+}
+
+void exchange_leave_lane(struct exchange *e)
+{
+	if (e->in_lane)
+		TAILQ_REMOVE(&e->connection->lanes[e->witness], e, lane);
+	e->in_lane = false;
+}
+
+static void stop_waiting(struct recorder *r, struct exchange *e)
+{
+	if (!e->waiting)
+		return;
+	TAILQ_REMOVE(&r->waiting, e, wait);
+	r->waiting_count--;
+	e->waiting = false;
+}
+
+void exchange_free(struct recorder *r, struct exchange *e)
+{
+	injections_release(r, e);
+	stop_waiting(r, e);
+	exchange_leave_lane(e);
+	if (e->twin)
+		e->twin->twin = NULL;
+	if (e->connection)
+		e->connection->refs--;
+	if (e->process) {
+		LIST_REMOVE(e, of_process);
+		e->process->refs--;
+	}
+	TAILQ_REMOVE(&r->all_exchanges, e, all);
+	index_remove(&r->exchanges, e->serial);
+	free(e);
+}
+
+/* ---- testimony ---- */
+
+static void attach(struct recorder *r, struct exchange *e, const struct journal_record *rec)
+{
+	if (e->process)
+		return;
+	e->process = process_of(r, rec->pid);
+	e->connection = connection_of(r, rec->connection, rec->pid);
+	if (e->process) {
+		LIST_INSERT_HEAD(&e->process->exchanges, e, of_process);
+		e->process->refs++;
+	}
+	if (e->connection) {
+		e->connection->refs++;
+		e->connection->sources |= 1u << e->witness;
+		exchange_enter_lane(e);
+	}
+}
+
+/* END repeats all but what only the beginning knew; either may come first. */
+static void learn(struct exchange *e, const struct journal_record *rec, bool end)
+{
+	struct journal_exchange had = e->x;
+
+	if (rec->tid)
+		e->tid = rec->tid;
+	if (end || !e->ended)
+		e->x = rec->x;
+	if (!*e->x.method) {
+		memcpy(e->x.method, end ? had.method : rec->x.method, sizeof(e->x.method));
+		memcpy(e->x.path, end ? had.path : rec->x.path, sizeof(e->x.path));
+	}
+	e->x.method[sizeof(e->x.method) - 1] = '\0';
+	e->x.path[sizeof(e->x.path) - 1] = '\0';
+	if (!e->x.started_ns)
+		e->x.started_ns = had.started_ns ? had.started_ns : rec->at_ns;
+	e->begun |= !end;
+	e->ended |= end;
+}
+
+/* The request was answered without reaching the kernel: no other witness can have seen it. */
+static void note_answered(struct exchange *e)
+{
+	const struct injection *i;
+
+	if (e->witness != SHIM || e->x.role != JOURNAL_CLIENT)
+		return;
+	e->answered_by_us |= e->ended && e->x.synthetic;
+	LIST_FOREACH (i, &e->injections, of_exchange)
+		e->answered_by_us |= i->what.action == LEDGER_ACTION_STATUS;
+}
+
+/* Nothing more is to come: both ends known, its injections too, and no other witness has a say. */
+static bool complete(const struct recorder *r, const struct exchange *e)
+{
+	if (!e->begun || !e->ended || (e->x.fault_id && LIST_EMPTY(&e->injections)))
+		return false;
+	return !(r->shim && r->ebpf) || e->answered_by_us;
+}
+
+static void wait_for_more(struct recorder *r, struct exchange *e)
+{
+	if (e->waiting)
+		return;
+	e->heard_ns = clock_now_ns();
+	e->waiting = true;
+	TAILQ_INSERT_TAIL(&r->waiting, e, wait);
+	if (++r->waiting_count > LEDGER_WAITING_MAX) {
+		r->overflow++;
+		exchange_store(r, TAILQ_FIRST(&r->waiting));
+	}
+}
+
+void exchange_testimony(struct recorder *r, int witness, const struct journal_record *rec)
+{
+	struct exchange *e = exchange_of(r, witness, rec->exchange);
+
+	if (!e)
+		return;
+	if (e->absorbed) {
+		if (rec->commit == JOURNAL_END)
+			exchange_free(r, e);
+		return;
+	}
+	learn(e, rec, rec->commit == JOURNAL_END);
+	attach(r, e, rec);
+	injections_of_exchange_known(r, e);
+	note_answered(e);
+	if (complete(r, e))
+		exchange_store(r, e);
+	else if (e->ended)
+		wait_for_more(r, e);
+}
+
+/* ---- what is not over when its process or the run is ---- */
+
+static bool was_killed(const struct process *p)
+{
+	return p && p->ended_ns && !p->orderly && (p->exit_status < 0 || p->exit_status >= 128);
+}
+
+/* The kernel closes what a killed process had open: the program itself closed nothing. */
+static bool closed_by_death(const struct exchange *e)
+{
+	return e->x.error == JOURNAL_CLOSED && was_killed(e->process) && e->x.ended_ns + LEDGER_DEATH_NS >= e->process->ended_ns;
+}
+
+/*
+ * A beginning is told once the request's head is complete, a moment before its last byte leaves: without an end it may
+ * have left. Only what we answer ourselves surely has not.
+ */
+static void settle_end(struct exchange *e, const char **error)
+{
+	const struct process *p = e->process;
+
+	if (e->ended) {
+		*error = closed_by_death(e) ? "killed" : NULL;
+		return;
+	}
+	e->x.outcome = e->answered_by_us ? JOURNAL_NOT_SENT : JOURNAL_INDETERMINATE;
+	e->x.ended_ns = p && p->ended_ns ? p->ended_ns : 0;
+	if (!p || !p->ended_ns)
+		*error = "open";
+	else
+		*error = was_killed(p) ? "killed" : "closed";
+}
+
+/* ---- both witnesses in one ---- */
+
+#define FILL(field) (to->field = to->field ? to->field : from->field)
+
+/* What the kernel knows about any exchange and the library left open. */
+static void fill_request(struct journal_exchange *to, const struct journal_exchange *from)
+{
+	FILL(started_ns);
+	if (to->role == JOURNAL_CLIENT && !to->synthetic)
+		FILL(sent_ns);
+	FILL(fingerprint);
+	FILL(correlation);
+	FILL(idempotency_key);
+	FILL(role);
+	if (!*to->method) {
+		memcpy(to->method, from->method, sizeof(to->method));
+		memcpy(to->path, from->path, sizeof(to->path));
+	}
+	if (to->protocol == JOURNAL_UNKNOWN || to->protocol == JOURNAL_OPAQUE)
+		to->protocol = from->protocol ? from->protocol : to->protocol;
+}
+
+/* How it ended, when the library could not say (its process was killed) or does not read the protocol. */
+static void fill_answer(struct exchange *s, const struct exchange *k)
+{
+	struct journal_exchange *to = &s->x;
+	const struct journal_exchange *from = &k->x;
+
+	if (!s->ended && k->ended) {
+		to->first_byte_ns = from->first_byte_ns;
+		to->ended_ns = from->ended_ns;
+		to->outcome = from->outcome;
+		to->error = from->error;
+		to->status = from->status;
+		to->bytes_in = from->bytes_in;
+		to->bytes_out = from->bytes_out;
+		to->retry_after_ms = from->retry_after_ms;
+		s->ended = true;
+	} else if (to->outcome == JOURNAL_OK && !to->status && from->status && !to->synthetic) {
+		to->status = from->status;
+		to->outcome = from->outcome;
+		to->retry_after_ms = from->retry_after_ms;
+	}
+	FILL(bytes_in);
+	FILL(bytes_out);
+}
+
+static void merge_twin(struct exchange *s, const struct exchange *k)
+{
+	fill_request(&s->x, &k->x);
+	fill_answer(s, k);
+	if (!s->tid)
+		s->tid = k->tid;
+}
+
+/* ---- rows ---- */
+
+static uint32_t first_fault(const struct exchange *e)
+{
+	const struct injection *i, *first = NULL;
+
+	LIST_FOREACH (i, &e->injections, of_exchange)
+		first = !first || i->id < first->id ? i : first;
+	return first ? first->what.fault_id : 0;
+}
+
+static void exchange_write(struct recorder *r, const struct exchange *e, unsigned sources, const char *error)
+{
+	char method[4 * HTTP1_METHOD_MAX], path[4 * HTTP1_PATH_MAX], number[16];
+	const struct journal_exchange *x = &e->x;
+	struct row_exchange row = {
+		.id = e->id, .connection_id = e->connection ? e->connection->id : 0, .process_id = e->process ? e->process->id : 0,
+		.tid = e->tid, .fault_id = x->fault_id ? x->fault_id : first_fault(e), .status = x->status, .synthetic = x->synthetic,
+		.started_ns = x->started_ns, .sent_ns = x->sent_ns, .first_byte_ns = x->first_byte_ns, .ended_ns = x->ended_ns,
+		.bytes_out = x->bytes_out, .bytes_in = x->bytes_in, .fingerprint = x->fingerprint, .correlation = x->correlation,
+		.idempotency_key = x->idempotency_key, .retry_after_ms = x->retry_after_ms,
+		.role = names_role(x->role), .protocol = names_protocol(x->protocol), .outcome = names_outcome(x->outcome),
+		.error = error ? error : names_error(x->error, number), .sources = names_sources(sources),
+		.method = text_utf8(method, sizeof(method), x->method, sizeof(x->method)) ? method : NULL,
+		.path = text_utf8(path, sizeof(path), x->path, sizeof(x->path)) ? path : NULL,
+	};
+
+	store_exchange(r->store, &row);
+	if (e->connection)
+		e->connection->has_rows = true;
+}
+
+void exchange_store(struct recorder *r, struct exchange *e)
+{
+	struct exchange *twin = e->twin, *main = twin && e->witness == EBPF ? twin : e;
+	const char *error = NULL;
+	unsigned sources = 1u << e->witness;
+
+	if (e->absorbed || (!e->begun && !e->ended)) {
+		exchange_free(r, e);
+		return;
+	}
+	if (twin) {
+		sources = RECORDER_SHIM | RECORDER_EBPF;
+		merge_twin(main, main == e ? twin : e);
+	}
+	settle_end(main, &error);
+	exchange_write(r, main, sources, error);
+	if (twin && twin->ended) {
+		exchange_free(r, twin);
+	} else if (twin) {
+		twin->twin = NULL;
+		twin->absorbed = true;
+		e->twin = NULL;
+		exchange_leave_lane(twin);
+	}
+	exchange_free(r, e);
+}
+
+void exchange_store_open(struct recorder *r, struct exchange *e)
+{
+	if (!e->twin && e->connection)
+		join_connection(r, e->connection);
+	exchange_store(r, e);
+}
+
+/* ---- waiting ---- */
+
+static bool ripe(struct recorder *r, const struct exchange *e)
+{
+	uint64_t age = r->now_ns > e->heard_ns ? r->now_ns - e->heard_ns : 0;
+	const struct connection *c = e->connection;
+
+	if (e->twin && e->twin->ended)
+		return true;
+	if (e->twin && e->witness == EBPF)
+		return false;	/* the library still holds the answer back from the program: its end is the end */
+	if (e->witness == EBPF && !(c && c->sources & RECORDER_SHIM))
+		return age >= LEDGER_ALONE_NS;
+	return age >= LEDGER_TWIN_NS;
+}
+
+static void free_placeholders(struct recorder *r)
+{
+	struct exchange *e, *next;
+
+	for (e = TAILQ_FIRST(&r->all_exchanges); e; e = next) {
+		next = TAILQ_NEXT(e, all);
+		if (r->now_ns - e->heard_ns < LEDGER_LINGER_NS)
+			return;
+		if (!e->begun && !e->ended)
+			exchange_free(r, e);
+	}
+}
+
+static void store_all(struct recorder *r)
+{
+	struct exchange *e;
+
+	while ((e = TAILQ_FIRST(&r->all_exchanges)))
+		exchange_store_open(r, e);
+}
+
+/* The one after e in the waiting list that survives storing e: its twin goes with it. */
+static struct exchange *next_waiting(struct exchange *e)
+{
+	struct exchange *next = TAILQ_NEXT(e, wait);
+
+	return next && next == e->twin ? TAILQ_NEXT(next, wait) : next;
+}
+
+void exchanges_settle(struct recorder *r, bool final)
+{
+	struct exchange *e, *next;
+
+	TAILQ_FOREACH (e, &r->waiting, wait) {
+		if (!e->twin && e->connection)
+			join_connection(r, e->connection);
+	}
+	for (e = TAILQ_FIRST(&r->waiting); e; e = next) {
+		next = next_waiting(e);
+		if (ripe(r, e))
+			exchange_store(r, e);
+	}
+	if (final)
+		store_all(r);
+	else
+		free_placeholders(r);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#include "record/journal.h"
+
+#include <string.h>
+
+/* Looks for a free segment, beginning where the last search ended; index, or -1 when all are taken. */
+static int claim(struct journal *j, uint32_t pid)
+{
+	uint32_t n = j->segment_count, from = atomic_load_explicit(&j->hint, memory_order_relaxed);
+
+	for (uint32_t k = 0; k < n; k++) {
+		uint32_t i = (from + k) % n, free = JOURNAL_FREE;
+
+		if (atomic_load_explicit(&j->segments[i].state, memory_order_relaxed) != JOURNAL_FREE)
+			continue;
+		if (!atomic_compare_exchange_strong(&j->segments[i].state, &free, JOURNAL_OWNED))
+			continue;
+		atomic_store_explicit(&j->segments[i].owner, pid, memory_order_release);
+		atomic_store_explicit(&j->hint, i + 1, memory_order_relaxed);
+		return (int)i;
+	}
+	return -1;
+}
+
+struct journal_record *journal_reserve(struct journal_writer *w, uint32_t pid)
+{
+	struct journal *j = w->j;
+
+	while (j) {
+		int32_t mine = atomic_load_explicit(&w->segment, memory_order_acquire);
+		int next;
+
+		if (mine) {
+			uint32_t at = atomic_fetch_add_explicit(&j->segments[mine - 1].reserved, 1, memory_order_acquire);
+
+			if (at < JOURNAL_SEGMENT_RECORDS) {
+				struct journal_record *r = &j->records[(size_t)(mine - 1) * JOURNAL_SEGMENT_RECORDS + at];
+
+				memset((char *)r + sizeof(r->commit), 0, offsetof(struct journal_record, x.method) - sizeof(r->commit));
+				return r;
+			}
+		}
+		next = claim(j, pid);
+		if (next < 0)
+			return NULL;
+		/* Another thread may have claimed one too: keep its choice and give ours back unused. */
+		if (!atomic_compare_exchange_strong(&w->segment, &mine, next + 1))
+			atomic_store_explicit(&j->segments[next].state, JOURNAL_FREE, memory_order_release);
+	}
+	return NULL;
+}
+
+void journal_commit(struct journal_record *r, enum journal_kind kind)
+{
+	atomic_store_explicit(&r->commit, kind, memory_order_release);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the recorder holds in memory while a run goes on: processes, the connections they use, exchanges that are not
+ * over or wait for the other witness, injections whose effect is not over. Private to the recorder's own files.
+ *
+ * Ids of rows are given at first sight, so that rows can refer to each other before they are written. Everything
+ * changed is put on a `dirty` list and written by the next flush. Bounded: what is over leaves within seconds.
+ */
+#ifndef AFTERSHOCK_RECORD_LEDGER_H
+#define AFTERSHOCK_RECORD_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include "base/clock.h"
+#include "record/index.h"
+#include "record/journal.h"
+#include "record/recorder.h"
+#include "record/store.h"
+
+#define LEDGER_TWIN_NS (2 * NS_PER_S)		/* how long a finished exchange waits for the other witness */
+#define LEDGER_ALONE_NS (250 * NS_PER_MS)	/* the same on a connection that the library has not mentioned */
+#define LEDGER_END_NS (500 * NS_PER_MS)		/* how long after a process's end its last testimony may come */
+#define LEDGER_DEATH_NS (20 * NS_PER_MS)	/* what ends this close to its process's death ended by it */
+#define LEDGER_LINGER_NS (3 * NS_PER_S)		/* how long what is over stays known */
+#define LEDGER_SLACK_NS (2 * NS_PER_MS)		/* both witnesses look at the same act this far apart at most */
+#define LEDGER_WAITING_MAX 65536		/* exchanges that wait; beyond, the oldest is stored as it stands (counted) */
+#define LEDGER_PENDING_MAX 65536		/* injections not over; beyond, the oldest stays so in the file */
+
+/* plan/page.h's PAGE_STATUS, in a room that does not know plans; a test compares them. */
+#define LEDGER_ACTION_STATUS (1u << 1)
+
+enum { SHIM, EBPF, WITNESSES };			/* index of a witness: recorder_source - 1 */
+
+struct process {
+	int64_t id, parent_id;
+	uint32_t pid, ppid;
+	char *service, *command, *why;		/* owned; UTF-8; NULL unknown */
+	uint64_t started_ns, ended_ns, end_heard_ns;
+	uint64_t library_ns;			/* the library's newest word that it is in this image; 0 never */
+	uint64_t exec_ns;			/* newest exec that the kernel saw; 0 none */
+	bool inherits;				/* forked from a covered process */
+	bool orderly, settled, dirty;
+	unsigned forked;			/* witnesses (bits) that saw it begin by a fork */
+	int exit_status;
+	unsigned refs;				/* exchanges and uses in memory */
+	TAILQ_ENTRY(process) all, dirt;
+	LIST_HEAD(, use) uses;
+	LIST_HEAD(, exchange) exchanges;
+};
+
+struct use {		/* one process's (or the kernel's) view of a connection: a connection serial */
+	uint64_t serial;
+	struct process *process;
+	struct connection *connection;
+	bool closed;
+	LIST_ENTRY(use) of_process, of_connection;
+};
+
+TAILQ_HEAD(lane, exchange);
+
+struct connection {
+	int64_t id, process_id;
+	uint64_t cookie;
+	struct addr local, peer;
+	uint64_t opened_ns, connected_ns, closed_ns, over_heard_ns;
+	uint64_t bytes_in[WITNESSES], bytes_out[WITNESSES];
+	uint8_t role, end;
+	bool end_firm;		/* the connect failed: a later close does not change that */
+	bool end_by_library, mid_stream, dirty, written, over;
+	bool has_rows;		/* an exchange of it was stored */
+	unsigned sources, open_uses, refs;
+	uint64_t paired_pass;
+	struct lane lanes[WITNESSES];	/* exchanges not yet stored, in the order of their start */
+	LIST_HEAD(, use) uses;
+	TAILQ_ENTRY(connection) dirt, over_link;
+};
+
+struct exchange {
+	int64_t id;
+	uint64_t serial, heard_ns;
+	struct connection *connection;	/* NULL unknown */
+	struct process *process;	/* NULL: nothing but an injection is known of it */
+	struct exchange *twin;		/* the other witness's */
+	uint32_t tid;
+	uint8_t witness;		/* SHIM or EBPF */
+	bool begun, ended, waiting, in_lane;
+	bool answered_by_us;		/* client side `status`: its request never reaches the kernel */
+	bool absorbed;			/* its twin was stored already, for both */
+	struct journal_exchange x;
+	LIST_HEAD(, injection) injections;
+	TAILQ_ENTRY(exchange) all, lane, wait;
+	LIST_ENTRY(exchange) of_process;
+};
+
+struct injection {
+	int64_t id;
+	uint64_t key, at_ns, achieved_ns;
+	int64_t exchange_id, process_id;
+	struct journal_inject what;
+	struct exchange *exchange;	/* while in memory */
+	bool dirty;
+	LIST_ENTRY(injection) of_exchange;
+	TAILQ_ENTRY(injection) all, dirt;
+};
+
+struct total {		/* a loss or the counters of a fault */
+	char *a, *b;	/* source and reason; name and spec */
+	uint32_t id;
+	uint64_t n, fired;
+	bool dirty;
+};
+
+#define LEDGER_TOTALS 128
+
+struct recorder {
+	struct store *store;
+	bool shim, ebpf;
+	uint64_t pass, now_ns;		/* flushes so far, and the time of the last */
+	int64_t process_ids, connection_ids, exchange_ids, injection_ids;
+	struct index pids, serials, cookies, exchanges, injections;
+	TAILQ_HEAD(, process) processes, dirty_processes;
+	TAILQ_HEAD(, connection) dirty_connections, over_connections;
+	TAILQ_HEAD(, exchange) all_exchanges, waiting;
+	TAILQ_HEAD(, injection) all_injections, dirty_injections;
+	unsigned waiting_count, injection_count;
+	struct total losses[LEDGER_TOTALS], faults[LEDGER_TOTALS];
+	unsigned loss_count, fault_count;
+	uint64_t no_memory, overflow;
+};
+
+/* ---- processes (processes.c) ---- */
+
+struct process *process_of(struct recorder *r, uint32_t pid);	/* the running one, or the last; made when unknown; NULL: no memory */
+void process_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* JOURNAL_PROCESS */
+void process_ended(struct recorder *r, uint32_t pid, uint64_t at_ns, int exit_status, bool orderly);
+void process_dirty(struct recorder *r, struct process *p);
+void processes_write(struct recorder *r);
+void processes_settle(struct recorder *r, bool final);	/* what was open in those that ended long enough ago is over */
+void process_free_all(struct recorder *r);
+
+/* ---- connections (connections.c) ---- */
+
+struct connection *connection_of(struct recorder *r, uint64_t serial, uint32_t pid);	/* NULL for serial 0 or without memory */
+void connection_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* OPEN, CONNECTED, CLOSE */
+void connection_use_ends(struct recorder *r, struct use *u, uint64_t at_ns, enum journal_end end);
+void connection_dirty(struct recorder *r, struct connection *c);
+void connections_write(struct recorder *r);
+void connections_sweep(struct recorder *r);
+void connection_free_all(struct recorder *r);
+
+/* ---- exchanges (exchanges.c) and their join (join.c) ---- */
+
+struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial);	/* made when unknown; NULL for 0 or without memory */
+void exchange_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* BEGIN, END */
+void exchange_store(struct recorder *r, struct exchange *e);	/* writes it with its twin, as they stand; frees */
+void exchange_store_open(struct recorder *r, struct exchange *e);	/* the same for one that is not over: looks for its twin first */
+void exchange_free(struct recorder *r, struct exchange *e);
+void exchange_leave_lane(struct exchange *e);
+void exchange_enter_lane(struct exchange *e);
+void exchanges_settle(struct recorder *r, bool final);
+void join_connection(struct recorder *r, struct connection *c);
+
+/* ---- injections (injections.c) ---- */
+
+void injection_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* INJECT, ACHIEVED */
+void injections_of_exchange_known(struct recorder *r, struct exchange *e);	/* it has begun: its row will exist */
+void injections_release(struct recorder *r, struct exchange *e);		/* it leaves memory */
+void injections_write(struct recorder *r);
+void injection_free_all(struct recorder *r);
+
+/* malloc'd UTF-8 copy of at most n bytes; NULL without memory (counted). */
+char *ledger_text(struct recorder *r, const char *text, size_t n);
+void *ledger_new(struct recorder *r, size_t bytes);	/* zeroed; NULL without memory (counted) */
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The run file: one SQLite database per run (WAL, PRAGMA user_version = RUNFILE_VERSION). The schema below is public:
+ * users query it with sqlite3. Opening for writing is the recorder's; everyone else opens read-only.
+ */
+#ifndef AFTERSHOCK_RECORD_RUNFILE_H
+#define AFTERSHOCK_RECORD_RUNFILE_H
+
+#include <sqlite3.h>
+
+#define RUNFILE_VERSION 1
+#define RUNFILE_APPLICATION_ID 0x41465348	/* "AFSH" */
+
+#define RUNFILE_SCHEMA \
+	"CREATE TABLE run(key TEXT PRIMARY KEY, value) WITHOUT ROWID;" \
+	"CREATE TABLE process(id INTEGER PRIMARY KEY, pid INTEGER NOT NULL, parent_id INTEGER REFERENCES process," \
+	" service TEXT, command TEXT, started_ns INTEGER, ended_ns INTEGER, exit_status INTEGER," \
+	" covered INTEGER NOT NULL DEFAULT 0, why TEXT);" \
+	"CREATE TABLE connection(id INTEGER PRIMARY KEY, cookie INTEGER, process_id INTEGER REFERENCES process, role TEXT," \
+	" family TEXT, local TEXT, peer TEXT, opened_ns INTEGER, connected_ns INTEGER, closed_ns INTEGER, end TEXT," \
+	" bytes_in INTEGER, bytes_out INTEGER, mid_stream INTEGER NOT NULL DEFAULT 0, sources TEXT);" \
+	"CREATE TABLE exchange(id INTEGER PRIMARY KEY, connection_id INTEGER REFERENCES connection," \
+	" process_id INTEGER REFERENCES process, tid INTEGER, role TEXT, protocol TEXT, method TEXT, path TEXT," \
+	" status INTEGER, outcome TEXT, error TEXT, started_ns INTEGER, sent_ns INTEGER, first_byte_ns INTEGER," \
+	" ended_ns INTEGER, bytes_out INTEGER, bytes_in INTEGER, fingerprint INTEGER, correlation INTEGER," \
+	" idempotency_key INTEGER, retry_after_ms INTEGER, fault_id INTEGER REFERENCES fault, parent_id INTEGER REFERENCES exchange," \
+	" synthetic INTEGER NOT NULL DEFAULT 0, sources TEXT);" \
+	"CREATE TABLE fault(id INTEGER PRIMARY KEY, name TEXT NOT NULL, spec TEXT NOT NULL, matched INTEGER, fired INTEGER);" \
+	"CREATE TABLE injection(id INTEGER PRIMARY KEY, fault_id INTEGER REFERENCES fault, exchange_id INTEGER REFERENCES exchange," \
+	" process_id INTEGER REFERENCES process, at_ns INTEGER, action TEXT, intended_ns INTEGER, achieved_ns INTEGER," \
+	" ordinal INTEGER);" \
+	"CREATE TABLE syscall_latency(second INTEGER, process_id INTEGER REFERENCES process, syscall TEXT, error INTEGER," \
+	" bucket_ns INTEGER, count INTEGER, sum_ns INTEGER);" \
+	"CREATE TABLE burst(id INTEGER PRIMARY KEY, process_id INTEGER REFERENCES process, peer TEXT, started_ns INTEGER," \
+	" ended_ns INTEGER, attempts INTEGER, peak_per_s REAL);" \
+	"CREATE TABLE mark(at_ns INTEGER, name TEXT);" \
+	"CREATE TABLE loss(source TEXT, reason TEXT, count INTEGER, PRIMARY KEY(source, reason)) WITHOUT ROWID;"
+
+/*
+ * Keys of `run`: schema, name, started (UTC ISO 8601 with ms), started_ns, ended_ns, seed, plan (JSON), command, host, kernel,
+ * sources (JSON array of "shim", "ebpf"), clean_end (1; absent when the recorder did not close the file), exit_status.
+ * Texts: role client|server; family ip4|ip6|unix; protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;
+ * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED) or eof|closed|killed|open;
+ * end local_close|peer_close|reset|refused|timeout|unreachable|abandoned|exited; action delay|status|refuse|hang|reset|error|...
+ * sources: "shim", "ebpf" or "shim,ebpf". Hashes and cookies are stored as signed 64-bit integers. Unknown is NULL.
+ * intended_ns NULL: for ever; achieved_ns NULL: not over when the run ended.
+ */
+
+/*
+ * Opens an existing run file read-only. 0; -ENOENT; -EINVAL not a run file (or of a version this program does not know);
+ * other -errno. error gets one sentence with the path. *db is the caller's (sqlite3_close).
+ */
+int runfile_open(const char *path, sqlite3 **db, char *error, unsigned error_size);
+
+#endif

@@ -1,0 +1,774 @@
+/* SPDX-License-Identifier: MIT */
+/* The exchange assembler: what it makes of bytes, ends and errors, fed by hand; its sink is an array. */
+#include <errno.h>
+#include <string.h>
+#include "record/assembler.h"
+#include "record/protocol.h"
+#include "tests/lib/tap.h"
+
+#define RECORDS 4096
+#define COOKIE 77
+#define US 1000ull
+
+static struct journal_record records[RECORDS];
+static unsigned count;
+static uint64_t now;
+static struct addr local, peer;
+
+static void sink(void *arg, const struct journal_record *r)
+{
+	if (count < RECORDS)
+		records[count++] = *r;
+}
+
+/* Each act takes 10 us: it begins at `now` and returns 10 us later. */
+static struct assembler_moment act(uint64_t cookie)
+{
+	struct assembler_moment m = {.cookie = cookie, .pid = 100, .tid = 101, .enter_ns = now, .exit_ns = now + 10 * US};
+
+	now += 10 * US;
+	return m;
+}
+
+static struct assembler *fresh(unsigned max)
+{
+	count = 0;
+	now = 1000 * US;
+	addr_from_ip(&local, ADDR_IP4, "\x7f\0\0\1", 40000);
+	addr_from_ip(&peer, ADDR_IP4, "\x7f\0\0\1", 80);
+	return assembler_new(max, sink, NULL);
+}
+
+static void open_as(struct assembler *a, uint64_t cookie, enum journal_role role, bool mid_stream)
+{
+	struct assembler_moment m = act(cookie);
+
+	assembler_open(a, &m, role, mid_stream, &local, &peer);
+	assembler_connected(a, &m, NULL, 0, JOURNAL_END_UNKNOWN);
+}
+
+static struct assembler *opened(enum journal_role role)
+{
+	struct assembler *a = fresh(0);
+
+	open_as(a, COOKIE, role, false);
+	return a;
+}
+
+/* Of `bytes` that move, the first `captured` are seen. */
+static void move(struct assembler *a, enum assembler_direction d, const char *data, size_t captured, uint64_t bytes, const void *tail)
+{
+	struct assembler_moment m = act(COOKIE);
+	struct assembler_bytes b = {.direction = d, .data = data, .captured = captured, .bytes = bytes, .tail = tail};
+
+	assembler_bytes(a, &m, &b);
+}
+
+static void out(struct assembler *a, const char *text)
+{
+	move(a, ASSEMBLER_OUT, text, strlen(text), strlen(text), NULL);
+}
+
+static void in(struct assembler *a, const char *text)
+{
+	move(a, ASSEMBLER_IN, text, strlen(text), strlen(text), NULL);
+}
+
+static void placed(struct assembler *a, enum assembler_direction d, const char *text, uint32_t position)
+{
+	struct assembler_moment m = act(COOKIE);
+	struct assembler_bytes b = {.direction = d, .data = text, .captured = strlen(text), .bytes = strlen(text), .placed = true,
+				    .position = position};
+
+	assembler_bytes(a, &m, &b);
+}
+
+static void eof(struct assembler *a)
+{
+	struct assembler_moment m = act(COOKIE);
+
+	assembler_eof(a, &m);
+}
+
+static void fail(struct assembler *a, enum assembler_direction d, int error)
+{
+	struct assembler_moment m = act(COOKIE);
+
+	assembler_error(a, &m, d, error);
+}
+
+static void close_it(struct assembler *a, enum journal_end end)
+{
+	struct assembler_moment m = act(COOKIE);
+
+	assembler_close(a, &m, end, 0);
+}
+
+/* The n-th record of a kind, or a record of zeros. */
+static const struct journal_record *nth(enum journal_kind kind, unsigned n)
+{
+	static const struct journal_record none;
+
+	for (unsigned i = 0; i < count; i++)
+		if (records[i].commit == kind && !n--)
+			return &records[i];
+	return &none;
+}
+
+static unsigned how_many(enum journal_kind kind)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++)
+		n += records[i].commit == kind;
+	return n;
+}
+
+static const struct journal_exchange *ended(unsigned n)
+{
+	return &nth(JOURNAL_END, n)->x;
+}
+
+#define GET "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+#define POST "POST /p HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"
+#define OK_HELLO "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+#define ANSWER(status) "HTTP/1.1 " status " x\r\nContent-Length: 0\r\n\r\n"
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+/* ---- HTTP/1 ---- */
+
+static void test_client_exchange(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const struct journal_exchange *x;
+	uint64_t sent, got;
+
+	sent = now;
+	out(a, GET);
+	got = now;
+	in(a, OK_HELLO);
+	x = ended(0);
+	is_int(how_many(JOURNAL_BEGIN), 1, "an exchange begins with its request");
+	is_int(how_many(JOURNAL_END), 1, "and ends with the last byte of its answer");
+	is_str(x->method, "GET", "its method is known");
+	is_str(x->path, "/a", "its path is known");
+	is_int(x->status, 200, "its status is known");
+	is_int(x->outcome, JOURNAL_OK, "200 is ok");
+	is_int(x->started_ns, sent, "a client's request starts when its first write begins");
+	is_int(x->sent_ns, sent + 10 * US, "it is sent when that write returns");
+	is_int(x->first_byte_ns, got + 10 * US, "the answer is there when the read returns");
+	is_int(x->ended_ns, got + 10 * US, "and over then, when it came in one piece");
+	is_int(x->bytes_out, strlen(GET), "bytes out are counted");
+	is_int(x->bytes_in, strlen(OK_HELLO), "bytes in are counted");
+	ok(nth(JOURNAL_BEGIN, 0)->exchange == nth(JOURNAL_END, 0)->exchange, "both records name the same exchange");
+	ok(nth(JOURNAL_END, 0)->exchange >> 63, "its serial can not be one of the library's");
+	is_int(nth(JOURNAL_BEGIN, 0)->x.sent_ns, sent + 10 * US, "its beginning tells already that it left");
+	is_int(nth(JOURNAL_END, 0)->tid, 101, "the thread is known");
+	assembler_free(a);
+}
+
+static void test_server_exchange(void)
+{
+	struct assembler *a = opened(JOURNAL_SERVER);
+	const struct journal_exchange *x;
+	uint64_t got, answered, last;
+
+	got = now;
+	in(a, GET);
+	answered = now;
+	out(a, "HTTP/1.1 503 No\r\nContent-Length: 5\r\n\r\n");
+	last = now;
+	out(a, "hello");
+	x = ended(0);
+	is_int(x->role, JOURNAL_SERVER, "the role is the connection's");
+	is_int(x->started_ns, got + 10 * US, "a server's request starts when the read of its first byte returns");
+	is_int(x->sent_ns, 0, "a server sends no request");
+	is_int(x->first_byte_ns, answered, "its answer starts when the first write begins");
+	is_int(x->ended_ns, last + 10 * US, "and ends when the last write returns");
+	is_int(x->outcome, JOURNAL_FAILED, "503 is failed");
+	is_int(x->bytes_in, strlen(GET), "the request is what came in");
+	assembler_free(a);
+}
+
+static void test_outcomes_by_status(void)
+{
+	static const struct {
+		const char *answer;
+		int outcome;
+	} rows[] = {{ANSWER("200"), JOURNAL_OK},     {ANSWER("301"), JOURNAL_OK},     {ANSWER("404"), JOURNAL_OK},
+		    {ANSWER("408"), JOURNAL_FAILED}, {ANSWER("429"), JOURNAL_FAILED}, {ANSWER("500"), JOURNAL_FAILED},
+		    {ANSWER("599"), JOURNAL_FAILED}};
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		out(a, GET);
+		in(a, rows[i].answer);
+		is_int(ended(i)->outcome, rows[i].outcome, "status %d has the outcome of the contract", ended(i)->status);
+		is_int(ended(i)->sequence, i, "exchange %u of its connection", i);
+	}
+	assembler_free(a);
+}
+
+static void test_byte_by_byte(void)
+{
+	const char *request = POST, *answer = CHUNKED "3\r\nabc\r\n0\r\n\r\n";
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	for (const char *p = request; *p; p++)
+		move(a, ASSEMBLER_OUT, p, 1, 1, NULL);
+	for (const char *p = answer; *p; p++) {
+		is_int(how_many(JOURNAL_END), 0, "not over before byte %d", (int)(p - answer));
+		move(a, ASSEMBLER_IN, p, 1, 1, NULL);
+	}
+	is_int(how_many(JOURNAL_END), 1, "over with the last byte");
+	is_int(ended(0)->bytes_out, strlen(request), "all bytes of the request are its own");
+	is_int(ended(0)->started_ns, 1010 * US, "it started with its first byte");
+	assembler_free(a);
+}
+
+static void test_pipelining(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "GET /1 HTTP/1.1\r\n\r\nHEAD /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n");
+	is_int(how_many(JOURNAL_BEGIN), 3, "three requests in one write are three exchanges");
+	in(a, OK_HELLO "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" ANSWER("404"));
+	is_int(how_many(JOURNAL_END), 3, "three answers in one read end them");
+	is_str(ended(0)->path, "/1", "in order: first");
+	is_str(ended(1)->path, "/2", "second, whose answer to HEAD has no body");
+	is_int(ended(2)->status, 404, "third");
+	assembler_free(a);
+}
+
+static void test_interim_and_early_answers(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint64_t final;
+
+	out(a, "POST /p HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n");
+	in(a, "HTTP/1.1 100 Continue\r\n\r\n");
+	final = now;
+	in(a, ANSWER("413"));
+	is_int(ended(0)->status, 413, "the final answer counts, though the body never went");
+	is_int(ended(0)->first_byte_ns, final + 10 * US, "an interim answer is not its first byte");
+	move(a, ASSEMBLER_OUT, "", 0, 1000, NULL);
+	out(a, GET);
+	in(a, OK_HELLO);
+	is_str(ended(1)->path, "/a", "the rest of the body is passed over, the next request is found");
+	assembler_free(a);
+}
+
+static void test_unseen_bodies(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+
+	out(a, GET);
+	in(a, head);
+	move(a, ASSEMBLER_IN, "", 0, 999999, NULL);
+	is_int(how_many(JOURNAL_END), 0, "a sized body that is only counted is not over early");
+	move(a, ASSEMBLER_IN, "x", 1, 1, NULL);
+	is_int(how_many(JOURNAL_END), 1, "and is over at its last byte");
+	is_int(ended(0)->bytes_in, strlen(head) + 1000000, "its bytes are counted");
+	is_int(assembler_counts(a).resynced, 0, "framing was never lost");
+	assembler_free(a);
+}
+
+static void test_chunked_beyond_capture(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *head = CHUNKED "1388\r\n";
+	uint64_t last;
+
+	out(a, GET);
+	move(a, ASSEMBLER_IN, head, strlen(head), strlen(head) + 3000, "xxxxxxxx");
+	last = now;
+	move(a, ASSEMBLER_IN, "x", 1, 2007, "x\r\n0\r\n\r\n");
+	is_int(how_many(JOURNAL_END), 1, "the last chunk shows in the tail of what was not captured");
+	is_int(ended(0)->ended_ns, last + 10 * US, "and ends the exchange then");
+	out(a, "GET /b HTTP/1.1\r\n\r\n");
+	in(a, ANSWER("204"));
+	is_str(ended(1)->path, "/b", "the next exchange is framed again");
+
+	out(a, GET);
+	move(a, ASSEMBLER_IN, head, strlen(head), strlen(head) + 3000, NULL);
+	last = now;
+	move(a, ASSEMBLER_IN, "x", 1, 2007, NULL);
+	is_int(how_many(JOURNAL_END), 2, "without a tail its end does not show");
+	out(a, GET);
+	is_int(how_many(JOURNAL_END), 3, "until the next request begins");
+	is_int(ended(2)->ended_ns, last + 10 * US, "it ended at the last byte before that");
+	is_int(ended(2)->outcome, JOURNAL_OK, "as its status says");
+	in(a, ANSWER("500"));
+	is_int(ended(3)->status, 500, "whose answer is framed");
+	assembler_free(a);
+}
+
+static void test_silence_ends_what_nothing_else_does(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *head = CHUNKED "1388\r\n";
+	uint64_t last;
+
+	out(a, GET);
+	last = now;
+	move(a, ASSEMBLER_IN, head, strlen(head), strlen(head) + 5020, NULL);
+	assembler_tick(a, last + ASSEMBLER_LINGER_NS);
+	is_int(how_many(JOURNAL_END), 0, "a short silence is no end");
+	assembler_tick(a, last + 10 * US + ASSEMBLER_LINGER_NS);
+	is_int(how_many(JOURNAL_END), 1, "a second of it is");
+	is_int(ended(0)->ended_ns, last + 10 * US, "at the last byte");
+	assembler_free(a);
+}
+
+static void test_head_beyond_capture(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *begin = "GET /long HTTP/1.1\r\nCookie: much";
+
+	move(a, ASSEMBLER_OUT, begin, strlen(begin), 3000, NULL);
+	is_int(how_many(JOURNAL_BEGIN), 1, "a head longer than the capture is still a request");
+	in(a, OK_HELLO);
+	is_str(ended(0)->path, "/long", "with what was seen of it");
+	is_int(ended(0)->bytes_out, 3000, "and all its bytes");
+	out(a, GET);
+	in(a, OK_HELLO);
+	is_str(ended(1)->path, "/a", "the next request is found");
+	is_int(assembler_counts(a).resynced, 0, "nothing of this is a loss");
+	assembler_free(a);
+}
+
+static void test_until_close(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, GET);
+	in(a, "HTTP/1.0 200 OK\r\n\r\nsome");
+	in(a, "more");
+	eof(a);
+	is_int(ended(0)->outcome, JOURNAL_OK, "the peer's close completes an answer without a length");
+	is_int(ended(0)->error, 0, "which is no error");
+	assembler_free(a);
+
+	a = opened(JOURNAL_SERVER);
+	in(a, GET);
+	out(a, "HTTP/1.0 200 OK\r\n\r\nsome");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(ended(0)->outcome, JOURNAL_OK, "for a server it is its own close");
+	assembler_free(a);
+}
+
+/* ---- how exchanges break ---- */
+
+static void test_breaks(void)
+{
+	static const struct {
+		const char *what, *answer;
+		int how, error, outcome, status;
+	} rows[] = {
+		{"end of stream before an answer", NULL, 0, JOURNAL_EOF, JOURNAL_INDETERMINATE, 0},
+		{"end of stream within an answer", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhe", 0, JOURNAL_EOF, JOURNAL_INDETERMINATE, 200},
+		{"end of stream within an error answer", "HTTP/1.1 500 OK\r\nContent-Length: 9\r\n\r\nhe", 0, JOURNAL_EOF, JOURNAL_FAILED, 500},
+		{"reset before an answer", NULL, ECONNRESET, ECONNRESET, JOURNAL_INDETERMINATE, 0},
+		{"close by the program", NULL, -1, JOURNAL_CLOSED, JOURNAL_INDETERMINATE, 0},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct assembler *a = opened(JOURNAL_CLIENT);
+
+		out(a, GET);
+		if (rows[i].answer)
+			in(a, rows[i].answer);
+		if (rows[i].how > 0)
+			fail(a, ASSEMBLER_IN, rows[i].how);
+		else if (rows[i].how == 0)
+			eof(a);
+		else
+			close_it(a, JOURNAL_LOCAL_CLOSE);
+		is_int(ended(0)->outcome, rows[i].outcome, "%s: outcome", rows[i].what);
+		is_int(ended(0)->error, rows[i].error, "%s: error", rows[i].what);
+		is_int(ended(0)->status, rows[i].status, "%s: status", rows[i].what);
+		assembler_free(a);
+	}
+}
+
+static void test_broken_transport_leaves_what_was_received(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	struct assembler_moment m;
+
+	out(a, GET);
+	m = act(COOKIE);
+	assembler_broken(a, &m, JOURNAL_RESET, ECONNRESET);
+	in(a, OK_HELLO);
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(ended(0)->outcome, JOURNAL_OK, "an answer that was received before the reset is still an answer");
+	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_RESET, "the connection ended by the reset");
+	is_int(nth(JOURNAL_CLOSE, 0)->conn.error, ECONNRESET, "with its errno");
+	assembler_free(a);
+}
+
+static void test_failed_connects(void)
+{
+	static const struct {
+		int error;
+		enum journal_end end;
+	} rows[] = {{ECONNREFUSED, JOURNAL_REFUSED}, {ETIMEDOUT, JOURNAL_TIMEOUT}, {JOURNAL_CLOSED, JOURNAL_ABANDONED}};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct assembler *a = fresh(0);
+		struct assembler_moment m = act(COOKIE);
+
+		assembler_open(a, &m, JOURNAL_CLIENT, false, &local, &peer);
+		m = act(COOKIE);
+		assembler_connected(a, &m, NULL, rows[i].error, rows[i].end);
+		is_int(how_many(JOURNAL_BEGIN), 1, "a failed connect is an exchange (%d)", rows[i].error);
+		is_int(ended(0)->outcome, JOURNAL_NOT_SENT, "that was not sent");
+		is_int(ended(0)->error, rows[i].error, "because of that error");
+		is_int(ended(0)->sent_ns, 0, "nothing left");
+		is_int(ended(0)->started_ns, 1000 * US, "it started with the call of connect");
+		is_int(nth(JOURNAL_CLOSE, 0)->conn.end, rows[i].end, "the connection says how it ended");
+		ok(!assembler_knows(a, COOKIE), "and is forgotten");
+		assembler_free(a);
+	}
+}
+
+static void test_write_on_a_dead_connection(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	fail(a, ASSEMBLER_OUT, EPIPE);
+	is_int(ended(0)->outcome, JOURNAL_NOT_SENT, "a request that could not be written was not sent");
+	is_int(ended(0)->error, EPIPE, "with its errno");
+	assembler_free(a);
+
+	a = opened(JOURNAL_SERVER);
+	in(a, GET);
+	fail(a, ASSEMBLER_OUT, EPIPE);
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "a server whose client is gone does not know");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many(JOURNAL_END), 1, "and that is told once");
+	assembler_free(a);
+}
+
+static void test_end_of_process(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	open_as(a, COOKIE + 1, JOURNAL_CLIENT, false);
+	out(a, GET);
+	assembler_exited(a, 99, now);
+	is_int(how_many(JOURNAL_CLOSE), 0, "the end of another process ends nothing");
+	assembler_exited(a, 100, now);
+	is_int(how_many(JOURNAL_CLOSE), 2, "the end of a process ends its connections");
+	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_EXITED, "and says so");
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "what was under way is not known");
+	assembler_free(a);
+}
+
+/* ---- gaps ---- */
+
+static void test_gap_in_a_sized_body(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
+	uint32_t positions[2] = {1000, 0xfffffff0u};
+
+	assembler_place(a, COOKIE, positions);
+	placed(a, ASSEMBLER_OUT, GET, 1000);
+	placed(a, ASSEMBLER_IN, head, 0xfffffff0u);
+	placed(a, ASSEMBLER_IN, "end", 0xfffffff0u + (uint32_t)strlen(head) + 97);
+	is_int(how_many(JOURNAL_END), 1, "bytes that were missed inside a sized body are counted, also where positions wrap");
+	is_int(ended(0)->bytes_in, strlen(head) + 100, "as what they are");
+	is_int(assembler_counts(a).resynced, 0, "framing is not lost by that");
+	assembler_free(a);
+}
+
+static void test_gap_in_heads(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t positions[2] = {0, 0}, at = (uint32_t)strlen(GET);
+
+	assembler_place(a, COOKIE, positions);
+	placed(a, ASSEMBLER_OUT, GET, 0);
+	placed(a, ASSEMBLER_IN, "lo", 43);
+	is_int(assembler_counts(a).resynced, 1, "a missed head loses framing, which is counted");
+	placed(a, ASSEMBLER_OUT, "GET /next HTTP/1.1\r\n\r\n", at);
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "an answer whose status was missed tells nothing");
+	placed(a, ASSEMBLER_IN, OK_HELLO, 45);
+	is_str(ended(1)->path, "/next", "the next exchange is whole");
+	is_int(ended(1)->status, 200, "with its status");
+	assembler_free(a);
+}
+
+static void test_missed_request(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t positions[2] = {0, 0};
+
+	assembler_place(a, COOKIE, positions);
+	placed(a, ASSEMBLER_OUT, GET, 0);
+	placed(a, ASSEMBLER_IN, OK_HELLO, 0);
+	placed(a, ASSEMBLER_OUT, "GET /3 HTTP/1.1\r\n\r\n", 500);
+	is_int(assembler_counts(a).resynced, 1, "a missed request is noticed by its position");
+	is_str(nth(JOURNAL_BEGIN, 1)->x.path, "/3", "the one after it is taken");
+	assembler_free(a);
+}
+
+static void test_reordered_writes_are_no_gap(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t positions[2] = {0, 0};
+
+	assembler_place(a, COOKIE, positions);
+	placed(a, ASSEMBLER_OUT, GET, 0);
+	placed(a, ASSEMBLER_OUT, GET, 0);
+	is_int(assembler_counts(a).resynced, 0, "a position that was passed already is no gap");
+	assembler_free(a);
+}
+
+static void test_mid_stream(void)
+{
+	struct assembler *a = fresh(0);
+
+	open_as(a, COOKIE, JOURNAL_CLIENT, true);
+	is_int(nth(JOURNAL_OPEN, 0)->conn.mid_stream, 1, "a connection met in mid-stream says so");
+	in(a, "the rest of some answer");
+	out(a, GET);
+	in(a, OK_HELLO);
+	is_int(how_many(JOURNAL_BEGIN), 1, "what came before the first request is passed over");
+	is_int(ended(0)->status, 200, "the first whole exchange is framed");
+	assembler_free(a);
+
+	a = fresh(0);
+	open_as(a, COOKIE, JOURNAL_CLIENT, true);
+	out(a, "\x01\x02 the rest of some body");
+	in(a, OK_HELLO);
+	out(a, GET);
+	in(a, ANSWER("503"));
+	is_int(how_many(JOURNAL_BEGIN), 1, "the rest of a body is no turn");
+	is_int(ended(0)->status, 503, "the request after it is");
+	assembler_free(a);
+}
+
+/* ---- other protocols ---- */
+
+static void test_protocols(void)
+{
+#define ROW(bytes, p) {bytes, sizeof(bytes) - 1, p}
+	static const struct {
+		const char *bytes;
+		size_t n;
+		enum protocol protocol;
+	} rows[] = {
+		ROW("GET / HTTP/1.1\r\n", PROTOCOL_HTTP1),
+		ROW("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", PROTOCOL_HTTP2),
+		ROW("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", PROTOCOL_TLS),
+		ROW("*2\r\n$3\r\nGET\r\n$1\r\na\r\n", PROTOCOL_REDIS),
+		ROW("\0\0\0\x08\x04\xd2\x16\x2f", PROTOCOL_POSTGRESQL),
+		ROW("\0\0\0\x20\0\x03\0\0user\0a\0", PROTOCOL_POSTGRESQL),
+		ROW("get key\r\n", PROTOCOL_MEMCACHED),
+		ROW("set k 0 0 1\r\nx\r\n", PROTOCOL_MEMCACHED),
+		ROW("PING\r\n", PROTOCOL_OPAQUE),
+		ROW("\0\x01\x02\x03", PROTOCOL_OPAQUE),
+		ROW("", PROTOCOL_OPAQUE),
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		is_int(protocol_detect(rows[i].bytes, rows[i].n), rows[i].protocol, "protocol of row %u is recognised", i);
+#undef ROW
+}
+
+static void test_turns(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint64_t last;
+
+	out(a, "*1\r\n$4\r\n");
+	out(a, "PING\r\n");
+	in(a, "+PO");
+	last = now;
+	in(a, "NG\r\n");
+	is_int(how_many(JOURNAL_BEGIN), 1, "a turn is one exchange, however its bytes are split");
+	out(a, "*1\r\n$3\r\nBAD\r\n");
+	is_int(how_many(JOURNAL_END), 1, "the next request ends it");
+	is_int(ended(0)->ended_ns, last + 10 * US, "at the last byte of its answer");
+	is_int(ended(0)->outcome, JOURNAL_OK, "it is ok");
+	is_int(ended(0)->protocol, JOURNAL_REDIS, "stored as what it is");
+	in(a, "-ERR unknown command\r\n");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(ended(1)->outcome, JOURNAL_FAILED, "an error of Redis is failed");
+	ok(ended(0)->fingerprint && ended(0)->fingerprint != ended(1)->fingerprint, "different requests have different fingerprints");
+	assembler_free(a);
+
+	a = opened(JOURNAL_CLIENT);
+	in(a, "220 welcome\r\n");
+	out(a, "EHLO x\r\n");
+	eof(a);
+	is_int(how_many(JOURNAL_BEGIN), 1, "a server's greeting is no exchange");
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "a turn without an answer is indeterminate");
+	is_int(ended(0)->error, JOURNAL_EOF, "by the end of the stream");
+	assembler_free(a);
+}
+
+static void test_looks_like_http_but_is_not(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "PI");
+	out(a, "NG\r\n");
+	in(a, "+PONG\r\n");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many(JOURNAL_END), 1, "what only began like HTTP is a turn");
+	is_int(ended(0)->outcome, JOURNAL_OK, "that was answered");
+	is_int(assembler_counts(a).resynced, 0, "and no loss");
+	assembler_free(a);
+}
+
+static void test_veiled(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	static const char hello[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+
+	for (int i = 0; i < 3; i++) {
+		move(a, ASSEMBLER_OUT, hello, sizeof(hello) - 1, sizeof(hello) - 1, NULL);
+		in(a, "\x17\x03\x03");
+	}
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many(JOURNAL_BEGIN), 1, "TLS is one exchange per connection");
+	is_int(ended(0)->protocol, JOURNAL_TLS, "stored as such");
+	is_int(ended(0)->outcome, JOURNAL_OK, "ok when it was closed in order");
+	assembler_free(a);
+}
+
+static void test_upgrade(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "GET /ws HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+	in(a, "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x02hi");
+	is_int(ended(0)->status, 101, "the upgrade is an exchange");
+	out(a, "\x81\x02ho");
+	in(a, "\x81\x02ha");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many(JOURNAL_END), 2, "what follows are turns");
+	is_int(ended(1)->protocol, JOURNAL_OPAQUE, "of another protocol");
+	assembler_free(a);
+}
+
+/* ---- bounds ---- */
+
+static void test_bounded(void)
+{
+	struct assembler *a = fresh(100);
+
+	for (uint64_t c = 1; c <= 150; c++)
+		open_as(a, c, JOURNAL_CLIENT, false);
+	is_int(assembler_counts(a).evicted, 50, "beyond the bound, the connection silent longest goes");
+	ok(!assembler_knows(a, 50) && assembler_knows(a, 51) && assembler_knows(a, 150), "which are the oldest");
+	is_int(how_many(JOURNAL_CLOSE), 50, "and each is told");
+	assembler_free(a);
+}
+
+static void test_finish(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "*1\r\n$4\r\nPING\r\n");
+	in(a, "+PONG\r\n");
+	assembler_finish(a, now);
+	is_int(how_many(JOURNAL_END), 1, "a turn that was answered ends with the recording");
+	out(a, "*1\r\n$4\r\nPING\r\n");
+	assembler_finish(a, now);
+	is_int(how_many(JOURNAL_END), 1, "one that waits for its answer stays open");
+	assembler_free(a);
+}
+
+static uint64_t draw(uint64_t *seed)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return *seed >> 33;
+}
+
+/* Acts in any order, with any bytes: it never reads outside them (sanitizers watch) and never ends what did not begin. */
+static void test_any_order(void)
+{
+	static const char *const texts[] = {GET, POST, OK_HELLO, CHUNKED "3\r\nabc\r\n0\r\n\r\n", ANSWER("503"), "x", "\r\n\r\n",
+					    "*1\r\n$4\r\nPING\r\n", "HTTP/1.1 101 x\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\n\r\n"};
+	struct assembler *a = fresh(8);
+	uint64_t seed = 42;
+	unsigned begun = 0, over = 0;
+
+	for (int i = 0; i < 200000; i++) {
+		const char *text = texts[draw(&seed) % 10];
+		struct assembler_moment m = act(1 + draw(&seed) % 12);
+		size_t n = draw(&seed) % (strlen(text) + 1);
+		struct assembler_bytes b = {.direction = draw(&seed) & 1, .data = text, .captured = n, .bytes = n + (draw(&seed) & 1 ? 0 : draw(&seed) % 50),
+					    .placed = draw(&seed) & 1, .position = (uint32_t)draw(&seed) % 100};
+
+		switch (draw(&seed) % 16) {
+		case 0:
+			assembler_open(a, &m, 1 + draw(&seed) % 2, draw(&seed) & 1, &local, &peer);
+			break;
+		case 1:
+			assembler_connected(a, &m, &local, draw(&seed) & 1 ? ECONNREFUSED : 0, JOURNAL_REFUSED);
+			break;
+		case 2:
+			assembler_eof(a, &m);
+			break;
+		case 3:
+			assembler_error(a, &m, b.direction, EPIPE);
+			break;
+		case 4:
+			assembler_close(a, &m, JOURNAL_LOCAL_CLOSE, 0);
+			break;
+		case 5:
+			assembler_tick(a, now + ASSEMBLER_LINGER_NS);
+			break;
+		case 6:
+			assembler_broken(a, &m, JOURNAL_RESET, ECONNRESET);
+			break;
+		default:
+			assembler_bytes(a, &m, &b);
+		}
+		begun += how_many(JOURNAL_BEGIN);
+		over += how_many(JOURNAL_END);
+		count = 0;
+	}
+	ok(begun > 1000 && over > 1000 && over <= begun, "acts in any order begin %u exchanges and end %u", begun, over);
+	assembler_free(a);
+}
+
+int main(void)
+{
+	test_client_exchange();
+	test_server_exchange();
+	test_outcomes_by_status();
+	test_byte_by_byte();
+	test_pipelining();
+	test_interim_and_early_answers();
+	test_unseen_bodies();
+	test_chunked_beyond_capture();
+	test_silence_ends_what_nothing_else_does();
+	test_head_beyond_capture();
+	test_until_close();
+	test_breaks();
+	test_broken_transport_leaves_what_was_received();
+	test_failed_connects();
+	test_write_on_a_dead_connection();
+	test_end_of_process();
+	test_gap_in_a_sized_body();
+	test_gap_in_heads();
+	test_missed_request();
+	test_reordered_writes_are_no_gap();
+	test_mid_stream();
+	test_protocols();
+	test_turns();
+	test_looks_like_http_but_is_not();
+	test_veiled();
+	test_upgrade();
+	test_bounded();
+	test_finish();
+	test_any_order();
+	return tap_done();
+}

@@ -1,0 +1,849 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/lib/tap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "plan/page.h"
+#include "record/ledger.h"
+#include "record/names.h"
+#include "record/recorder.h"
+#include "record/runfile.h"
+
+static char dir[] = "/tmp/test_recorder.XXXXXX";
+static char path[96];
+static uint64_t t0;	/* the run's start; testimony is dated in ms since */
+
+#define MS(n) (t0 + (uint64_t)((n) * 1e6))
+#define KERNEL (1ull << 63)
+
+/* ---- a recorder to feed, and the rows that came of it ---- */
+
+static struct recorder *begin(bool shim, bool ebpf)
+{
+	struct recorder_run run = {.path = path, .name = "test", .command = "cmd", .plan_json = "{}", .seed = 7,
+				   .shim = shim, .ebpf = ebpf};
+	struct recorder *r = NULL;
+	char error[512];
+
+	t0 = run.started_ns = clock_now_ns() - 60 * NS_PER_S;
+	if (recorder_open(&r, &run, error, sizeof(error)))
+		printf("# %s\n", error);
+	return r;
+}
+
+static void end(struct recorder *r)
+{
+	recorder_close(r, true, MS(10000));
+}
+
+/* The rows of a query: columns joined by |, rows by a blank. */
+__attribute__((format(printf, 1, 2))) static const char *rows(const char *format, ...)
+{
+	static char out[2][4096];
+	static int turn;
+	char error[512], sql[1024], *to = out[turn ^= 1];
+	sqlite3_stmt *st;
+	sqlite3 *db;
+	va_list ap;
+	size_t at = 0;
+
+	va_start(ap, format);
+	vsnprintf(sql, sizeof(sql), format, ap);
+	va_end(ap);
+	*to = '\0';
+	if (runfile_open(path, &db, error, sizeof(error)))
+		return strcpy(to, error);
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
+		return strcpy(to, sqlite3_errmsg(db));
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		for (int c = 0; c < sqlite3_column_count(st) && at < 4000; c++) {
+			const char *text = (const char *)sqlite3_column_text(st, c);
+
+			at += (size_t)snprintf(to + at, 4096 - at, "%s%s", c ? "|" : at ? " " : "", text ? text : "NULL");
+		}
+	}
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return to;
+}
+
+/* ---- testimony ---- */
+
+static struct journal_record of(enum journal_kind kind, uint32_t pid, double ms, uint64_t connection, uint64_t exchange)
+{
+	struct journal_record rec;
+
+	memset(&rec, 0, sizeof(rec));
+	rec.commit = kind;
+	rec.pid = pid;
+	rec.tid = pid;
+	rec.at_ns = MS(ms);
+	rec.connection = connection;
+	rec.exchange = exchange;
+	return rec;
+}
+
+static enum recorder_source source_of(uint64_t serial)
+{
+	return serial & KERNEL ? RECORDER_EBPF : RECORDER_SHIM;
+}
+
+static void process(struct recorder *r, enum recorder_source s, uint32_t pid, uint32_t ppid, bool image, double ms, const char *service)
+{
+	struct journal_record rec = of(JOURNAL_PROCESS, pid, ms, 0, 0);
+
+	rec.process.ppid = ppid;
+	rec.process.image = image;
+	snprintf(rec.process.service, sizeof(rec.process.service), "%s", service);
+	snprintf(rec.process.command, sizeof(rec.process.command), "%s --now", service);
+	recorder_feed(r, s, &rec);
+}
+
+static struct addr ip4(uint16_t port)
+{
+	struct addr a;
+
+	addr_from_ip(&a, 4, (const uint8_t[]){127, 0, 0, 1}, port);
+	return a;
+}
+
+static void opened(struct recorder *r, uint32_t pid, double ms, uint64_t connection, uint64_t cookie, enum journal_role role, uint16_t peer)
+{
+	struct journal_record rec = of(JOURNAL_OPEN, pid, ms, connection, 0);
+
+	rec.conn.cookie = cookie;
+	rec.conn.role = role;
+	rec.conn.peer = ip4(peer);
+	rec.conn.local = ip4(40000);
+	recorder_feed(r, source_of(connection), &rec);
+}
+
+static void connected(struct recorder *r, uint32_t pid, double ms, uint64_t connection, uint64_t cookie, int error)
+{
+	struct journal_record rec = of(JOURNAL_CONNECTED, pid, ms, connection, 0);
+
+	rec.conn.cookie = cookie;
+	rec.conn.error = error;
+	rec.conn.role = JOURNAL_CLIENT;
+	recorder_feed(r, source_of(connection), &rec);
+}
+
+static void closed(struct recorder *r, uint32_t pid, double ms, uint64_t connection, enum journal_end how)
+{
+	struct journal_record rec = of(JOURNAL_CLOSE, pid, ms, connection, 0);
+
+	rec.conn.end = how;
+	rec.conn.bytes_out = 10;
+	rec.conn.bytes_in = 20;
+	recorder_feed(r, source_of(connection), &rec);
+}
+
+static struct journal_record exchange(enum journal_kind kind, uint32_t pid, double ms, uint64_t connection, uint64_t serial)
+{
+	struct journal_record rec = of(kind, pid, ms, connection, serial);
+
+	rec.x.role = JOURNAL_CLIENT;
+	rec.x.protocol = JOURNAL_HTTP1;
+	rec.x.started_ns = MS(ms);
+	rec.x.retry_after_ms = -1;
+	return rec;
+}
+
+static void begins(struct recorder *r, uint32_t pid, double ms, uint64_t connection, uint64_t serial, const char *what)
+{
+	struct journal_record rec = exchange(JOURNAL_BEGIN, pid, ms, connection, serial);
+
+	strcpy(rec.x.method, "GET");
+	snprintf(rec.x.path, sizeof(rec.x.path), "%s", what);
+	recorder_feed(r, source_of(serial), &rec);
+}
+
+/* An answered exchange; sent 1 ms after its start. END carries no method and path, as the library's does not. */
+static void ends(struct recorder *r, uint32_t pid, double from, double to, uint64_t connection, uint64_t serial, int status)
+{
+	struct journal_record rec = exchange(JOURNAL_END, pid, from, connection, serial);
+
+	rec.x.sent_ns = MS(from + 1);
+	rec.x.first_byte_ns = rec.x.ended_ns = MS(to);
+	rec.x.status = (uint16_t)status;
+	rec.x.outcome = status == 429 || status >= 500 ? JOURNAL_FAILED : JOURNAL_OK;
+	recorder_feed(r, source_of(serial), &rec);
+}
+
+static void inject(struct recorder *r, enum journal_kind kind, uint32_t pid, double ms, uint64_t serial, uint32_t action, uint64_t achieved)
+{
+	struct journal_record rec = of(kind, pid, ms, 1, serial);
+
+	rec.inject.fault_id = 1;
+	rec.inject.action = action;
+	rec.inject.intended_ns = action == PAGE_HANG ? UINT64_MAX : 300;
+	rec.inject.achieved_ns = achieved;
+	rec.inject.ordinal = 5;
+	recorder_feed(r, RECORDER_SHIM, &rec);
+}
+
+/* ---- one witness ---- */
+
+static void test_one_exchange(void)
+{
+	struct recorder *r = begin(true, false);
+
+	process(r, RECORDER_SHIM, 100, 1, true, 0, "orders");
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 8082);
+	connected(r, 100, 2, 1, 77, 0);
+	begins(r, 100, 3, 1, 1, "/a");
+	ends(r, 100, 3, 5, 1, 1, 200);
+	closed(r, 100, 6, 1, JOURNAL_LOCAL_CLOSE);
+	end(r);
+	is_str(rows("SELECT method, path, status, outcome, error, role, protocol, sources, tid FROM exchange"),
+	       "GET|/a|200|ok|NULL|client|http1|shim|100", "an exchange has its request from the beginning and its answer from the end");
+	is_str(rows("SELECT (started_ns-%llu)/1000000, (sent_ns-%llu)/1000000, (ended_ns-%llu)/1000000 FROM exchange",
+		    (unsigned long long)t0, (unsigned long long)t0, (unsigned long long)t0),
+	       "3|4|5", "and its times");
+	is_str(rows("SELECT cookie, role, family, peer, end, bytes_in, bytes_out, sources FROM connection"),
+	       "77|client|ip4|127.0.0.1:8082|local_close|20|10|shim", "its connection is there once");
+	is_str(rows("SELECT pid, service, command, covered, why FROM process"), "100|orders|orders --now|1|NULL", "so is its process");
+	is_str(rows("SELECT count(*) FROM exchange JOIN connection c ON connection_id=c.id JOIN process p ON exchange.process_id=p.id"),
+	       "1", "and they refer to each other");
+	is_str(rows("SELECT value FROM run WHERE key='clean_end'"), "1", "the file was closed properly");
+}
+
+static void test_any_order(void)
+{
+	struct recorder *r = begin(true, false);
+
+	closed(r, 100, 9, 1, JOURNAL_PEER_CLOSE);
+	ends(r, 100, 3, 5, 1, 1, 503);
+	begins(r, 100, 3, 1, 1, "/late");
+	inject(r, JOURNAL_ACHIEVED, 100, 5, 2, PAGE_DELAY, 310);
+	inject(r, JOURNAL_INJECT, 100, 4, 2, PAGE_DELAY, UINT64_MAX);
+	begins(r, 100, 4, 1, 2, "/two");
+	ends(r, 100, 4, 6, 1, 2, 200);
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 8082);
+	process(r, RECORDER_SHIM, 100, 1, true, 0, "orders");
+	end(r);
+	is_str(rows("SELECT path, status, outcome FROM exchange ORDER BY started_ns"), "/late|503|failed /two|200|ok",
+	       "an end before its beginning makes one exchange");
+	is_str(rows("SELECT peer, end FROM connection"), "127.0.0.1:8082|peer_close", "a close before its opening makes one connection");
+	is_str(rows("SELECT service, covered FROM process"), "orders|1", "a process that speaks before it is introduced is one");
+	is_str(rows("SELECT i.action, i.intended_ns, i.achieved_ns, i.ordinal, x.path, x.fault_id"
+		    " FROM injection i JOIN exchange x ON x.id=i.exchange_id"),
+	       "delay|300|310|5|/two|1", "an injection finds its exchange whichever comes first");
+}
+
+static void test_unknown(void)
+{
+	struct recorder *r = begin(true, false);
+	struct journal_record rec = of((enum journal_kind)99, 100, 1, 1, 1);
+
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	ends(r, 100, 3, 5, 42, 1, 200);
+	ends(r, 100, 6, 7, 0, 2, 200);
+	inject(r, JOURNAL_INJECT, 100, 8, 0, PAGE_HANG, UINT64_MAX);
+	inject(r, JOURNAL_INJECT, 100, 8, 77, PAGE_REFUSE, UINT64_MAX);
+	end(r);
+	is_str(rows("SELECT connection_id IS NULL, status FROM exchange ORDER BY started_ns"), "0|200 1|200",
+	       "exchanges of connections never opened, and of none, are kept");
+	is_str(rows("SELECT action, exchange_id, intended_ns, achieved_ns FROM injection ORDER BY action"),
+	       "hang|NULL|NULL|NULL refuse|NULL|300|NULL", "so are injections of exchanges never told of");
+}
+
+static void test_open_at_the_end(void)
+{
+	struct recorder *r = begin(true, false);
+	struct journal_record sent = exchange(JOURNAL_BEGIN, 100, 3, 1, 1);
+
+	sent.x.sent_ns = MS(4);
+	recorder_feed(r, RECORDER_SHIM, &sent);
+	begins(r, 100, 5, 1, 2, "/ours");
+	inject(r, JOURNAL_INJECT, 100, 5, 2, PAGE_STATUS, UINT64_MAX);
+	begins(r, 100, 6, 1, 5, "/leaving");
+	sent.pid = 200;
+	sent.exchange = 3;
+	recorder_feed(r, RECORDER_SHIM, &sent);
+	sent.pid = 300;
+	sent.exchange = 4;
+	sent.x.role = JOURNAL_SERVER;
+	sent.x.sent_ns = 0;
+	recorder_feed(r, RECORDER_SHIM, &sent);
+	opened(r, 200, 1, 2, 5, JOURNAL_CLIENT, 80);
+	recorder_process_end(r, 200, MS(50), 128 + SIGKILL);
+	struct journal_record leave = of(JOURNAL_EXIT, 300, 60, 0, 0);
+
+	recorder_feed(r, RECORDER_SHIM, &leave);
+	end(r);
+	is_str(rows("SELECT outcome, error, ended_ns FROM exchange WHERE process_id=(SELECT id FROM process WHERE pid=100) ORDER BY started_ns"),
+	       "indeterminate|open|NULL not_sent|open|NULL indeterminate|open|NULL",
+	       "what is open at the end is stored: indeterminate if its request may have left");
+	is_str(rows("SELECT outcome, error, (exchange.ended_ns-%llu)/1000000 FROM exchange JOIN process p ON p.id=process_id WHERE pid=200",
+		    (unsigned long long)t0),
+	       "indeterminate|killed|50", "a killed process ends its exchanges");
+	is_str(rows("SELECT outcome, error FROM exchange JOIN process p ON p.id=process_id WHERE pid=300"), "indeterminate|closed",
+	       "one that exits closes them; a request that a server had is never called not sent");
+	is_str(rows("SELECT end FROM connection WHERE cookie=5"), "exited", "its connections end with it");
+	is_str(rows("SELECT exit_status FROM process WHERE pid=200"), "137", "its exit status is stored");
+}
+
+static void test_killed_late_words(void)
+{
+	struct recorder *r = begin(true, false);
+
+	begins(r, 100, 3, 1, 1, "/x");
+	recorder_process_end(r, 100, MS(50), -1);
+	recorder_flush(r);
+	ends(r, 100, 3, 49, 1, 1, 200);
+	end(r);
+	is_str(rows("SELECT status, outcome FROM exchange"), "200|ok", "what a process said before its end counts, also when it is heard after");
+}
+
+static void test_pid_reuse(void)
+{
+	struct recorder *r = begin(true, false);
+	struct journal_record leave = of(JOURNAL_EXIT, 100, 20, 0, 0);
+
+	process(r, RECORDER_SHIM, 100, 1, true, 0, "first");
+	ends(r, 100, 3, 5, 1, 1, 200);
+	recorder_feed(r, RECORDER_SHIM, &leave);
+	process(r, RECORDER_SHIM, 100, 1, true, 30, "second");
+	ends(r, 100, 33, 35, 2, 2, 201);
+	process(r, RECORDER_SHIM, 100, 1, false, 40, "third");
+	process(r, RECORDER_SHIM, 100, 1, false, 50, "fourth");
+	end(r);
+	is_str(rows("SELECT service FROM process ORDER BY id"), "first third fourth",
+	       "a number used again is another process; a fork is not, until the same number forks again");
+	is_str(rows("SELECT p.id, x.status FROM exchange x JOIN process p ON p.id=process_id ORDER BY x.id"), "1|200 2|201",
+	       "exchanges belong to the one that lived then");
+}
+
+static void test_hostile_text(void)
+{
+	struct recorder *r = begin(true, false);
+
+	process(r, RECORDER_SHIM, 100, 1, true, 0, "svc\xff\x80");
+	begins(r, 100, 3, 1, 1, "/\xc3\xa9\xc3(\xed\xa0\x80'\";--\x1b[31m");
+	ends(r, 100, 3, 5, 1, 1, 200);
+	struct journal_record rec = exchange(JOURNAL_END, 100, 6, 1, 2);
+
+	memset(rec.x.path, 0xff, sizeof(rec.x.path));
+	memset(rec.x.method, 'M', sizeof(rec.x.method));
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	end(r);
+	is_str(rows("SELECT path FROM exchange WHERE method='GET'"), "/\xc3\xa9\\xc3(\\xed\\xa0\\x80'\";--\x1b[31m",
+	       "bytes that are no UTF-8 are stored escaped, the rest as it is");
+	is_str(rows("SELECT length(path), length(method) FROM exchange WHERE method!='GET'"), "1020|23",
+	       "texts without an end are bounded, and nothing of them is lost");
+	is_str(rows("SELECT service FROM process"), "svc\\xff\\x80", "names as well");
+}
+
+static void test_shared_socket(void)
+{
+	struct recorder *r = begin(true, false);
+
+	opened(r, 100, 1, 1, 77, JOURNAL_SERVER, 5555);
+	opened(r, 101, 2, 2, 77, JOURNAL_SERVER, 5555);
+	closed(r, 100, 3, 1, JOURNAL_LOCAL_CLOSE);
+	ends(r, 101, 4, 5, 2, 9, 200);
+	closed(r, 101, 8, 2, JOURNAL_PEER_CLOSE);
+	end(r);
+	is_str(rows("SELECT count(*), end, (closed_ns-%llu)/1000000 FROM connection", (unsigned long long)t0), "1|peer_close|8",
+	       "a socket shared by fork is one connection, which ends with its last user");
+	is_str(rows("SELECT p.pid FROM exchange x JOIN process p ON p.id=x.process_id"), "101", "its exchanges are the user's who made them");
+}
+
+static void test_cookie_known_late(void)
+{
+	struct recorder *r = begin(true, false);
+
+	opened(r, 100, 1, 1, 0, JOURNAL_CLIENT, 80);
+	ends(r, 100, 2, 3, 1, 1, 200);
+	opened(r, 101, 4, 2, 88, JOURNAL_CLIENT, 80);
+	recorder_flush(r);
+	connected(r, 100, 5, 1, 88, 0);
+	end(r);
+	is_str(rows("SELECT count(*), (SELECT count(*) FROM exchange JOIN connection c ON c.id=connection_id) FROM connection"), "1|1",
+	       "two that turn out to be one are merged, also in the file");
+}
+
+static void test_refused(void)
+{
+	struct recorder *r = begin(true, false);
+
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 80);
+	connected(r, 100, 2, 1, 77, ECONNREFUSED);
+	struct journal_record rec = exchange(JOURNAL_END, 100, 1, 1, 1);
+
+	rec.x.outcome = JOURNAL_NOT_SENT;
+	rec.x.error = ECONNREFUSED;
+	rec.x.ended_ns = MS(2);
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	closed(r, 100, 3, 1, JOURNAL_LOCAL_CLOSE);
+	rec.exchange = 2;
+	rec.x.error = JOURNAL_EOF;
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	rec.exchange = 3;
+	rec.x.error = 4095;
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	end(r);
+	is_str(rows("SELECT end, connected_ns FROM connection"), "refused|NULL", "a refused connection stays refused when it is closed");
+	is_str(rows("SELECT outcome, error FROM exchange ORDER BY id"), "not_sent|ECONNREFUSED not_sent|eof not_sent|E4095",
+	       "errors have their names");
+}
+
+/* ---- two witnesses ---- */
+
+static void both_see_connection(struct recorder *r)
+{
+	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_CLIENT, 8082);
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 8082);
+}
+
+static void test_join(void)
+{
+	struct recorder *r = begin(true, true);
+
+	both_see_connection(r);
+	for (unsigned i = 0; i < 3; i++) {
+		begins(r, 100, 10 * i + 2, KERNEL | 1, KERNEL | (i + 1), "/a");
+		ends(r, 100, 10 * i + 2, 10 * i + 5, KERNEL | 1, KERNEL | (i + 1), 200);
+		begins(r, 100, 10 * i + 1.9, 1, i + 1, "/a");
+		ends(r, 100, 10 * i + 1.9, 10 * i + 9, 1, i + 1, 200);
+	}
+	end(r);
+	is_str(rows("SELECT sources, (ended_ns-%llu)/1000000 FROM exchange ORDER BY started_ns", (unsigned long long)t0),
+	       "shim,ebpf|9 shim,ebpf|19 shim,ebpf|29", "exchanges seen by both are there once, with the times that the program saw");
+	is_str(rows("SELECT count(*), sources FROM connection"), "1|shim,ebpf", "so is their connection");
+}
+
+static void test_synthetic(void)
+{
+	struct recorder *r = begin(true, true);
+	struct journal_record rec = exchange(JOURNAL_END, 100, 2, 1, 1);
+
+	both_see_connection(r);
+	rec.x.synthetic = 1;
+	rec.x.status = 429;
+	rec.x.outcome = JOURNAL_FAILED;
+	rec.x.ended_ns = MS(3);
+	rec.x.fault_id = 1;
+	begins(r, 100, 2, 1, 1, "/a");
+	inject(r, JOURNAL_INJECT, 100, 2, 1, PAGE_STATUS, UINT64_MAX);
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	begins(r, 100, 4, KERNEL | 1, KERNEL | 1, "/a");
+	ends(r, 100, 4, 5, KERNEL | 1, KERNEL | 1, 200);
+	begins(r, 100, 3.9, 1, 2, "/a");
+	ends(r, 100, 3.9, 5, 1, 2, 200);
+	end(r);
+	is_str(rows("SELECT status, synthetic, sources, sent_ns IS NULL FROM exchange ORDER BY started_ns"),
+	       "429|1|shim|1 200|0|shim,ebpf|0", "an answer of ours is the library's alone, the next exchange is both's");
+}
+
+static void test_synthetic_pipelined(void)
+{
+	struct recorder *r = begin(true, true);
+
+	both_see_connection(r);
+	begins(r, 100, 2, 1, 1, "/a");
+	inject(r, JOURNAL_INJECT, 100, 2, 1, PAGE_STATUS, UINT64_MAX);
+	begins(r, 100, 2.1, 1, 2, "/a");
+	begins(r, 100, 2.2, KERNEL | 1, KERNEL | 1, "/a");
+	ends(r, 100, 2.2, 5, KERNEL | 1, KERNEL | 1, 200);
+	recorder_flush(r);
+	ends(r, 100, 2.1, 6, 1, 2, 200);
+	end(r);
+	is_str(rows("SELECT outcome, error, sources FROM exchange ORDER BY started_ns"), "not_sent|open|shim ok|NULL|shim,ebpf",
+	       "while an answer of ours is on its way the kernel's exchange is that of the next request");
+}
+
+static void test_only_kernel(void)
+{
+	struct recorder *r = begin(true, true);
+	struct journal_record leave = of(JOURNAL_EXIT, 500, 30, 0, 0);
+
+	process(r, RECORDER_EBPF, 500, 1, true, 0, "goserver");
+	opened(r, 500, 1, KERNEL | 1, 99, JOURNAL_SERVER, 50000);
+	begins(r, 500, 2, KERNEL | 1, KERNEL | 1, "/k");
+	ends(r, 500, 2, 3, KERNEL | 1, KERNEL | 1, 200);
+	recorder_feed(r, RECORDER_EBPF, &leave);
+	end(r);
+	is_str(rows("SELECT path, sources FROM exchange"), "/k|ebpf", "what only the kernel saw is there, and says so");
+	is_str(rows("SELECT service, covered, why FROM process"), "goserver|0|the library was not loaded into it",
+	       "its process is not covered, with the reason");
+}
+
+static void test_lost_by_the_kernel(void)
+{
+	struct recorder *r = begin(true, true);
+
+	both_see_connection(r);
+	for (unsigned i = 1; i <= 3; i++) {
+		begins(r, 100, 10 * i, 1, i, "/a");
+		ends(r, 100, 10 * i, 10 * i + 2, 1, i, 200);
+	}
+	begins(r, 100, 10, KERNEL | 1, KERNEL | 1, "/a");
+	ends(r, 100, 10, 12, KERNEL | 1, KERNEL | 1, 200);
+	begins(r, 100, 30, KERNEL | 1, KERNEL | 3, "/a");
+	ends(r, 100, 30, 32, KERNEL | 1, KERNEL | 3, 200);
+	end(r);
+	is_str(rows("SELECT sources FROM exchange ORDER BY started_ns"), "shim,ebpf shim shim,ebpf",
+	       "an exchange that the kernel's witness lost does not shift the others");
+}
+
+static void test_refusal_seen_twice(void)
+{
+	struct recorder *r = begin(true, true);
+	struct journal_record rec = exchange(JOURNAL_END, 100, 1, 1, 1);
+
+	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_CLIENT, 60001);	/* the stand-in that the fault connected to */
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 8082);
+	rec.x.outcome = JOURNAL_NOT_SENT;
+	rec.x.error = ECONNREFUSED;
+	rec.x.ended_ns = MS(2);
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	rec.exchange = rec.connection = KERNEL | 1;
+	recorder_feed(r, RECORDER_EBPF, &rec);
+	end(r);
+	is_str(rows("SELECT outcome, error, sources FROM exchange"), "not_sent|ECONNREFUSED|shim,ebpf", "a failed connect seen by both is one");
+	is_str(rows("SELECT peer FROM connection"), "127.0.0.1:8082", "with the peer that the program meant");
+}
+
+static void test_killed_but_kernel_knows(void)
+{
+	struct recorder *r = begin(true, true);
+
+	both_see_connection(r);
+	begins(r, 100, 2, 1, 1, "/a");
+	begins(r, 100, 2, KERNEL | 1, KERNEL | 1, "/a");
+	ends(r, 100, 2, 4, KERNEL | 1, KERNEL | 1, 200);
+	begins(r, 100, 12, 1, 2, "/b");
+	struct journal_record rec = exchange(JOURNAL_BEGIN, 100, 12, KERNEL | 1, KERNEL | 2);
+
+	rec.x.sent_ns = MS(13);
+	recorder_feed(r, RECORDER_EBPF, &rec);
+	recorder_process_end(r, 100, MS(20), 137);
+	end(r);
+	is_str(rows("SELECT path, status, outcome, error, sources FROM exchange ORDER BY started_ns"),
+	       "/a|200|ok|NULL|shim,ebpf /b|NULL|indeterminate|killed|shim,ebpf",
+	       "what the library of a killed process could not tell, the kernel's witness does");
+}
+
+static void test_closed_by_death(void)
+{
+	struct recorder *r = begin(true, true);
+	struct journal_record rec = exchange(JOURNAL_END, 500, 2, KERNEL | 1, KERNEL | 1);
+
+	rec.x.error = JOURNAL_CLOSED;
+	rec.x.outcome = JOURNAL_INDETERMINATE;
+	rec.x.ended_ns = MS(20);
+	recorder_feed(r, RECORDER_EBPF, &rec);
+	rec.exchange = KERNEL | 2;
+	rec.x.started_ns = MS(4);
+	rec.x.ended_ns = MS(-100);
+	recorder_feed(r, RECORDER_EBPF, &rec);
+	recorder_process_end(r, 500, MS(21), 137);
+	end(r);
+	is_str(rows("SELECT error FROM exchange ORDER BY started_ns"), "killed closed",
+	       "what the kernel closes for a killed process was not closed by the program");
+}
+
+static void test_held_back(void)
+{
+	struct recorder *r = begin(true, true);
+	uint64_t now;
+
+	both_see_connection(r);
+	begins(r, 100, 2, 1, 1, "/a");
+	begins(r, 100, 2, KERNEL | 1, KERNEL | 1, "/a");
+	ends(r, 100, 2, 4, KERNEL | 1, KERNEL | 1, 200);
+	for (now = clock_now_ns(); clock_now_ns() - now < 2300 * NS_PER_MS; usleep(100000))
+		recorder_flush(r);
+	is_str(rows("SELECT count(*) FROM exchange"), "0", "an answer that is held back is not over because the kernel has given it");
+	ends(r, 100, 2, 5000, 1, 1, 200);
+	recorder_flush(r);
+	is_str(rows("SELECT (ended_ns-%llu)/1000000, sources FROM exchange", (unsigned long long)t0), "5000|shim,ebpf",
+	       "it is over when the program has it");
+	end(r);
+}
+
+static void test_alone_after_a_while(void)
+{
+	struct recorder *r = begin(true, true);
+	uint64_t now;
+
+	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_CLIENT, 8082);
+	begins(r, 100, 2, KERNEL | 1, KERNEL | 1, "/a");
+	ends(r, 100, 2, 4, KERNEL | 1, KERNEL | 1, 200);
+	recorder_flush(r);
+	is_str(rows("SELECT count(*) FROM exchange"), "0", "the kernel's exchange waits for the library's");
+	for (now = clock_now_ns(); clock_now_ns() - now < 5 * NS_PER_S && strcmp(rows("SELECT count(*) FROM exchange"), "1");
+	     usleep(20000))
+		recorder_flush(r);
+	ok(clock_now_ns() - now < 2 * NS_PER_S, "but not for long");
+	end(r);
+}
+
+static void test_coverage(void)
+{
+	struct recorder *r = begin(true, true);
+
+	process(r, RECORDER_EBPF, 100, 1, true, 0, "sh");
+	process(r, RECORDER_SHIM, 100, 1, true, 2, "sh");
+	process(r, RECORDER_EBPF, 101, 100, false, 5, "sh");
+	process(r, RECORDER_EBPF, 102, 100, false, 6, "sh");
+	process(r, RECORDER_EBPF, 102, 100, true, 7, "goserver");
+	process(r, RECORDER_SHIM, 103, 100, true, 9, "curl");
+	process(r, RECORDER_EBPF, 103, 100, false, 7, "sh");
+	process(r, RECORDER_EBPF, 103, 100, true, 8, "curl");
+	recorder_process(r, 104, 100, "static", "static", MS(9), false, "static has no loader");
+	end(r);
+	is_str(rows("SELECT pid, service, covered, parent_id FROM process ORDER BY pid"),
+	       "100|sh|1|NULL 101|sh|1|1 102|goserver|0|1 103|curl|1|1 104|static|0|1",
+	       "a fork of a covered process is covered, what it executes only when the library says so");
+	is_str(rows("SELECT why FROM process WHERE pid=104"), "static has no loader", "the reason is kept");
+}
+
+/* ---- the other tables ---- */
+
+static int byte_at(long offset)
+{
+	FILE *f = fopen(path, "r");
+	int c = f && !fseek(f, offset, SEEK_SET) ? fgetc(f) : -1;
+
+	fclose(f);
+	return c;
+}
+
+static void test_tables(void)
+{
+	struct recorder *r = begin(true, false);
+
+	recorder_fault(r, 1, "payments-429", "{\"status\":429}");
+	recorder_fault_counts(r, 1, 5, 2);
+	recorder_fault_counts(r, 1, 9, 3);
+	recorder_loss(r, "shim", "journal_full", 0);
+	recorder_loss(r, "ebpf", "ring_full", 5);
+	recorder_loss(r, "ebpf", "ring_full", 8);
+	recorder_latency(r, 3, 100, "recv", EAGAIN, 4096, 10, 30000);
+	recorder_mark(r, MS(5), "fault on");
+	recorder_note(r, "exit_status", "7");
+	recorder_sources(r, true, true);
+	end(r);
+	is_str(rows("SELECT * FROM fault"), "1|payments-429|{\"status\":429}|9|3", "a fault has its last counters");
+	is_str(rows("SELECT * FROM loss"), "ebpf|ring_full|8", "a loss has its last total; none is no row");
+	is_str(rows("SELECT second, syscall, error, bucket_ns, count, sum_ns FROM syscall_latency"), "3|recv|11|4096|10|30000",
+	       "a bucket of latency is stored");
+	is_str(rows("SELECT name FROM mark"), "fault on", "a mark too");
+	is_str(rows("SELECT key, value FROM run WHERE key IN ('exit_status','sources','seed','name') ORDER BY key"),
+	       "exit_status|7 name|test seed|7 sources|[\"shim\",\"ebpf\"]", "and the facts of the run");
+	is_str(rows("SELECT value GLOB '20[0-9][0-9]-*T*:*:*.*Z' FROM run WHERE key='started'"), "1", "its start is in UTC, ISO 8601");
+	is_int(byte_at(18), 2, "the file is in WAL mode");	/* sqlite.org/fileformat.html, 1.3.3 */
+}
+
+static void test_names(void)
+{
+	is_int(LEDGER_ACTION_STATUS, PAGE_STATUS, "the recorder and the page mean the same by `status`");
+	is_str(names_action(PAGE_RESET), "reset", "reset is called so");
+	is_str(names_action(PAGE_RESOLVE), "resolve", "resolve too");
+	is_str(names_action(1u << 20), NULL, "an unknown action has no name");
+}
+
+/* ---- the file ---- */
+
+static const char *refusal(const char *where)
+{
+	static char error[1024];
+	struct recorder_run run = {.path = where, .name = "n", .command = "c", .plan_json = "{}", .started_ns = 1, .shim = true};
+	struct recorder *r = NULL;
+
+	*error = '\0';
+	if (!recorder_open(&r, &run, error, sizeof(error)))
+		recorder_close(r, true, 2);
+	return error;
+}
+
+static void write_file(const char *where, const char *text)
+{
+	FILE *f = fopen(where, "w");
+
+	fputs(text, f);
+	fclose(f);
+}
+
+static void test_refusals(void)
+{
+	char other[128], want[512];
+	struct stat st;
+
+	snprintf(other, sizeof(other), "%s/notes.txt", dir);
+	write_file(other, "dear diary, this is a text of some length that is certainly not a database of any kind, see?\n");
+	snprintf(want, sizeof(want), "'%s' exists and is not an aftershock run file; give another -o", other);
+	is_str(refusal(other), want, "another file is not overwritten");
+	stat(other, &st);
+	ok(st.st_size > 80, "and left as it was");
+	is_str(refusal("/dev/null"), "'/dev/null' exists and is not an aftershock run file; give another -o", "a device neither");
+	ok(strstr(refusal(dir), "Is a directory"), "a directory is refused as such");
+	snprintf(other, sizeof(other), "%s/none/run.db", dir);
+	snprintf(want, sizeof(want), "cannot write the run file '%s': there is no directory '%s/none'", other, dir);
+	is_str(refusal(other), want, "so is a missing one");
+	snprintf(other, sizeof(other), "%s/empty", dir);
+	write_file(other, "");
+	is_str(refusal(other), "", "an empty file (mktemp) may be used");
+	stat(other, &st);
+	is_int(st.st_mode & 0777, 0600, "the run file is its owner's alone");
+	is_str(refusal(other), "", "a run file may be replaced");
+	is_str(refusal(""), "cannot write the run file '': No such file or directory", "a name must be given");
+}
+
+static void test_in_use(void)
+{
+	struct recorder *r = begin(true, false);
+
+	ok(strstr(refusal(path), "is being written by another aftershock"), "a file that another run writes is not taken from it");
+	ends(r, 100, 1, 2, 1, 1, 200);
+	end(r);
+	is_str(rows("SELECT count(*) FROM exchange"), "1", "and that run goes on");
+}
+
+static void test_killed_recorder(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct recorder *r = begin(true, false);
+
+		for (unsigned i = 1; i <= 1000; i++)
+			begins(r, 100, i, 1, i, "/a"), ends(r, 100, i, i + 1, 1, i, 200);
+		recorder_flush(r);
+		for (unsigned i = 1001; i <= 2000; i++)
+			begins(r, 100, i, 1, i, "/a"), ends(r, 100, i, i + 1, 1, i, 200);
+		raise(SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	is_str(rows("SELECT count(*) FROM exchange"), "1000", "a killed recorder leaves a file with all that was flushed");
+	is_str(rows("SELECT count(*) FROM run WHERE key='clean_end'"), "0", "that does not say it was closed");
+	is_str(rows("PRAGMA integrity_check"), "ok", "and is sound");
+	is_str(refusal(path), "", "and can be replaced, log and all");
+	is_str(rows("SELECT count(*) FROM exchange"), "0", "with nothing of the old one");
+}
+
+static void test_disk_full(void)
+{
+	struct rlimit limit = {1 << 20, 1 << 20};
+	int to_parent[2], n = 0;
+	char said[256] = "";
+	pid_t pid;
+
+	if (pipe(to_parent))
+		return;
+	pid = fork();
+	if (!pid) {
+		struct recorder *r;
+
+		signal(SIGXFSZ, SIG_IGN);
+		setrlimit(RLIMIT_FSIZE, &limit);
+		r = begin(true, false);
+		for (unsigned i = 1; i <= 100000 && !recorder_error(r); i++) {
+			begins(r, 100, i, 1, i, "/a/path/of/some/length/to/fill/the/disk");
+			ends(r, 100, i, i + 1, 1, i, 200);
+			if (i % 1000 == 0)
+				recorder_flush(r);
+		}
+		if (recorder_error(r) && write(to_parent[1], recorder_error(r), strlen(recorder_error(r))) < 0)
+			_exit(1);
+		ends(r, 100, 1, 2, 1, 777777, 200);	/* feeding goes on without effect */
+		recorder_flush(r);
+		_exit(recorder_close(r, true, 2) == -EIO ? 0 : 2);
+	}
+	close(to_parent[1]);
+	n = (int)read(to_parent[0], said, sizeof(said) - 1);
+	close(to_parent[0]);
+	waitpid(pid, &n, 0);
+	is_int(n, 0, "a full disk ends recording, not the recorder");
+	ok(strstr(said, path) && strstr(said, "cannot write"), "one sentence says so: %s", said);
+	is_str(rows("PRAGMA integrity_check"), "ok", "the file is sound");
+	ok(atoi(rows("SELECT count(*) FROM exchange")) > 1000, "and has what fitted");
+	is_str(rows("SELECT count(*) FROM run WHERE key='clean_end'"), "0", "it does not claim a clean end");
+}
+
+/* ---- much ---- */
+
+static double feed_many(unsigned count, bool both)
+{
+	struct recorder *r = begin(true, both);
+	struct timespec a, b;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
+	both_see_connection(r);
+	for (unsigned i = 1; i <= count; i++) {
+		if (both) {
+			begins(r, 100, i, KERNEL | 1, KERNEL | i, "/api/v1/orders");
+			ends(r, 100, i, i + 0.5, KERNEL | 1, KERNEL | i, 200);
+		}
+		begins(r, 100, i, 1, i, "/api/v1/orders");
+		ends(r, 100, i, i + 0.5, 1, i, 200);
+		if (i % 10000 == 0)
+			recorder_flush(r);
+	}
+	end(r);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
+	return count / ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+}
+
+static void test_throughput(void)
+{
+	double one = feed_many(200000, false), two;
+
+	is_str(rows("SELECT count(*) FROM exchange"), "200000", "many exchanges are all there");
+	two = feed_many(100000, true);
+	is_str(rows("SELECT count(*), sum(sources='shim,ebpf') FROM exchange"), "100000|100000", "and all joined when both saw them");
+	printf("# exchanges per second of CPU: %.0f with one witness, %.0f with two\n", one, two);
+	ok(one > 10000 && two > 5000, "at more than a crawl");
+}
+
+int main(void)
+{
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(path, sizeof(path), "%s/run.db", dir);
+	test_one_exchange();
+	test_any_order();
+	test_unknown();
+	test_open_at_the_end();
+	test_killed_late_words();
+	test_pid_reuse();
+	test_hostile_text();
+	test_shared_socket();
+	test_cookie_known_late();
+	test_refused();
+	test_join();
+	test_synthetic();
+	test_synthetic_pipelined();
+	test_only_kernel();
+	test_lost_by_the_kernel();
+	test_refusal_seen_twice();
+	test_killed_but_kernel_knows();
+	test_closed_by_death();
+	test_held_back();
+	test_alone_after_a_while();
+	test_coverage();
+	test_tables();
+	test_names();
+	test_refusals();
+	test_in_use();
+	test_killed_recorder();
+	test_disk_full();
+	test_throughput();
+	char command[160];
+
+	snprintf(command, sizeof(command), "rm -r '%s'", dir);
+	return system(command) ? 1 : tap_done();
+}
