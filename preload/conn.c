@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/conn.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include "base/clock.h"
+#include "plan/decide.h"
+#include "preload/epoll.h"
+#include "preload/exchange.h"
+#include "preload/raw.h"
+
+#define CHUNK 64	/* connections made at once */
+#define POOL_MAX 4096	/* buffers */
+
+/* Connections and buffers come from the kernel in chunks, are never given back, and go round on free lists whose
+ * heads carry a tag against ABA: tag << 32 | index + 1. */
+static struct conn *_Atomic chunks[CONN_MAX / CHUNK];
+static _Atomic uint32_t conn_made;
+static _Atomic uint64_t conn_free;
+static char *_Atomic buffers[POOL_MAX];
+static _Atomic uint32_t buffer_made;
+static _Atomic uint64_t buffer_free;
+
+struct buffer_link {	/* what a free buffer holds */
+	uint32_t index, next;
+};
+
+/* ---- locks ---- */
+
+static bool stale(uint64_t owner, uint64_t self)
+{
+	return (owner ^ self) >> 48 != 0;	/* taken before a fork by a thread that does not exist here */
+}
+
+bool lock_take(_Atomic uint64_t *lock)
+{
+	uint64_t self = guest_self();
+
+	for (;;) {
+		uint64_t owner = 0;
+
+		if (atomic_compare_exchange_strong_explicit(lock, &owner, self, memory_order_acquire, memory_order_relaxed))
+			return true;
+		if (owner == self)
+			return false;
+		if (stale(owner, self) && atomic_compare_exchange_strong(lock, &owner, self))
+			return true;
+		raw_yield();
+	}
+}
+
+void lock_give(_Atomic uint64_t *lock)
+{
+	atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+bool conn_lock(struct conn *c)
+{
+	return lock_take(&c->lock);
+}
+
+void conn_unlock(struct conn *c)
+{
+	lock_give(&c->lock);
+}
+
+/* ---- memory ---- */
+
+struct conn *conn_at(uint32_t index)
+{
+	return &atomic_load_explicit(&chunks[index / CHUNK], memory_order_acquire)[index % CHUNK];
+}
+
+static struct conn *conn_recycled(void)
+{
+	uint64_t head = atomic_load_explicit(&conn_free, memory_order_acquire);
+
+	while ((uint32_t)head) {
+		struct conn *c = conn_at((uint32_t)head - 1);
+		uint64_t next = ((head >> 32) + 1) << 32 | c->next_free;
+
+		if (atomic_compare_exchange_weak(&conn_free, &head, next))
+			return c;
+	}
+	return NULL;
+}
+
+static struct conn *conn_fresh(void)
+{
+	uint32_t i = atomic_load(&conn_made);
+	struct conn *chunk, *none = NULL;
+
+	do {
+		if (i >= CONN_MAX)
+			return NULL;
+	} while (!atomic_compare_exchange_weak(&conn_made, &i, i + 1));
+	chunk = atomic_load(&chunks[i / CHUNK]);
+	if (!chunk) {
+		chunk = guest_pages(CHUNK * sizeof(*chunk));
+		if (!chunk)
+			return NULL;
+		if (!atomic_compare_exchange_strong(&chunks[i / CHUNK], &none, chunk))
+			RAW(SYS_munmap, chunk, CHUNK * sizeof(*chunk), 0, 0, 0, 0);
+	}
+	conn_at(i)->index = i;
+	return conn_at(i);
+}
+
+static void conn_recycle(struct conn *c)
+{
+	uint64_t head = atomic_load(&conn_free), next;
+
+	do {
+		c->next_free = (uint32_t)head;
+		next = ((head >> 32) + 1) << 32 | (c->index + 1);
+	} while (!atomic_compare_exchange_weak(&conn_free, &head, next));
+}
+
+char *pool_take(void)
+{
+	uint64_t head = atomic_load(&buffer_free);
+	uint32_t i;
+
+	while ((uint32_t)head) {
+		char *b = atomic_load(&buffers[(uint32_t)head - 1]);
+		uint64_t next = ((head >> 32) + 1) << 32 | ((struct buffer_link *)b)->next;
+
+		if (atomic_compare_exchange_weak(&buffer_free, &head, next))
+			return b;
+	}
+	i = atomic_fetch_add(&buffer_made, 1);
+	if (i >= POOL_MAX)
+		return NULL;
+	/* One word more than promised, behind the buffer, remembers its number. */
+	char *b = guest_pages(CONN_BUFFER_BYTES + sizeof(uint32_t));
+	if (!b)
+		return NULL;
+	memcpy(b + CONN_BUFFER_BYTES, &i, sizeof(i));
+	atomic_store(&buffers[i], b);
+	return b;
+}
+
+void pool_give(char *buffer)
+{
+	uint64_t head = atomic_load(&buffer_free), next;
+	struct buffer_link *l = (void *)buffer;
+	uint32_t i;
+
+	if (!buffer)
+		return;
+	memcpy(&i, buffer + CONN_BUFFER_BYTES, sizeof(i));
+	do {
+		l->next = (uint32_t)head;
+		next = ((head >> 32) + 1) << 32 | (i + 1);
+	} while (!atomic_compare_exchange_weak(&buffer_free, &head, next));
+}
+
+/* ---- life ---- */
+
+uint64_t conn_candidates(enum page_side side, const struct addr *end)
+{
+	uint64_t faults = 0;
+
+	for (unsigned i = 0; i < guest.page->fault_count; i++)
+		if (decide_concerns(guest.page, &guest.page->faults[i], side, end, false, guest.service))
+			faults |= 1ull << i;
+	return faults;
+}
+
+static void journal_conn(struct conn *c, enum journal_kind kind, int error, enum journal_end end, uint64_t now_ns)
+{
+	struct journal_record *r = guest_record(c->serial, 0, now_ns);
+
+	if (!r)
+		return;
+	r->conn.cookie = c->cookie;
+	r->conn.error = error;
+	r->conn.role = c->role;
+	r->conn.end = (uint8_t)end;
+	r->conn.mid_stream = c->mid_stream;
+	r->conn.bytes_in = c->bytes_in;
+	r->conn.bytes_out = c->bytes_out;
+	r->conn.local = c->local;
+	r->conn.peer = c->peer;
+	journal_commit(r, kind);
+}
+
+struct conn *conn_new(enum journal_role role, const struct addr *local, const struct addr *peer, uint64_t faults, uint64_t now_ns)
+{
+	struct conn *c = conn_recycled();
+
+	if (!c)
+		c = conn_fresh();
+	if (!c) {
+		guest_lost(PAGE_LOST_CONN);
+		return NULL;
+	}
+	memset((char *)c + offsetof(struct conn, lock), 0, sizeof(*c) - offsetof(struct conn, lock));
+	c->serial = guest_serial();
+	c->role = (uint8_t)role;
+	c->local = *local;
+	c->peer = *peer;
+	c->faults = faults;
+	c->gated = faults != 0;
+	c->journalled = guest.mode == PAGE_JOURNAL_ALL || (guest.mode == PAGE_JOURNAL_MATCHED && c->gated);
+	for (unsigned i = 0; i < guest.page->fault_count; i++) {
+		if (!(faults >> i & 1))
+			continue;
+		c->needs_head |= decide_needs_head(&guest.page->faults[i]);
+		c->can_answer |= (guest.page->faults[i].actions & PAGE_STATUS) != 0;
+	}
+	c->opened_ns = now_ns;
+	c->owner_pid = guest_pid();
+	c->protocol = JOURNAL_UNKNOWN;
+	http1_init(&c->requests, HTTP1_REQUEST);
+	http1_init(&c->answers, HTTP1_RESPONSE);
+	atomic_store_explicit(&c->refs, 1, memory_order_release);
+	return c;
+}
+
+bool conn_hold(struct conn *c)
+{
+	uint32_t refs = atomic_load_explicit(&c->refs, memory_order_relaxed);
+
+	while (refs)
+		if (atomic_compare_exchange_weak_explicit(&c->refs, &refs, refs + 1, memory_order_acquire, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+void conn_put(struct conn *c)
+{
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	pool_give(c->held);
+	pool_give(c->reply);
+	pool_give(c->unsent);
+	c->held = c->reply = c->unsent = NULL;
+	conn_recycle(c);
+}
+
+struct exchange *conn_head(struct conn *c)
+{
+	return c->count ? &c->ring[c->first] : NULL;
+}
+
+struct exchange *conn_tail(struct conn *c)
+{
+	return c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
+}
+
+/* ---- its beginning and end, as evidence ---- */
+
+static void learn(struct conn *c, int fd)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(c->cookie);
+
+	if (fd < 0)
+		return;
+	if (!c->cookie)
+		raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &c->cookie, &len);
+	len = sizeof(ss);
+	if (!c->local.hash && RAW(SYS_getsockname, fd, &ss, &len, 0, 0, 0) == 0)
+		addr_from_sockaddr(&c->local, (struct sockaddr *)&ss, len);
+}
+
+/* A connect that failed is an attempt as well: an exchange that was not sent. */
+static void failed_attempt(struct conn *c, int error, uint64_t now_ns)
+{
+	struct exchange *x = conn_head(c);
+
+	if (!x && c->role == JOURNAL_CLIENT)
+		x = exchange_begin(c, NULL, NULL, c->opened_ns);
+	if (x)
+		exchange_end_all(c, error, now_ns);
+}
+
+void conn_connected(struct conn *c, int fd, int error, uint64_t now_ns)
+{
+	c->connecting = false;
+	learn(c, fd);
+	if (c->journalled)
+		journal_conn(c, JOURNAL_OPEN, 0, JOURNAL_END_UNKNOWN, c->opened_ns);
+	if (c->journalled && c->role == JOURNAL_CLIENT)
+		journal_conn(c, JOURNAL_CONNECTED, error, JOURNAL_END_UNKNOWN, now_ns);
+	if (error) {
+		c->dead = true;
+		failed_attempt(c, error, now_ns);
+	}
+}
+
+static enum journal_end end_of(const struct conn *c, int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (c->dead)
+		return JOURNAL_RESET;
+	if (c->eof_in)
+		return JOURNAL_PEER_CLOSE;
+	if (fd >= 0 && raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_CLOSE_WAIT)
+		return JOURNAL_PEER_CLOSE;
+	return JOURNAL_LOCAL_CLOSE;
+}
+
+/* A non-blocking connect whose outcome the program never asked for. */
+static void settle_connect(struct conn *c, int fd, uint64_t now_ns)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	int error;
+
+	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_SYN_SENT) {
+		conn_connected(c, fd, 0, now_ns);
+		return;
+	}
+	error = raw_sockopt_int(fd, SOL_SOCKET, SO_ERROR);
+	if (error > 0 && c->connect_swap)
+		error = c->connect_swap;
+	conn_connected(c, fd, error > 0 ? error : JOURNAL_CLOSED, now_ns);
+}
+
+void conn_closing(struct conn *c, int fd, uint64_t now_ns)
+{
+	if (c->owner_pid != guest_pid())
+		return;	/* inherited across fork and never used here: another process tells its story */
+	if (c->connecting)
+		settle_connect(c, fd, now_ns);
+	if (c->role == JOURNAL_CLIENT && conn_head(c) && !c->eof_in && !c->opaque && http1_eof(&c->answers) == HTTP1_DONE &&
+	    conn_head(c)->first_byte_ns)
+		exchange_end(c, 0, true, now_ns);
+	exchange_end_all(c, c->eof_in ? JOURNAL_EOF : JOURNAL_CLOSED, now_ns);
+	if (c->journalled)
+		journal_conn(c, JOURNAL_CLOSE, 0, end_of(c, fd), now_ns);
+}
+
+void conn_exit(void)
+{
+	uint32_t made = atomic_load(&conn_made);
+
+	for (uint32_t i = 0; i < made; i++) {
+		struct conn *c = atomic_load(&chunks[i / CHUNK]) ? conn_at(i) : NULL;
+
+		if (!c || !conn_hold(c))
+			continue;
+		if (atomic_load(&c->descriptors) && conn_lock(c)) {
+			conn_closing(c, -1, clock_now_ns());
+			conn_unlock(c);
+		}
+		conn_put(c);
+	}
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One stream connection as this process knows it: who the ends are, which faults may concern it, what is in
+ * flight on it, and what of its readiness is held back. Several descriptors may mean the same connection.
+ *
+ * Invariants: the exchanges in flight are in the order of their requests; only the first (the oldest) decides what
+ * may be read (client) or is being answered (server).
+ *
+ * Locking: fields below `lock` are guarded by it, except where a comment says otherwise. A signal handler that finds the lock held by
+ * its own thread passes straight through. No lock is held across a call that can block.
+ */
+#ifndef AFTERSHOCK_PRELOAD_CONN_H
+#define AFTERSHOCK_PRELOAD_CONN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/addr.h"
+#include "base/http1.h"
+#include "preload/guest.h"
+
+#define CONN_MAX 65536		/* connections at once; made in chunks as needed */
+#define CONN_PIPELINE 16	/* exchanges in flight on one connection; more: it turns opaque (counted) */
+#define CONN_WAITERS 4		/* threads that wait inside us on one connection */
+#define FOREVER UINT64_MAX
+
+enum gate {		/* what the oldest exchange does to reading */
+	GATE_OPEN,	/* nothing: the kernel's truth */
+	GATE_ARMED,	/* something begins when the bytes really arrive */
+	GATE_HELD,	/* arrived; hidden until `until_ns` */
+	GATE_ANSWER	/* our answer, readable from `until_ns` on; the kernel is not asked */
+};
+
+struct verdict {		/* what the faults decided for one exchange or connect */
+	uint32_t actions;	/* enum page_action bits that fired */
+	uint8_t delay_fault;	/* index + 1 of the fault whose delay it is; 0 none */
+	uint8_t main_fault;	/* index + 1 of the fault with the other action; 0 none */
+	uint16_t reserved;
+	uint64_t delay_ns;
+	uint64_t delay_ordinal, main_ordinal;
+};
+
+struct exchange {
+	uint64_t serial;
+	uint64_t started_ns, sent_ns, first_byte_ns;
+	uint64_t last_ns;	/* last byte of the answer so far */
+	uint64_t arrived_ns;	/* when what is held really was there */
+	uint64_t until_ns;	/* GATE_HELD, GATE_ANSWER: the end of it; FOREVER */
+	uint64_t bytes_out, bytes_in;
+	uint64_t fingerprint, correlation, idempotency_key;
+	int64_t retry_after_ms;
+	struct verdict verdict;
+	uint32_t request_flags;	/* enum http1_flag of the request */
+	uint32_t answer_at;	/* GATE_ANSWER: bytes of the answer already read */
+	int32_t error;
+	uint32_t sequence;
+	uint32_t tid;		/* thread that began it */
+	uint16_t status;
+	uint8_t gate;		/* enum gate */
+	uint8_t protocol;	/* enum journal_protocol */
+	bool head_passed;	/* its request head went by (before: decided, but not moved yet) */
+	bool request_done;	/* the whole request has passed */
+	bool answer_failed;	/* an error of its protocol (Redis -ERR ...) */
+	bool answer_done;	/* the whole answer has passed, perhaps before the request was done */
+	bool synthetic;		/* its request is swallowed and answered by us */
+	bool mute;		/* server: the program's answer is swallowed (hang) */
+};
+
+struct conn {
+	_Atomic uint32_t refs;		/* descriptors + calls under way; 0: free */
+	uint32_t index;
+	uint32_t next_free;
+	_Atomic uint64_t lock;		/* guest_self() of the holder; 0 free */
+
+	/* set before the connection is visible, constant afterwards */
+	uint64_t serial;
+	uint64_t faults;		/* faults that may concern it, one bit each */
+	struct addr local, peer;
+	uint8_t role;			/* enum journal_role */
+	bool gated;			/* faults != 0: reading and waiting go through the gate */
+	bool needs_head;		/* some of them need the request head before a byte may leave or be seen */
+	bool can_answer;		/* some of them answer with a status */
+	bool journalled;		/* its exchanges are evidence, not only its injections */
+	bool mid_stream;
+
+	/* under lock */
+	uint64_t cookie;
+	uint64_t opened_ns;
+	uint64_t bytes_in, bytes_out;
+	uint64_t pending_bytes;		/* request bytes seen before their head was complete */
+	uint64_t pending_ns;		/* when the first of them moved */
+	uint32_t owner_pid;		/* the process whose act on it was the last */
+	_Atomic uint32_t descriptors;	/* of this process */
+	bool connecting;		/* connect() said EINPROGRESS and the outcome was not seen yet */
+	bool opaque;			/* not HTTP/1, or no longer */
+	uint8_t protocol;		/* enum journal_protocol of what flows now */
+	bool sink;			/* what the program still sends goes nowhere: its request was answered before it was whole */
+	bool dead;			/* we reset it, or an error ended it */
+	bool eof_in;			/* the stream of answers (client) or requests (server) ended */
+	bool hup_hidden;		/* a hang-up is hidden: leave the descriptor out of the kernel's sets */
+	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */
+	int32_t late_error;		/* an error that was consumed when its arrival was noticed; to show after the hold */
+	int32_t connect_swap;		/* the same for the outcome of a non-blocking connect */
+	uint8_t first, count;		/* ring of exchanges in flight */
+	uint16_t lowat;			/* SO_RCVLOWAT we set above what is there already; 0 none */
+	uint32_t sequence;
+	struct http1 requests, answers;	/* framing of either direction */
+	struct exchange ring[CONN_PIPELINE];
+	char *held;			/* bytes of a request head accepted from the program and not yet sent; a pool buffer */
+	uint32_t held_len;
+	char *reply;			/* head of the answer being read; a pool buffer */
+	uint32_t reply_len;
+	char *unsent;			/* server: rest of an answer of ours the kernel had no room for; a pool buffer */
+	uint32_t unsent_len;
+	int waiters[CONN_WAITERS];	/* descriptors that wake threads waiting in us, + 1; 0 none */
+	int32_t regs;			/* first registration in an epoll set, + 1 (under epoll.c's lock) */
+	int standin;			/* descriptor that is readable in our answer's stead, + 1; 0 none (under epoll.c's lock) */
+};
+
+#define CONN_BUFFER_BYTES 16384	/* size of a pool buffer */
+
+/* A new connection with one reference, journalled as opened at now_ns; NULL (counted) when the table is full. */
+struct conn *conn_new(enum journal_role role, const struct addr *local, const struct addr *peer, uint64_t faults, uint64_t now_ns);
+
+/* Takes one more reference unless the connection is free. */
+bool conn_hold(struct conn *c);
+
+/* Gives a reference back; the last one frees. NULL is fine. */
+void conn_put(struct conn *c);
+
+/* The connection with this index (valid memory even when free). */
+struct conn *conn_at(uint32_t index);
+
+/* False when this very thread holds it already (a signal handler): pass through then. */
+bool conn_lock(struct conn *c);
+void conn_unlock(struct conn *c);
+
+/* The same lock discipline for another word (epoll.c). */
+bool lock_take(_Atomic uint64_t *lock);
+void lock_give(_Atomic uint64_t *lock);
+
+/* The oldest exchange in flight, the newest; NULL when there is none. */
+struct exchange *conn_head(struct conn *c);
+struct exchange *conn_tail(struct conn *c);
+
+/* The faults that may concern a connection with this end on this side. */
+uint64_t conn_candidates(enum page_side side, const struct addr *end);
+
+/* Journals the outcome of the connect; error 0 or errno. Learns the cookie and local address from fd (>= 0). */
+void conn_connected(struct conn *c, int fd, int error, uint64_t now_ns);
+
+/* The last descriptor of this process goes: what is in flight ends, the connection's end is journalled. fd is still open. */
+void conn_closing(struct conn *c, int fd, uint64_t now_ns);
+
+/* The process ends in an orderly way: as if it closed what is still open. */
+void conn_exit(void);
+
+/* A buffer of CONN_BUFFER_BYTES; NULL when the pool is empty. */
+char *pool_take(void);
+void pool_give(char *buffer);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where connections come from: connect, accept, and the outcome of a non-blocking connect as SO_ERROR tells it.
+ */
+#ifndef AFTERSHOCK_PRELOAD_DIAL_H
+#define AFTERSHOCK_PRELOAD_DIAL_H
+
+#include <sys/socket.h>
+
+/* connect(2) of the program, with the faults that act there. */
+int dial_connect(int fd, const struct sockaddr *sa, socklen_t len);
+
+/* A descriptor that accept(2) just returned. errno is kept. */
+void dial_accepted(int fd);
+
+/* After getsockopt(SO_ERROR) told *error: what the program shall see in its place is put there. */
+void dial_so_error(int fd, int *error);
+
+#endif

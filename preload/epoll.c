@@ -1,0 +1,626 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/epoll.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include "base/clock.h"
+#include "preload/gate.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+#include "preload/table.h"
+
+#define INPUT (EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND | EPOLLRDHUP)
+#define TROUBLE (EPOLLHUP | EPOLLERR)
+#define FLAGS (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP)
+#define SETS 1024
+#define REGS 65536
+#define MAGIC 0xaf7e5ull	/* 20 bits that begin every token; no valid pointer has them */
+#define DUE_BATCH 32
+
+/* token: MAGIC 20 | kind 4 | generation 16 | - 8 | index 16 */
+enum token_kind { TOKEN_SOCKET, TOKEN_STANDIN, TOKEN_TIMER };
+
+struct reg {			/* one (epoll set, descriptor) of a gated connection */
+	uint16_t generation;
+	bool used, standin, outside, disarmed;	/* outside: taken out of the kernel's set for now; disarmed: EPOLLONESHOT has fired */
+	int set;		/* index of its set */
+	int fd;
+	uint32_t events;	/* the program's */
+	uint32_t applied;	/* the kernel's */
+	uint64_t data;		/* the program's */
+	uint64_t until_ns;	/* its connection's deadline; FOREVER none */
+	uint32_t conn;
+	int32_t next, next_in_set;	/* index + 1 */
+	uint32_t batch, slot;	/* where its event stands in the batch being returned */
+};
+
+struct set {			/* one epoll descriptor with gated connections in it */
+	int ep;			/* + 1; 0 free */
+	int timer;		/* + 1; 0 none */
+	int32_t regs;
+	uint64_t armed_ns;	/* what the timer is set to; FOREVER: not */
+};
+
+struct early {			/* a registration of a descriptor that is no tracked connection (yet) */
+	int ep;			/* + 1; 0 none */
+	uint32_t events;
+	uint64_t data;
+};
+
+static _Atomic uint64_t lock;
+static struct reg regs[REGS];
+static struct set sets[SETS];
+static struct early early[TABLE_FDS];
+static uint16_t set_of[TABLE_FDS];	/* index + 1 by epoll descriptor */
+static uint32_t reg_made, set_made;
+static int32_t reg_free;
+static uint32_t batches;
+static _Atomic bool tokens;		/* some registration bears a token, or did */
+
+static uint64_t token(enum token_kind kind, unsigned generation, unsigned index)
+{
+	return MAGIC << 44 | (uint64_t)kind << 40 | (uint64_t)generation << 24 | index;
+}
+
+static bool is_token(uint64_t data)
+{
+	return data >> 44 == MAGIC;
+}
+
+/* ---- sets and registrations; all under the lock ---- */
+
+static int set_find(int ep, bool make)
+{
+	if ((unsigned)ep >= TABLE_FDS)
+		return -1;
+	if (set_of[ep] || !make)
+		return set_of[ep] - 1;
+	for (uint32_t i = 0; i < SETS; i++) {
+		if (sets[i].ep)
+			continue;
+		sets[i] = (struct set){.ep = ep + 1, .armed_ns = FOREVER};
+		set_of[ep] = (uint16_t)(i + 1);
+		set_made = i >= set_made ? i + 1 : set_made;
+		return (int)i;
+	}
+	return -1;
+}
+
+static struct reg *reg_find(struct conn *c, int set, int fd)
+{
+	for (int32_t i = c->regs; i; i = regs[i - 1].next)
+		if (regs[i - 1].set == set && regs[i - 1].fd == fd)
+			return &regs[i - 1];
+	return NULL;
+}
+
+static struct reg *reg_new(struct conn *c, int set, int fd)
+{
+	struct reg *r;
+	uint32_t i;
+
+	if (reg_free) {
+		i = (uint32_t)reg_free - 1;
+		reg_free = regs[i].next;
+	} else if (reg_made < REGS) {
+		i = reg_made++;
+	} else {
+		return NULL;
+	}
+	r = &regs[i];
+	*r = (struct reg){.generation = r->generation, .used = true, .set = set, .fd = fd, .conn = c->index, .until_ns = FOREVER,
+			  .next = c->regs, .next_in_set = sets[set].regs};
+	c->regs = sets[set].regs = (int32_t)i + 1;
+	atomic_store(&tokens, true);
+	return r;
+}
+
+static void unlink_reg(int32_t *head, int32_t index, bool in_set)
+{
+	while (*head && *head != index)
+		head = in_set ? &regs[*head - 1].next_in_set : &regs[*head - 1].next;
+	if (*head)
+		*head = in_set ? regs[index - 1].next_in_set : regs[index - 1].next;
+}
+
+static void reg_drop(struct conn *c, struct reg *r)
+{
+	int32_t index = (int32_t)(r - regs) + 1;
+
+	unlink_reg(&c->regs, index, false);
+	unlink_reg(&sets[r->set].regs, index, true);
+	r->used = false;
+	r->generation++;
+	r->next = reg_free;
+	reg_free = index;
+}
+
+static uint64_t reg_token(const struct reg *r, enum token_kind kind)
+{
+	return token(kind, r->generation, (unsigned)(r - regs));
+}
+
+/* Gives the kernel these events for r's descriptor. An exclusive registration can not be modified (epoll_ctl(2)), only made anew. */
+static int reg_apply(struct reg *r, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.u64 = reg_token(r, TOKEN_SOCKET)};
+	int ep = sets[r->set].ep - 1, ret;
+
+	if (r->outside) {
+		ret = raw_epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, &ev);
+	} else if (events & EPOLLEXCLUSIVE) {
+		raw_epoll_ctl(ep, EPOLL_CTL_DEL, r->fd, &ev);
+		ret = raw_epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, &ev);
+	} else {
+		ret = raw_epoll_ctl(ep, EPOLL_CTL_MOD, r->fd, &ev);
+	}
+	r->outside = false;
+	r->applied = events;
+	return ret;
+}
+
+static void reg_take_out(struct reg *r)
+{
+	struct epoll_event ev = {0};
+
+	if (!r->outside)
+		raw_epoll_ctl(sets[r->set].ep - 1, EPOLL_CTL_DEL, r->fd, &ev);
+	r->outside = true;
+}
+
+/* ---- the timer of a set ---- */
+
+static void set_timer(int s, uint64_t until_ns)
+{
+	struct set *set = &sets[s];
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = token(TOKEN_TIMER, 0, (unsigned)s)};
+	struct itimerspec it = {.it_value = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)}};
+	int fd;
+
+	if (until_ns >= set->armed_ns)
+		return;
+	if (!set->timer) {
+		fd = guest_high_fd((int)RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK, 0, 0, 0, 0));
+		if (fd < 0) {
+			guest_lost(PAGE_LOST_STANDIN);
+			return;
+		}
+		table_private(fd, true);
+		set->timer = fd + 1;
+		raw_epoll_ctl(set->ep - 1, EPOLL_CTL_ADD, fd, &ev);
+	}
+	RAW(SYS_timerfd_settime, set->timer - 1, TFD_TIMER_ABSTIME, &it, 0, 0, 0);
+	set->armed_ns = until_ns;
+}
+
+/* The deadlines of a set that have passed: up to DUE_BATCH connections, each held; the timer is set for the rest. */
+static int set_due(int s, uint64_t now_ns, struct conn *due[], int fds[])
+{
+	uint64_t next = FOREVER;
+	int n = 0;
+
+	sets[s].armed_ns = FOREVER;
+	for (int32_t i = sets[s].regs; i; i = regs[i - 1].next_in_set) {
+		struct reg *r = &regs[i - 1];
+
+		if (r->until_ns <= now_ns && n < DUE_BATCH && conn_hold(conn_at(r->conn))) {
+			due[n] = conn_at(r->conn);
+			fds[n++] = r->fd;
+			r->until_ns = FOREVER;
+		}
+		next = r->until_ns < next ? r->until_ns : next;
+	}
+	if (next != FOREVER)
+		set_timer(s, next);
+	return n;
+}
+
+static void set_fire(int s)
+{
+	struct conn *due[DUE_BATCH];
+	int fds[DUE_BATCH], n;
+	uint64_t expired;
+
+	do {
+		uint64_t now = clock_now_ns();
+
+		if (!lock_take(&lock))
+			return;
+		if (sets[s].timer)
+			raw_read(sets[s].timer - 1, &expired, sizeof(expired));
+		n = set_due(s, now, due, fds);
+		lock_give(&lock);
+		for (int i = 0; i < n; i++) {
+			if (conn_lock(due[i])) {
+				gate_tick(due[i], fds[i], clock_now_ns());
+				conn_unlock(due[i]);
+			}
+			conn_put(due[i]);
+		}
+	} while (n == DUE_BATCH);
+}
+
+/* ---- stand-ins ---- */
+
+static void standin_close(struct conn *c)
+{
+	int fd = c->standin - 1;
+
+	if (fd < 0)
+		return;
+	c->standin = 0;
+	for (int32_t i = c->regs; i; i = regs[i - 1].next)
+		regs[i - 1].standin = false;
+	table_private(fd, false);
+	raw_close(fd);	/* the only descriptor of its file: it leaves every set */
+}
+
+static void standin_place(struct conn *c, struct reg *r)
+{
+	struct epoll_event ev = {.events = r->events & (INPUT | FLAGS), .data.u64 = reg_token(r, TOKEN_STANDIN)};
+
+	if (r->standin || r->disarmed || !(r->events & INPUT))
+		return;
+	if (!c->standin) {
+		int fd = guest_high_fd((int)RAW(SYS_eventfd2, 1, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
+
+		if (fd < 0) {
+			guest_lost(PAGE_LOST_STANDIN);
+			set_timer(r->set, clock_now_ns() + NS_PER_MS);
+			r->until_ns = clock_now_ns() + NS_PER_MS;	/* try again: descriptors come back as answers are read */
+			return;
+		}
+		table_private(fd, true);
+		c->standin = fd + 1;
+	}
+	r->standin = raw_epoll_ctl(sets[r->set].ep - 1, EPOLL_CTL_ADD, c->standin - 1, &ev) == 0;
+}
+
+/* ---- following the gate ---- */
+
+static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t until_ns)
+{
+	uint32_t want = hidden ? r->events & ~INPUT : r->events;
+
+	r->until_ns = until_ns;
+	if (until_ns != FOREVER)
+		set_timer(r->set, until_ns);
+	if (hidden && c->hup_hidden)
+		reg_take_out(r);
+	else if (!r->disarmed && (r->outside || want != r->applied))
+		reg_apply(r, want);
+}
+
+void epoll_refresh(struct conn *c, uint64_t now_ns)
+{
+	bool hidden, ready;
+	uint64_t until;
+
+	if (!c->regs || !lock_take(&lock))
+		return;
+	hidden = gate_hidden(c, now_ns);
+	ready = gate_answer_ready(c, now_ns);
+	until = ready ? FOREVER : gate_deadline(c);
+	if (!ready)
+		standin_close(c);
+	for (int32_t i = c->regs; i; i = regs[i - 1].next) {
+		reg_refresh(c, &regs[i - 1], hidden, until);
+		if (ready)
+			standin_place(c, &regs[i - 1]);
+	}
+	lock_give(&lock);
+}
+
+void epoll_rearm(struct conn *c)
+{
+	if (!c->regs || !lock_take(&lock))
+		return;
+	for (int32_t i = c->regs; i; i = regs[i - 1].next)
+		if ((regs[i - 1].events & EPOLLET) && !regs[i - 1].outside && !regs[i - 1].disarmed)
+			reg_apply(&regs[i - 1], regs[i - 1].applied);
+	lock_give(&lock);
+}
+
+/* ---- epoll_ctl ---- */
+
+static void remember_early(int ep, int op, int fd, const struct epoll_event *ev)
+{
+	if ((unsigned)fd >= TABLE_FDS)
+		return;
+	if (op == EPOLL_CTL_DEL)
+		early[fd].ep = early[fd].ep == ep + 1 ? 0 : early[fd].ep;
+	else
+		early[fd] = (struct early){ep + 1, ev->events, ev->data.u64};
+}
+
+static int fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+static int control_add(struct conn *c, int ep, int fd, struct epoll_event *ev)
+{
+	int s = set_find(ep, true), r;
+	struct reg *reg = s < 0 || reg_find(c, s, fd) ? NULL : reg_new(c, s, fd);
+	struct epoll_event mine;
+
+	if (!reg)
+		return real.epoll_ctl(ep, EPOLL_CTL_ADD, fd, ev);
+	reg->events = reg->applied = ev->events;
+	reg->data = ev->data.u64;
+	mine = (struct epoll_event){.events = ev->events, .data.u64 = reg_token(reg, TOKEN_SOCKET)};
+	r = real.epoll_ctl(ep, EPOLL_CTL_ADD, fd, &mine);
+	if (r < 0)
+		reg_drop(c, reg);
+	return r;
+}
+
+static int control_mod(struct conn *c, struct reg *reg, struct epoll_event *ev)
+{
+	int r;
+
+	if ((reg->events | ev->events) & EPOLLEXCLUSIVE)
+		return fail(EINVAL);
+	reg->events = ev->events;
+	reg->data = ev->data.u64;
+	reg->disarmed = false;
+	standin_close(c);	/* placed anew with the new flags by the refresh that follows */
+	r = reg_apply(reg, ev->events);
+	return r < 0 ? fail(-r) : 0;
+}
+
+static int control_del(struct conn *c, struct reg *reg, int ep, int fd, struct epoll_event *ev)
+{
+	int r = reg->outside ? 0 : real.epoll_ctl(ep, EPOLL_CTL_DEL, fd, ev);
+
+	if (reg->standin)
+		standin_close(c);
+	reg_drop(c, reg);
+	return r;
+}
+
+int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev)
+{
+	struct reg *reg;
+	int r;
+
+	if (!c || !c->gated || (!ev && op != EPOLL_CTL_DEL)) {
+		r = real.epoll_ctl(ep, op, fd, ev);
+		if (r == 0)
+			remember_early(ep, op, fd, ev);
+		return r;
+	}
+	if (!conn_lock(c))
+		return real.epoll_ctl(ep, op, fd, ev);
+	if (!lock_take(&lock)) {
+		conn_unlock(c);
+		return real.epoll_ctl(ep, op, fd, ev);
+	}
+	reg = reg_find(c, set_find(ep, false), fd);
+	if (op == EPOLL_CTL_ADD)
+		r = reg ? fail(EEXIST) : control_add(c, ep, fd, ev);
+	else if (!reg)
+		r = real.epoll_ctl(ep, op, fd, ev);
+	else
+		r = op == EPOLL_CTL_MOD ? control_mod(c, reg, ev) : control_del(c, reg, ep, fd, ev);
+	lock_give(&lock);
+	epoll_refresh(c, clock_now_ns());
+	conn_unlock(c);
+	return r;
+}
+
+void epoll_import(struct conn *c, int fd)
+{
+	struct early e = (unsigned)fd < TABLE_FDS ? early[fd] : (struct early){0};
+	struct reg *reg;
+	int s;
+
+	if (!e.ep || !c->gated || !lock_take(&lock))
+		return;
+	s = set_find(e.ep - 1, true);
+	reg = s < 0 ? NULL : reg_new(c, s, fd);
+	if (reg) {
+		reg->events = e.events;
+		reg->data = e.data;
+		if (reg_apply(reg, e.events) < 0)
+			reg_drop(c, reg);
+	}
+	lock_give(&lock);
+}
+
+/* ---- waiting ---- */
+
+struct batch {
+	struct epoll_event *evs;
+	uint32_t id, n;
+};
+
+/* Adds an event of r to what is returned; one that stands there already is merged: a descriptor has one event in a batch. */
+static void batch_add(struct batch *b, struct reg *r, uint32_t events)
+{
+	if (r->batch == b->id) {
+		b->evs[r->slot].events |= events;
+		return;
+	}
+	r->batch = b->id;
+	r->slot = b->n;
+	b->evs[b->n++] = (struct epoll_event){.events = events, .data.u64 = r->data};
+	if (r->events & EPOLLONESHOT)
+		r->disarmed = true;
+}
+
+/* The registration a token names, if it still exists; under the lock. */
+static struct reg *reg_of(uint64_t data)
+{
+	unsigned index = data & 0xffff;
+
+	return regs[index].used && regs[index].generation == (uint16_t)(data >> 24) ? &regs[index] : NULL;
+}
+
+/* What of these events the program may see; under the connection's lock. */
+static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uint64_t now_ns)
+{
+	if (standin)
+		return gate_answer_ready(c, now_ns) ? events & (EPOLLIN | EPOLLRDNORM) : 0;
+	if (!(events & (INPUT | TROUBLE)) || gate_readable(c, fd, now_ns)) {
+		if (c->dead && (events & TROUBLE))
+			events |= EPOLLIN;
+		return events;
+	}
+	if (events & TROUBLE)
+		c->hup_hidden = true;
+	epoll_refresh(c, now_ns);
+	return events & ~(INPUT | TROUBLE);
+}
+
+static void translate_socket(struct batch *b, struct epoll_event e)
+{
+	bool standin = (e.data.u64 >> 40 & 15) == TOKEN_STANDIN;
+	struct conn *c = NULL;
+	struct reg *r;
+	uint32_t events = 0;
+	int fd = -1;
+
+	if (!lock_take(&lock))
+		return;
+	r = reg_of(e.data.u64);
+	if (r && conn_hold(conn_at(r->conn))) {
+		c = conn_at(r->conn);
+		fd = r->fd;
+	}
+	lock_give(&lock);
+	if (!c)
+		return;
+	if (conn_lock(c)) {
+		events = admit(c, fd, e.events, standin, clock_now_ns());
+		conn_unlock(c);
+	}
+	if (lock_take(&lock)) {
+		r = reg_of(e.data.u64);
+		if (r && events)
+			batch_add(b, r, standin ? events & r->events : events);
+		else if (r && (r->events & EPOLLONESHOT) && !r->outside)
+			reg_apply(r, r->applied);	/* the kernel disarmed it for an event the program never saw */
+		lock_give(&lock);
+	}
+	conn_put(c);
+}
+
+static int translate(struct epoll_event *evs, int n)
+{
+	struct batch b = {.evs = evs};
+
+	if (!lock_take(&lock))
+		return n;
+	b.id = ++batches;
+	lock_give(&lock);
+	for (int i = 0; i < n; i++) {
+		struct epoll_event e = evs[i];
+
+		if (!is_token(e.data.u64))
+			evs[b.n++] = e;
+		else if ((e.data.u64 >> 40 & 15) == TOKEN_TIMER)
+			set_fire((int)(e.data.u64 & 0xffff) % SETS);
+		else
+			translate_socket(&b, e);
+	}
+	return (int)b.n;
+}
+
+static int ask(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
+{
+	int64_t ms = t ? t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000 : -1;
+
+	ms = ms > INT32_MAX ? INT32_MAX : ms;
+	if (how == EPOLL_PWAIT2)
+		return real.epoll_pwait2(ep, evs, max, t, mask);
+	return how == EPOLL_PWAIT ? real.epoll_pwait(ep, evs, max, (int)ms, mask) : real.epoll_wait(ep, evs, max, (int)ms);
+}
+
+int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
+{
+	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
+	struct timespec left = t ? *t : (struct timespec){0, 0};
+
+	for (;;) {
+		int n = ask(how, ep, evs, max, t ? &left : NULL, mask);
+		uint64_t now;
+
+		if (n <= 0 || !atomic_load_explicit(&tokens, memory_order_acquire))
+			return n;
+		n = translate(evs, n);
+		if (n)
+			return n;
+		now = clock_now_ns();
+		if (now >= end)
+			return 0;
+		left = (struct timespec){(time_t)((end - now) / NS_PER_S), (long)((end - now) % NS_PER_S)};
+	}
+}
+
+/* ---- forgetting ---- */
+
+void epoll_forget_fd(struct conn *c, int fd)
+{
+	if (!c->regs || !lock_take(&lock))
+		return;
+	for (int32_t i = c->regs, next; i; i = next) {
+		next = regs[i - 1].next;
+		if (regs[i - 1].fd == fd)
+			reg_drop(c, &regs[i - 1]);
+	}
+	lock_give(&lock);
+}
+
+void epoll_forget_conn(struct conn *c)
+{
+	if (!c->standin || !lock_take(&lock))
+		return;
+	standin_close(c);
+	lock_give(&lock);
+}
+
+void epoll_forget_set(int fd)
+{
+	int s;
+
+	if ((unsigned)fd >= TABLE_FDS || guest_is_borrowed() || !lock_take(&lock))
+		return;
+	early[fd].ep = 0;
+	s = set_of[fd] - 1;
+	if (s >= 0) {
+		while (sets[s].regs) {
+			struct reg *r = &regs[sets[s].regs - 1];
+
+			reg_drop(conn_at(r->conn), r);
+		}
+		if (sets[s].timer) {
+			table_private(sets[s].timer - 1, false);
+			raw_close(sets[s].timer - 1);
+		}
+		sets[s] = (struct set){0};
+		set_of[fd] = 0;
+	}
+	lock_give(&lock);
+}
+
+void epoll_moved(int from, int to)
+{
+	if (!lock_take(&lock))
+		return;
+	for (uint32_t i = 0; i < set_made; i++)
+		if (sets[i].timer == from + 1)
+			sets[i].timer = to + 1;
+	for (uint32_t i = 0; i < reg_made; i++)
+		if (regs[i].used && conn_at(regs[i].conn)->standin == from + 1)
+			conn_at(regs[i].conn)->standin = to + 1;
+	lock_give(&lock);
+}
+
+bool epoll_knows(int fd)
+{
+	return (unsigned)fd < TABLE_FDS && (early[fd].ep || set_of[fd]);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual readiness in epoll sets. A gated connection is registered with a token of ours instead of the
+ * program's data; while its answer is held the kernel's registration leaves the input events out and one private timerfd per set
+ * wakes whoever waits at the deadline. An answer of ours is announced by a stand-in: an eventfd that is registered
+ * in the socket's place with the same flags, so that the kernel itself does level, edge, one-shot and nested sets.
+ *
+ * Invariant: what the program sees are its own events and data, each descriptor at most once a call.
+ * Async-signal-safe, thread-safe. Lock order: a connection's lock, then the one of this file.
+ */
+#ifndef AFTERSHOCK_PRELOAD_EPOLL_H
+#define AFTERSHOCK_PRELOAD_EPOLL_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include "preload/conn.h"
+
+/* epoll_ctl of the program; c NULL: not tracked, then only remembered in case the descriptor is connected later. */
+int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev);
+
+/* fd just became connection c: a registration made before is taken over. */
+void epoll_import(struct conn *c, int fd);
+
+/* Brings every set's registration of c in line with its gate. Call under c's lock whenever the gate may have changed. */
+void epoll_refresh(struct conn *c, uint64_t now_ns);
+
+/* The program read less than the kernel has, by our doing: edge-triggered sets get their event again. Under c's lock. */
+void epoll_rearm(struct conn *c);
+
+/* How the program waits, so that the kernel is asked in the same way. */
+enum epoll_how { EPOLL_WAIT, EPOLL_PWAIT, EPOLL_PWAIT2 };
+
+/* The wait; t NULL: for ever. As epoll_pwait2(2). */
+int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask);
+
+/* fd (of connection c) is being closed; all of c is; an epoll descriptor (or any other) is. */
+void epoll_forget_fd(struct conn *c, int fd);
+void epoll_forget_conn(struct conn *c);
+void epoll_forget_set(int ep);
+
+/* Whether epoll_forget_set(fd) has anything to do; lock-free. */
+bool epoll_knows(int fd);
+
+/* A private descriptor got another number. */
+void epoll_moved(int from, int to);
+
+#endif

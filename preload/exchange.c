@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/exchange.h"
+
+#include <errno.h>
+#include <string.h>
+#include "base/clock.h"
+#include "plan/decide.h"
+#include "record/protocol.h"
+
+/* ---- deciding ---- */
+
+static bool at_connect(const struct page_fault *f)
+{
+	return (f->actions & PAGE_REFUSE) || ((f->actions & PAGE_ERROR) && f->error_call == PAGE_CALL_CONNECT) ||
+	       ((f->actions & PAGE_HANG) && f->hang == PAGE_CONNECT) || ((f->actions & PAGE_RESET) && f->reset == PAGE_CONNECT) ||
+	       ((f->actions & PAGE_DELAY) && f->delay_on == PAGE_CONNECT);
+}
+
+/* Adds what fault i does to the verdict where it combines: one delay, one other action; the first in the plan wins. */
+static void combine(struct verdict *v, struct page_fault *f, unsigned i, uint64_t end, uint64_t ordinal)
+{
+	uint32_t other = f->actions & ~PAGE_DELAY;
+	bool delays = (f->actions & PAGE_DELAY) && !v->delay_fault;
+	bool acts = other && !v->main_fault;
+
+	if ((!delays && !acts) || !decide_fire(f))
+		return;
+	if (delays) {
+		v->actions |= PAGE_DELAY;
+		v->delay_fault = (uint8_t)(i + 1);
+		v->delay_ordinal = ordinal;
+		v->delay_ns = decide_delay_ns(guest.page, f, end, ordinal);
+	}
+	if (acts) {
+		v->actions |= other;
+		v->main_fault = (uint8_t)(i + 1);
+		v->main_ordinal = ordinal;
+	}
+}
+
+static void judge(struct conn *c, bool connecting, const struct http1_head *head, const char *raw, size_t raw_len, uint64_t now_ns,
+		  struct verdict *v)
+{
+	uint64_t end = c->role == JOURNAL_CLIENT ? c->peer.hash : c->local.hash;
+
+	memset(v, 0, sizeof(*v));
+	if (!guest_faults_on(now_ns))
+		return;
+	for (unsigned i = 0; i < guest.page->fault_count; i++) {
+		struct page_fault *f = &guest.page->faults[i];
+		uint64_t ordinal;
+
+		if (!(c->faults >> i & 1) || at_connect(f) != connecting)
+			continue;
+		if (!connecting && !decide_matches(guest.page, f, head, raw, raw_len))
+			continue;
+		atomic_fetch_add_explicit(&f->matched, 1, memory_order_relaxed);
+		if (!decide_active(guest.page, f, now_ns))
+			continue;
+		ordinal = decide_ordinal(guest.page, f, end);
+		if (decide_hit(guest.page, f, end, ordinal))
+			combine(v, f, i, end, ordinal);
+	}
+}
+
+void exchange_decide_connect(struct conn *c, uint64_t now_ns, struct verdict *v)
+{
+	judge(c, true, NULL, NULL, 0, now_ns, v);
+}
+
+void exchange_decide(struct conn *c, const struct http1_head *head, const char *raw, size_t raw_len, uint64_t now_ns, struct verdict *v)
+{
+	judge(c, false, head, raw, raw_len, now_ns, v);
+}
+
+/* ---- evidence ---- */
+
+static void fill(const struct conn *c, const struct exchange *x, struct journal_exchange *to)
+{
+	const struct http1_head *h = &c->requests.head;
+
+	to->started_ns = x->started_ns;
+	to->sent_ns = x->sent_ns;
+	to->first_byte_ns = x->first_byte_ns;
+	to->bytes_out = x->bytes_out;
+	to->bytes_in = x->bytes_in;
+	to->fingerprint = x->fingerprint;
+	to->correlation = x->correlation;
+	to->idempotency_key = x->idempotency_key;
+	to->retry_after_ms = x->retry_after_ms;
+	to->error = x->error;
+	to->status = x->status;
+	to->role = c->role;
+	to->protocol = x->protocol;
+	to->synthetic = x->synthetic;
+	to->fault_id = 0;
+	if (x->verdict.main_fault)
+		to->fault_id = guest.page->faults[x->verdict.main_fault - 1].id;
+	else if (x->verdict.delay_fault)
+		to->fault_id = guest.page->faults[x->verdict.delay_fault - 1].id;
+	to->sequence = x->sequence;
+	to->method[0] = '\0';
+	to->path[0] = '\0';
+	to->path_cut = (h->flags & HTTP1_PATH_CUT) != 0;
+}
+
+static void journal_begin(struct conn *c, const struct exchange *x, const struct http1_head *head)
+{
+	struct journal_record *r;
+
+	if (!c->journalled || !(r = guest_record(c->serial, x->serial, x->started_ns)))
+		return;
+	fill(c, x, &r->x);
+	if (head) {
+		memcpy(r->x.method, head->method, sizeof(r->x.method));
+		memcpy(r->x.path, head->path, sizeof(r->x.path));
+	}
+	journal_commit(r, JOURNAL_BEGIN);
+}
+
+static void journal_inject(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns, enum journal_kind kind)
+{
+	const struct verdict *v = &x->verdict;
+	bool delay = action == PAGE_DELAY;
+	unsigned fault = delay ? v->delay_fault : v->main_fault;
+	struct journal_record *r = fault ? guest_record(c->serial, x->serial, now_ns) : NULL;
+
+	if (!r)
+		return;
+	r->inject.fault_id = guest.page->faults[fault - 1].id;
+	r->inject.action = action;
+	r->inject.ordinal = delay ? v->delay_ordinal : v->main_ordinal;
+	r->inject.intended_ns = delay ? v->delay_ns : action == PAGE_HANG ? FOREVER : 0;
+	r->inject.arrived_ns = x->arrived_ns;
+	r->inject.achieved_ns = kind == JOURNAL_INJECT ? UINT64_MAX : x->arrived_ns && now_ns > x->arrived_ns ? now_ns - x->arrived_ns : 0;
+	journal_commit(r, kind);
+}
+
+void exchange_inject(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns)
+{
+	journal_inject(c, x, action, now_ns, JOURNAL_INJECT);
+}
+
+void exchange_achieved(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns)
+{
+	journal_inject(c, x, action, now_ns, JOURNAL_ACHIEVED);
+}
+
+/* ---- beginning and end ---- */
+
+static void set_gate(struct conn *c, struct exchange *x, uint64_t now_ns)
+{
+	uint32_t a = x->verdict.actions;
+
+	x->gate = GATE_OPEN;
+	if (!a)
+		return;
+	if (a & PAGE_STATUS) {
+		x->synthetic = true;
+		x->gate = c->role == JOURNAL_CLIENT ? GATE_ANSWER : x->verdict.delay_ns ? GATE_HELD : GATE_OPEN;
+		x->until_ns = c->role == JOURNAL_CLIENT ? FOREVER : now_ns + x->verdict.delay_ns;
+	} else if (c->role == JOURNAL_CLIENT) {
+		x->gate = GATE_ARMED;
+	} else {
+		x->mute = (a & PAGE_HANG) != 0;
+		if (a & PAGE_DELAY) {
+			x->gate = GATE_HELD;
+			x->until_ns = now_ns + x->verdict.delay_ns;
+		}
+	}
+	x->arrived_ns = x->gate == GATE_HELD ? now_ns : 0;
+	for (uint32_t bit = 1; bit <= PAGE_RESOLVE; bit <<= 1)
+		if (a & bit)
+			exchange_inject(c, x, bit, now_ns);
+}
+
+struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, const struct verdict *v, uint64_t now_ns)
+{
+	struct exchange *x;
+
+	if (c->opaque)
+		exchange_end_all(c, 0, now_ns);	/* a new turn is the end of the last */
+	if (c->count == CONN_PIPELINE) {
+		guest_lost(PAGE_LOST_PIPELINE);
+		c->opaque = true;
+		return NULL;
+	}
+	x = &c->ring[(c->first + c->count++) % CONN_PIPELINE];
+	memset(x, 0, sizeof(*x));
+	x->serial = guest_serial();
+	x->sequence = c->sequence++;
+	x->started_ns = now_ns;
+	x->retry_after_ms = -1;
+	x->tid = guest_tid();
+	x->protocol = head ? JOURNAL_HTTP1 : c->protocol;
+	if (head) {
+		x->request_flags = head->flags;
+		x->correlation = head->correlation;
+		x->idempotency_key = head->idempotency_key;
+		x->fingerprint = head->fingerprint;
+	}
+	if (v)
+		x->verdict = *v;
+	journal_begin(c, x, head);
+	set_gate(c, x, now_ns);
+	return x;
+}
+
+static enum journal_outcome outcome(const struct conn *c, const struct exchange *x, bool complete)
+{
+	if (complete && x->status)
+		return x->status >= 500 || x->status == 429 || x->status == 408 ? JOURNAL_FAILED : JOURNAL_OK;
+	if (complete)
+		return x->answer_failed ? JOURNAL_FAILED : JOURNAL_OK;
+	return x->sent_ns || c->role == JOURNAL_SERVER ? JOURNAL_INDETERMINATE : JOURNAL_NOT_SENT;
+}
+
+void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
+{
+	struct exchange *x = conn_head(c);
+	struct journal_record *r;
+
+	if (!x)
+		return;
+	if (x->gate == GATE_HELD && x->until_ns != FOREVER && now_ns >= x->until_ns)
+		exchange_achieved(c, x, PAGE_DELAY, now_ns);
+	x->error = complete ? 0 : error;
+	r = c->journalled ? guest_record(c->serial, x->serial, now_ns) : NULL;
+	if (r) {
+		fill(c, x, &r->x);
+		r->tid = x->tid;
+		r->x.ended_ns = complete && x->last_ns ? x->last_ns : now_ns;
+		r->x.outcome = outcome(c, x, complete);
+		journal_commit(r, JOURNAL_END);
+	}
+	c->first = (c->first + 1) % CONN_PIPELINE;
+	c->count--;
+	c->reply_len = 0;
+}
+
+/* Whether what is in flight may count as answered although nothing says so: an opaque turn that got bytes back. */
+static bool settled(const struct conn *c, const struct exchange *x)
+{
+	return x->answer_done || (x->protocol != JOURNAL_HTTP1 && x->last_ns);
+}
+
+void exchange_end_all(struct conn *c, int error, uint64_t now_ns)
+{
+	for (struct exchange *x; (x = conn_head(c));)
+		exchange_end(c, error, settled(c, x), now_ns);
+}
+
+/* ---- following the streams ---- */
+
+static bool from_program(const struct conn *c, bool request)
+{
+	return (c->role == JOURNAL_CLIENT) == request;
+}
+
+static void count_bytes(struct conn *c, struct exchange *x, bool request, size_t n)
+{
+	bool out = from_program(c, request);
+
+	*(out ? &c->bytes_out : &c->bytes_in) += n;
+	if (x)
+		*(out ? &x->bytes_out : &x->bytes_in) += n;
+}
+
+void exchange_turn_opaque(struct conn *c, const void *data, size_t n)
+{
+	if (c->opaque)
+		return;
+	if (c->sequence && !http1_idle(&c->requests))
+		guest_lost(PAGE_LOST_FRAMING);
+	c->opaque = true;
+	c->protocol = data && !c->sequence ? (uint8_t)protocol_detect(data, n) : JOURNAL_OPAQUE;
+}
+
+/* Requests of a protocol we do not frame: bytes out after bytes in begin a new turn. */
+static void opaque_request(struct conn *c, size_t n, uint64_t t0_ns, uint64_t now_ns)
+{
+	struct exchange *x = conn_tail(c);
+
+	if (!x || (x->head_passed && x->last_ns && !protocol_is_veiled(c->protocol)))
+		x = exchange_begin(c, NULL, NULL, t0_ns);
+	if (!x)
+		return;
+	x->protocol = c->protocol;
+	x->head_passed = true;
+	x->request_done = true;
+	x->sent_ns = now_ns;
+	count_bytes(c, x, true, n);
+}
+
+static void request_done(struct conn *c, uint64_t now_ns)
+{
+	struct exchange *x = conn_tail(c);
+
+	c->pending_bytes = 0;
+	if (!x || !x->head_passed)
+		return;
+	x->request_done = true;
+	x->fingerprint = c->requests.head.fingerprint;
+	if (c->role == JOURNAL_CLIENT && x->synthetic) {
+		x->arrived_ns = now_ns;
+		x->until_ns = now_ns + x->verdict.delay_ns;
+	} else if (c->role == JOURNAL_CLIENT) {
+		x->sent_ns = now_ns;
+	}
+	if (x->answer_done && x == conn_head(c))
+		exchange_end(c, 0, true, now_ns);
+}
+
+/* The head of a request is complete: it is that of the exchange decided before it moved, or a new one. */
+static void head_seen(struct conn *c, uint64_t now_ns)
+{
+	struct exchange *x = conn_tail(c);
+
+	if (!x || x->head_passed)
+		x = exchange_begin(c, &c->requests.head, NULL, c->pending_ns);
+	if (!x)
+		return;
+	x->head_passed = true;
+	x->request_flags = c->requests.head.flags;
+	*(from_program(c, true) ? &x->bytes_out : &x->bytes_in) += c->pending_bytes;
+	/* Who expects 100 (Continue) waits for our word before the body: a final answer is due now (RFC 9110 §10.1.1). */
+	if (x->synthetic && (x->request_flags & HTTP1_EXPECT_CONTINUE)) {
+		c->sink = true;
+		request_done(c, now_ns);
+	}
+}
+
+void exchange_request_bytes(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns)
+{
+	const char *p = data;
+
+	for (;;) {
+		enum http1_event e;
+		struct exchange *x = conn_tail(c);
+		size_t used;
+
+		if (c->opaque) {
+			if (n)
+				opaque_request(c, n, t0_ns, now_ns);
+			return;
+		}
+		if (http1_idle(&c->requests)) {
+			c->pending_bytes = 0;
+			c->pending_ns = t0_ns;
+		}
+		used = p ? http1_feed(&c->requests, p, n, &e) : http1_skip(&c->requests, n, &e);
+		if (e == HTTP1_OPAQUE)
+			exchange_turn_opaque(c, p, n);
+		bool in_body = x && x->head_passed && !x->request_done;
+
+		count_bytes(c, in_body ? x : NULL, true, used);
+		if (!in_body)
+			c->pending_bytes += used;
+		if (e == HTTP1_HEAD)
+			head_seen(c, now_ns);
+		if (e == HTTP1_DONE)
+			request_done(c, now_ns);
+		if (e == HTTP1_MORE)
+			return;
+		p = p ? p + used : NULL;
+		n -= used;
+	}
+}
+
+static void answer_begins(struct conn *c, struct exchange *x, const void *data, size_t n, uint64_t at_ns)
+{
+	x->first_byte_ns = at_ns;
+	x->answer_failed = c->opaque && data && protocol_answer_failed(x->protocol, data, n);
+}
+
+static void answer_head(struct conn *c, struct exchange *x)
+{
+	x->status = c->answers.head.status;
+	x->retry_after_ms = c->answers.head.retry_after_ms;
+}
+
+/* After 101, and 2xx to CONNECT, the connection carries something else (RFC 9110 §15.2.2, §9.3.6). */
+static bool switches(const struct exchange *x)
+{
+	return x->status == 101 || ((x->request_flags & HTTP1_IS_CONNECT) && x->status / 100 == 2);
+}
+
+static void answer_done(struct conn *c, struct exchange *x, uint64_t now_ns)
+{
+	bool switched = switches(x);
+
+	x->answer_done = true;
+	if (x->request_done)
+		exchange_end(c, 0, true, now_ns);
+	if (switched)
+		c->opaque = true;
+}
+
+void exchange_answer_bytes(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns)
+{
+	const char *p = data;
+
+	for (;;) {
+		struct exchange *x = conn_head(c);
+		enum http1_event e = HTTP1_MORE;
+		size_t used = n;
+
+		if (x && n && !x->first_byte_ns)
+			answer_begins(c, x, p, n, c->role == JOURNAL_CLIENT ? now_ns : t0_ns);
+		if (x && n)
+			x->last_ns = now_ns;
+		if (x && !c->opaque && !x->answer_done) {
+			if (http1_idle(&c->answers))
+				http1_answers(&c->answers, x->request_flags);
+			used = p ? http1_feed(&c->answers, p, n, &e) : http1_skip(&c->answers, n, &e);
+		}
+		count_bytes(c, x, false, used);
+		if (e == HTTP1_HEAD)
+			answer_head(c, x);
+		if (e == HTTP1_DONE)
+			answer_done(c, x, now_ns);
+		if (e == HTTP1_OPAQUE)
+			exchange_turn_opaque(c, NULL, 0);
+		if (e == HTTP1_MORE)
+			return;
+		p = p ? p + used : NULL;
+		n -= used;
+	}
+}
+
+typedef void stream_fn(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns);
+
+static void each_piece(stream_fn *fn, struct conn *c, const struct iovec *iov, int count, size_t at, size_t n, uint64_t t0, uint64_t now)
+{
+	for (int i = 0; i < count && n; i++) {
+		size_t len = iov[i].iov_len;
+
+		if (at >= len) {
+			at -= len;
+			continue;
+		}
+		len = len - at < n ? len - at : n;
+		fn(c, (char *)iov[i].iov_base + at, len, t0, now);
+		n -= len;
+		at = 0;
+	}
+}
+
+void exchange_request_iov(struct conn *c, const struct iovec *iov, int count, size_t at, size_t n, uint64_t t0_ns, uint64_t now_ns)
+{
+	each_piece(exchange_request_bytes, c, iov, count, at, n, t0_ns, now_ns);
+}
+
+void exchange_answer_iov(struct conn *c, const struct iovec *iov, int count, size_t at, size_t n, uint64_t t0_ns, uint64_t now_ns)
+{
+	each_piece(exchange_answer_bytes, c, iov, count, at, n, t0_ns, now_ns);
+}
+
+void exchange_peer_eof(struct conn *c, uint64_t now_ns)
+{
+	struct exchange *x = conn_head(c);
+
+	if (c->eof_in)
+		return;
+	c->eof_in = true;
+	if (c->role == JOURNAL_SERVER)
+		return;	/* a client may half-close and still be answered; close() ends what is left */
+	if (x && !c->opaque && http1_eof(&c->answers) == HTTP1_DONE && x->first_byte_ns)
+		exchange_end(c, 0, true, now_ns);
+	exchange_end_all(c, JOURNAL_EOF, now_ns);
+}
+
+void exchange_socket_error(struct conn *c, int error, uint64_t now_ns)
+{
+	c->dead = true;
+	exchange_end_all(c, error, now_ns);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/gate.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include "base/clock.h"
+#include "record/protocol.h"
+#include "preload/answer.h"
+#include "preload/epoll.h"
+#include "preload/exchange.h"
+#include "preload/raw.h"
+
+#define LOWAT_MAX 16000	/* a request head longer than this is let through undecided */
+
+/* The exchange that governs input. */
+static struct exchange *subject(struct conn *c)
+{
+	if (!c->gated)
+		return NULL;
+	return c->role == JOURNAL_CLIENT ? conn_head(c) : conn_tail(c);
+}
+
+int gate_errno(const struct exchange *x)
+{
+	if ((x->verdict.actions & PAGE_ERROR) && x->verdict.main_fault)
+		return guest.page->faults[x->verdict.main_fault - 1].error_errno;
+	return ECONNRESET;
+}
+
+/* ---- by kernel means ---- */
+
+/* connect(AF_UNSPEC) aborts a TCP connection: the peer gets a RST, poll says ERR|HUP, the next receive ECONNRESET. shutdown() on the
+ * closed socket then answers ENOTCONN but marks both directions shut all the same (inet_shutdown), which adds IN|RDHUP and lets the
+ * second receive return 0: poll bits and results are then those of a RST that came from the peer (measured). */
+void gate_reset(struct conn *c, int fd, int error)
+{
+	struct sockaddr unspec = {.sa_family = AF_UNSPEC};
+
+	if (c->peer.family == ADDR_UNIX)
+		c->swap_error = error;
+	else
+		raw_connect(fd, &unspec, sizeof(unspec));
+	raw_shutdown(fd, SHUT_RDWR);
+	if (error != ECONNRESET)
+		c->swap_error = error;
+	c->dead = true;
+}
+
+void gate_wake(struct conn *c)
+{
+	uint64_t one = 1;
+	struct itimerspec now = {.it_value = {0, 1}};
+
+	for (int i = 0; i < CONN_WAITERS; i++) {
+		if (!c->waiters[i])
+			continue;
+		if (RAW(SYS_timerfd_settime, c->waiters[i] - 1, 0, &now, 0, 0, 0) == -EINVAL)
+			raw_write(c->waiters[i] - 1, &one, sizeof(one));
+	}
+}
+
+/* ---- time ---- */
+
+/* When what is readable now really arrived: the program may have been busy elsewhere since. TCP_INFO tells in milliseconds. */
+static uint64_t arrival(int fd, const struct exchange *x, uint64_t now_ns)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	uint64_t ago;
+
+	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return now_ns;
+	ago = info.tcpi_last_data_recv * NS_PER_MS;
+	if (ago < 5 * NS_PER_MS || ago > now_ns - x->started_ns)
+		return now_ns;	/* within the field's own grain, or older than the request: not this answer's */
+	return now_ns - ago;
+}
+
+/* What was armed has arrived: from here on its delay counts. */
+static void arrived(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
+{
+	x->arrived_ns = arrival(fd, x, now_ns);
+	x->gate = GATE_HELD;
+	x->until_ns = x->verdict.actions & PAGE_HANG ? FOREVER : x->arrived_ns + x->verdict.delay_ns;
+	(void)c;
+}
+
+/* The hold is over: the reset or error that was to follow happens, or the kernel's truth shows. */
+static void release(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
+{
+	uint32_t a = x->verdict.actions;
+
+	if (a & PAGE_DELAY)
+		exchange_achieved(c, x, PAGE_DELAY, now_ns);
+	x->gate = GATE_OPEN;
+	c->hup_hidden = false;
+	if (c->role == JOURNAL_CLIENT && (a & (PAGE_RESET | PAGE_ERROR))) {
+		exchange_achieved(c, x, a & (PAGE_RESET | PAGE_ERROR), now_ns);
+		gate_reset(c, fd, gate_errno(x));
+		exchange_end_all(c, gate_errno(x), now_ns);
+	}
+}
+
+static bool due(const struct exchange *x, uint64_t now_ns)
+{
+	return x->gate == GATE_HELD && x->until_ns != FOREVER && now_ns >= x->until_ns;
+}
+
+/* ---- server: looking at requests before the program does ---- */
+
+static void send_rest(struct conn *c, int fd)
+{
+	long r;
+
+	if (!c->unsent_len)
+		return;
+	r = raw_send(fd, c->unsent, c->unsent_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (r <= 0)
+		return;
+	c->unsent_len -= (uint32_t)r;
+	memmove(c->unsent, c->unsent + r, c->unsent_len);
+}
+
+/* Sends our answer to the client of this server; what the kernel has no room for is kept and sent on. */
+static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
+{
+	struct iovec iov[2];
+	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
+	size_t total;
+	long sent;
+
+	if (!answer_make(c, x))
+		return;
+	total = answer_iov(c, x, iov);
+	sent = raw_sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+	sent = sent < 0 ? 0 : sent;
+	if ((size_t)sent < total && (c->unsent || (c->unsent = pool_take()))) {
+		for (int i = 0; i < 2; i++) {
+			size_t skip = (size_t)sent < iov[i].iov_len ? (size_t)sent : iov[i].iov_len;
+			size_t n = iov[i].iov_len - skip, room = CONN_BUFFER_BYTES - c->unsent_len;
+
+			n = n < room ? n : room;
+			memcpy(c->unsent + c->unsent_len, (char *)iov[i].iov_base + skip, n);
+			c->unsent_len += (uint32_t)n;
+			sent -= (long)skip;
+		}
+	}
+	bool closes = answer_closes(x);
+
+	exchange_achieved(c, x, PAGE_STATUS, now_ns);
+	exchange_answer_iov(c, iov, 2, 0, total, now_ns, now_ns);
+	c->reply_len = 0;
+	if (closes)
+		raw_shutdown(fd, SHUT_RDWR);
+}
+
+/* How many of n bytes at data belong to the message that p is following. */
+static size_t extent(const struct http1 *p, const char *data, size_t n)
+{
+	struct http1 copy = *p;
+	enum http1_event e = HTTP1_HEAD;
+	size_t at = 0;
+
+	while (e == HTTP1_HEAD || e == HTTP1_INTERIM)
+		at += http1_feed(&copy, data + at, n - at, &e);
+	return e == HTTP1_OPAQUE ? n : at;
+}
+
+static size_t peek(int fd, char *buf, long *r)
+{
+	*r = raw_recv(fd, buf, CONN_BUFFER_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	return *r > 0 ? (size_t)*r : 0;
+}
+
+size_t gate_extent(const struct http1 *p, int fd, bool *more)
+{
+	char *buf = pool_take();
+	size_t n = 0, mine = SIZE_MAX;
+	long r;
+
+	if (buf && (n = peek(fd, buf, &r)))
+		mine = extent(p, buf, n);
+	pool_give(buf);
+	*more = mine < n;
+	return mine;
+}
+
+/* Takes what is there of a request that the program shall not see; true when the kernel had bytes of it. */
+static bool swallow(struct conn *c, int fd, uint64_t now_ns)
+{
+	bool more;
+	size_t n = gate_extent(&c->requests, fd, &more);
+	char *buf = n == SIZE_MAX ? NULL : pool_take();
+	long r = buf ? raw_recv(fd, buf, n, MSG_DONTWAIT) : -EAGAIN;
+
+	if (r > 0)
+		exchange_request_bytes(c, buf, (size_t)r, now_ns, now_ns);
+	pool_give(buf);
+	return r > 0;
+}
+
+static void set_lowat(struct conn *c, int fd, int bytes)
+{
+	c->lowat = (uint16_t)(bytes > 1 ? bytes : 0);
+	raw_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+}
+
+/* Nothing more will come: the peer ended the stream, or it broke. */
+static bool ended(int fd)
+{
+	return (raw_ready(fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+enum look {
+	LOOK_DECIDED,
+	LOOK_WAIT,	/* nothing there, or not enough to decide */
+	LOOK_END	/* end of stream, error, or no means to look: the kernel's truth */
+};
+
+/* Looks at the next request in the kernel's buffer and decides it when its head is whole. */
+static enum look look(struct conn *c, int fd, uint64_t now_ns)
+{
+	char *buf = pool_take();
+	struct http1 p = c->requests;
+	enum http1_event e = HTTP1_OPAQUE;
+	struct verdict v;
+	size_t n, used;
+	long r = -EAGAIN;
+
+	n = buf ? peek(fd, buf, &r) : 0;
+	if (!n) {
+		pool_give(buf);
+		return buf && r == -EAGAIN ? LOOK_WAIT : LOOK_END;
+	}
+	used = c->opaque ? 0 : http1_feed(&p, buf, n, &e);
+	if (e == HTTP1_MORE && ended(fd)) {
+		pool_give(buf);
+		return LOOK_END;
+	}
+	if (e == HTTP1_MORE && n < LOWAT_MAX && c->peer.family != ADDR_UNIX) {
+		/* Not decidable yet. A low-water mark above what is there lets the kernel itself say when more has come. */
+		pool_give(buf);
+		set_lowat(c, fd, (int)n + 1);
+		return LOOK_WAIT;
+	}
+	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
+	if (e != HTTP1_HEAD)
+		exchange_turn_opaque(c, buf, n);
+	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now_ns);
+	pool_give(buf);
+	return LOOK_DECIDED;
+}
+
+/* Opaque streams: the newest exchange is a turn that goes on until it was answered. */
+static bool request_under_way(const struct conn *c, const struct exchange *x)
+{
+	if (!x)
+		return false;
+	if (c->opaque)
+		return !x->last_ns || protocol_is_veiled(c->protocol);
+	return !x->request_done;
+}
+
+/* One step; true when another may follow at once, else *visible says the result. */
+static bool pump_step(struct conn *c, int fd, uint64_t now_ns, bool *visible)
+{
+	struct exchange *x = conn_tail(c);
+
+	*visible = false;
+	if (!request_under_way(c, x)) {
+		enum look l = look(c, fd, now_ns);
+
+		*visible = l == LOOK_END;
+		return l == LOOK_DECIDED;
+	}
+	if (x->gate == GATE_HELD && !due(x, now_ns))
+		return false;
+	if (x->gate == GATE_HELD)
+		release(c, x, fd, now_ns);
+	if (!x->synthetic) {
+		*visible = true;
+		return false;
+	}
+	if (c->count > 1)
+		return false;	/* earlier requests are answered first */
+	if (!swallow(c, fd, now_ns)) {
+		*visible = ended(fd);
+		return false;
+	}
+	if (x->request_done)
+		send_answer(c, x, fd, now_ns);
+	return true;
+}
+
+static bool pump(struct conn *c, int fd, uint64_t now_ns)
+{
+	bool visible;
+
+	if (c->lowat)
+		set_lowat(c, fd, 1);
+	send_rest(c, fd);
+	while (pump_step(c, fd, now_ns, &visible))
+		;
+	return visible;
+}
+
+/* ---- what the waits and receives ask ---- */
+
+bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
+{
+	struct exchange *x = subject(c);
+	bool visible;
+
+	if (!c->gated || c->dead || c->connecting)
+		return true;
+	if (c->role == JOURNAL_SERVER) {
+		visible = pump(c, fd, now_ns);
+	} else {
+		if (x && x->gate == GATE_ARMED)
+			arrived(c, x, fd, now_ns);
+		if (x && due(x, now_ns))
+			release(c, x, fd, now_ns);
+		x = subject(c);
+		visible = !x || x->gate == GATE_OPEN;
+	}
+	epoll_refresh(c, now_ns);
+	return visible;
+}
+
+bool gate_hidden(struct conn *c, uint64_t now_ns)
+{
+	struct exchange *x = subject(c);
+
+	if (!x || c->dead)
+		return false;
+	if (c->role == JOURNAL_SERVER && x->synthetic && c->count > 1)
+		return true;
+	return x->gate == GATE_ANSWER || (x->gate == GATE_HELD && now_ns < x->until_ns);
+}
+
+bool gate_answer_ready(struct conn *c, uint64_t now_ns)
+{
+	struct exchange *x = subject(c);
+
+	return x && !c->dead && x->gate == GATE_ANSWER && now_ns >= x->until_ns;
+}
+
+uint64_t gate_deadline(struct conn *c)
+{
+	struct exchange *x = subject(c);
+
+	return x && !c->dead && (x->gate == GATE_HELD || x->gate == GATE_ANSWER) ? x->until_ns : FOREVER;
+}
+
+void gate_tick(struct conn *c, int fd, uint64_t now_ns)
+{
+	struct exchange *x = subject(c);
+
+	if (x && !c->dead && c->role == JOURNAL_SERVER)
+		pump(c, fd, now_ns);
+	else if (x && due(x, now_ns))
+		release(c, x, fd, now_ns);
+	epoll_refresh(c, now_ns);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gate: what the program may know of a connection's input, and when. Client: the oldest exchange in
+ * flight decides. Server: the newest, whose request is being taken in. All functions under the connection's lock;
+ * none blocks.
+ */
+#ifndef AFTERSHOCK_PRELOAD_GATE_H
+#define AFTERSHOCK_PRELOAD_GATE_H
+
+#include "preload/conn.h"
+
+/* Something is readable (or ended, or failed) in the kernel: whether the program may see that now. Begins what begins with arrival:
+ * holds, resets; a server's requests are looked at, and swallowed and answered when a fault says so. */
+bool gate_readable(struct conn *c, int fd, uint64_t now_ns);
+
+/* Whether input is hidden at this moment whatever the kernel says. */
+bool gate_hidden(struct conn *c, uint64_t now_ns);
+
+/* Whether an answer of ours can be read at this moment. */
+bool gate_answer_ready(struct conn *c, uint64_t now_ns);
+
+/* When that may change by the passing of time; FOREVER when it will not. */
+uint64_t gate_deadline(struct conn *c);
+
+/* Time passed, or an exchange ended: moves the gate on and tells the epoll sets. */
+void gate_tick(struct conn *c, int fd, uint64_t now_ns);
+
+/* How many of the bytes that can be read on fd now belong to the message that p follows, and whether others are behind them; SIZE_MAX when
+ * nothing can be read. */
+size_t gate_extent(const struct http1 *p, int fd, bool *more);
+
+/* A real RST: the peer gets it, the program's socket is as after one that came from the peer. error: errno to show. */
+void gate_reset(struct conn *c, int fd, int error);
+
+/* The verdict's errno for the error action, ECONNRESET otherwise. */
+int gate_errno(const struct exchange *x);
+
+/* Wakes threads that wait inside us on c. */
+void gate_wake(struct conn *c);
+
+#endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/guest.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/service.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+#include "preload/table.h"
+
+#define RUN_DIR_MAX 1024
+#define ARGS_MAX 64
+
+extern char **environ;
+
+struct guest guest;
+
+/* Wiped to zeroes by the kernel in every child that gets its own memory (MADV_WIPEONFORK, Linux 4.14): the one way to
+ * notice each kind of fork, also a raw clone(), without interposing or registering anything. */
+struct fork_mark {
+	_Atomic uint32_t pid;
+};
+
+static struct fork_mark fallback_mark;
+static struct fork_mark *mark = &fallback_mark;
+static _Atomic uint32_t forks;	/* generation: how many forks lie between the image's start and this process */
+static _Atomic int started;	/* 0 not yet, 1 under way, 2 done */
+static __thread uint32_t cached_tid;
+static __thread uint32_t cached_tid_fork;
+
+/* ---- before anything is there: environment, files, one line ---- */
+
+static void say(const char *why)
+{
+	static const char prefix[] = "aftershock: this process is not covered: ";
+	char line[256];
+	size_t n = sizeof(prefix) - 1, m = strlen(why);
+
+	memcpy(line, prefix, n);
+	if (m > sizeof(line) - n - 1)
+		m = sizeof(line) - n - 1;
+	memcpy(line + n, why, m);
+	line[n + m] = '\n';
+	raw_write(2, line, n + m + 1);
+}
+
+static const char *env_value(const char *name)
+{
+	size_t n = strlen(name);
+
+	for (char **e = environ; e && *e; e++)
+		if (!strncmp(*e, name, n) && (*e)[n] == '=')
+			return *e + n + 1;
+	return NULL;
+}
+
+/* Maps a file of the run directory shared and writable, whole; NULL when it is not there or smaller than least. */
+static void *map_file(const char *dir, const char *file, size_t least)
+{
+	char path[RUN_DIR_MAX + 32];
+	size_t n = strlen(dir), m = strlen(file);
+	struct stat st;
+	void *p = NULL;
+	int fd;
+
+	memcpy(path, dir, n);
+	path[n] = '/';
+	memcpy(path + n + 1, file, m + 1);
+	fd = raw_open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	if (RAW(SYS_fstat, fd, &st, 0, 0, 0, 0) == 0 && (size_t)st.st_size >= least) {
+		long r = RAW(SYS_mmap, 0, st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+		p = r < 0 && r > -4096 ? NULL : (void *)r;
+	}
+	raw_close(fd);
+	return p;
+}
+
+void *guest_pages(size_t bytes)
+{
+	long r = RAW(SYS_mmap, 0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return r < 0 && r > -4096 ? NULL : (void *)r;
+}
+
+/* ---- who this process is ---- */
+
+/* Reads a small file of /proc whole; returns its length. */
+static size_t slurp(const char *path, char *buf, size_t size)
+{
+	size_t n = 0;
+	long r = 0;
+	int fd = raw_open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return 0;
+	while (n + 1 < size && (r = raw_read(fd, buf + n, size - 1 - n)) > 0)
+		n += (size_t)r;
+	raw_close(fd);
+	buf[n] = '\0';
+	return n;
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* One file serves several programs by links to it (redis-server, busybox): then argv[0] says which, when the kernel's name for the
+ * process (the executed file's, cut to 15 bytes) agrees with it. */
+static bool started_as(const char *argv0, const char *exe)
+{
+	char comm[17];
+	size_t n = slurp("/proc/self/comm", comm, sizeof(comm));
+
+	n -= n && comm[n - 1] == '\n';
+	return n && !strncmp(last_part(argv0), comm, n) && strncmp(last_part(exe), comm, n);
+}
+
+static void name_service(char *command, size_t size)
+{
+	const char *argv[ARGS_MAX];
+	char exe[512];
+	unsigned argc = 0;
+	size_t n = slurp("/proc/self/cmdline", command, size);
+	long r = RAW(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe) - 1, 0, 0);
+
+	exe[r > 0 ? r : 0] = '\0';
+	for (size_t i = 0; i < n && argc < ARGS_MAX; i += strlen(command + i) + 1)
+		argv[argc++] = command + i;
+	service_name(guest.service, sizeof(guest.service), env_value("AFTERSHOCK_SERVICE"), env_value("OTEL_SERVICE_NAME"), argv, argc,
+		     argc && started_as(argv[0], exe) ? argv[0] : exe);
+	for (size_t i = 0; i + 1 < n; i++)
+		if (!command[i])
+			command[i] = ' ';
+}
+
+static void record_process(const char *command, bool image)
+{
+	struct journal_record *r = guest_record(0, 0, clock_now_ns());
+	size_t n = strlen(command);
+
+	if (!r)
+		return;
+	r->process.ppid = (uint32_t)RAW(SYS_getppid, 0, 0, 0, 0, 0, 0);
+	r->process.image = image;
+	memcpy(r->process.service, guest.service, sizeof(r->process.service));
+	if (n >= sizeof(r->process.command))
+		n = sizeof(r->process.command) - 1;
+	memcpy(r->process.command, command, n);
+	r->process.command[n] = '\0';
+	journal_commit(r, JOURNAL_PROCESS);
+}
+
+/* ---- start ---- */
+
+static bool page_valid(const struct page *p)
+{
+	return p->magic == PAGE_MAGIC && p->layout == PAGE_LAYOUT && p->bytes == sizeof(*p) && p->fault_count <= PAGE_FAULT_MAX;
+}
+
+static bool text_valid(struct page_text t)
+{
+	return t.at <= PAGE_TEXT_BYTES && t.len <= PAGE_TEXT_BYTES - t.at;
+}
+
+static bool faults_valid(const struct page *p)
+{
+	for (uint32_t i = 0; i < p->fault_count; i++) {
+		const struct page_fault *f = &p->faults[i];
+		const struct page_text texts[] = {f->name,   f->host,	     f->process, f->method,	   f->path,
+						  f->header, f->header_glob, f->pattern, f->reply_headers, f->body};
+
+		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+			if (!text_valid(texts[k]))
+				return false;
+	}
+	return true;
+}
+
+static struct page *join_page(const char *dir)
+{
+	struct page *p = map_file(dir, PAGE_FILE, sizeof(*p));
+
+	if (!p)
+		say("the run directory in AFTERSHOCK_RUN has no readable control page");
+	else if (!page_valid(p) || !faults_valid(p))
+		say("its control page is damaged or of another version of aftershock");
+	else
+		return p;
+	return NULL;
+}
+
+static void join_journal(const char *dir)
+{
+	struct journal *j = map_file(dir, JOURNAL_FILE, sizeof(*j));
+
+	if (j && j->magic == JOURNAL_MAGIC && j->layout == JOURNAL_LAYOUT && j->segment_count <= JOURNAL_SEGMENT_MAX)
+		guest.journal.j = j;
+	else
+		say("its journal is missing or damaged; faults act, evidence is lost");
+}
+
+static void mark_forks(void)
+{
+	struct fork_mark *m = guest_pages(4096);
+
+	if (m && RAW(SYS_madvise, m, 4096, MADV_WIPEONFORK, 0, 0, 0) == 0)
+		mark = m;
+	atomic_store(&mark->pid, raw_getpid());
+}
+
+static void join(const char *dir)
+{
+	char command[512];
+	struct page *page = join_page(dir);
+
+	if (!page)
+		return;
+	mark_forks();
+	join_journal(dir);
+	guest.mode = page->mode;
+	name_service(command, sizeof(command));
+	for (uint32_t i = 0; i < page->fault_count; i++) {
+		guest.any_to |= page->faults[i].side == PAGE_TO;
+		guest.any_at |= page->faults[i].side == PAGE_AT;
+	}
+	guest.page = page;
+	record_process(command, true);
+	table_adopt_inherited();
+}
+
+void guest_start(void)
+{
+	int expected = 0, saved = errno;
+	const char *dir;
+
+	if (atomic_load_explicit(&started, memory_order_acquire) || !atomic_compare_exchange_strong(&started, &expected, 1))
+		return;
+	real_resolve();
+	dir = env_value("AFTERSHOCK_RUN");
+	if (dir && *dir && strlen(dir) < RUN_DIR_MAX)
+		join(dir);
+	atomic_store_explicit(&started, 2, memory_order_release);
+	errno = saved;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+	guest_start();
+}
+
+__attribute__((destructor)) static void stop(void)
+{
+	struct journal_record *r;
+
+	if (!guest.page || guest_is_borrowed())
+		return;
+	conn_exit();
+	r = guest_record(0, 0, clock_now_ns());
+	if (r)
+		journal_commit(r, JOURNAL_EXIT);
+}
+
+/* ---- identity ---- */
+
+static void after_fork(uint32_t pid)
+{
+	uint32_t zero = 0;
+
+	if (!atomic_compare_exchange_strong(&mark->pid, &zero, pid))
+		return;
+	atomic_fetch_add(&forks, 1);
+	atomic_store(&guest.journal.segment, 0);
+	record_process("", false);
+}
+
+uint32_t guest_pid(void)
+{
+	uint32_t pid = atomic_load_explicit(&mark->pid, memory_order_relaxed);
+
+	if (likely(pid))
+		return pid;
+	pid = raw_getpid();
+	after_fork(pid);
+	return pid;
+}
+
+bool guest_is_borrowed(void)
+{
+	return guest_pid() != raw_getpid();
+}
+
+uint64_t guest_self(void)
+{
+	guest_pid();
+	return (uint64_t)(uintptr_t)&cached_tid ^ (uint64_t)atomic_load_explicit(&forks, memory_order_relaxed) << 48;
+}
+
+uint32_t guest_tid(void)
+{
+	uint32_t now = atomic_load_explicit(&forks, memory_order_relaxed) + 1;
+
+	if (unlikely(cached_tid_fork != now)) {
+		cached_tid = raw_gettid();
+		cached_tid_fork = now;
+	}
+	return cached_tid;
+}
+
+uint64_t guest_serial(void)
+{
+	return atomic_fetch_add_explicit(&guest.page->serial, 1, memory_order_relaxed) + 1;
+}
+
+void guest_lost(enum page_loss what)
+{
+	atomic_fetch_add_explicit(&guest.page->lost[what], 1, memory_order_relaxed);
+}
+
+bool guest_faults_on(uint64_t now_ns)
+{
+	uint64_t beat = atomic_load_explicit(&guest.page->heartbeat_ns, memory_order_relaxed);
+
+	return now_ns < beat + PAGE_HEARTBEAT_STALE_NS;
+}
+
+struct journal_record *guest_record(uint64_t connection, uint64_t exchange, uint64_t at_ns)
+{
+	uint32_t pid = guest_pid();
+	struct journal_record *r = journal_reserve(&guest.journal, pid);
+
+	if (!r) {
+		guest_lost(PAGE_LOST_JOURNAL);
+		return NULL;
+	}
+	r->pid = pid;
+	r->tid = guest_tid();
+	r->at_ns = at_ns;
+	r->connection = connection;
+	r->exchange = exchange;
+	return r;
+}
+
+int guest_high_fd(int fd)
+{
+	int high;
+
+	if (fd < 0 || fd >= GUEST_FD_FLOOR)
+		return fd;
+	high = raw_fcntl(fd, F_DUPFD_CLOEXEC, GUEST_FD_FLOOR);
+	if (high < 0)
+		return fd;
+	raw_close(fd);
+	return high;
+}

@@ -1,0 +1,833 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include "base/clock.h"
+#include "plan/decide.h"
+#include "record/protocol.h"
+#include "preload/answer.h"
+#include "preload/epoll.h"
+#include "preload/exchange.h"
+#include "preload/gate.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+
+#define PIECES 32	/* vectors of a call that is sent or received in part; what is beyond waits for the program's next call */
+
+static ssize_t fail(int error)
+{
+	errno = error;
+	return -1;
+}
+
+/* ---- the program's call ---- */
+
+static ssize_t call(struct io *io)
+{
+	switch (io->op) {
+	case IO_SEND:
+		return real.send(io->fd, io->one.iov_base, io->one.iov_len, io->flags);
+	case IO_SENDTO:
+		return real.sendto(io->fd, io->one.iov_base, io->one.iov_len, io->flags, io->sa, io->len ? *io->len : 0);
+	case IO_SENDMSG:
+		return real.sendmsg(io->fd, io->msg, io->flags);
+	case IO_WRITE:
+		return real.write(io->fd, io->one.iov_base, io->one.iov_len);
+	case IO_WRITEV:
+		return real.writev(io->fd, io->iov, (int)io->count);
+	case IO_RECV:
+		return real.recv(io->fd, io->one.iov_base, io->one.iov_len, io->flags);
+	case IO_RECVFROM:
+		return real.recvfrom(io->fd, io->one.iov_base, io->one.iov_len, io->flags, io->sa, io->len);
+	case IO_RECVMSG:
+		return real.recvmsg(io->fd, io->msg, io->flags);
+	case IO_READ:
+		return real.read(io->fd, io->one.iov_base, io->one.iov_len);
+	case IO_READV:
+		return real.readv(io->fd, io->iov, (int)io->count);
+	}
+	return fail(ENOSYS);
+}
+
+static const struct iovec *pieces(const struct io *io)
+{
+	return io->iov ? io->iov : &io->one;
+}
+
+static size_t total(const struct io *io)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < io->count; i++)
+		n += pieces(io)[i].iov_len;
+	return n;
+}
+
+/* The part [at, at + n) of the call's buffers, in at most room pieces; returns how many. */
+static int slice(const struct io *io, size_t at, size_t n, struct iovec *to, int room)
+{
+	int k = 0;
+
+	for (size_t i = 0; i < io->count && n && k < room; i++) {
+		struct iovec v = pieces(io)[i];
+
+		if (at >= v.iov_len) {
+			at -= v.iov_len;
+			continue;
+		}
+		v.iov_base = (char *)v.iov_base + at;
+		v.iov_len = v.iov_len - at < n ? v.iov_len - at : n;
+		n -= v.iov_len;
+		at = 0;
+		to[k++] = v;
+	}
+	return k;
+}
+
+static bool nonblocking(const struct io *io)
+{
+	return (io->flags & MSG_DONTWAIT) || (raw_fcntl(io->fd, F_GETFL, 0) & O_NONBLOCK);
+}
+
+static bool transient(int error)
+{
+	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM || error == EFAULT || error == EINVAL;
+}
+
+/* Takes the connection for this thread's act on it; false: pass the call straight through. */
+static bool enter(struct conn *c)
+{
+	if (!conn_lock(c))
+		return false;
+	c->owner_pid = guest_pid();
+	return true;
+}
+
+/* The kernel's error, or the one a fault put in its place. */
+static int shown_error(struct conn *c, int error)
+{
+	int swap = c->swap_error;
+
+	if (!swap || error == EPIPE || transient(error))
+		return error;
+	c->swap_error = 0;
+	return swap;
+}
+
+/* ---- out ---- */
+
+static void note_sent(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0, uint64_t now)
+{
+	if (c->role == JOURNAL_CLIENT)
+		exchange_request_iov(c, pieces(io), (int)io->count, at, n, t0, now);
+	else
+		exchange_answer_iov(c, pieces(io), (int)io->count, at, n, t0, now);
+}
+
+/* After a send that was made with the lock free; takes the lock again. r is its result, error its errno. */
+static void after_send(struct conn *c, int fd, ssize_t r, int error)
+{
+	if (r < 0 && !transient(error) && error != ENOTCONN)
+		exchange_socket_error(c, error, clock_now_ns());
+	if (r > 0 && c->connecting)
+		conn_connected(c, fd, 0, clock_now_ns());
+}
+
+/* The plain way: the call as it is, then the books. Enters and leaves locked. */
+static ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
+{
+	ssize_t r;
+	int error;
+
+	conn_unlock(c);
+	r = call(io);
+	error = errno;
+	if (!conn_lock(c))
+		return r;
+	after_send(c, io->fd, r, error);
+	if (r > 0)
+		note_sent(c, io, 0, (size_t)r, t0, clock_now_ns());
+	errno = error;
+	return r;
+}
+
+/* How many bytes, of those held back and then of the call's from at on, belong to the message that begins or goes on there. */
+static size_t message_extent(struct conn *c, const struct io *io, size_t at, size_t n)
+{
+	struct http1 p = c->requests;
+	enum http1_event e = HTTP1_MORE;
+	struct iovec v[PIECES + 1];
+	size_t seen = 0;
+	int k = 1 + slice(io, at, n, v + 1, PIECES);
+
+	if (c->opaque)
+		return c->held_len + n;
+	v[0] = (struct iovec){c->held, c->held_len};
+	for (int i = 0; i < k; i++) {
+		size_t used = 0;
+
+		do {
+			used += http1_feed(&p, (char *)v[i].iov_base + used, v[i].iov_len - used, &e);
+		} while (e == HTTP1_HEAD || e == HTTP1_INTERIM);
+		seen += used;
+		if (e == HTTP1_DONE)
+			return seen;
+		if (e == HTTP1_OPAQUE)
+			break;
+	}
+	return c->held_len + n;
+}
+
+/* Methods whose beginning is worth waiting for (RFC 9110 §9.3, RFC 5789); others count as HTTP when the whole head comes at once. */
+static bool method_begins(const char *p, size_t n)
+{
+	static const char *const methods[] = {"GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		size_t m = strlen(methods[i]);
+
+		if (!memcmp(p, methods[i], n < m ? n : m))
+			return true;
+	}
+	return false;
+}
+
+/* Copies held bytes and the call's from at on into buf, as far as they fit. */
+static size_t gather(struct conn *c, const struct io *io, size_t at, size_t n, char *buf, size_t room)
+{
+	struct iovec v[PIECES];
+	size_t len = c->held_len;
+	int k = slice(io, at, n, v, PIECES);
+
+	memcpy(buf, c->held, c->held_len);
+	for (int i = 0; i < k && len < room; i++) {
+		size_t m = v[i].iov_len < room - len ? v[i].iov_len : room - len;
+
+		memcpy(buf + len, v[i].iov_base, m);
+		len += m;
+	}
+	return len;
+}
+
+/* Keeps the rest of the call's bytes until the head is complete. False when they do not fit. */
+static bool hold_back(struct conn *c, const struct io *io, size_t at, size_t n)
+{
+	if (c->held_len + n > CONN_BUFFER_BYTES || (!c->held && !(c->held = pool_take())))
+		return false;
+	c->held_len = (uint32_t)gather(c, io, at, n, c->held, CONN_BUFFER_BYTES);
+	return true;
+}
+
+/* A new request begins at at: decides it and begins its exchange. False: its head is not complete and was held back. */
+static bool decide_request(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0)
+{
+	struct http1 p = c->requests;
+	enum http1_event e = HTTP1_OPAQUE;
+	struct verdict v;
+	struct iovec first;
+	char *copy = NULL, *raw;
+	size_t len;
+
+	if (!c->held_len && slice(io, at, n, &first, 1) == 1) {
+		raw = first.iov_base;
+		len = first.iov_len;
+	} else {
+		copy = raw = pool_take();
+		len = copy ? gather(c, io, at, n, copy, CONN_BUFFER_BYTES) : 0;
+	}
+	if (!c->opaque && len)
+		http1_feed(&p, raw, len, &e);
+	if (e == HTTP1_MORE && !copy && first.iov_len < n) {	/* the head goes on in the next vector */
+		copy = raw = pool_take();
+		len = copy ? gather(c, io, at, n, copy, CONN_BUFFER_BYTES) : 0;
+		p = c->requests;
+		if (len)
+			http1_feed(&p, raw, len, &e);
+	}
+	if (e == HTTP1_MORE && method_begins(raw, len) && hold_back(c, io, at, n)) {
+		pool_give(copy);
+		return false;
+	}
+	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, raw, len, t0, &v);
+	if (e != HTTP1_HEAD && e != HTTP1_MORE)
+		exchange_turn_opaque(c, raw, len);
+	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, t0);
+	pool_give(copy);
+	return true;
+}
+
+/* Whether the next byte out begins a new request. */
+static bool request_begins(const struct conn *c)
+{
+	const struct exchange *x = c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
+
+	if (!x)
+		return true;
+	if (!x->head_passed)
+		return false;
+	if (c->opaque)
+		return x->last_ns && !protocol_is_veiled(c->protocol);
+	return x->request_done;
+}
+
+/* Counts k bytes as moved: first those held back, then the call's from at on. Returns how many of the call's. */
+static size_t consume(struct conn *c, struct io *io, size_t at, size_t k, uint64_t t0, uint64_t now)
+{
+	size_t held = k < c->held_len ? k : c->held_len;
+
+	if (held) {
+		exchange_request_bytes(c, c->held, held, t0, now);
+		c->held_len -= (uint32_t)held;
+		memmove(c->held, c->held + held, c->held_len);
+	}
+	exchange_request_iov(c, pieces(io), (int)io->count, at, k - held, t0, now);
+	return k - held;
+}
+
+/* Sends [at, at + k - held) behind the held bytes; enters and leaves locked. Result as of send; how many of the call's bytes went in *moved. */
+static ssize_t send_part(struct conn *c, struct io *io, size_t at, size_t k, uint64_t t0, size_t *moved)
+{
+	struct iovec v[PIECES + 1];
+	struct msghdr m = {.msg_iov = v};
+	ssize_t r;
+	int error;
+
+	*moved = 0;
+	if (!c->held_len && !at && k == total(io)) {
+		r = send_plain(c, io, t0);
+		*moved = r > 0 ? (size_t)r : 0;
+		return r;
+	}
+	v[0] = (struct iovec){c->held, c->held_len};
+	m.msg_iovlen = 1 + (size_t)slice(io, at, k - c->held_len, v + 1, PIECES);
+	conn_unlock(c);
+	r = real.sendmsg(io->fd, &m, io->flags);
+	error = errno;
+	if (!conn_lock(c))
+		return r;
+	after_send(c, io->fd, r, error);
+	if (r > 0)
+		*moved = consume(c, io, at, (size_t)r, t0, clock_now_ns());
+	errno = error;
+	return r;
+}
+
+static bool errs_at(const struct exchange *x, enum page_call where)
+{
+	return x && (x->verdict.actions & PAGE_ERROR) && guest.page->faults[x->verdict.main_fault - 1].error_call == where;
+}
+
+static ssize_t strike_send(struct conn *c, struct exchange *x, int fd, uint64_t now)
+{
+	int error = gate_errno(x);
+
+	exchange_achieved(c, x, PAGE_ERROR, now);
+	if (!transient(error))
+		gate_reset(c, fd, error);
+	exchange_end_all(c, error, now);
+	epoll_refresh(c, now);
+	c->swap_error = 0;
+	if (!transient(error))
+		raw_sockopt_int(fd, SOL_SOCKET, SO_ERROR);	/* this call reported it: the next one sees the end only */
+	return fail(error);
+}
+
+/* The request is ours to swallow: takes what is there of it. */
+static size_t swallow(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0)
+{
+	size_t moved = consume(c, io, at, message_extent(c, io, at, n), t0, clock_now_ns());
+
+	epoll_refresh(c, clock_now_ns());
+	gate_wake(c);
+	return moved;
+}
+
+/* Client: message by message. Enters locked, leaves unlocked. */
+static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
+{
+	size_t n = total(io), done = 0;
+
+	while (done < n && !c->dead && !c->sink) {
+		size_t k, moved;
+		struct exchange *x;
+		ssize_t r;
+
+		if (request_begins(c) && !decide_request(c, io, done, n - done, t0))
+			return (ssize_t)n;
+		x = conn_tail(c);
+		if (errs_at(x, PAGE_CALL_SEND) && !x->head_passed)
+			return done ? (ssize_t)done : strike_send(c, x, io->fd, t0);
+		if (x && x->synthetic) {
+			done += swallow(c, io, done, n - done, t0);
+			continue;
+		}
+		k = message_extent(c, io, done, n - done);
+		r = send_part(c, io, done, k, t0, &moved);
+		done += moved;
+		if (r < 0 || (size_t)r < k)
+			return done ? (ssize_t)done : r < 0 ? -1 : fail(EAGAIN);
+	}
+	if (c->sink && !c->dead)
+		return (ssize_t)n;
+	return done ? (ssize_t)done : send_plain(c, io, t0);
+}
+
+/* Server: the answer passes, vanishes, or breaks the connection. Enters and leaves locked. */
+static ssize_t server_send(struct conn *c, struct io *io, uint64_t t0)
+{
+	struct exchange *x = conn_head(c);
+	uint32_t a = x ? x->verdict.actions : 0;
+	ssize_t r;
+
+	if (errs_at(x, PAGE_CALL_SEND))
+		return strike_send(c, x, io->fd, t0);
+	if (a & PAGE_RESET) {
+		exchange_achieved(c, x, PAGE_RESET, t0);
+		gate_reset(c, io->fd, ECONNRESET);
+		exchange_end_all(c, ECONNRESET, t0);
+		return (ssize_t)total(io);	/* it was sent; what comes back tells the rest */
+	}
+	if (x && x->mute) {
+		note_sent(c, io, 0, total(io), t0, t0);
+		return (ssize_t)total(io);
+	}
+	r = send_plain(c, io, t0);
+	gate_tick(c, io->fd, clock_now_ns());
+	return r;
+}
+
+ssize_t stream_send(struct conn *c, struct io *io)
+{
+	uint64_t t0 = clock_now_ns();
+	ssize_t r;
+
+	if (!enter(c))
+		return call(io);
+	if (!c->gated || c->dead || !total(io))
+		r = send_plain(c, io, t0);
+	else
+		r = c->role == JOURNAL_CLIENT ? client_send(c, io, t0) : server_send(c, io, t0);
+	conn_unlock(c);
+	return r;
+}
+
+void stream_flush(struct conn *c, int fd)
+{
+	if (!c->held_len || !conn_lock(c))
+		return;
+	raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	c->held_len = 0;
+	conn_unlock(c);
+}
+
+int stream_shutdown(struct conn *c, int fd, int how)
+{
+	int r, error;
+
+	if (how != SHUT_RD)
+		stream_flush(c, fd);
+	r = real.shutdown(fd, how);
+	error = errno;
+	if (r == 0 && how != SHUT_WR && conn_lock(c)) {
+		uint64_t now = clock_now_ns();
+
+		exchange_end_all(c, JOURNAL_CLOSED, now);
+		c->eof_in = true;
+		epoll_refresh(c, now);
+		gate_wake(c);
+		conn_unlock(c);
+	}
+	errno = error;
+	return r;
+}
+
+/* ---- waiting inside a blocking receive ---- */
+
+static uint64_t receive_limit(int fd, uint64_t now)
+{
+	struct timeval tv = {0, 0};
+	socklen_t len = sizeof(tv);
+
+	if (raw_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) != 0 || (!tv.tv_sec && !tv.tv_usec))
+		return FOREVER;
+	return now + (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
+}
+
+static int *waiter_slot(struct conn *c, int fd)
+{
+	for (int i = 0; i < CONN_WAITERS; i++)
+		if (!c->waiters[i]) {
+			c->waiters[i] = fd + 1;
+			return &c->waiters[i];
+		}
+	return NULL;
+}
+
+/* Waits with the lock free until the deadline, the receive timeout (limit), a wake or a signal. 0 go on, else an errno. A blocking read of a
+ * timerfd is restarted or interrupted by signal handlers as a blocking receive is (SA_RESTART); with a receive
+ * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
+static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
+{
+	uint64_t end = until < limit ? until : limit, expired;
+	struct itimerspec it = {.it_value = {(time_t)(end / NS_PER_S), (long)(end % NS_PER_S)}};
+	int fd = guest_high_fd((int)RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC, 0, 0, 0, 0)), error = 0;
+	int *slot = fd < 0 ? NULL : waiter_slot(c, fd);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (fd >= 0 && end != FOREVER)
+		RAW(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &it, 0, 0, 0);
+	conn_unlock(c);
+	if (fd < 0 || limit != FOREVER) {
+		struct timespec t = {1, 0};
+
+		if (real.ppoll(&p, fd >= 0, fd < 0 ? &t : NULL, NULL) < 0)
+			error = errno;
+	} else if (real.read(fd, &expired, sizeof(expired)) < 0) {
+		error = errno;
+	}
+	conn_lock(c);
+	if (slot)
+		*slot = 0;
+	if (fd >= 0)
+		raw_close(fd);
+	if (!error && limit <= until && clock_now_ns() >= limit)
+		error = EAGAIN;
+	return error;
+}
+
+/* Waits with the lock free until the kernel has something new to read on fd. 0, or the errno to return. Peeking waits as the
+ * receive itself would: timeouts, signals, cancellation. An error that peeking takes away is kept for later. */
+static int arrival_wait(struct conn *c, int fd)
+{
+	size_t want = c->lowat ? c->lowat : 1;
+	char one, *buf = want > 1 ? pool_take() : NULL;
+	ssize_t r;
+	int error;
+
+	conn_unlock(c);
+	r = real.recv(fd, buf ? buf : &one, buf ? want : 1, MSG_PEEK | (buf ? MSG_WAITALL : 0));
+	error = errno;
+	conn_lock(c);
+	pool_give(buf);
+	if (r >= 0)
+		return 0;
+	if (error == EAGAIN || error == EINTR)
+		return error;
+	c->late_error = error;
+	return 0;
+}
+
+/* Nothing asked yet, but another thread may ask and be answered by us: waits for the kernel or for that. */
+static int either_wait(struct conn *c, int fd, uint64_t limit)
+{
+	int ev = guest_high_fd((int)RAW(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
+	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = ev, .events = POLLIN}};
+	int *slot = ev < 0 ? NULL : waiter_slot(c, ev), error = 0;
+	uint64_t now = clock_now_ns(), left = limit > now ? limit - now : 0;
+	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+	int r;
+
+	conn_unlock(c);
+	r = real.ppoll(p, ev < 0 ? 1 : 2, limit == FOREVER ? NULL : &t, NULL);
+	if (r <= 0)
+		error = r < 0 ? errno : EAGAIN;
+	conn_lock(c);
+	if (slot)
+		*slot = 0;
+	if (ev >= 0)
+		raw_close(ev);
+	return error;
+}
+
+/* ---- in ---- */
+
+static void note_received(struct conn *c, struct io *io, size_t n, uint64_t t0, uint64_t now)
+{
+	if (c->role == JOURNAL_CLIENT)
+		exchange_answer_iov(c, pieces(io), (int)io->count, 0, n, t0, now);
+	else
+		exchange_request_iov(c, pieces(io), (int)io->count, 0, n, t0, now);
+}
+
+static ssize_t after_recv(struct conn *c, struct io *io, ssize_t r, int error, uint64_t t0)
+{
+	uint64_t now = clock_now_ns();
+
+	if (r > 0 && !(io->flags & MSG_PEEK))
+		note_received(c, io, (size_t)r, t0, now);
+	if (r >= 0 && c->connecting)
+		conn_connected(c, io->fd, 0, now);
+	if (r == 0 && total(io))
+		exchange_peer_eof(c, now);
+	if (r < 0) {
+		error = shown_error(c, error);
+		if (!transient(error) && error != ENOTCONN)
+			exchange_socket_error(c, error, now);
+	}
+	epoll_refresh(c, now);
+	errno = error;
+	return r;
+}
+
+/* The call as it is, or cut to limit bytes. Enters and leaves locked. */
+static ssize_t recv_plain(struct conn *c, struct io *io, size_t limit, uint64_t t0)
+{
+	struct iovec v[PIECES];
+	struct msghdr m = {.msg_iov = v};
+	ssize_t r;
+	int error;
+
+	if (limit < total(io))
+		m.msg_iovlen = (size_t)slice(io, 0, limit, v, PIECES);
+	conn_unlock(c);
+	r = m.msg_iovlen ? real.recvmsg(io->fd, &m, io->flags & ~MSG_WAITALL) : call(io);
+	error = errno;
+	if (!conn_lock(c))
+		return r;
+	return after_recv(c, io, r, error, t0);
+}
+
+/* Copies the answer of ours that is due into the call's buffers. */
+static ssize_t recv_answer(struct conn *c, struct exchange *x, struct io *io, uint64_t now)
+{
+	struct iovec from[2];
+	bool closes = answer_closes(x);
+	size_t all, n = 0;
+
+	if (!answer_make(c, x))
+		return fail(ENOBUFS);
+	if (!x->answer_at && !(io->flags & MSG_PEEK)) {
+		if (x->verdict.actions & PAGE_DELAY)
+			exchange_achieved(c, x, PAGE_DELAY, now);
+		exchange_achieved(c, x, PAGE_STATUS, now);
+	}
+	all = answer_iov(c, x, from);
+	for (size_t i = 0; i < io->count; i++) {
+		struct iovec to = pieces(io)[i];
+
+		for (size_t at = 0; at < to.iov_len && x->answer_at + n < all;) {
+			size_t pos = x->answer_at + n, head = from[0].iov_len;
+			const struct iovec *f = &from[pos >= head];
+			size_t off = pos >= head ? pos - head : pos, m = f->iov_len - off;
+
+			m = m < to.iov_len - at ? m : to.iov_len - at;
+			memcpy((char *)to.iov_base + at, (char *)f->iov_base + off, m);
+			at += m;
+			n += m;
+		}
+	}
+	if (io->msg)
+		io->msg->msg_controllen = 0, io->msg->msg_flags = 0;
+	if (io->flags & MSG_PEEK)
+		return (ssize_t)n;
+	x->answer_at += (uint32_t)n;
+	bool last = x->answer_at == all;
+
+	exchange_answer_iov(c, pieces(io), (int)io->count, 0, n, now, now);
+	if (last && closes)
+		raw_shutdown(io->fd, SHUT_RD);	/* the program reads the end of the stream next, as after a FIN */
+	epoll_refresh(c, now);
+	return (ssize_t)n;
+}
+
+/* Client with several requests in flight of which a later one is not plain: reads must end with this answer. */
+static bool must_stop(struct conn *c)
+{
+	for (unsigned i = 1; i < c->count; i++)
+		if (c->ring[(c->first + i) % CONN_PIPELINE].gate != GATE_OPEN)
+			return !c->opaque;
+	return false;
+}
+
+/* Up to where the program may read now: the end of the message under way, when the next one is not to be read with it. */
+static size_t read_limit(struct conn *c, int fd, bool *more)
+{
+	*more = false;
+	if (c->opaque || (c->role == JOURNAL_CLIENT && !must_stop(c)))
+		return SIZE_MAX;
+	if (c->role == JOURNAL_SERVER)
+		return gate_extent(&c->requests, fd, more);
+	if (http1_idle(&c->answers))
+		http1_answers(&c->answers, conn_head(c)->request_flags);
+	return gate_extent(&c->answers, fd, more);
+}
+
+/* Whether the kernel's bytes must have arrived before the call is made, because what they are decides what it may take. */
+static bool must_be_there(struct conn *c)
+{
+	struct exchange *x = conn_head(c);
+
+	return c->role == JOURNAL_SERVER || (x && x->gate == GATE_ARMED) || must_stop(c);
+}
+
+/* The program may read: as much as it may. Enters and leaves locked. */
+static ssize_t recv_visible(struct conn *c, struct io *io, uint64_t t0)
+{
+	struct exchange *x = c->role == JOURNAL_SERVER ? conn_tail(c) : NULL;
+	size_t limit;
+	ssize_t r;
+	bool more;
+
+	if (errs_at(x, PAGE_CALL_RECV) && !x->head_passed)
+		return strike_send(c, x, io->fd, t0);
+	limit = read_limit(c, io->fd, &more);
+	r = recv_plain(c, io, limit, t0);
+	if (more && r > 0)
+		epoll_rearm(c);
+	return r;
+}
+
+/* One turn of the receive loop: 0 when done (*r is the result), 1 to look again. Enters and leaves locked. */
+static int recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit, bool wait, ssize_t *r)
+{
+	uint64_t now = clock_now_ns();
+	int error = 0;
+
+	if (c->dead || c->connecting) {
+		*r = recv_plain(c, io, SIZE_MAX, t0);
+		return 0;
+	}
+	if (gate_answer_ready(c, now)) {
+		*r = recv_answer(c, conn_head(c), io, now);
+		return 0;
+	}
+	if (wait && !c->count && c->can_answer && c->role == JOURNAL_CLIENT && !raw_ready(io->fd, POLLIN)) {
+		error = either_wait(c, io->fd, limit);
+	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(io->fd, POLLIN | POLLRDHUP)) {
+		error = wait ? arrival_wait(c, io->fd) : EAGAIN;
+	} else if (!gate_readable(c, io->fd, now)) {
+		uint64_t until = gate_deadline(c);
+
+		if (!wait)
+			error = EAGAIN;
+		else if (gate_hidden(c, now))
+			error = hold_wait(c, until, limit);
+		else
+			error = c->lowat ? arrival_wait(c, io->fd) : 0;
+		gate_tick(c, io->fd, clock_now_ns());
+	} else if (c->late_error) {
+		error = c->late_error;
+		c->late_error = 0;
+		exchange_socket_error(c, error, now);
+	} else {
+		*r = recv_visible(c, io, t0);
+		return 0;
+	}
+	if (!error)
+		return 1;
+	*r = fail(error);
+	return 0;
+}
+
+ssize_t stream_recv(struct conn *c, struct io *io)
+{
+	uint64_t t0 = clock_now_ns();
+	ssize_t r = 0;
+
+	if (!enter(c))
+		return call(io);
+	if (!c->gated || !total(io)) {
+		r = recv_plain(c, io, SIZE_MAX, t0);
+	} else {
+		bool wait = !nonblocking(io);
+		uint64_t limit = wait ? receive_limit(io->fd, t0) : FOREVER;
+
+		while (recv_step(c, io, t0, limit, wait, &r))
+			;
+	}
+	conn_unlock(c);
+	return r;
+}
+
+/* ---- inside the kernel ---- */
+
+/* What sendfile would have moved, without moving it. */
+static ssize_t pretend_sendfile(int in, off64_t *offset, size_t n)
+{
+	struct stat st;
+	off64_t at = offset ? *offset : lseek64(in, 0, SEEK_CUR);
+
+	if (RAW(SYS_fstat, in, &st, 0, 0, 0, 0) != 0 || at < 0)
+		return fail(EINVAL);
+	if (at >= st.st_size)
+		return 0;
+	n = n < (size_t)(st.st_size - at) ? n : (size_t)(st.st_size - at);
+	if (offset)
+		*offset += (off64_t)n;
+	else
+		lseek64(in, (off64_t)n, SEEK_CUR);
+	return (ssize_t)n;
+}
+
+static void note_unseen(struct conn *c, bool out, size_t n, uint64_t t0)
+{
+	if ((c->role == JOURNAL_CLIENT) == out)
+		exchange_request_bytes(c, NULL, n, t0, clock_now_ns());
+	else
+		exchange_answer_bytes(c, NULL, n, t0, clock_now_ns());
+}
+
+/* Whether what the program sends now goes nowhere. */
+static bool swallowing(struct conn *c)
+{
+	struct exchange *x = c->role == JOURNAL_CLIENT ? conn_tail(c) : conn_head(c);
+
+	return x && (c->role == JOURNAL_CLIENT ? x->synthetic && !x->request_done : x->mute);
+}
+
+ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n)
+{
+	uint64_t t0 = clock_now_ns();
+	bool pretend;
+	ssize_t r;
+	int error;
+
+	if (!enter(c))
+		return real.sendfile64(out, in, offset, n);
+	pretend = c->gated && swallowing(c);
+	conn_unlock(c);
+	r = pretend ? pretend_sendfile(in, offset, n) : real.sendfile64(out, in, offset, n);
+	error = errno;
+	if (!conn_lock(c))
+		return r;
+	after_send(c, out, r, error);
+	if (r > 0)
+		note_unseen(c, true, (size_t)r, t0);
+	gate_tick(c, out, clock_now_ns());
+	gate_wake(c);
+	conn_unlock(c);
+	errno = error;
+	return r;
+}
+
+ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
+		      unsigned int flags)
+{
+	uint64_t t0 = clock_now_ns();
+	ssize_t r;
+	int error;
+
+	if (in_conn && in_conn->gated && conn_lock(in_conn)) {
+		bool visible = !raw_ready(in, POLLIN | POLLRDHUP) || gate_readable(in_conn, in, t0);
+
+		conn_unlock(in_conn);
+		if (!visible)
+			return fail(EAGAIN);
+	}
+	r = real.splice(in, in_at, out, out_at, n, flags);
+	error = errno;
+	if (r > 0 && in_conn && conn_lock(in_conn)) {
+		note_unseen(in_conn, false, (size_t)r, t0);
+		conn_unlock(in_conn);
+	}
+	if (r > 0 && out_conn && conn_lock(out_conn)) {
+		note_unseen(out_conn, true, (size_t)r, t0);
+		conn_unlock(out_conn);
+	}
+	errno = error;
+	return r;
+}

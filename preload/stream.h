@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sending and receiving on a tracked connection, whatever the call's name: each wrapper describes its call as a
+ * struct io and comes here. Results and errno are those of the call on a slow or failing network.
+ */
+#ifndef AFTERSHOCK_PRELOAD_STREAM_H
+#define AFTERSHOCK_PRELOAD_STREAM_H
+
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include "preload/conn.h"
+
+enum io_op {
+	IO_SEND, IO_SENDTO, IO_SENDMSG, IO_WRITE, IO_WRITEV,	/* out */
+	IO_RECV, IO_RECVFROM, IO_RECVMSG, IO_READ, IO_READV	/* in */
+};
+
+struct io {
+	enum io_op op;
+	int fd;
+	int flags;		/* MSG_*; 0 for read and write */
+	struct iovec one;	/* the buffer of a call without vectors */
+	const struct iovec *iov;	/* NULL: &one */
+	size_t count;
+	struct msghdr *msg;	/* *MSG */
+	struct sockaddr *sa;	/* SENDTO, RECVFROM */
+	socklen_t *len;		/* RECVFROM; SENDTO: its value */
+};
+
+ssize_t stream_send(struct conn *c, struct io *io);
+ssize_t stream_recv(struct conn *c, struct io *io);
+
+/* sendfile and splice: data that moves inside the kernel. splice's in or out may be the connection. */
+ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n);
+ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
+		      unsigned int flags);
+
+/* shutdown: held bytes go out first, threads that wait inside us wake. */
+int stream_shutdown(struct conn *c, int fd, int how);
+
+/* Sends request bytes that were held back (an incomplete head) before the connection closes. */
+void stream_flush(struct conn *c, int fd);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/table.h"
+
+#include <string.h>
+#include <sys/stat.h>
+#include "base/clock.h"
+#include "preload/epoll.h"
+#include "preload/raw.h"
+
+_Atomic uint32_t fd_conn[TABLE_FDS];
+
+struct conn *table_get(int fd)
+{
+	for (;;) {
+		uint32_t v = atomic_load_explicit(&fd_conn[fd], memory_order_acquire);
+		struct conn *c;
+
+		if (v < TABLE_FIRST)
+			return NULL;
+		c = conn_at(v - TABLE_FIRST);
+		if (!conn_hold(c))
+			continue;	/* freed this instant: the entry is about to change */
+		if (atomic_load_explicit(&fd_conn[fd], memory_order_acquire) == v)
+			return c;
+		conn_put(c);
+	}
+}
+
+bool table_set(int fd, struct conn *c)
+{
+	if ((unsigned)fd >= TABLE_FDS) {
+		guest_lost(PAGE_LOST_FD);
+		conn_put(c);
+		return false;
+	}
+	atomic_fetch_add(&c->descriptors, 1);
+	atomic_store_explicit(&fd_conn[fd], c->index + TABLE_FIRST, memory_order_release);
+	return true;
+}
+
+void table_drop(int fd)
+{
+	uint32_t v;
+	struct conn *c;
+
+	if (!table_tracks(fd) || guest_is_borrowed())
+		return;
+	v = atomic_load(&fd_conn[fd]);
+	if (v == TABLE_PRIVATE || !atomic_compare_exchange_strong(&fd_conn[fd], &v, 0))
+		return;
+	c = conn_at(v - TABLE_FIRST);
+	epoll_forget_fd(c, fd);
+	if (atomic_fetch_sub(&c->descriptors, 1) == 1) {
+		bool locked = conn_lock(c);
+
+		conn_closing(c, fd, clock_now_ns());
+		if (locked)
+			conn_unlock(c);
+		epoll_forget_conn(c);
+	}
+	conn_put(c);
+}
+
+void table_share(int from, int to)
+{
+	struct conn *c = TABLE_GET(from);
+
+	if (!c)
+		return;
+	if (guest_is_borrowed())
+		conn_put(c);
+	else
+		table_set(to, c);
+}
+
+void table_private(int fd, bool on)
+{
+	if ((unsigned)fd < TABLE_FDS)
+		atomic_store(&fd_conn[fd], on ? TABLE_PRIVATE : 0);
+}
+
+bool table_is_private(int fd)
+{
+	return (unsigned)fd < TABLE_FDS && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) == TABLE_PRIVATE;
+}
+
+void table_vacate(int to)
+{
+	int moved;
+
+	if (!table_is_private(to) || guest_is_borrowed())
+		return;
+	moved = raw_fcntl(to, F_DUPFD_CLOEXEC, to + 1);
+	table_private(to, false);
+	if (moved < 0)
+		return;
+	table_private(moved, true);
+	epoll_moved(to, moved);
+}
+
+/* ---- sockets that were there before us ---- */
+
+static bool addresses(int fd, struct addr *local, struct addr *peer)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (RAW(SYS_getpeername, fd, &ss, &len, 0, 0, 0) != 0)
+		return false;
+	addr_from_sockaddr(peer, (struct sockaddr *)&ss, len);
+	len = sizeof(ss);
+	if (RAW(SYS_getsockname, fd, &ss, &len, 0, 0, 0) != 0)
+		return false;
+	addr_from_sockaddr(local, (struct sockaddr *)&ss, len);
+	return local->family != ADDR_NONE;
+}
+
+/* Nobody says who called whom on a socket that comes from elsewhere. The end with a name on a Unix socket, or with the lower
+ * port on TCP, is the server: ephemeral ports (ip_local_port_range) lie above those that services listen on. */
+static enum journal_role probable_role(const struct addr *local, const struct addr *peer)
+{
+	if (local->family == ADDR_UNIX)
+		return local->len ? JOURNAL_SERVER : JOURNAL_CLIENT;
+	return local->port < peer->port ? JOURNAL_SERVER : JOURNAL_CLIENT;
+}
+
+void table_adopt(int fd)
+{
+	struct addr local, peer;
+	struct conn *c;
+	uint64_t faults, now = clock_now_ns();
+	enum journal_role role;
+
+	if ((unsigned)fd >= TABLE_FDS || table_tracks(fd) || raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
+		return;
+	if (!addresses(fd, &local, &peer))
+		return;
+	role = probable_role(&local, &peer);
+	if (local.family == ADDR_UNIX && !local.len && !peer.len)
+		return;	/* a socketpair: a pipe between relatives, not a dependency */
+	faults = role == JOURNAL_CLIENT ? conn_candidates(PAGE_TO, &peer) : conn_candidates(PAGE_AT, &local);
+	if (!faults && guest.mode != PAGE_JOURNAL_ALL)
+		return;
+	c = conn_new(role, &local, &peer, faults, now);
+	if (!c)
+		return;
+	c->mid_stream = true;
+	conn_connected(c, fd, 0, now);
+	table_set(fd, c);
+}
+
+struct dirent64_head {
+	uint64_t ino, off;
+	uint16_t len;
+	uint8_t type;
+	char name[];
+};
+
+static void adopt_named(const char *name)
+{
+	struct stat st;
+	int fd = 0;
+
+	if (*name < '0' || *name > '9')
+		return;
+	while (*name)
+		fd = fd * 10 + (*name++ - '0');
+	if (RAW(SYS_fstat, fd, &st, 0, 0, 0, 0) == 0 && S_ISSOCK(st.st_mode))
+		table_adopt(fd);
+}
+
+void table_adopt_inherited(void)
+{
+	_Alignas(8) char buf[2048];
+	int dir = raw_open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long n;
+
+	if (dir < 0)
+		return;
+	while ((n = RAW(SYS_getdents64, dir, buf, sizeof(buf), 0, 0, 0)) > 0) {
+		for (long at = 0; at < n;) {
+			struct dirent64_head *d = (void *)(buf + at);
+
+			adopt_named(d->name);
+			at += d->len;
+		}
+	}
+	raw_close(dir);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which descriptor is which connection. One array load tells that a descriptor is none of ours; everything else lives
+ * behind it. State follows the open file description: dup shares it, the last close frees it, a reused number starts clean.
+ *
+ * Invariant: fd_conn[fd] is 0 (not ours), TABLE_PRIVATE (a descriptor of the guest itself), or a connection's index
+ * plus TABLE_FIRST. Async-signal-safe, thread-safe.
+ */
+#ifndef AFTERSHOCK_PRELOAD_TABLE_H
+#define AFTERSHOCK_PRELOAD_TABLE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include "preload/conn.h"
+#include "preload/guest.h"
+
+#define TABLE_FDS (1u << 20)	/* descriptors that can be tracked; the kernel's default ceiling (fs.nr_open) */
+#define TABLE_PRIVATE 1u
+#define TABLE_FIRST 2u
+
+extern _Atomic uint32_t fd_conn[TABLE_FDS];	/* zero pages until touched */
+
+/* Takes up stream connections that were open when this image started. */
+void table_adopt_inherited(void);
+
+/* Takes up one descriptor that came from elsewhere (SCM_RIGHTS), when it is a connected stream. */
+void table_adopt(int fd);
+
+/* The connection of fd, held until conn_put(); NULL when fd is not tracked. */
+struct conn *table_get(int fd);
+
+static inline bool table_tracks(int fd)
+{
+	return (unsigned)fd < TABLE_FDS && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) != 0;
+}
+
+#define TABLE_GET(fd) (likely(!table_tracks(fd)) ? NULL : table_get(fd))
+
+/* Makes fd mean c; takes over one reference. False (counted) when fd is beyond the table. */
+bool table_set(int fd, struct conn *c);
+
+/* Before a program's close (or the close inside dup2) of fd: ends what it means. Call while fd is still open. */
+void table_drop(int fd);
+
+/* After dup: `to` means what `from` means. */
+void table_share(int from, int to);
+
+/* Marks a descriptor as the guest's own; clears the mark. */
+void table_private(int fd, bool on);
+bool table_is_private(int fd);
+
+/* Before the program makes `to` its own (dup2): one of ours there moves away. */
+void table_vacate(int to);
+
+#endif

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/wait.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include "base/clock.h"
+#include "preload/epoll.h"
+#include "preload/gate.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+#include "preload/table.h"
+
+#define ON_STACK 64	/* descriptors copied to the stack (threads may have 16 KB); more come from the buffer pool */
+#define INPUT (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND | POLLRDHUP)
+#define TROUBLE (POLLHUP | POLLERR)
+
+_Static_assert((CONN_BUFFER_BYTES / sizeof(struct pollfd)) > 2000, "pool buffers hold large sets");
+
+struct waiting {		/* one wait under way */
+	struct pollfd *fds;	/* the program's; its revents are the result */
+	struct pollfd *asked;	/* what the kernel is asked: n entries and one for the wake descriptor */
+	nfds_t n;
+	uint64_t deadline;	/* of what is held */
+	int wake;		/* eventfd, -1 none */
+	bool answers;		/* one of ours is readable now */
+};
+
+bool wait_concerns_poll(struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; i < n; i++)
+		if (fds[i].fd >= 0 && table_tracks(fds[i].fd)) {
+			struct conn *c = table_get(fds[i].fd);
+			bool gated = c && c->gated;
+
+			conn_put(c);
+			if (gated)
+				return true;
+		}
+	return false;
+}
+
+static struct conn *gated(int fd)
+{
+	struct conn *c = fd >= 0 ? TABLE_GET(fd) : NULL;
+
+	if (c && c->gated)
+		return c;
+	conn_put(c);
+	return NULL;
+}
+
+/* What to ask the kernel about one gated descriptor, and what is there without asking. */
+static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t now)
+{
+	struct pollfd *p = &w->asked[i];
+	uint64_t until;
+
+	if (!conn_lock(c))
+		return;
+	gate_tick(c, p->fd, now);
+	until = gate_deadline(c);
+	if (gate_answer_ready(c, now)) {
+		w->answers = true;
+		w->fds[i].revents = p->events & (POLLIN | POLLRDNORM);
+	} else if (until < w->deadline) {
+		w->deadline = until;
+	}
+	if (gate_hidden(c, now)) {
+		p->events &= ~INPUT;
+		if (c->hup_hidden || !p->events)
+			p->fd = -1;
+	}
+	conn_unlock(c);
+}
+
+static void prepare(struct waiting *w, uint64_t now)
+{
+	w->deadline = FOREVER;
+	w->answers = false;
+	memcpy(w->asked, w->fds, w->n * sizeof(*w->asked));
+	w->asked[w->n] = (struct pollfd){.fd = w->wake, .events = POLLIN};
+	for (nfds_t i = 0; i < w->n; i++) {
+		struct conn *c = gated(w->fds[i].fd);
+
+		w->fds[i].revents = 0;
+		if (c)
+			prepare_one(w, c, i, now);
+		conn_put(c);
+	}
+}
+
+static short admit(struct conn *c, int fd, short revents, uint64_t now)
+{
+	bool visible = true;
+
+	if (!(revents & (INPUT | TROUBLE)) || !conn_lock(c))
+		return revents;
+	visible = gate_readable(c, fd, now);
+	if (!visible && (revents & TROUBLE))
+		c->hup_hidden = true;
+	if (visible && c->dead)
+		revents = raw_ready(fd, POLLIN | POLLOUT | POLLRDHUP);	/* the reset came just now: its bits, not those before it */
+	conn_unlock(c);
+	return visible ? revents : revents & ~(INPUT | TROUBLE);
+}
+
+/* Takes the kernel's word over into the program's set; returns how many entries have something. */
+static int collect(struct waiting *w, uint64_t now)
+{
+	int ready = 0;
+
+	for (nfds_t i = 0; i < w->n; i++) {
+		struct pollfd *p = &w->fds[i];
+		short revents = w->asked[i].fd < 0 ? 0 : w->asked[i].revents;
+		struct conn *c = revents ? gated(p->fd) : NULL;
+
+		if (c)
+			revents = admit(c, p->fd, revents, now);
+		conn_put(c);
+		p->revents |= revents & (p->events | TROUBLE | POLLNVAL);
+		ready += p->revents != 0;
+	}
+	return ready;
+}
+
+static int turn(struct waiting *w, uint64_t end, const sigset_t *mask)
+{
+	uint64_t now = clock_now_ns(), until, left;
+	struct timespec t;
+	int r;
+
+	prepare(w, now);
+	until = w->deadline < end ? w->deadline : end;
+	left = w->answers || until <= now ? 0 : until - now;
+	t = (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+	r = real.ppoll(w->asked, w->n + (w->wake >= 0), !w->answers && until == FOREVER ? NULL : &t, mask);
+	return r < 0 ? r : collect(w, clock_now_ns());
+}
+
+/* A descriptor that wakes this thread when one of these connections gets an answer of ours from another thread's send. */
+static int wake_open(struct pollfd *fds, nfds_t n)
+{
+	int fd = -1;
+
+	for (nfds_t i = 0; i < n; i++) {
+		struct conn *c = gated(fds[i].fd);
+
+		if (c && c->can_answer && fd < 0)
+			fd = guest_high_fd((int)RAW(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
+		if (c && c->can_answer && fd >= 0 && conn_lock(c)) {
+			for (int k = 0; k < CONN_WAITERS; k++)
+				if (!c->waiters[k]) {
+					c->waiters[k] = fd + 1;
+					break;
+				}
+			conn_unlock(c);
+		}
+		conn_put(c);
+	}
+	return fd;
+}
+
+static void wake_close(int fd, struct pollfd *fds, nfds_t n)
+{
+	for (nfds_t i = 0; fd >= 0 && i < n; i++) {
+		struct conn *c = gated(fds[i].fd);
+
+		if (c && conn_lock(c)) {
+			for (int k = 0; k < CONN_WAITERS; k++)
+				if (c->waiters[k] == fd + 1)
+					c->waiters[k] = 0;
+			conn_unlock(c);
+		}
+		conn_put(c);
+	}
+	if (fd >= 0)
+		raw_close(fd);
+}
+
+static int wait_turns(struct waiting *w, uint64_t end, const sigset_t *mask)
+{
+	uint64_t drained;
+
+	for (;;) {
+		int r = turn(w, end, mask);
+
+		if (r || clock_now_ns() >= end)
+			return r;
+		if (w->wake >= 0)
+			raw_read(w->wake, &drained, sizeof(drained));
+	}
+}
+
+int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
+{
+	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
+	struct pollfd on_stack[ON_STACK + 1];
+	struct waiting w = {.fds = fds, .asked = on_stack, .n = n};
+	bool pooled = n > ON_STACK;
+	int r, error;
+
+	if (pooled && ((n + 1) * sizeof(*fds) > CONN_BUFFER_BYTES || !(w.asked = (struct pollfd *)pool_take()))) {
+		guest_lost(PAGE_LOST_STANDIN);
+		return real.ppoll(fds, n, t, mask);
+	}
+	w.wake = wake_open(fds, n);
+	r = wait_turns(&w, end, mask);
+	error = errno;
+	wake_close(w.wake, fds, n);
+	if (pooled)
+		pool_give((char *)w.asked);
+	errno = error;
+	return r;
+}
+
+/* ---- select, in terms of poll ---- */
+
+static bool in(int fd, const fd_set *s)
+{
+	return s && FD_ISSET(fd, s);
+}
+
+bool wait_concerns_select(int n, const fd_set *r, const fd_set *w, const fd_set *e)
+{
+	for (int fd = 0; fd < n && fd < (int)TABLE_FDS; fd++) {
+		if (!table_tracks(fd) || !(in(fd, r) || in(fd, w) || in(fd, e)))
+			continue;
+		struct conn *c = gated(fd);
+		bool is = c != NULL;
+
+		conn_put(c);
+		if (is)
+			return true;
+	}
+	return false;
+}
+
+/* The bits of each set, as Linux defines them (fs/select.c: POLLIN_SET, POLLOUT_SET, POLLEX_SET). */
+#define SELECT_IN (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
+#define SELECT_OUT (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
+#define SELECT_EX POLLPRI
+
+static nfds_t to_pollfds(int n, const fd_set *r, const fd_set *w, const fd_set *e, struct pollfd *p, nfds_t room)
+{
+	nfds_t k = 0;
+
+	for (int fd = 0; fd < n && k < room; fd++) {
+		short events = (in(fd, r) ? POLLIN | POLLRDNORM | POLLRDBAND : 0) | (in(fd, w) ? POLLOUT | POLLWRNORM | POLLWRBAND : 0) |
+			       (in(fd, e) ? POLLPRI : 0);
+
+		if (events)
+			p[k++] = (struct pollfd){.fd = fd, .events = events};
+	}
+	return k;
+}
+
+static int put(int fd, fd_set *s, bool was, bool is)
+{
+	if (!was)
+		return 0;
+	if (!is)
+		FD_CLR(fd, s);
+	return is;
+}
+
+static int to_fd_sets(const struct pollfd *p, nfds_t k, fd_set *r, fd_set *w, fd_set *e)
+{
+	int bits = 0;
+
+	for (nfds_t i = 0; i < k; i++) {
+		int fd = p[i].fd;
+
+		bits += put(fd, r, in(fd, r), p[i].revents & SELECT_IN);
+		bits += put(fd, w, in(fd, w), p[i].revents & SELECT_OUT);
+		bits += put(fd, e, in(fd, e), p[i].revents & SELECT_EX);
+	}
+	return bits;
+}
+
+int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *mask, struct timespec *left)
+{
+	uint64_t start = clock_now_ns(), given = t ? (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : 0, used;
+	struct pollfd *p = (struct pollfd *)pool_take();
+	nfds_t k, room = CONN_BUFFER_BYTES / sizeof(*p);
+	int ready, error;
+
+	if (!p) {
+		guest_lost(PAGE_LOST_STANDIN);
+		return real.pselect(n, r, w, e, t, mask);
+	}
+	k = to_pollfds(n, r, w, e, p, room);
+	ready = wait_poll(p, k, t, mask);
+	error = errno;
+	for (nfds_t i = 0; ready > 0 && i < k; i++)
+		if (p[i].revents & POLLNVAL) {
+			ready = -1;
+			error = EBADF;
+		}
+	if (ready >= 0)
+		ready = to_fd_sets(p, k, r, w, e);
+	pool_give((char *)p);
+	used = clock_now_ns() - start;
+	used = used < given ? given - used : 0;
+	if (left)
+		*left = (struct timespec){(time_t)(used / NS_PER_S), (long)(used % NS_PER_S)};
+	errno = error;
+	return ready;
+}

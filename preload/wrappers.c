@@ -1,0 +1,552 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interposed calls, one function each, for what calls.h lists (and the variadic fcntl and ioctl). A wrapper asks one question of
+ * the descriptor table and goes straight on when the answer is no.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include "base/clock.h"
+#include "preload/answer.h"
+#include "preload/dial.h"
+#include "preload/epoll.h"
+#include "preload/gate.h"
+#include "preload/guest.h"
+#include "preload/raw.h"
+#include "preload/real.h"
+#include "preload/stream.h"
+#include "preload/table.h"
+#include "preload/wait.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+#define CALL(ret, name, params, args) EXPORT ret name params;
+#include "preload/calls.h"
+EXPORT int fcntl(int fd, int cmd, ...);
+EXPORT int fcntl64(int fd, int cmd, ...);
+EXPORT int ioctl(int fd, unsigned long request, ...);
+
+#define UNTRACKED(fd) likely(!table_tracks(fd))
+
+/* Whether waits may meet gated connections at all; false until a plan is there. */
+static inline bool gating(void)
+{
+	return guest.page && guest.page->fault_count;
+}
+
+/* ---- connections come ---- */
+
+int connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	guest_start();
+	return dial_connect(fd, sa, len);
+}
+
+int accept(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	int r = real.accept(fd, sa, len), error = errno;
+
+	guest_start();
+	if (r >= 0)
+		dial_accepted(r);
+	errno = error;
+	return r;
+}
+
+int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
+{
+	int r = real.accept4(fd, sa, len, flags), error = errno;
+
+	guest_start();
+	if (r >= 0)
+		dial_accepted(r);
+	errno = error;
+	return r;
+}
+
+/* ---- out ---- */
+
+static ssize_t out(struct io io)
+{
+	struct conn *c = table_get(io.fd);
+	ssize_t r;
+	int error;
+
+	if (!c)
+		return table_is_private(io.fd) ? (errno = EBADF, -1) : -2;
+	r = stream_send(c, &io);
+	error = errno;
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
+static ssize_t in(struct io io)
+{
+	struct conn *c = table_get(io.fd);
+	ssize_t r;
+	int error;
+
+	if (!c)
+		return table_is_private(io.fd) ? (errno = EBADF, -1) : -2;
+	r = stream_recv(c, &io);
+	error = errno;
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
+/* A tracked call; -2 says that the descriptor was no connection any more when it was looked up. */
+#define THROUGH(way, real_call, ...)							\
+	do {										\
+		ssize_t r_ = way((struct io){__VA_ARGS__});				\
+		return r_ == -2 ? (real_call) : r_;					\
+	} while (0)
+
+ssize_t send(int fd, const void *buf, size_t n, int flags)
+{
+	if (UNTRACKED(fd))
+		return real.send(fd, buf, n, flags);
+	THROUGH(out, real.send(fd, buf, n, flags), .op = IO_SEND, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1);
+}
+
+ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
+{
+	if (UNTRACKED(fd))
+		return real.sendto(fd, buf, n, flags, sa, len);
+	THROUGH(out, real.sendto(fd, buf, n, flags, sa, len), .op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1,
+		.sa = (struct sockaddr *)sa, .len = &len);
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (UNTRACKED(fd))
+		return real.sendmsg(fd, msg, flags);
+	THROUGH(out, real.sendmsg(fd, msg, flags), .op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
+		.msg = (struct msghdr *)msg);
+}
+
+ssize_t write(int fd, const void *buf, size_t n)
+{
+	if (UNTRACKED(fd))
+		return real.write(fd, buf, n);
+	THROUGH(out, real.write(fd, buf, n), .op = IO_WRITE, .fd = fd, .one = {(void *)buf, n}, .count = 1);
+}
+
+ssize_t writev(int fd, const struct iovec *iov, int n)
+{
+	if (UNTRACKED(fd) || n <= 0)
+		return real.writev(fd, iov, n);
+	THROUGH(out, real.writev(fd, iov, n), .op = IO_WRITEV, .fd = fd, .iov = iov, .count = (size_t)n);
+}
+
+/* A vector of messages on a stream is as good as its first message: a short count is a result the call may give. */
+int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
+{
+	ssize_t r;
+
+	if (UNTRACKED(fd) || !n)
+		return real.sendmmsg(fd, vec, n, flags);
+	r = sendmsg(fd, &vec->msg_hdr, flags);
+	vec->msg_len = r < 0 ? 0 : (unsigned)r;
+	return r < 0 ? -1 : 1;
+}
+
+ssize_t sendfile64(int out_fd, int in_fd, off64_t *offset, size_t n)
+{
+	struct conn *c = TABLE_GET(out_fd);
+	ssize_t r;
+	int error;
+
+	if (!c)
+		return real.sendfile64(out_fd, in_fd, offset, n);
+	r = stream_sendfile(c, out_fd, in_fd, offset, n);
+	error = errno;
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
+ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
+{
+	if (UNTRACKED(out_fd))
+		return real.sendfile(out_fd, in_fd, offset, n);
+	_Static_assert(sizeof(off_t) == sizeof(off64_t), "64-bit only");
+	return sendfile64(out_fd, in_fd, (off64_t *)offset, n);
+}
+
+ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned int flags)
+{
+	struct conn *a = TABLE_GET(from), *b = TABLE_GET(to);
+	ssize_t r;
+	int error;
+
+	if (!a && !b)
+		return real.splice(from, from_at, to, to_at, n, flags);
+	r = stream_splice(a, b, from, from_at, to, to_at, n, flags);
+	error = errno;
+	conn_put(a);
+	conn_put(b);
+	errno = error;
+	return r;
+}
+
+/* ---- in ---- */
+
+ssize_t recv(int fd, void *buf, size_t n, int flags)
+{
+	if (UNTRACKED(fd))
+		return real.recv(fd, buf, n, flags);
+	THROUGH(in, real.recv(fd, buf, n, flags), .op = IO_RECV, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1);
+}
+
+ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len)
+{
+	if (UNTRACKED(fd))
+		return real.recvfrom(fd, buf, n, flags, sa, len);
+	THROUGH(in, real.recvfrom(fd, buf, n, flags, sa, len), .op = IO_RECVFROM, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1,
+		.sa = sa, .len = len);
+}
+
+/* Descriptors that came along may be connections. */
+static void adopt_passed(const struct msghdr *msg)
+{
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m; m = CMSG_NXTHDR((struct msghdr *)msg, m)) {
+		size_t n = m->cmsg_len > CMSG_LEN(0) ? (m->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
+			table_adopt(fd);
+		}
+	}
+}
+
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	if (UNTRACKED(fd)) {
+		ssize_t r = real.recvmsg(fd, msg, flags);
+
+		if (r >= 0 && unlikely(msg->msg_controllen) && guest.page) {
+			int error = errno;
+
+			adopt_passed(msg);
+			errno = error;
+		}
+		return r;
+	}
+	THROUGH(in, real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
+		.msg = msg);
+}
+
+int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
+{
+	ssize_t r;
+
+	if (UNTRACKED(fd) || !n)
+		return real.recvmmsg(fd, vec, n, flags, timeout);
+	r = recvmsg(fd, &vec->msg_hdr, flags);
+	vec->msg_len = r < 0 ? 0 : (unsigned)r;
+	return r < 0 ? -1 : 1;
+}
+
+ssize_t read(int fd, void *buf, size_t n)
+{
+	if (UNTRACKED(fd))
+		return real.read(fd, buf, n);
+	THROUGH(in, real.read(fd, buf, n), .op = IO_READ, .fd = fd, .one = {buf, n}, .count = 1);
+}
+
+ssize_t readv(int fd, const struct iovec *iov, int n)
+{
+	if (UNTRACKED(fd) || n <= 0)
+		return real.readv(fd, iov, n);
+	THROUGH(in, real.readv(fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n);
+}
+
+/* The FORTIFY variants: libc checks and aborts when the buffer is too small; otherwise they are the plain calls. */
+ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
+{
+	return UNTRACKED(fd) || n > room ? real.__recv_chk(fd, buf, n, room, flags) : recv(fd, buf, n, flags);
+}
+
+ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *sa, socklen_t *len)
+{
+	return UNTRACKED(fd) || n > room ? real.__recvfrom_chk(fd, buf, n, room, flags, sa, len) : recvfrom(fd, buf, n, flags, sa, len);
+}
+
+ssize_t __read_chk(int fd, void *buf, size_t n, size_t room)
+{
+	return UNTRACKED(fd) || n > room ? real.__read_chk(fd, buf, n, room) : read(fd, buf, n);
+}
+
+/* ---- waiting ---- */
+
+static struct timespec *from_ms(int ms, struct timespec *t)
+{
+	*t = (struct timespec){ms / 1000, ms % 1000 * 1000000l};
+	return ms < 0 ? NULL : t;
+}
+
+int poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	struct timespec t;
+
+	if (!gating() || !wait_concerns_poll(fds, n))
+		return real.poll(fds, n, ms);
+	return wait_poll(fds, n, from_ms(ms, &t), NULL);
+}
+
+int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
+{
+	if (!gating() || !wait_concerns_poll(fds, n))
+		return real.ppoll(fds, n, t, mask);
+	return wait_poll(fds, n, t, mask);
+}
+
+int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t room)
+{
+	return !gating() || room / sizeof(*fds) < n ? real.__poll_chk(fds, n, ms, room) : poll(fds, n, ms);
+}
+
+int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask, size_t room)
+{
+	return !gating() || room / sizeof(*fds) < n ? real.__ppoll_chk(fds, n, t, mask, room) : ppoll(fds, n, t, mask);
+}
+
+int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
+{
+	struct timespec t, left;
+	int ready, error;
+
+	if (!gating() || !wait_concerns_select(n, r, w, e))
+		return real.select(n, r, w, e, tv);
+	if (tv)
+		t = (struct timespec){tv->tv_sec, tv->tv_usec * 1000};
+	ready = wait_select(n, r, w, e, tv ? &t : NULL, NULL, &left);
+	error = errno;
+	if (tv)
+		*tv = (struct timeval){left.tv_sec, left.tv_nsec / 1000};
+	errno = error;
+	return ready;
+}
+
+int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *mask)
+{
+	if (!gating() || !wait_concerns_select(n, r, w, e))
+		return real.pselect(n, r, w, e, t, mask);
+	return wait_select(n, r, w, e, t, mask, NULL);
+}
+
+int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
+{
+	struct conn *c;
+	int r, error;
+
+	if (!gating())
+		return real.epoll_ctl(ep, op, fd, ev);
+	c = TABLE_GET(fd);
+	r = epoll_control(c, ep, op, fd, ev);
+	error = errno;
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
+int epoll_wait(int ep, struct epoll_event *evs, int max, int ms)
+{
+	struct timespec t;
+
+	return gating() ? epoll_await(EPOLL_WAIT, ep, evs, max, from_ms(ms, &t), NULL) : real.epoll_wait(ep, evs, max, ms);
+}
+
+int epoll_pwait(int ep, struct epoll_event *evs, int max, int ms, const sigset_t *mask)
+{
+	struct timespec t;
+
+	return gating() ? epoll_await(EPOLL_PWAIT, ep, evs, max, from_ms(ms, &t), mask) : real.epoll_pwait(ep, evs, max, ms, mask);
+}
+
+int epoll_pwait2(int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
+{
+	return gating() ? epoll_await(EPOLL_PWAIT2, ep, evs, max, t, mask) : real.epoll_pwait2(ep, evs, max, t, mask);
+}
+
+/* ---- connections and numbers go ---- */
+
+/* Before a descriptor of the program goes: what it meant to us ends first, so that its number can be reused at once. */
+static void leave(int fd)
+{
+	struct conn *c;
+
+	if (epoll_knows(fd))
+		epoll_forget_set(fd);
+	if (UNTRACKED(fd))
+		return;
+	c = table_get(fd);
+	if (c && !guest_is_borrowed())
+		stream_flush(c, fd);
+	conn_put(c);
+	table_drop(fd);
+}
+
+int close(int fd)
+{
+	if (unlikely(table_is_private(fd)))
+		return errno = EBADF, -1;
+	leave(fd);
+	return real.close(fd);
+}
+
+int shutdown(int fd, int how)
+{
+	struct conn *c = TABLE_GET(fd);
+	int r, error;
+
+	if (!c)
+		return real.shutdown(fd, how);
+	r = stream_shutdown(c, fd, how);
+	error = errno;
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
+static int copied(int from, int to)
+{
+	int error = errno;
+
+	if (to >= 0 && !UNTRACKED(from) && to != from)
+		table_share(from, to);
+	errno = error;
+	return to;
+}
+
+int dup(int fd)
+{
+	return copied(fd, real.dup(fd));
+}
+
+/* dup2 and dup3 close what `to` was: only when they succeed, which needs nothing but that `fd` is open. */
+static void replace(int fd, int to)
+{
+	if (fd == to || raw_fcntl(fd, F_GETFD, 0) < 0)
+		return;
+	table_vacate(to);
+	leave(to);
+}
+
+int dup2(int fd, int to)
+{
+	replace(fd, to);
+	return copied(fd, real.dup2(fd, to));
+}
+
+int dup3(int fd, int to, int flags)
+{
+	replace(fd, to);
+	return copied(fd, real.dup3(fd, to, flags));
+}
+
+/* Closes around the descriptors that are ours. */
+int close_range(unsigned int first, unsigned int last, int flags)
+{
+	unsigned int from = first, end = last < TABLE_FDS ? last : TABLE_FDS - 1;
+
+	if (!guest.page || (flags & CLOSE_RANGE_CLOEXEC) || first > last)
+		return real.close_range(first, last, flags);
+	for (unsigned int fd = first; fd <= end; fd++) {
+		if (epoll_knows((int)fd) || table_tracks((int)fd)) {
+			if (!table_is_private((int)fd)) {
+				leave((int)fd);
+				continue;
+			}
+			if (fd > from && real.close_range(from, fd - 1, flags) != 0)
+				return -1;
+			from = fd + 1;
+		}
+	}
+	return from > last ? 0 : real.close_range(from, last, flags);
+}
+
+void closefrom(int first)
+{
+	close_range(first < 0 ? 0 : (unsigned)first, ~0u, 0);
+}
+
+static int any_fcntl(int (*next)(int, int, ...), int fd, int cmd, long arg)
+{
+	int r = next(fd, cmd, arg);
+
+	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? copied(fd, r) : r;
+}
+
+#define LAST_ARGUMENT(arg, last)	\
+	do {				\
+		va_list ap_;		\
+		va_start(ap_, last);	\
+		arg = va_arg(ap_, long);\
+		va_end(ap_);		\
+	} while (0)
+
+int fcntl(int fd, int cmd, ...)
+{
+	long arg;
+
+	LAST_ARGUMENT(arg, cmd);
+	return any_fcntl(real.fcntl, fd, cmd, arg);
+}
+
+int fcntl64(int fd, int cmd, ...)
+{
+	long arg;
+
+	LAST_ARGUMENT(arg, cmd);
+	return any_fcntl(real.fcntl64, fd, cmd, arg);
+}
+
+/* FIONREAD: nothing while the answer is held, what is left of it when it is ours. */
+static bool readable_bytes(int fd, int *n)
+{
+	struct conn *c = TABLE_GET(fd);
+	struct iovec iov[2];
+	bool ours = false;
+
+	if (c && c->gated && conn_lock(c)) {
+		uint64_t now = clock_now_ns();
+
+		gate_tick(c, fd, now);
+		ours = gate_hidden(c, now);
+		if (ours)
+			*n = gate_answer_ready(c, now) && answer_make(c, conn_head(c))
+				     ? (int)(answer_iov(c, conn_head(c), iov) - conn_head(c)->answer_at)
+				     : 0;
+		conn_unlock(c);
+	}
+	conn_put(c);
+	return ours;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	long arg;
+
+	LAST_ARGUMENT(arg, request);
+	if (request == FIONREAD && arg && !UNTRACKED(fd) && readable_bytes(fd, (int *)arg))
+		return 0;
+	return real.ioctl(fd, request, arg);
+}
+
+int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	int r = real.getsockopt(fd, level, name, value, len), error = errno;
+
+	if (r == 0 && level == SOL_SOCKET && name == SO_ERROR && !UNTRACKED(fd) && *len >= sizeof(int))
+		dial_so_error(fd, value);
+	errno = error;
+	return r;
+}
