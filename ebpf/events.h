@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * What passes from the BPF programs (tracer.bpf.c) to the loader: two rings of records, a map of
+ * latency counters, an array of loss counters. Fixed widths, no holes; both sides are built from this file, and
+ * EVENTS_LAYOUT is checked when the programs are loaded.
+ *
+ * Two rings so that a flood of payload can not drop the rare events that frame it: `data` carries EVENT_BYTES,
+ * `control` all other kinds. Order is that of emission within a ring and undefined between rings: order.h sorts.
+ */
+#ifndef AFTERSHOCK_EBPF_EVENTS_H
+#define AFTERSHOCK_EBPF_EVENTS_H
+
+#ifdef __bpf__
+typedef __u8 event_u8;
+typedef __u16 event_u16;
+typedef __u32 event_u32;
+typedef __u64 event_u64;
+typedef __s64 event_s64;
+#else
+#include <stdint.h>
+typedef uint8_t event_u8;
+typedef uint16_t event_u16;
+typedef uint32_t event_u32;
+typedef uint64_t event_u64;
+typedef int64_t event_s64;
+#endif
+
+#define EVENTS_LAYOUT 1
+#define EVENT_PAYLOAD_MAX 4096	/* most bytes captured of one call; the cap in force is an option */
+#define EVENT_VECTORS 8		/* vectors of one call that are looked at */
+#define EVENT_MESSAGES 8	/* messages of one sendmmsg/recvmmsg that are counted */
+#define EVENT_ARGS_MAX 512	/* bytes of a command line */
+#define EVENT_TAIL 8
+
+/*
+ * The system calls that are followed: name, shape (where its bytes are; names the exit program), direction, and which
+ * argument holds the MSG_ flags (-1 none).
+ */
+#define EVENT_CALLS(X)                       \
+	X(read, buffer, IN, -1)              \
+	X(write, buffer, OUT, -1)            \
+	X(readv, vector, IN, -1)             \
+	X(writev, vector, OUT, -1)           \
+	X(sendto, buffer, OUT, -1)           \
+	X(recvfrom, buffer, IN, 3)           \
+	X(sendmsg, message, OUT, -1)         \
+	X(recvmsg, message, IN, 2)           \
+	X(sendmmsg, messages, OUT, -1)       \
+	X(recvmmsg, messages, IN, 3)         \
+	X(sendfile64, count, OUT, -1)        \
+	X(splice, count, OUT, -1)            \
+	X(connect, connect, NONE, -1)        \
+	X(accept, accept, NONE, -1)          \
+	X(accept4, accept, NONE, -1)         \
+	X(shutdown, silent, NONE, -1)        \
+	X(close, silent, NONE, -1)
+
+enum event_call {
+#define X(name, shape, direction, flags) EVENT_CALL_##name,
+	EVENT_CALLS(X)
+#undef X
+	EVENT_CALL_COUNT
+};
+
+enum event_direction { EVENT_OUT, EVENT_IN, EVENT_NONE };
+
+enum event_kind {
+	EVENT_BYTES = 1,	/* struct event: a transfer, its end (ret 0) or its error (ret < 0) */
+	EVENT_CONNECT,		/* struct event: connect(2) failed with ret; payload: the address asked for */
+	EVENT_ACCEPT,		/* struct event: a connection was accepted */
+	EVENT_STATE,		/* struct event: TCP went from old_state to ends.state; ret is -sk_err; call: what its owner is in */
+	EVENT_CLOSE,		/* struct event: close(2) of a socket whose connection is over in the kernel */
+	EVENT_FORK,		/* struct event_process; parent is the forking process */
+	EVENT_EXEC,		/* struct event_process with its arguments */
+	EVENT_MET,		/* struct event_process with its arguments: it runs, and was chosen by a port just now */
+	EVENT_EXIT		/* struct event_process: its last thread ended, with the wait status in code */
+};
+
+enum event_flag {
+	EVENT_HAS_TAIL = 1 << 0,	/* tail[] holds the last bytes of a transfer that was captured in part */
+	EVENT_HAS_POSITION = 1 << 1,	/* position[] is valid (plain TCP) */
+	EVENT_IN_CONNECT = 1 << 2,	/* EVENT_STATE: within connect(2) on this socket, whose result will tell more */
+	EVENT_SYN_SENT = 1 << 3		/* EVENT_CONNECT: this call began the handshake */
+};
+
+/* The two ends of a connection. Addresses in network order, IPv4 in the first four bytes; ports in host order. */
+struct event_ends {
+	event_u16 family;	/* AF_INET, AF_INET6 */
+	event_u16 state;	/* of the kernel's tcp_states.h: 1 ESTABLISHED ... */
+	event_u16 local_port, peer_port;
+	event_u8 local[16], peer[16];
+};
+
+struct event {
+	event_u16 kind;		/* enum event_kind: first in every record */
+	event_u16 call;		/* enum event_call */
+	event_u16 flags;
+	event_u16 captured;	/* bytes of payload that follow the structure */
+	event_u64 enter_ns, exit_ns;	/* of the call; EVENT_STATE: of the call it happens in, and now */
+	event_u64 cookie;
+	event_u64 sock;		/* the kernel's own key of the socket; only handed back to it */
+	event_s64 ret;
+	event_u32 tgid, tid, fd;
+	event_u16 direction;	/* enum event_direction */
+	event_u16 old_state;
+	event_u32 position[2];	/* TCP stream positions after the call: out, in; count modulo 2^32 */
+	event_u8 tail[EVENT_TAIL];
+	struct event_ends ends;
+};
+_Static_assert(sizeof(struct event) == 120, "shared with the kernel side");
+
+struct event_process {
+	event_u16 kind;
+	event_u16 args_len;	/* of args[] */
+	event_u32 tgid, parent;
+	event_u32 code;
+	event_u64 at_ns;
+	char comm[16];
+	char args[EVENT_ARGS_MAX];	/* NUL between arguments; only for EVENT_EXEC and EVENT_MET */
+};
+_Static_assert(sizeof(struct event_process) == 40 + EVENT_ARGS_MAX, "shared with the kernel side");
+
+/* What the snapshot of open sockets gives for each (process, descriptor). */
+struct event_socket {
+	event_u32 tgid, fd;
+	event_u64 cookie;
+	event_u64 sock;
+	struct event_ends ends;
+};
+_Static_assert(sizeof(struct event_socket) == 64, "shared with the kernel side");
+
+/* One latency counter: calls of one process that ended one way and took about as long. */
+struct event_latency_key {
+	event_u32 tgid;
+	event_u16 call;		/* enum event_call */
+	event_u16 error;	/* errno; 0 none */
+	event_u32 bucket;	/* base/hist.h */
+};
+
+struct event_latency {
+	event_u64 count, sum_ns;
+};
+
+/* Why testimony was lost; the names are what the run file says. */
+#define EVENT_LOSSES(X)                             \
+	X(DATA_RING, "payload_ring_full")           \
+	X(CONTROL_RING, "control_ring_full")        \
+	X(UNREADABLE, "payload_unreadable")         \
+	X(CALLS_FULL, "call_table_full")            \
+	X(OWNERS_FULL, "connection_owners_full")    \
+	X(PROCESSES_FULL, "process_table_full")     \
+	X(LATENCY_FULL, "latency_counters_full")
+
+enum event_loss {
+#define X(name, text) EVENT_LOST_##name,
+	EVENT_LOSSES(X)
+#undef X
+	EVENT_LOSS_COUNT
+};
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The few kernel structures that tracer.bpf.c reads, each with just the fields read. preserve_access_index makes
+ * libbpf relocate every access to the running kernel's layout (CO-RE), so the offsets here mean nothing: no vmlinux.h.
+ * For BPF programs only.
+ */
+#ifndef AFTERSHOCK_EBPF_KERNEL_H
+#define AFTERSHOCK_EBPF_KERNEL_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	long long counter;
+} atomic64_t;
+
+struct in6_addr {
+	union {
+		unsigned char u6_addr8[16];
+	} in6_u;
+};
+
+struct sock_common {
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	unsigned short skc_num;		/* local port, host order; 0 before it is bound and after CLOSE */
+	unsigned short skc_dport;	/* network order */
+	unsigned int skc_daddr;
+	unsigned int skc_rcv_saddr;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	atomic64_t skc_cookie;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	unsigned short sk_type;
+	unsigned short sk_protocol;
+	int sk_err;
+};
+
+struct tcp_sock {
+	unsigned int write_seq;		/* one past the last byte that a program handed to the kernel */
+	unsigned int copied_seq;	/* one past the last byte, or the FIN, that a program took from it */
+	unsigned int rcv_nxt;		/* one past the last byte, or the FIN, that came */
+};
+
+struct inode {
+	unsigned short i_mode;
+};
+
+struct file {
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct socket {
+	struct file *file;
+	struct sock *sk;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct mm_struct {
+	unsigned long arg_start;
+	unsigned long arg_end;
+};
+
+struct signal_struct {
+	atomic_t live;			/* threads that have not exited */
+	int group_exit_code;
+};
+
+struct task_struct {
+	int pid;			/* of the thread */
+	int tgid;			/* of the process */
+	int exit_code;
+	struct task_struct *real_parent;
+	struct files_struct *files;
+	struct mm_struct *mm;
+	struct signal_struct *signal;
+};
+
+struct linux_binprm;
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
+	unsigned int fd;
+};
+
+struct trace_event_raw_sys_enter {
+	unsigned long args[6];
+};
+
+struct trace_event_raw_sys_exit {
+	long ret;
+};
+
+#pragma clang attribute pop
+
+/* Of the user ABI: fixed for ever, not relocated (64-bit programs). */
+struct iovec {
+	unsigned long iov_base;
+	unsigned long iov_len;
+};
+
+struct user_msghdr {
+	unsigned long msg_name;
+	int msg_namelen;
+	unsigned long msg_iov;
+	unsigned long msg_iovlen;
+	unsigned long msg_control;
+	unsigned long msg_controllen;
+	unsigned int msg_flags;
+};
+
+struct mmsghdr {
+	struct user_msghdr msg_hdr;
+	unsigned int msg_len;
+};
+
+#endif

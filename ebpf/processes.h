@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The processes that the tracer follows, with what is known of them, by pid. Not thread-safe.
+ * Pointers stay valid until the next processes_add() or processes_remove().
+ */
+#ifndef AFTERSHOCK_EBPF_PROCESSES_H
+#define AFTERSHOCK_EBPF_PROCESSES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "record/proc.h"
+
+struct processes_entry {
+	struct proc p;
+	bool told;	/* the recorder knows it */
+};
+
+struct processes {	/* zero: empty */
+	struct processes_entry *entries;	/* sorted by pid */
+	size_t count, room;
+};
+
+/* The process, or NULL. */
+struct processes_entry *processes_find(const struct processes *ps, uint32_t pid);
+
+/* The process, made (with nothing but its pid) when it is not there; NULL: no memory. */
+struct processes_entry *processes_add(struct processes *ps, uint32_t pid);
+
+void processes_remove(struct processes *ps, uint32_t pid);
+void processes_free(struct processes *ps);
+
+#endif

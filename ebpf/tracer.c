@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+#include "ebpf/tracer.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "ebpf/tracepoints.h"
+#include "ebpf/tracer.skel.h"
+#include "ebpf/witness.h"
+
+#define PAYLOAD_CAP 1024
+#define HELD_MAX (64u << 20)	/* bytes taken from the rings before they are worked on */
+#define SLACK_NS (20 * NS_PER_MS)	/* how long a record waits for one that began before it and is emitted after it */
+
+/* ---- loading ---- */
+
+static int print_debug(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	return getenv("AFTERSHOCK_DEBUG") ? vfprintf(stderr, format, ap) : 0;
+}
+
+/* The lower of two sizes of which 0 means the usual, which is large. */
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+static void set_options(struct tracer *t, const struct tracer_options *o)
+{
+	struct tracer_bpf *p = t->programs;
+
+	p->rodata->payload_cap = o->payload_cap ? o->payload_cap : PAYLOAD_CAP;
+	if (p->rodata->payload_cap > EVENT_PAYLOAD_MAX)
+		p->rodata->payload_cap = EVENT_PAYLOAD_MAX;
+	p->rodata->self_tgid = (uint32_t)getpid();
+	p->rodata->follow_all = o->all;
+	p->rodata->follow_ports = o->port_count > 0;
+	p->rodata->follow_comms = o->comm_count > 0;
+	if (o->data_ring_bytes)
+		bpf_map__set_max_entries(p->maps.data, o->data_ring_bytes);
+	if (o->control_ring_bytes)
+		bpf_map__set_max_entries(p->maps.control, o->control_ring_bytes);
+	p->rodata->wake_bytes = least(p->rodata->wake_bytes, least(o->data_ring_bytes, o->control_ring_bytes) / 4);
+}
+
+static int load(struct tracer *t, const struct tracer_options *o)
+{
+	libbpf_set_print(print_debug);
+	t->programs = tracer_bpf__open();
+	if (!t->programs)
+		return -errno;
+	if (t->programs->rodata->layout != EVENTS_LAYOUT)
+		return -EPROTO;
+	set_options(t, o);
+	return tracer_bpf__load(t->programs);
+}
+
+/* ---- attaching ---- */
+
+static void keep_link(struct tracer *t, struct bpf_link *link)
+{
+	t->links[t->link_count++] = link;
+}
+
+static void note_missing(struct tracer *t, const char *hook)
+{
+	size_t n = strlen(t->missing);
+
+	snprintf(t->missing + n, sizeof(t->missing) - n, "%s%s", n ? "," : "", hook);
+}
+
+static int attach_tracepoint(struct tracer *t, int events, const char *prefix, const char *call, struct bpf_program *program)
+{
+	struct bpf_link *link;
+	char name[64];
+	int err;
+
+	snprintf(name, sizeof(name), "syscalls/%s_%s", prefix, call);
+	err = tracepoints_attach(events, name, program, &link);
+	if (err == -ENOENT) {
+		note_missing(t, name);
+		return 0;
+	}
+	if (!err)
+		keep_link(t, link);
+	return err;
+}
+
+/* Exits first: an entry without its exit would leave a slot that is taken for a call under way. */
+static int attach_calls(struct tracer *t, int events)
+{
+	const struct {
+		const char *name;
+		struct bpf_program *enter, *exit;
+	} calls[] = {
+#define X(name, shape, direction, flags) {#name, t->programs->progs.enter_##name, t->programs->progs.exit_##shape},
+		EVENT_CALLS(X)
+#undef X
+	};
+	int err = 0;
+
+	for (size_t i = 0; !err && i < sizeof(calls) / sizeof(calls[0]); i++) {
+		err = attach_tracepoint(t, events, "sys_exit", calls[i].name, calls[i].exit);
+		if (!err)
+			err = attach_tracepoint(t, events, "sys_enter", calls[i].name, calls[i].enter);
+	}
+	return err;
+}
+
+static int attach_hooks(struct tracer *t)
+{
+	struct bpf_program *const hooks[] = {t->programs->progs.on_state, t->programs->progs.on_fork, t->programs->progs.on_exec,
+					     t->programs->progs.on_exit};
+
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		struct bpf_link *link = bpf_program__attach(hooks[i]);
+
+		if (!link)
+			return -errno;
+		keep_link(t, link);
+	}
+	return 0;
+}
+
+static int attach(struct tracer *t)
+{
+	int events = tracepoints_open(), err;
+
+	if (events < 0)
+		return events;
+	err = attach_hooks(t);
+	if (!err)
+		err = attach_calls(t, events);
+	close(events);
+	return err;
+}
+
+/* ---- draining ---- */
+
+static int put(void *arg, void *record, size_t size)
+{
+	struct tracer *t = arg;
+
+	t->events++;
+	if (order_put(&t->order, testimony_key(record), record, size))
+		t->no_memory++;
+	return t->order.used > HELD_MAX ? -EAGAIN : 0;	/* consumed all the same; the rest waits in the ring */
+}
+
+static int open_rings(struct tracer *t)
+{
+	int err;
+
+	t->rings = ring_buffer__new(bpf_map__fd(t->programs->maps.data), put, t, NULL);
+	if (!t->rings)
+		return -errno;
+	err = ring_buffer__add(t->rings, bpf_map__fd(t->programs->maps.control), put, t);
+	return err < 0 ? err : 0;
+}
+
+static int drain_until(struct tracer *t, uint64_t until_ns)
+{
+	int n;
+
+	do {
+		n = ring_buffer__consume(t->rings);
+		order_take(&t->order, until_ns, testimony_take, t);
+	} while (n == -EAGAIN && t->order.used < HELD_MAX);
+	return n == -EAGAIN ? 0 : n;
+}
+
+int tracer_drain(struct tracer *t)
+{
+	uint64_t now = clock_now_ns();
+	int n = drain_until(t, now - SLACK_NS);
+
+	if (now - t->ticked_ns >= NS_PER_S) {
+		t->ticked_ns = now;
+		assembler_tick(t->assembler, now - SLACK_NS);
+	}
+	return n;
+}
+
+int tracer_fd(const struct tracer *t)
+{
+	return ring_buffer__epoll_fd(t->rings);
+}
+
+/* ---- whom to follow ---- */
+
+static int follow_options(struct tracer *t, const struct tracer_options *o)
+{
+	int ports = bpf_map__fd(t->programs->maps.ports), err = 0;
+	uint8_t one = 1;
+
+	for (unsigned i = 0; i < o->port_count; i++)
+		if (bpf_map_update_elem(ports, &o->ports[i], &one, BPF_ANY))
+			return -errno;
+	for (unsigned i = 0; !err && i < o->comm_count; i++)
+		err = follow_comm(t, o->comms[i]);
+	return err ? err : follow_snapshot(t);
+}
+
+int tracer_add_pid(struct tracer *t, pid_t pid)
+{
+	int err = follow_pid(t, (uint32_t)pid);
+
+	return err ? err : follow_snapshot(t);
+}
+
+unsigned tracer_live(const struct tracer *t)
+{
+	return t->all ? 1 : (unsigned)t->processes.count;
+}
+
+const char *tracer_missing(const struct tracer *t)
+{
+	return t->missing;
+}
+
+/* ---- what was lost ---- */
+
+static uint64_t missed_runs(const struct tracer *t)
+{
+	struct bpf_program *p;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program(p, t->programs->obj) {
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+
+		if (!bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &size))
+			missed += info.recursion_misses;
+	}
+	return missed;
+}
+
+struct loss {
+	const char *reason;
+	uint64_t total;
+};
+
+#define LOSSES (EVENT_LOSS_COUNT + 4)
+
+static void losses(const struct tracer *t, struct loss out[LOSSES])
+{
+	static const char *const reasons[] = {
+#define X(name, text) text,
+		EVENT_LOSSES(X)
+#undef X
+	};
+	struct assembler_counts c = assembler_counts(t->assembler);
+	size_t n = 0;
+
+	for (; n < EVENT_LOSS_COUNT; n++)
+		out[n] = (struct loss){reasons[n], __atomic_load_n(&t->programs->bss->lost[n], __ATOMIC_RELAXED)};
+	out[n++] = (struct loss){"program_skipped", missed_runs(t)};
+	out[n++] = (struct loss){"no_memory", t->no_memory + c.dropped};
+	out[n++] = (struct loss){"framing_lost", c.resynced};
+	out[n++] = (struct loss){"connection_table_full", c.evicted};
+}
+
+uint64_t tracer_lost(const struct tracer *t)
+{
+	struct loss l[LOSSES];
+	uint64_t total = 0;
+
+	losses(t, l);
+	for (size_t i = 0; i < LOSSES; i++)
+		total += l[i].total;
+	return total;
+}
+
+static void tell_losses(struct tracer *t)
+{
+	struct loss l[LOSSES];
+
+	losses(t, l);
+	for (size_t i = 0; i < LOSSES; i++)
+		if (l[i].total)
+			recorder_loss(t->recorder, "ebpf", l[i].reason, l[i].total);
+}
+
+void tracer_sample(struct tracer *t)
+{
+	latency_sample(t, clock_now_ns());
+	tell_losses(t);
+}
+
+/* ---- life ---- */
+
+static void feed(void *arg, const struct journal_record *record)
+{
+	struct tracer *t = arg;
+
+	recorder_feed(t->recorder, RECORDER_EBPF, record);
+}
+
+static int start(struct tracer *t, const struct tracer_options *o, const char **step)
+{
+	int err;
+
+	*step = "load";
+	err = load(t, o);
+	if (err)
+		return err;
+	*step = "attach";
+	err = open_rings(t);
+	if (!err)
+		err = attach(t);
+	if (err)
+		return err;
+	*step = "begin to follow";
+	return follow_options(t, o);
+}
+
+int tracer_open(struct tracer **out, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
+		unsigned error_size)
+{
+	struct tracer *t = calloc(1, sizeof(*t));
+	const char *step = "begin";
+	int err = -ENOMEM;
+
+	if (t) {
+		t->recorder = r;
+		t->run_started_ns = run_started_ns;
+		t->all = o->all;
+		t->ports = o->ports;
+		t->port_count = o->port_count;
+		t->ticked_ns = clock_now_ns();
+		t->assembler = assembler_new(0, feed, t);
+	}
+	if (t && t->assembler)
+		err = start(t, o, &step);
+	if (err) {
+		snprintf(error, error_size, "the tracer could not %s: %s (AFTERSHOCK_DEBUG=1 shows what libbpf says)", step,
+			 strerror(-err));
+		tracer_close(t);
+		return err;
+	}
+	t->port_count = 0;
+	*out = t;
+	return 0;
+}
+
+void tracer_finish(struct tracer *t)
+{
+	drain_until(t, UINT64_MAX);
+	assembler_finish(t->assembler, clock_now_ns());
+	tracer_sample(t);
+}
+
+void tracer_close(struct tracer *t)
+{
+	if (!t)
+		return;
+	for (unsigned i = 0; i < t->link_count; i++)
+		bpf_link__destroy(t->links[i]);
+	ring_buffer__free(t->rings);
+	tracer_bpf__destroy(t->programs);
+	assembler_free(t->assembler);
+	processes_free(&t->processes);
+	order_free(&t->order);
+	free(t);
+}

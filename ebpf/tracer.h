@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's witness: loads and attaches the BPF programs, follows the chosen processes, turns raw events into
+ * testimony (assembler.h) and hands it to a recorder. Needs CAP_BPF + CAP_PERFMON (+ CAP_DAC_READ_SEARCH) or root, and BTF.
+ *
+ * Not thread-safe. Never traces the calling process itself. Detaching costs the kernel up to 2 s: close the recorder first.
+ */
+#ifndef AFTERSHOCK_EBPF_TRACER_H
+#define AFTERSHOCK_EBPF_TRACER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "record/recorder.h"
+
+struct tracer;
+
+struct tracer_options {
+	uint32_t payload_cap;	/* bytes of each message's head captured; 0: 1024 */
+	uint32_t data_ring_bytes, control_ring_bytes;	/* powers of two; 0: 16 MiB and 1 MiB */
+	bool all;		/* every process but ourselves */
+	const uint16_t *ports;	/* also any process with a connection from or to one of these ports */
+	unsigned port_count;
+	const char *const *comms;	/* also any process of this name, now or later */
+	unsigned comm_count;
+};
+
+/* Whether it can work here: 0, or -errno with one sentence that names what is missing and what would help. */
+int tracer_available(char *why, unsigned why_size);
+
+/* Loads and attaches. 0 or -errno, with one sentence. */
+int tracer_open(struct tracer **t, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
+		unsigned error_size);
+
+/* Follows a process and all its children, born already or later; connections they have are taken up. 0 or -errno (-ESRCH: no such process). */
+int tracer_add_pid(struct tracer *t, pid_t pid);
+
+/* A descriptor that polls readable when there is something to drain; also drain at least every 50 ms. */
+int tracer_fd(const struct tracer *t);
+
+/* Takes what the rings hold now and feeds the recorder; returns events taken or -errno. */
+int tracer_drain(struct tracer *t);
+
+/* Once a second and at the end: syscall histograms and loss counters into the recorder. */
+void tracer_sample(struct tracer *t);
+
+/* Number of followed processes that are still alive. */
+unsigned tracer_live(const struct tracer *t);
+
+/* Events lost so far, for any reason; the run file has them apart. */
+uint64_t tracer_lost(const struct tracer *t);
+
+/* The hooks that could not be attached, comma-separated ("" none); for run.sources and data quality. */
+const char *tracer_missing(const struct tracer *t);
+
+/* Drains the rest, ends what is open, samples a last time. Then tracer_close() detaches and frees (NULL is fine). */
+void tracer_finish(struct tracer *t);
+void tracer_close(struct tracer *t);
+
+#endif

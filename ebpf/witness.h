@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside the tracer: its state, and what its parts call of each other. tracer.c loads, attaches and drains; testimony.c makes
+ * testimony of events; follow.c knows whom to follow and takes up what is open already; latency.c reads the histograms.
+ * For these files only.
+ */
+#ifndef AFTERSHOCK_EBPF_WITNESS_H
+#define AFTERSHOCK_EBPF_WITNESS_H
+
+#include <bpf/libbpf.h>
+#include "ebpf/events.h"
+#include "ebpf/order.h"
+#include "ebpf/processes.h"
+#include "ebpf/tracer.h"
+#include "record/assembler.h"
+
+#define WITNESS_LINKS (2 * EVENT_CALL_COUNT + 8)
+#define WITNESS_PORTS 65536
+
+struct tracer_bpf;
+
+struct tracer {
+	struct tracer_bpf *programs;
+	struct bpf_link *links[WITNESS_LINKS];
+	unsigned link_count;
+	struct ring_buffer *rings;
+	struct order order;
+	struct assembler *assembler;
+	struct recorder *recorder;
+	struct processes processes;
+	uint64_t run_started_ns;
+	uint64_t ticked_ns;
+	uint64_t events, no_memory;
+	bool all;
+	const uint16_t *ports;		/* of the options; only used while opening */
+	unsigned port_count;
+	uint8_t listening[WITNESS_PORTS / 8];	/* local ports that had a listener when we last looked */
+	char missing[256];
+};
+
+static inline bool witness_listens(const struct tracer *t, uint16_t port)
+{
+	return t->listening[port / 8] >> (port % 8) & 1;
+}
+
+/* ---- testimony.c ---- */
+
+/* One record of a ring, in order. */
+void testimony_take(void *tracer, const void *record, size_t size);
+
+/* When a record counts: bytes go out when the call begins, come in when it returns. */
+uint64_t testimony_key(const void *record);
+
+/* Tells the recorder who a process is, unless that was done. */
+void testimony_process(struct tracer *t, struct processes_entry *e);
+
+/* A connection that was open before it was seen. sock: the kernel's key of it, with which its end will be told. */
+void testimony_take_up(struct tracer *t, const struct assembler_moment *m, const struct event_ends *ends, uint64_t sock);
+
+/* ---- follow.c ---- */
+
+int follow_pid(struct tracer *t, uint32_t pid);		/* with its children; nothing is taken up yet */
+int follow_comm(struct tracer *t, const char *comm);	/* all of that name, now and later */
+int follow_snapshot(struct tracer *t);			/* takes up the open connections of all that are followed */
+
+/* ---- latency.c ---- */
+
+void latency_sample(struct tracer *t, uint64_t now_ns);
+
+#endif

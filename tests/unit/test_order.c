@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* Records come out in the order of their keys, each once and whole. */
+#include "ebpf/order.h"
+#include "tests/lib/tap.h"
+
+static char taken[4096];
+static uint64_t last_key, wrong, misaligned;
+
+static void take_text(void *arg, const void *record, size_t size)
+{
+	strncat(taken, record, size);
+	misaligned += (uintptr_t)record % 8;
+}
+
+static void put(struct order *o, uint64_t key, const char *text)
+{
+	if (order_put(o, key, text, strlen(text)))
+		wrong++;
+}
+
+static void test_order(void)
+{
+	struct order o = {0};
+
+	put(&o, 30, "c");
+	put(&o, 10, "a");
+	put(&o, 20, "first b, ");
+	put(&o, 20, "then b, ");
+	is_int(order_take(&o, 20, take_text, NULL), 3, "only keys up to the limit are taken");
+	is_str(taken, "afirst b, then b, ", "lowest first, the same keys as they were put");
+	taken[0] = '\0';
+	put(&o, 5, "late ");
+	put(&o, 30, "d");
+	is_int(order_take(&o, UINT64_MAX, take_text, NULL), 3, "the rest comes later");
+	is_str(taken, "late cd", "what was put before stays before what was put after it with the same key");
+	is_int(order_take(&o, UINT64_MAX, take_text, NULL), 0, "nothing comes twice");
+	is_int(misaligned, 0, "records are aligned");
+	order_free(&o);
+}
+
+struct item {
+	uint64_t key, check;
+	unsigned char rest[1000];
+};
+
+static void take_item(void *arg, const void *record, size_t size)
+{
+	const struct item *i = record;
+
+	wrong += i->key < last_key || i->check != i->key * 31 + size || i->rest[size - 17] != (unsigned char)i->key;
+	last_key = i->key;
+	++*(unsigned *)arg;
+}
+
+/* Keys wander upwards and late ones come within the slack; all that is put is taken. */
+static void test_many(void)
+{
+	struct order o = {0};
+	uint64_t seed = 1;
+	unsigned n = 0, in = 0;
+
+	wrong = 0;
+	for (uint64_t base = 1000; base < 21000; base++) {
+		struct item i;
+		size_t size = 17 + (seed = seed * 6364136223846793005ull + 1) % 900;
+
+		i.key = base + (seed >> 40) % 50;
+		i.check = i.key * 31 + size;
+		memset(i.rest, 0, sizeof(i.rest));
+		i.rest[size - 17] = (unsigned char)i.key;
+		in += !order_put(&o, i.key, &i, size);
+		if (base % 100 == 0)
+			order_take(&o, base, take_item, &n);
+	}
+	order_take(&o, UINT64_MAX, take_item, &n);
+	is_int(n, in, "all that was put is taken");
+	is_int(wrong, 0, "in order, and as it was put");
+	ok(o.room < 1 << 20, "memory is that of what was held at once (%zu bytes)", o.room);
+	order_free(&o);
+}
+
+int main(void)
+{
+	test_order();
+	test_many();
+	return tap_done();
+}

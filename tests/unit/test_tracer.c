@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The tracer with rings far too small: what is lost is counted, told, and does not spoil what is not. */
+#include <arpa/inet.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/clock.h"
+#include "ebpf/tracer.h"
+#include "tests/lib/tap.h"
+
+#define ROUNDS 500
+
+static const char request[] = "GET /lost HTTP/1.1\r\nHost: x\r\n\r\n";
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+static void read_exactly(int fd, size_t n)
+{
+	char buf[512];
+
+	while (n) {
+		ssize_t got = read(fd, buf, n < sizeof(buf) ? n : sizeof(buf));
+
+		if (got <= 0)
+			_exit(1);
+		n -= (size_t)got;
+	}
+}
+
+/* Client and server in one process, in turns: 2 * ROUNDS exchanges on one connection. */
+static void talk(int rounds)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t n = sizeof(a);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0), server;
+
+	if (bind(listener, (struct sockaddr *)&a, n) || listen(listener, 1) || getsockname(listener, (struct sockaddr *)&a, &n) ||
+	    connect(client, (struct sockaddr *)&a, n) || (server = accept(listener, NULL, NULL)) < 0)
+		_exit(1);
+	for (int i = 0; i < rounds; i++) {
+		if (write(client, request, sizeof(request) - 1) < 0)
+			_exit(1);
+		read_exactly(server, sizeof(request) - 1);
+		if (write(server, answer, sizeof(answer) - 1) < 0)
+			_exit(1);
+		read_exactly(client, sizeof(answer) - 1);
+	}
+	close(client);
+	close(server);
+	close(listener);
+}
+
+/* A child that waits for a byte on stdin, talks, and goes. */
+static pid_t start(int rounds, int *gate)
+{
+	int p[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(p))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		close(p[1]);
+		if (read(p[0], &c, 1) != 1)
+			_exit(1);
+		talk(rounds);
+		_exit(0);
+	}
+	close(p[0]);
+	*gate = p[1];
+	return pid;
+}
+
+static long long query(const char *path, const char *sql)
+{
+	sqlite3_stmt *s = NULL;
+	sqlite3 *db = NULL;
+	long long value = -1;
+
+	if (!sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) && !sqlite3_prepare_v2(db, sql, -1, &s, NULL) &&
+	    sqlite3_step(s) == SQLITE_ROW)
+		value = sqlite3_column_int64(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return value;
+}
+
+/* Traces the child; drained all the time, or only when all is over. Returns how many events were lost, or -1. */
+static long long trace(const char *path, const struct tracer_options *o, int rounds, bool drained)
+{
+	struct recorder_run run = {
+		.path = path, .name = "test", .command = "test", .plan_json = "{}", .started_ns = clock_now_ns(), .ebpf = true};
+	struct recorder *r = NULL;
+	struct tracer *t = NULL;
+	char error[512];
+	long long lost = -1;
+	int gate, status = 1;
+	pid_t pid = start(rounds, &gate);
+
+	if (recorder_open(&r, &run, error, sizeof(error)) || tracer_open(&t, o, r, run.started_ns, error, sizeof(error)) ||
+	    tracer_add_pid(t, pid)) {
+		printf("# %s\n", error);
+		kill(pid, SIGKILL);
+	}
+	if (write(gate, "x", 1) != 1)
+		kill(pid, SIGKILL);
+	while (drained && !waitpid(pid, &status, WNOHANG))
+		tracer_drain(t);
+	if (!drained)
+		waitpid(pid, &status, 0);
+	is_int(status, 0, "the traced program is not disturbed");
+	if (t) {
+		tracer_finish(t);
+		lost = (long long)tracer_lost(t);
+		is_int(tracer_live(t), 0, "it is known to have ended");
+		is_str(tracer_missing(t), "", "no hook is missing");
+	}
+	recorder_close(r, true, clock_now_ns());
+	tracer_close(t);
+	close(gate);
+	return lost;
+}
+
+int main(void)
+{
+	static const struct tracer_options normal, tiny = {.data_ring_bytes = 65536};
+	char dir[] = "/tmp/aftershock-test-XXXXXX", path[64], why[512];
+	long long lost, exchanges;
+
+	if (tracer_available(why, sizeof(why)))
+		return tap_skip_all(why);
+	if (!mkdtemp(dir))
+		return 1;
+	snprintf(path, sizeof(path), "%s/run.db", dir);
+
+	lost = trace(path, &normal, ROUNDS, false);
+	is_int(lost, 0, "a ring of the usual size holds what is not drained for a moment");
+	is_int(query(path, "SELECT count(*) FROM exchange WHERE outcome = 'ok'"), 2 * ROUNDS, "every exchange is there, from both ends");
+	is_int(query(path, "SELECT count(*) FROM loss"), 0, "and no loss is told");
+	unlink(path);
+
+	lost = trace(path, &tiny, ROUNDS, false);
+	ok(lost > 0, "a ring that overflows loses events, which are counted (%lld)", lost);
+	ok(query(path, "SELECT count FROM loss WHERE reason = 'payload_ring_full'") > 0, "the run file tells the reason");
+	exchanges = query(path, "SELECT count(*) FROM exchange WHERE outcome = 'ok'");
+	ok(exchanges > 0 && exchanges < 2 * ROUNDS, "what was not lost is there (%lld)", exchanges);
+	is_int(query(path, "SELECT count(*) FROM exchange WHERE outcome = 'ok' AND (status <> 200 OR path <> '/lost')"), 0,
+	       "and none of it is made of halves");
+	is_int(query(path, "SELECT count(*) FROM connection WHERE end IS NOT NULL"), 2, "the ring of rare events is another: both ends are known");
+	unlink(path);
+
+	lost = trace(path, &tiny, ROUNDS, true);
+	ok(lost >= 0, "with draining, %lld events are lost", lost);
+	exchanges = query(path, "SELECT count(*) FROM exchange WHERE outcome = 'ok'");
+	is_int(exchanges == 2 * ROUNDS, lost == 0, "exchanges are missing when and only when events are");
+	unlink(path);
+	rmdir(dir);
+	return tap_done();
+}
