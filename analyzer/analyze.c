@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/analyze.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "analyzer/measure.h"
+
+double measure_seconds(const struct measure *m, enum timeline_kind kind)
+{
+	const struct timeline *t = &m->r->timeline;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < t->window_count; i++) {
+		uint64_t from = t->windows[i].from_ns, to = t->windows[i].to_ns;
+
+		from = from < m->from_ns ? m->from_ns : from;
+		to = to > m->to_ns ? m->to_ns : to;
+		if (from < to && (kind == TIMELINE_KINDS || t->windows[i].kind == kind))
+			sum += to - from;
+	}
+	return (double)sum / NS_PER_S;
+}
+
+int measure_latency(struct latency *l, const struct model_exchange *x)
+{
+	return x->ended_ns ? samples_add(&l->samples, (double)(x->ended_ns - x->started_ns) / NS_PER_MS) : 0;
+}
+
+static void choose_range(struct measure *m)
+{
+	const struct model *run = &m->r->model;
+
+	m->from_ns = isnan(m->options.from_s) ? 0 : run->started_ns + (uint64_t)(m->options.from_s * NS_PER_S);
+	m->to_ns = isnan(m->options.to_s) ? UINT64_MAX : run->started_ns + (uint64_t)(m->options.to_s * NS_PER_S);
+	m->r->duration_s = (double)(run->ended_ns - run->started_ns) / NS_PER_S;
+}
+
+/* The rows are measured: what remains of the model are its names and the run's own facts. */
+static void drop_rows(struct model *m)
+{
+	free(m->exchanges);
+	free(m->connections);
+	free(m->injections);
+	m->exchanges = NULL;
+	m->connections = NULL;
+	m->injections = NULL;
+}
+
+static int measure_all(struct measure *m)
+{
+	static int (*const steps[])(struct measure *) = {
+		measure_services, measure_edges, measure_demand, measure_paths, measure_recovery, measure_faults,
+		measure_quality, measure_verdict,
+	};
+	int err = graph_build(&m->graph, &m->r->model);
+
+	if (!err)
+		err = link_build(&m->link, &m->r->model, &m->graph);
+	if (!err)
+		err = timeline_build(&m->r->timeline, &m->r->model);
+	choose_range(m);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++)
+		err = steps[i](m);
+	return err;
+}
+
+int analyze(struct result *r, const char *path, const struct analyze_options *options, char *error, unsigned error_size)
+{
+	struct measure m = {.r = r, .options = *options};
+	int err = model_load(&r->model, path, error, error_size);
+
+	if (err)
+		return err;
+	r->file = texts_text(&r->model.names, texts_add(&r->model.names, path));
+	err = measure_all(&m);
+	graph_free(&m.graph);
+	link_free(&m.link);
+	drop_rows(&r->model);
+	if (err) {
+		snprintf(error, error_size, "%s: not enough memory to analyze it", path);
+		result_free(r);
+	}
+	return err;
+}

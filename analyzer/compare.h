@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs before a change against runs after it, figure by figure, matched by the names of edges, services and faults. An
+ * edge to an address that nobody recorded matches the only such edge of the same client when ports differ.
+ *
+ * One run a side: intervals are those within the run (requests resampled), and a note says that the variance between
+ * runs is unknown. Four or more a side: the unit is the run, medians are compared, and runs are resampled. In between,
+ * and for one against several, there is no interval and nothing can be significant.
+ */
+#ifndef AFTERSHOCK_ANALYZER_COMPARE_H
+#define AFTERSHOCK_ANALYZER_COMPARE_H
+
+#include <stdio.h>
+#include "analyzer/gate.h"
+#include "analyzer/result.h"
+
+#define COMPARE_RUNS_MIN 4	/* a side: below, no test between runs can reach 5 % */
+
+enum compare_significance { COMPARE_UNKNOWN, COMPARE_SAME, COMPARE_DIFFERS };
+
+struct compare_side {
+	struct result *runs;	/* owned array, owned results */
+	size_t count;
+};
+
+struct compare_row {
+	enum gate_metric metric;
+	const char *where;	/* owned by compare.places */
+	struct metric base, fresh, ratio;	/* ratio: fresh over base */
+	enum compare_significance significance;
+	enum gate_outcome gate;
+};
+
+struct compare {
+	struct compare_side base, fresh;
+	struct gate *gates;	/* not owned */
+	size_t gate_count;
+	struct compare_row *rows;	/* owned */
+	char **places;		/* owned */
+	char **reasons, **notes;	/* sentences; owned */
+	size_t row_count, place_count, reason_count, note_count;
+	enum verdict verdict;
+};
+
+/* Adds a run to a side. 0, or a negative errno with one sentence in error (see analyze()). */
+int compare_add(struct compare_side *side, const char *path, char *error, unsigned error_size);
+
+/*
+ * Fills rows, verdict and the rest from the sides and gates of c. 0; -ENOMEM; -EINVAL with one sentence in error when a
+ * gate concerns nothing that both sides have.
+ */
+int compare_run(struct compare *c, char *error, unsigned error_size);
+void compare_free(struct compare *c);
+
+/* Faces: 0, -ENOMEM, or -EIO when out failed. */
+int compare_text(const struct compare *c, FILE *out);
+int compare_json(const struct compare *c, FILE *out);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/compare.h"
+
+#include "analyzer/json.h"
+
+static cJSON *files(const struct compare_side *s)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	for (size_t i = 0; i < s->count; i++)
+		cJSON_AddItemToArray(list, cJSON_CreateString(s->runs[i].file));
+	return list;
+}
+
+static cJSON *row(const struct compare_row *r)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	json_text(o, "name", gate_metric_name(r->metric));
+	json_text(o, "where", r->where);
+	json_metric(o, "base", &r->base);
+	json_metric(o, "new", &r->fresh);
+	json_metric(o, "ratio", &r->ratio);
+	if (r->significance == COMPARE_UNKNOWN)
+		cJSON_AddNullToObject(o, "significant");
+	else
+		cJSON_AddBoolToObject(o, "significant", r->significance == COMPARE_DIFFERS);
+	json_text(o, "gate", gate_outcome_name(r->gate));
+	return o;
+}
+
+int compare_json(const struct compare *c, FILE *out)
+{
+	cJSON *o = cJSON_CreateObject(), *rows, *verdict;
+
+	json_text(o, "schema", "aftershock/compare/1");
+	cJSON_AddItemToObject(o, "base", files(&c->base));
+	cJSON_AddItemToObject(o, "new", files(&c->fresh));
+	rows = cJSON_AddArrayToObject(o, "metrics");
+	for (size_t i = 0; i < c->row_count; i++)
+		cJSON_AddItemToArray(rows, row(&c->rows[i]));
+	verdict = cJSON_AddObjectToObject(o, "verdict");
+	json_text(verdict, "status", verdict_name(c->verdict));
+	cJSON_AddItemToObject(verdict, "reasons", json_texts((const char *const *)c->reasons, c->reason_count));
+	cJSON_AddItemToObject(o, "notes", json_texts((const char *const *)c->notes, c->note_count));
+	return json_print(o, out);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/figure.h"
+
+#include <math.h>
+#include <string.h>
+
+#define DRAWS STATS_RESAMPLES
+#define SECOND_MS 1000.0	/* recovery is judged by whole seconds */
+#define MEAN_MIN 5		/* requests, as metric_mean() asks */
+
+static const struct latency *latency_at(const struct figure_place *at)
+{
+	return at->edge ? &at->edge->latency : at->service ? &at->service->whole.latency : NULL;
+}
+
+static double share_of(enum gate_metric metric)
+{
+	return metric == GATE_P50 ? 0.5 : metric == GATE_P95 ? 0.95 : 0.99;
+}
+
+static bool is_percentile(enum gate_metric metric)
+{
+	return metric == GATE_P50 || metric == GATE_P95 || metric == GATE_P99;
+}
+
+bool figure_exists(enum gate_metric metric, enum figure_kind kind)
+{
+	if (is_percentile(metric) || metric == GATE_SUCCESS)
+		return kind != FIGURE_FAULT;
+	if (metric == GATE_MTTR || metric == GATE_RECOVERY_LAG)
+		return kind == FIGURE_FAULT;
+	return kind == FIGURE_EDGE;
+}
+
+/* The interval between order statistics, when the sample is large enough for one. */
+static struct metric percentile(const struct latency *l, double share)
+{
+	struct metric m = metric_plain(samples_percentile(&l->samples, share), l->samples.n, "order statistics");
+	struct stats_random random = {l->samples.n};
+	double draws[DRAWS];
+	struct stats_interval i;
+
+	m.known = l->samples.n > 0;
+	if (l->samples.n < stats_percentile_needs(share))
+		return m;
+	for (int k = 0; k < DRAWS; k++)
+		draws[k] = stats_resample_percentile(&random, &l->samples, share);
+	i = stats_middle(draws, DRAWS);
+	m.low = fmin(i.low, m.value);
+	m.high = fmax(i.high, m.value);
+	m.bounded = true;
+	return m;
+}
+
+/* A count taken as Poisson: its square root has a deviation of one half. */
+static struct metric peak(const struct result_edge *e)
+{
+	struct metric m = metric_plain(e->peak_attempts_per_s, e->whole.attempts, "poisson");
+	double root = sqrt(m.value);
+
+	m.low = root > STATS_Z / 2 ? pow(root - STATS_Z / 2, 2) : 0;
+	m.high = pow(root + STATS_Z / 2, 2);
+	m.bounded = true;
+	return m;
+}
+
+/* How exact it is within one run: to the second on both ends. */
+static struct metric recovery(const struct result_recovery *r, double value)
+{
+	struct metric m = metric_plain(value, 1, "one fault, to the second");
+
+	if (isnan(value))
+		return metric_unknown(r->censored ? "not recovered in the run" : "no impact");
+	m.low = fmax(0, value - SECOND_MS);
+	m.high = value + SECOND_MS;
+	m.bounded = true;
+	return m;
+}
+
+static struct metric success_of(const struct figure_place *at)
+{
+	if (at->service)
+		return at->service->whole.success;
+	return at->edge->whole.linked ? at->edge->whole.success : at->edge->attempt_success;
+}
+
+struct metric figure_of(enum gate_metric metric, const struct figure_place *at)
+{
+	if (is_percentile(metric))
+		return percentile(latency_at(at), share_of(metric));
+	switch (metric) {
+	case GATE_AMPLIFICATION:
+		return at->edge->whole.amplification;
+	case GATE_SUCCESS:
+		return success_of(at);
+	case GATE_PEAK:
+		return peak(at->edge);
+	case GATE_MTTR:
+		return recovery(at->recovery, at->recovery->mttr_ms);
+	case GATE_RECOVERY_LAG:
+		return recovery(at->recovery, at->recovery->recovery_lag_ms);
+	default:
+		return metric_unknown("not measured");
+	}
+}
+
+bool figure_draws(enum gate_metric metric, const struct figure_place *at)
+{
+	if (is_percentile(metric))
+		return latency_at(at)->samples.n >= stats_percentile_needs(share_of(metric));
+	if (metric == GATE_AMPLIFICATION)
+		return at->edge->whole.linked && at->edge->whole.chain.n && figure_of(metric, at).bounded;
+	if (metric == GATE_SUCCESS)
+		return success_of(at).known;
+	return metric == GATE_PEAK;
+}
+
+double figure_draw(enum gate_metric metric, const struct figure_place *at, struct stats_random *r)
+{
+	struct metric m;
+
+	if (is_percentile(metric))
+		return stats_resample_percentile(r, &latency_at(at)->samples, share_of(metric));
+	if (metric == GATE_AMPLIFICATION)
+		return stats_resample_mean(r, &at->edge->whole.chain);
+	if (metric == GATE_PEAK)
+		return stats_gamma(r, at->edge->peak_attempts_per_s + 0.5);
+	if (metric != GATE_SUCCESS)
+		return NAN;
+	m = success_of(at);
+	return stats_share(r, (uint64_t)llround(m.value * (double)m.n), m.n);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One figure of one place (an edge, a service, a fault) in one run or in several: its value, its interval, and draws
+ * from what it may really be. Used by compare.c only.
+ */
+#ifndef AFTERSHOCK_ANALYZER_FIGURE_H
+#define AFTERSHOCK_ANALYZER_FIGURE_H
+
+#include "analyzer/compare.h"
+#include "analyzer/stats.h"
+
+/* Where a figure is looked up: exactly one is not NULL. */
+struct figure_place {
+	const struct result_edge *edge;
+	const struct result_service *service;
+	const struct result_recovery *recovery;
+};
+
+enum figure_kind { FIGURE_EDGE, FIGURE_SERVICE, FIGURE_FAULT, FIGURE_KINDS };
+
+/* Whether places of this kind have this metric. */
+bool figure_exists(enum gate_metric metric, enum figure_kind kind);
+
+/* The figure with its interval within the run; unknown when the run can not tell. */
+struct metric figure_of(enum gate_metric metric, const struct figure_place *at);
+
+/* A draw from what the figure may be; NAN when there is no telling (see figure_draws()). */
+double figure_draw(enum gate_metric metric, const struct figure_place *at, struct stats_random *r);
+
+/* Whether the run holds enough for figure_draw(). */
+bool figure_draws(enum gate_metric metric, const struct figure_place *at);
+
+#endif

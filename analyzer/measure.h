@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The steps of analyze.c, in this order: each fills its part of the result from the model, the graph and the links.
+ * All return 0 or -ENOMEM and leave what they made in the result.
+ */
+#ifndef AFTERSHOCK_ANALYZER_MEASURE_H
+#define AFTERSHOCK_ANALYZER_MEASURE_H
+
+#include "analyzer/analyze.h"
+#include "analyzer/graph.h"
+#include "analyzer/link.h"
+#include "base/clock.h"
+
+struct measure {
+	struct result *r;
+	struct graph graph;
+	struct link link;
+	struct analyze_options options;
+	uint64_t from_ns, to_ns;	/* [from, to) of the requests that count */
+};
+
+/* Whether a request that started then counts. */
+static inline bool measure_counts(const struct measure *m, uint64_t started_ns)
+{
+	return started_ns >= m->from_ns && started_ns < m->to_ns;
+}
+
+static inline const char *measure_text(const struct measure *m, uint32_t name)
+{
+	return texts_text(&m->r->model.names, name);
+}
+
+/* Seconds of what counts that lie in windows of this kind; TIMELINE_KINDS: in all. */
+double measure_seconds(const struct measure *m, enum timeline_kind kind);
+
+/* Adds how long x took to a latency, when it ended. */
+int measure_latency(struct latency *l, const struct model_exchange *x);
+
+int measure_services(struct measure *m);	/* services.c: what arrived at each recorded service */
+int measure_edges(struct measure *m);		/* edges.c: what each service asked of another */
+int measure_demand(struct measure *m);		/* demand.c: the same against what was asked of the caller */
+int measure_paths(struct measure *m);		/* paths.c: roots to leaves through several hops */
+int measure_recovery(struct measure *m);	/* recovery.c: what users felt of each fault, and for how long */
+int measure_faults(struct measure *m);		/* faults.c: what each fault did */
+int measure_quality(struct measure *m);		/* quality.c: what is missing or doubtful */
+int measure_verdict(struct measure *m);		/* verdict.c: needs all the others */
+
+#endif

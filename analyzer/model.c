@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/model.h"
+
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/hash.h"
+#include "base/units.h"
+#include "record/runfile.h"
+
+struct kin {	/* row ids of an exchange and of the one that caused it */
+	int64_t child, parent;
+};
+
+struct loader {
+	struct model *m;
+	sqlite3 *db;
+	const char *path;
+	char *error;
+	unsigned error_size;
+	struct map processes, connections, exchanges, faults;	/* row id -> index */
+	struct map threads;	/* process and tid -> 1: calls were made there */
+	struct kin *kin;	/* parents that the file names; owned */
+	size_t kin_count, kin_room;
+	size_t room;		/* of the array being filled */
+};
+
+/* One table: its columns, and what makes a row of it. */
+struct table {
+	const char *sql;
+	int (*row)(struct loader *l, sqlite3_stmt *row);
+};
+
+/* The array with room for one more element: itself, or moved; NULL without memory (the old one is still there). */
+static void *grown(struct loader *l, void *array, size_t count, size_t size)
+{
+	size_t room = count ? count * 2 : 64;
+
+	if (count < l->room)
+		return array;
+	array = realloc(array, room * size);
+	if (array)
+		l->room = room;
+	return array;
+}
+
+#define GROW(l, array, count) \
+	({ \
+		void *grown_ = grown(l, (l)->m->array, (l)->m->count, sizeof(*(l)->m->array)); \
+		if (grown_) \
+			(l)->m->array = grown_; \
+		grown_ ? 0 : -ENOMEM; \
+	})
+
+static const char *text(sqlite3_stmt *row, int column)
+{
+	return (const char *)sqlite3_column_text(row, column);
+}
+
+static uint64_t word(sqlite3_stmt *row, int column)
+{
+	return (uint64_t)sqlite3_column_int64(row, column);
+}
+
+static bool is_null(sqlite3_stmt *row, int column)
+{
+	return sqlite3_column_type(row, column) == SQLITE_NULL;
+}
+
+static int64_t or_minus_one(sqlite3_stmt *row, int column)
+{
+	return is_null(row, column) ? -1 : sqlite3_column_int64(row, column);
+}
+
+static int name(struct loader *l, sqlite3_stmt *row, int column, uint32_t *number)
+{
+	*number = texts_add(&l->m->names, text(row, column));
+	return *number == MAP_NONE ? -ENOMEM : 0;
+}
+
+static uint8_t role(sqlite3_stmt *row, int column)
+{
+	const char *s = text(row, column);
+
+	return !s ? MODEL_NO_ROLE : !strcmp(s, "client") ? MODEL_CLIENT : !strcmp(s, "server") ? MODEL_SERVER : MODEL_NO_ROLE;
+}
+
+/* Seeds are stored as signed integers. */
+static int take_seed(struct loader *l, sqlite3_stmt *row, int column)
+{
+	char digits[24];
+
+	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)word(row, column));
+	l->m->seed = texts_add(&l->m->names, digits);
+	return l->m->seed == MAP_NONE ? -ENOMEM : 0;
+}
+
+static int take_run(struct loader *l, sqlite3_stmt *row)
+{
+	static const struct { const char *key; size_t number, text; } keys[] = {
+		{"started_ns", offsetof(struct model, started_ns), 0}, {"ended_ns", offsetof(struct model, ended_ns), 0},
+		{"started", 0, offsetof(struct model, started)},
+		{"host", 0, offsetof(struct model, host)}, {"sources", 0, offsetof(struct model, sources)},
+	};
+	const char *key = text(row, 0);
+
+	for (size_t i = 0; key && i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(key, keys[i].key) || is_null(row, 1))
+			continue;
+		if (keys[i].text)
+			return name(l, row, 1, (uint32_t *)((char *)l->m + keys[i].text));
+		*(uint64_t *)((char *)l->m + keys[i].number) = word(row, 1);
+	}
+	if (key && !strcmp(key, "seed") && sqlite3_column_type(row, 1) == SQLITE_INTEGER)
+		return take_seed(l, row, 1);
+	if (key && !strcmp(key, "clean_end"))
+		l->m->clean_end = word(row, 1) != 0;
+	return 0;
+}
+
+static int take_process(struct loader *l, sqlite3_stmt *row)
+{
+	struct model_process *p;
+	char unnamed[32];
+
+	if (GROW(l, processes, process_count))
+		return -ENOMEM;
+	p = &l->m->processes[l->m->process_count];
+	*p = (struct model_process){.id = sqlite3_column_int64(row, 0), .pid = sqlite3_column_int64(row, 1),
+				    .covered = sqlite3_column_int(row, 3) != 0};
+	if (name(l, row, 2, &p->service) || name(l, row, 4, &p->why))
+		return -ENOMEM;
+	if (!p->service) {
+		snprintf(unnamed, sizeof(unnamed), "pid %lld", (long long)p->pid);
+		p->service = texts_add(&l->m->names, unnamed);
+	}
+	return map_put(&l->processes, (uint64_t)p->id, (uint32_t)l->m->process_count++);
+}
+
+static int take_connection(struct loader *l, sqlite3_stmt *row)
+{
+	struct model_connection *c;
+
+	if (GROW(l, connections, connection_count))
+		return -ENOMEM;
+	c = &l->m->connections[l->m->connection_count];
+	*c = (struct model_connection){.id = sqlite3_column_int64(row, 0), .process = map_get(&l->processes, word(row, 1)),
+				       .role = role(row, 2)};
+	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer))
+		return -ENOMEM;
+	return map_put(&l->connections, (uint64_t)c->id, (uint32_t)l->m->connection_count++);
+}
+
+/* The stored outcome; without one, what the rest of the row says (contract: 5xx, 429 and 408 are failures). */
+static uint8_t outcome(const struct model_exchange *x, const char *stored)
+{
+	static const char *const names[MODEL_OUTCOMES] = {"ok", "failed", "indeterminate", "not_sent"};
+
+	for (uint8_t i = 0; stored && i < MODEL_OUTCOMES; i++)
+		if (!strcmp(stored, names[i]))
+			return i;
+	if (x->status)
+		return x->status >= 500 || x->status == 429 || x->status == 408 ? MODEL_FAILED : MODEL_OK;
+	if (x->ended_ns && !x->error)
+		return MODEL_OK;
+	return x->sent || x->role == MODEL_SERVER ? MODEL_INDETERMINATE : MODEL_NOT_SENT;
+}
+
+static uint64_t target(const char *method, const char *path)
+{
+	uint64_t h = HASH_SEED;
+
+	if (!method && !path)
+		return 0;
+	h = hash_bytes(h, method ? method : "", method ? strlen(method) + 1 : 1);
+	h = hash_mix(hash_bytes(h, path ? path : "", path ? strlen(path) : 0));
+	return h ? h : 1;
+}
+
+static int note_parent(struct loader *l, int64_t parent)
+{
+	if (l->kin_count == l->kin_room) {
+		size_t room = l->kin_room ? l->kin_room * 2 : 64;
+		struct kin *kin = realloc(l->kin, room * sizeof(*kin));
+
+		if (!kin)
+			return -ENOMEM;
+		l->kin = kin;
+		l->kin_room = room;
+	}
+	l->kin[l->kin_count++] = (struct kin){l->m->exchanges[l->m->exchange_count].id, parent};
+	return 0;
+}
+
+/* Columns of an exchange, in the order of its SELECT. */
+enum { X_ID, X_CONNECTION, X_PROCESS, X_TID, X_ROLE, X_PROTOCOL, X_METHOD, X_PATH, X_STATUS, X_OUTCOME, X_ERROR, X_STARTED,
+       X_SENT, X_FIRST_BYTE, X_ENDED, X_FINGERPRINT, X_CORRELATION, X_KEY, X_RETRY_AFTER, X_PARENT, X_SYNTHETIC };
+
+static void take_times(struct model_exchange *x, sqlite3_stmt *row)
+{
+	x->started_ns = word(row, X_STARTED);
+	if (!x->started_ns)
+		x->started_ns = word(row, X_SENT);
+	if (!x->started_ns)
+		x->started_ns = word(row, X_FIRST_BYTE);
+	if (!x->started_ns)
+		x->started_ns = word(row, X_ENDED);
+	x->ended_ns = word(row, X_ENDED) < x->started_ns ? 0 : word(row, X_ENDED);
+}
+
+static int take_exchange(struct loader *l, sqlite3_stmt *row)
+{
+	struct model_exchange *x;
+	int64_t retry_after = or_minus_one(row, X_RETRY_AFTER);
+
+	if (GROW(l, exchanges, exchange_count))
+		return -ENOMEM;
+	x = &l->m->exchanges[l->m->exchange_count];
+	*x = (struct model_exchange){
+		.id = sqlite3_column_int64(row, X_ID), .parent = MODEL_NONE, .edge = MODEL_NONE, .logical = MODEL_NONE,
+		.connection = map_get(&l->connections, word(row, X_CONNECTION)),
+		.process = map_get(&l->processes, word(row, X_PROCESS)), .tid = (uint32_t)word(row, X_TID),
+		.role = role(row, X_ROLE), .fingerprint = word(row, X_FINGERPRINT), .correlation = word(row, X_CORRELATION),
+		.idempotency_key = word(row, X_KEY), .target = target(text(row, X_METHOD), text(row, X_PATH)),
+		.retry_after_ms = retry_after < 0 ? -1 : retry_after > INT32_MAX ? INT32_MAX : (int32_t)retry_after,
+		.status = (uint16_t)word(row, X_STATUS), .synthetic = word(row, X_SYNTHETIC) != 0, .sent = !is_null(row, X_SENT),
+	};
+	take_times(x, row);
+	if (!x->started_ns) {
+		l->m->undated++;
+		return 0;
+	}
+	if (name(l, row, X_PROTOCOL, &x->protocol) || name(l, row, X_ERROR, &x->error))
+		return -ENOMEM;
+	x->outcome = outcome(x, text(row, X_OUTCOME));
+	if (!is_null(row, X_PARENT) && note_parent(l, sqlite3_column_int64(row, X_PARENT)))
+		return -ENOMEM;
+	l->m->exchange_count++;
+	return 0;
+}
+
+/* What the analyzer needs of a fault's plan: its window, and whether it only watches. */
+static void take_spec(struct model_fault *f, const char *spec)
+{
+	cJSON *json = cJSON_Parse(spec), *probability = cJSON_GetObjectItemCaseSensitive(json, "probability");
+	const char *from = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "from"));
+	const char *lasts = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "for"));
+	double share = 1;
+
+	if (!from || units_duration(from, &f->from_ns))
+		f->from_ns = 0;
+	if (!lasts || units_duration(lasts, &f->for_ns))
+		f->for_ns = 0;
+	if (cJSON_IsNumber(probability))
+		share = probability->valuedouble;
+	else if (cJSON_IsString(probability) && units_share(probability->valuestring, &share))
+		share = 1;
+	f->watch_only = share == 0;
+	cJSON_Delete(json);
+}
+
+static int take_fault(struct loader *l, sqlite3_stmt *row)
+{
+	struct model_fault *f;
+
+	if (GROW(l, faults, fault_count))
+		return -ENOMEM;
+	f = &l->m->faults[l->m->fault_count];
+	*f = (struct model_fault){.id = sqlite3_column_int64(row, 0), .matched = word(row, 3), .fired = word(row, 4)};
+	if (name(l, row, 1, &f->name) || name(l, row, 2, &f->spec))
+		return -ENOMEM;
+	take_spec(f, text(row, 2) ? text(row, 2) : "");
+	return map_put(&l->faults, (uint64_t)f->id, (uint32_t)l->m->fault_count++);
+}
+
+static int take_injection(struct loader *l, sqlite3_stmt *row)
+{
+	struct model_injection *i;
+
+	if (GROW(l, injections, injection_count))
+		return -ENOMEM;
+	i = &l->m->injections[l->m->injection_count];
+	*i = (struct model_injection){
+		.fault = map_get(&l->faults, word(row, 0)), .at_ns = word(row, 2),
+		.exchange = is_null(row, 1) ? MODEL_NONE : map_get(&l->exchanges, word(row, 1)),
+		.intended_ns = or_minus_one(row, 4), .achieved_ns = or_minus_one(row, 5)};
+	if (name(l, row, 3, &i->action))
+		return -ENOMEM;
+	l->m->injection_count += i->fault != MODEL_NONE && i->at_ns;
+	return 0;
+}
+
+static int take_loss(struct loader *l, sqlite3_stmt *row)
+{
+	struct model_loss *loss;
+
+	if (GROW(l, losses, loss_count))
+		return -ENOMEM;
+	loss = &l->m->losses[l->m->loss_count];
+	*loss = (struct model_loss){.count = word(row, 2)};
+	if (name(l, row, 0, &loss->source) || name(l, row, 1, &loss->reason))
+		return -ENOMEM;
+	l->m->loss_count += loss->count != 0;
+	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct model_exchange *x = a, *y = b;
+
+	if (x->started_ns != y->started_ns)
+		return x->started_ns < y->started_ns ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+static void sort_exchanges(struct model *m)
+{
+	for (size_t i = 1; i < m->exchange_count; i++) {
+		if (by_start(&m->exchanges[i - 1], &m->exchanges[i]) > 0) {
+			qsort(m->exchanges, m->exchange_count, sizeof(*m->exchanges), by_start);
+			return;
+		}
+	}
+}
+
+/*
+ * Whether a process moves its one flow of calls between threads, as Go does: it never has two in work at once, and comes
+ * back to a thread that it had left. Threads of their own either overlap or are done one after another.
+ */
+static int note_thread(struct loader *l, struct model_process *p, const struct model_exchange *x)
+{
+	uint64_t thread = (uint64_t)x->process << 32 | x->tid;
+
+	if (!x->tid) {
+		p->threadless = true;
+		return 0;
+	}
+	p->overlaps |= x->started_ns < p->busy_until_ns;
+	if (!x->ended_ns)
+		p->busy_until_ns = UINT64_MAX;
+	else if (x->ended_ns > p->busy_until_ns)
+		p->busy_until_ns = x->ended_ns;
+	p->returns |= x->tid != p->tid && map_get(&l->threads, thread) != MAP_NONE;
+	p->tid = x->tid;
+	return map_put(&l->threads, thread, 1);
+}
+
+/* Who is in which role. */
+static int note_roles(struct loader *l, const struct model_exchange *x)
+{
+	struct model_process *p = x->process == MODEL_NONE ? NULL : &l->m->processes[x->process];
+
+	if (!p)
+		return 0;
+	p->inbound |= x->role == MODEL_SERVER;
+	p->outbound |= x->role == MODEL_CLIENT;
+	return x->role == MODEL_CLIENT ? note_thread(l, p, x) : 0;
+}
+
+/* Sorts the exchanges, then resolves what refers to them. */
+static int settle_exchanges(struct loader *l)
+{
+	struct model *m = l->m;
+
+	sort_exchanges(m);
+	for (size_t i = 0; i < m->exchange_count; i++)
+		if (map_put(&l->exchanges, (uint64_t)m->exchanges[i].id, (uint32_t)i) || note_roles(l, &m->exchanges[i]))
+			return -ENOMEM;
+	for (size_t i = 0; i < l->kin_count; i++) {
+		uint32_t child = map_get(&l->exchanges, (uint64_t)l->kin[i].child);
+		uint32_t parent = map_get(&l->exchanges, (uint64_t)l->kin[i].parent);
+
+		if (child != MAP_NONE && parent != MAP_NONE && m->exchanges[parent].role == MODEL_SERVER)
+			m->exchanges[child].parent = parent;
+	}
+	return 0;
+}
+
+/* The run's bounds, as far as the file says; the exchanges otherwise. */
+static void settle_times(struct model *m)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < m->exchange_count; i++) {
+		const struct model_exchange *x = &m->exchanges[i];
+		uint64_t end = x->ended_ns ? x->ended_ns : x->started_ns;
+
+		last = end > last ? end : last;
+	}
+	if (!m->started_ns)
+		m->started_ns = m->exchange_count ? m->exchanges[0].started_ns : 0;
+	if (m->ended_ns < m->started_ns || !m->ended_ns)
+		m->ended_ns = last > m->started_ns ? last : m->started_ns;
+}
+
+static int fail(struct loader *l, int err, const char *what)
+{
+	snprintf(l->error, l->error_size, "%s: %s", l->path, what);
+	return err;
+}
+
+static int load_table(struct loader *l, const struct table *t)
+{
+	sqlite3_stmt *row;
+	int step, err = 0;
+
+	l->room = 0;
+	if (sqlite3_prepare_v2(l->db, t->sql, -1, &row, NULL) != SQLITE_OK)
+		return fail(l, -EINVAL, sqlite3_errmsg(l->db));
+	while (!err && (step = sqlite3_step(row)) == SQLITE_ROW)
+		err = t->row(l, row);
+	if (err)
+		fail(l, err, "not enough memory to read it");
+	else if (step != SQLITE_DONE)
+		err = fail(l, -EIO, sqlite3_errmsg(l->db));
+	sqlite3_finalize(row);
+	return err;
+}
+
+static int load_tables(struct loader *l)
+{
+	static const struct table tables[] = {
+		{"SELECT key, value FROM run", take_run},
+		{"SELECT id, pid, service, covered, why FROM process", take_process},
+		{"SELECT id, process_id, role, local, peer FROM connection", take_connection},
+		{"SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns, sent_ns,"
+		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic"
+		 " FROM exchange", take_exchange},
+		{"SELECT id, name, spec, matched, fired FROM fault ORDER BY id", take_fault},
+		{"SELECT source, reason, count FROM loss", take_loss},
+	};
+	static const struct table injections = {
+		"SELECT fault_id, exchange_id, at_ns, action, intended_ns, achieved_ns FROM injection ORDER BY at_ns", take_injection};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !err; i++)
+		err = load_table(l, &tables[i]);
+	if (!err && settle_exchanges(l))
+		err = fail(l, -ENOMEM, "not enough memory to read it");
+	return err ? err : load_table(l, &injections);
+}
+
+int model_load(struct model *m, const char *path, char *error, unsigned error_size)
+{
+	struct loader l = {.m = m, .path = path, .error = error, .error_size = error_size};
+	int err = runfile_open(path, &l.db, error, error_size);
+
+	if (err)
+		return err;
+	if (sqlite3_exec(l.db, "BEGIN", NULL, NULL, NULL) != SQLITE_OK)	/* one snapshot for all tables */
+		err = fail(&l, -EIO, sqlite3_errmsg(l.db));
+	else
+		err = load_tables(&l);
+	sqlite3_close(l.db);
+	map_free(&l.processes);
+	map_free(&l.connections);
+	map_free(&l.exchanges);
+	map_free(&l.faults);
+	map_free(&l.threads);
+	free(l.kin);
+	if (err)
+		model_free(m);
+	else
+		settle_times(m);
+	return err;
+}
+
+void model_free(struct model *m)
+{
+	texts_free(&m->names);
+	free(m->processes);
+	free(m->connections);
+	free(m->exchanges);
+	free(m->faults);
+	free(m->injections);
+	free(m->losses);
+	*m = (struct model){0};
+}

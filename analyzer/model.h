@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run file in memory: what the analyzer needs of each row, in arrays, with texts as numbers (texts.h) and
+ * references as indices. Exchanges are in order of their start. Read in one transaction, so a file that is
+ * still being written is seen as it was at one moment. Not thread-safe.
+ *
+ * Invariant: every index is MODEL_NONE or inside its array, every exchange has a start, outcome is never unknown.
+ */
+#ifndef AFTERSHOCK_ANALYZER_MODEL_H
+#define AFTERSHOCK_ANALYZER_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "analyzer/map.h"
+#include "analyzer/texts.h"
+
+#define MODEL_NONE MAP_NONE
+
+enum model_role { MODEL_NO_ROLE, MODEL_CLIENT, MODEL_SERVER };
+enum model_outcome { MODEL_OK, MODEL_FAILED, MODEL_INDETERMINATE, MODEL_NOT_SENT, MODEL_OUTCOMES };
+
+struct model_process {
+	int64_t id, pid;
+	uint32_t service;	/* name; never 0: "pid N" when the file does not say */
+	uint32_t why;		/* name; why the library is not in it */
+	bool covered;
+	bool inbound;		/* has server-role exchanges */
+	bool outbound;		/* has client-role exchanges */
+	bool overlaps, returns;	/* two of its calls were in work at once; it came back to a thread it had left */
+	bool threadless;	/* the thread of some of its calls is not known */
+	uint32_t tid;		/* of its latest call */
+	uint64_t busy_until_ns;	/* the latest end of its calls */
+};
+
+struct model_connection {
+	int64_t id;
+	uint32_t process;	/* index */
+	uint32_t local, peer;	/* names; 0 unknown */
+	uint8_t role;		/* enum model_role */
+};
+
+struct model_exchange {
+	uint64_t started_ns;
+	uint64_t ended_ns;	/* 0: still open when the run ended, or end before start (damaged) */
+	uint64_t fingerprint;	/* 0 unknown */
+	uint64_t correlation, idempotency_key;	/* 0 none */
+	uint64_t target;	/* hash of method and path; 0: the file does not know them */
+	int64_t id;
+	uint32_t process, connection;	/* indices */
+	uint32_t tid;		/* 0 unknown */
+	uint32_t parent;	/* index of the inbound exchange that caused it; filled by link.c when the file does not say */
+	uint32_t edge;		/* filled by graph.c; MODEL_NONE: not an attempt */
+	uint32_t logical;	/* filled by link.c */
+	uint32_t error, protocol;	/* names */
+	int32_t retry_after_ms;	/* -1 none */
+	uint16_t status;	/* 0 none */
+	uint8_t role, outcome;	/* enum model_role, enum model_outcome */
+	bool sent;		/* its request left the program towards the peer */
+	bool synthetic;		/* answered by a fault */
+};
+
+struct model_fault {
+	int64_t id;
+	uint32_t name, spec;	/* names */
+	uint64_t matched, fired;
+	uint64_t from_ns, for_ns;	/* the plan's window since the run's start; 0 not given */
+	bool watch_only;	/* probability 0 */
+};
+
+struct model_injection {
+	uint64_t at_ns;
+	uint32_t fault, exchange;	/* indices */
+	uint32_t action;	/* name */
+	int64_t intended_ns, achieved_ns;	/* -1: for ever; not over when the run ended */
+};
+
+struct model_loss {
+	uint32_t source, reason;	/* names */
+	uint64_t count;
+};
+
+struct model {
+	struct texts names;
+	struct model_process *processes;
+	struct model_connection *connections;
+	struct model_exchange *exchanges;
+	struct model_fault *faults;
+	struct model_injection *injections;
+	struct model_loss *losses;
+	size_t process_count, connection_count, exchange_count, fault_count, injection_count, loss_count;
+	uint64_t started_ns, ended_ns;	/* of the run; guessed from the exchanges when the file does not say */
+	uint32_t started, host, sources, seed;	/* names: UTC text, host, JSON array of witnesses, decimal digits */
+	bool clean_end;
+	uint64_t undated;	/* exchanges left out: the file holds no time for them */
+};
+
+/*
+ * Fills a zeroed model from the run file at path. 0; -ENOENT; -EINVAL not a run file; -ENOMEM; other -errno. On
+ * failure error holds one sentence with the path, and m holds nothing to free.
+ */
+int model_load(struct model *m, const char *path, char *error, unsigned error_size);
+void model_free(struct model *m);
+
+/* Whether it is one flow of calls that moves between threads: then a thread says nothing of who calls. */
+static inline bool model_hops(const struct model_process *p)
+{
+	return p->returns && !p->overlaps;
+}
+
+/* Whether its answer was not a success: a retry may follow. */
+static inline bool model_failed(const struct model_exchange *x)
+{
+	return x->outcome != MODEL_OK;
+}
+
+/* Whether it had failed when y started. */
+static inline bool model_failed_before(const struct model_exchange *x, const struct model_exchange *y)
+{
+	return model_failed(x) && x->ended_ns && x->ended_ns <= y->started_ns;
+}
+
+/* A connect that failed: nobody knows what would have been asked. */
+static inline bool model_headless(const struct model_exchange *x)
+{
+	return !x->target && !x->fingerprint && x->outcome == MODEL_NOT_SENT;
+}
+
+/* Whether both ask the same, as far as is known. */
+static inline bool model_same_request(const struct model_exchange *x, const struct model_exchange *y)
+{
+	return (x->target == y->target && x->fingerprint == y->fingerprint) || model_headless(x) || model_headless(y);
+}
+
+#endif

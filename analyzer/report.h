@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `aftershock report`: the faces of one result. None prints to anything but `out`.
+ */
+#ifndef AFTERSHOCK_ANALYZER_REPORT_H
+#define AFTERSHOCK_ANALYZER_REPORT_H
+
+#include <stdio.h>
+#include "analyzer/result.h"
+
+/* A result for a terminal, one page; for programs (contract: Report JSON). 0, -ENOMEM, or -EIO when out failed. */
+int report_text(const struct result *r, FILE *out);
+int report_json(const struct result *r, FILE *out);
+
+/*
+ * For `run --report`: analyzes the run file and prints the text face. 0 or 3 as exit statuses (fine; inconclusive or
+ * vacuous), or a negative errno with one sentence in error.
+ */
+int analyzer_report_text(const char *run_file, FILE *out, char *error, unsigned error_size);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a run means: the one structure that the analyzer fills and every face (text, JSON) renders. Keys follow the
+ * report JSON of the contract. Texts are valid UTF-8 but may hold control characters: faces escape them.
+ * Owned as a whole by result_free(). Not thread-safe.
+ */
+#ifndef AFTERSHOCK_ANALYZER_RESULT_H
+#define AFTERSHOCK_ANALYZER_RESULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "analyzer/model.h"
+#include "analyzer/samples.h"
+#include "analyzer/tally.h"
+#include "analyzer/timeline.h"
+
+/* One figure. Without `known` the data can not tell its value; without `bounded`, how exact it is. */
+struct metric {
+	double value, low, high;
+	uint64_t n;
+	const char *method;	/* static text; never NULL */
+	bool known, bounded;
+};
+
+enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_INCONCLUSIVE, VERDICT_VACUOUS };
+
+struct latency {	/* ms, of what ended; NAN fields when nothing did */
+	double mean, p50, p90, p95, p99, max;
+	struct samples samples;		/* sorted */
+};
+
+struct result_load {	/* requests of a service in some window */
+	uint64_t requests, ok, degraded, failed;
+	struct metric success;
+	struct latency latency;
+	double throughput_rps;	/* NAN when the window has no length */
+};
+
+struct result_service {
+	const char *name;
+	int64_t *pids;		/* owned */
+	size_t pid_count;
+	struct result_load whole, window[TIMELINE_KINDS];
+};
+
+struct result_cohort {	/* logical requests of an edge that started in some window */
+	bool linked;		/* false: attempts were not joined to requests, `logical` says nothing */
+	uint64_t logical, attempts, delivered, succeeded;
+	struct metric amplification, amplification_delivered, success;
+	struct tally chain;		/* attempts per logical request */
+	struct tally chain_delivered;
+};
+
+struct result_edge {
+	const char *client, *server, *protocol, *linking;
+	bool external;
+	struct result_cohort whole, window[TIMELINE_KINDS];
+	struct metric amplification_demand, attempt_success;
+	uint64_t demand, attempts_ok;
+	double peak_attempts_per_s;	/* most attempts that started within any 1 s */
+	uint64_t outcomes[MODEL_OUTCOMES];
+	struct tally statuses;
+	struct tally errors;	/* values: names of the model */
+	struct latency latency;
+};
+
+struct result_path {
+	const char *root, *leaf;
+	struct metric amplification;
+};
+
+struct result_recovery {
+	const char *fault;
+	double impact_ms, mttr_ms, recovery_lag_ms;	/* NAN: none, or not known */
+	double observed_ms;	/* censored: at least this long from impact to recovery; else NAN */
+	double lost_goodput;	/* requests */
+	bool censored;
+	const char *label;	/* static; NULL: the fault lasted to the end of the run */
+};
+
+struct result_fault {
+	const char *name;
+	uint64_t matched, fired;
+	double first_s, last_s;	/* since the run's start; NAN never */
+	bool watch_only;
+	struct samples delay_error_ms;	/* achieved minus intended; sorted */
+	struct samples achieved_ms;	/* of delays; sorted */
+};
+
+struct result_loss {
+	const char *source, *reason;
+	uint64_t count;
+};
+
+struct result {
+	struct model model;	/* names live here */
+	const char *file;
+	double duration_s;
+	enum verdict verdict;
+	char **reasons;		/* why, as sentences; owned */
+	size_t reason_count;
+	struct timeline timeline;
+	struct result_service *services;
+	struct result_edge *edges;
+	struct result_path *paths;
+	struct result_recovery *recoveries;
+	struct result_fault *faults;
+	struct result_loss *losses;
+	size_t service_count, edge_count, path_count, recovery_count, fault_count, loss_count;
+	struct metric mttr_ms;
+	double false_link_rate;	/* NAN: no baseline, or nothing was joined by time */
+	char **uncovered;	/* sentences; owned */
+	size_t uncovered_count;
+	char **notes;		/* sentences; owned */
+	size_t note_count;
+};
+
+void result_free(struct result *r);
+
+/* Appends a sentence (printf) to a list of the result. 0 or -ENOMEM. */
+int result_say(char ***list, size_t *count, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* "pass", "fail", "inconclusive", "vacuous", and the exit status it stands for (0, 1, 3, 3). */
+const char *verdict_name(enum verdict v);
+int verdict_status(enum verdict v);
+
+/* A metric that the data can not tell; one without interval; one from an exact count. */
+struct metric metric_unknown(const char *method);
+struct metric metric_plain(double value, uint64_t n, const char *method);
+struct metric metric_exact(double value, uint64_t n);
+
+/* k of n with Wilson's interval; unknown for n = 0. */
+struct metric metric_share(uint64_t k, uint64_t n);
+
+/*
+ * The mean of what t counted (attempts per request): exact when all are equal, else with the 95 % bootstrap interval
+ * over requests (percentiles of a ratio are the same on a log scale); without interval below 5. seed: see stats.h.
+ */
+struct metric metric_mean(const struct tally *t, uint64_t seed);
+
+/* Fills the order statistics of l->samples, which are sorted. */
+void latency_settle(struct latency *l);
+
+#endif

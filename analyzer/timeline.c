@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/timeline.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define LUCK 1e-3	/* a run of unhit attempts less likely than this is no luck */
+
+struct exposure {	/* exchanges where a fault hit */
+	uint64_t before, during, after;
+	uint64_t late_before;	/* of those before: at or after the instant asked about */
+	uint64_t hits;
+};
+
+static uint64_t hit_start(const struct model *m, const struct model_injection *i)
+{
+	return i->exchange == MODEL_NONE ? i->at_ns : m->exchanges[i->exchange].started_ns;
+}
+
+static void note_injection(const struct model *m, struct timeline_span *s, const struct model_injection *i)
+{
+	uint64_t start = hit_start(m, i);
+
+	if (!s->hits || start < s->from_ns) {
+		s->from_ns = start;
+		s->first_exchange = i->exchange;
+	}
+	s->hits += !s->hits || i->exchange == MODEL_NONE || i->exchange != s->last_exchange;
+	s->last_exchange = i->exchange;
+	if (start > s->to_ns)
+		s->to_ns = start;
+	if (!s->first_ns)
+		s->first_ns = i->at_ns;
+	s->last_ns = i->at_ns;
+}
+
+/* What an exchange and a fault's hits have in common: the edge, or the server for what a recorded client asked of it. */
+static uint64_t scope(const struct model *m, const struct model_exchange *x)
+{
+	uint32_t service = x->process == MODEL_NONE ? 0 : m->processes[x->process].service;
+
+	return x->edge != MODEL_NONE ? x->edge : 1ull << 32 | service;
+}
+
+static int hit_scopes(const struct model *m, uint32_t fault, struct map *hit)
+{
+	for (size_t i = 0; i < m->injection_count; i++) {
+		uint32_t x = m->injections[i].exchange;
+
+		if (m->injections[i].fault == fault && x != MODEL_NONE && map_put(hit, scope(m, &m->exchanges[x]), 1))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int measure_exposure(const struct model *m, uint32_t fault, const struct timeline_span *s, uint64_t instant_ns,
+			    struct exposure *e)
+{
+	struct map hit = {0};
+	int err = hit_scopes(m, fault, &hit);
+
+	e->hits = s->hits;
+	for (size_t i = 0; i < m->exchange_count && !err; i++) {
+		const struct model_exchange *x = &m->exchanges[i];
+
+		if (map_get(&hit, scope(m, x)) == MAP_NONE)
+			continue;
+		e->before += x->started_ns < s->from_ns;
+		e->late_before += x->started_ns < s->from_ns && x->started_ns >= instant_ns;
+		e->after += x->started_ns > s->to_ns;
+		e->during += x->started_ns >= s->from_ns && x->started_ns <= s->to_ns;
+	}
+	map_free(&hit);
+	return err;
+}
+
+/* Whether n attempts in a row that were not hit are luck, for a fault that hits this share. */
+static bool is_luck(const struct exposure *e, uint64_t n)
+{
+	double share = e->during ? fmin(1, (double)e->hits / (double)e->during) : 1;
+
+	return n == 0 || pow(1 - share, (double)n) >= LUCK;
+}
+
+/* When the fault may have been there already: the plan's `from`, else as the request began for which it was first hit. */
+static uint64_t earliest(const struct model *m, const struct model_fault *f, const struct timeline_span *s)
+{
+	const struct model_exchange *x = s->first_exchange == MODEL_NONE ? NULL : &m->exchanges[s->first_exchange];
+
+	if (f->from_ns)
+		return m->started_ns + f->from_ns;
+	return x && x->parent != MODEL_NONE ? m->exchanges[x->parent].started_ns : s->from_ns;
+}
+
+static void settle_end(const struct model *m, const struct model_fault *f, struct timeline_span *s, const struct exposure *e)
+{
+	uint64_t planned_end = m->started_ns + f->from_ns + f->for_ns;
+
+	if (f->for_ns)
+		s->to_ns = planned_end > s->to_ns ? planned_end : s->to_ns;
+	s->cleared = f->for_ns ? s->to_ns < m->ended_ns : !is_luck(e, e->after);
+	if (!s->cleared)
+		s->to_ns = m->ended_ns > s->to_ns ? m->ended_ns : s->to_ns;
+}
+
+static int settle_span(const struct model *m, uint32_t fault, struct timeline_span *s)
+{
+	const struct model_fault *f = &m->faults[fault];
+	uint64_t planned_start = m->started_ns + f->from_ns, early;
+	struct exposure e = {0};
+
+	if (!s->hits)
+		return 0;
+	early = earliest(m, f, s);
+	if (measure_exposure(m, fault, s, early, &e))
+		return -ENOMEM;
+	s->window_ns = !e.late_before && early < s->from_ns ? early : s->from_ns;
+	if (e.before && is_luck(&e, e.before) && planned_start < s->window_ns)
+		s->window_ns = planned_start;
+	settle_end(m, f, s, &e);
+	return 0;
+}
+
+static int add_window(struct timeline *t, enum timeline_kind kind, uint64_t from_ns, uint64_t to_ns)
+{
+	struct timeline_window *windows;
+
+	if (from_ns >= to_ns)
+		return 0;
+	windows = realloc(t->windows, (t->window_count + 1) * sizeof(*windows));
+	if (!windows)
+		return -ENOMEM;
+	t->windows = windows;
+	t->windows[t->window_count++] = (struct timeline_window){kind, from_ns, to_ns};
+	return 0;
+}
+
+/* The end of the stretch of overlapping faults that begins at from_ns; 0 when no fault begins there or later. */
+static uint64_t stretch(const struct timeline *t, size_t faults, uint64_t after_ns, uint64_t *from_ns)
+{
+	uint64_t to = 0;
+
+	*from_ns = UINT64_MAX;
+	for (size_t i = 0; i < faults; i++)
+		if (t->spans[i].hits && t->spans[i].to_ns >= after_ns && t->spans[i].window_ns < *from_ns)
+			*from_ns = t->spans[i].window_ns;
+	for (bool grew = *from_ns != UINT64_MAX; grew;) {
+		grew = false;
+		for (size_t i = 0; i < faults; i++) {
+			const struct timeline_span *s = &t->spans[i];
+			bool joins = s->hits && s->window_ns <= (to ? to : *from_ns) && s->to_ns >= after_ns;
+
+			if (joins && s->to_ns + 1 > to) {
+				to = s->to_ns + 1;
+				grew = true;
+			}
+		}
+	}
+	return to;
+}
+
+static bool is_idle(const struct model *m, const struct timeline_window *w)
+{
+	for (size_t i = 0; i < m->exchange_count && m->exchanges[i].started_ns < w->to_ns; i++)
+		if (m->exchanges[i].started_ns >= w->from_ns)
+			return false;
+	return true;
+}
+
+/* Time before a fault in which nothing was asked is no baseline, and after it no recovery. */
+static void drop_idle(struct timeline *t, const struct model *m)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->window_count; i++)
+		if (t->window_count == 1 || t->windows[i].kind == TIMELINE_FAULT || !is_idle(m, &t->windows[i]))
+			t->windows[kept++] = t->windows[i];
+	t->window_count = kept;
+}
+
+static int cut(struct timeline *t, const struct model *m)
+{
+	uint64_t now = m->started_ns, end = m->ended_ns + 1, from, to;
+	enum timeline_kind healthy = TIMELINE_BASELINE;
+
+	while ((to = stretch(t, m->fault_count, now, &from))) {
+		from = from < now ? now : from;
+		if (add_window(t, healthy, now, from) || add_window(t, TIMELINE_FAULT, from, to))
+			return -ENOMEM;
+		healthy = TIMELINE_RECOVERY;
+		now = to;
+	}
+	return add_window(t, healthy, now, end);
+}
+
+int timeline_build(struct timeline *t, const struct model *m)
+{
+	int err = 0;
+
+	t->spans = calloc(m->fault_count + 1, sizeof(*t->spans));
+	if (!t->spans)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->injection_count; i++)
+		note_injection(m, &t->spans[m->injections[i].fault], &m->injections[i]);
+	for (uint32_t i = 0; i < m->fault_count && !err; i++)
+		err = settle_span(m, i, &t->spans[i]);
+	if (!err)
+		err = cut(t, m);
+	if (!err)
+		drop_idle(t, m);
+	if (err)
+		timeline_free(t);
+	return err;
+}
+
+void timeline_free(struct timeline *t)
+{
+	free(t->spans);
+	free(t->windows);
+	*t = (struct timeline){0};
+}
+
+enum timeline_kind timeline_at(const struct timeline *t, uint64_t at_ns)
+{
+	size_t i = 0;
+
+	while (i + 1 < t->window_count && at_ns >= t->windows[i].to_ns)
+		i++;
+	return t->window_count ? t->windows[i].kind : TIMELINE_BASELINE;
+}
+
+const char *timeline_name(enum timeline_kind kind)
+{
+	static const char *const names[TIMELINE_KINDS] = {"baseline", "fault", "recovery"};
+
+	return names[kind];
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The verdict, by the strongest of: data that can not be trusted (inconclusive), a missed objective (fail), a fault that
+ * never bit (vacuous). Reasons name all that apply.
+ */
+#include <errno.h>
+#include "analyzer/measure.h"
+
+#define LOSS_MAX 0.001	/* share of events that may be missing */
+
+#define REASON(r, ...) result_say(&(r)->reasons, &(r)->reason_count, __VA_ARGS__)
+
+static bool lossy(const struct result *r)
+{
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < r->loss_count; i++)
+		lost += r->losses[i].count;
+	return lost && (double)lost > LOSS_MAX * (double)(lost + r->model.exchange_count);
+}
+
+static void raise(struct result *r, enum verdict v)
+{
+	if (r->verdict == VERDICT_PASS)
+		r->verdict = v;
+}
+
+static int judge_data(struct result *r)
+{
+	if (!r->model.exchange_count) {
+		raise(r, VERDICT_INCONCLUSIVE);
+		return REASON(r, "no exchange was recorded");
+	}
+	if (!lossy(r))
+		return 0;
+	raise(r, VERDICT_INCONCLUSIVE);
+	return REASON(r, "more than 0.1 %% of the events were lost");
+}
+
+/* What users see of an edge: the success of their requests, or of attempts where these can not be told apart. */
+static const struct metric *seen_success(const struct result_edge *e)
+{
+	return e->whole.linked ? &e->whole.success : &e->attempt_success;
+}
+
+static int judge_objective(struct measure *m)
+{
+	struct result *r = m->r;
+
+	for (size_t i = 0; i < r->edge_count && !isnan(m->options.slo); i++) {
+		const struct metric *s = seen_success(&r->edges[i]);
+
+		if (!graph_is_root(&m->graph, m->graph.edges[i].client) || !s->known || s->value >= m->options.slo)
+			continue;
+		raise(r, VERDICT_FAIL);
+		if (REASON(r, "%s -> %s: %.2f %% of %llu requests succeeded, %.6g %% are asked for", r->edges[i].client,
+			   r->edges[i].server, s->value * 100, (unsigned long long)s->n, m->options.slo * 100))
+			return -1;
+	}
+	return 0;
+}
+
+static int judge_faults(struct result *r)
+{
+	for (size_t i = 0; i < r->fault_count; i++) {
+		const struct result_fault *f = &r->faults[i];
+
+		if (f->fired || f->watch_only)
+			continue;
+		raise(r, VERDICT_VACUOUS);
+		if (f->matched ? REASON(r, "fault %s never fired: it matched %llu exchanges but hit none", f->name,
+					(unsigned long long)f->matched) :
+				 REASON(r, "fault %s never fired: nothing matched it", f->name))
+			return -1;
+	}
+	return 0;
+}
+
+int measure_verdict(struct measure *m)
+{
+	return judge_data(m->r) || judge_objective(m) || judge_faults(m->r) ? -ENOMEM : 0;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* From attempts to logical requests: what is joined, what is not, and by which tier. */
+#include "tests/unit/judge.h"
+
+static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
+
+static void is_linked(struct result *x, const char *client, const char *server, int logical, int attempts, const char *tier,
+		      const char *what)
+{
+	struct result_edge *e = judge_edge(x, client, server);
+
+	is_int(e->whole.logical, logical, "%s: %d logical", what, logical);
+	is_int(e->whole.attempts, attempts, "%s: %d attempts", what, attempts);
+	is_str(e->linking, tier, "%s: by %s", what, tier);
+}
+
+static void expect(struct runs *r, int logical, int attempts, const char *tier, const char *what)
+{
+	struct result x;
+
+	judge(r, &x, everything);
+	is_linked(&x, "curl", "127.0.0.1:80", logical, attempts, tier, what);
+	judge_end(r, &x);
+}
+
+static void ten_threads_with_three_immediate_attempts_each(void)
+{
+	struct runs r;
+	struct result x;
+	struct result_edge *e;
+
+	judge_client(&r, 1000);
+	for (int k = 0; k < 3; k++)
+		for (int i = 0; i < 10; i++)
+			runs_add(&r, ATTEMPT(.tid = 20 + i, .status = 503, .at_ms = 100 + 0.11 * i + k * 0.4, .took_ms = 0.3));
+	judge(&r, &x, everything);
+	is_linked(&x, "curl", "127.0.0.1:80", 10, 30, "temporal", "10 threads, 3 attempts each, all failing, all alike");
+	e = judge_edge(&x, "curl", "127.0.0.1:80");
+	NEAR(e->whole.amplification.value, 3, "amplification is 3");
+	is_str(e->whole.amplification.method, "exact", "exactly: every request has three attempts");
+	is_int(e->whole.amplification.n, 10, "from 10 requests");
+	judge_end(&r, &x);
+}
+
+/* Thread 1 is done before thread 10 begins. */
+static void threads_one_after_another_are_not_mixed(void)
+{
+	struct runs r;
+
+	judge_client(&r, 1000);
+	for (int i = 0; i < 10; i++)
+		for (int k = 0; k < 3; k++)
+			runs_add(&r, ATTEMPT(.tid = 20 + i, .status = 503, .at_ms = 100 + i * 2 + k * 0.5, .took_ms = 0.3));
+	expect(&r, 10, 30, "temporal", "10 threads that do not even overlap");
+}
+
+static void a_single_thread_with_ten_requests_in_flight(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 5000);
+	for (int k = 0; k < 3; k++)
+		for (int i = 0; i < 10; i++)
+			runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100 + k * 1000 + i, .took_ms = 50));
+	judge(&r, &x, everything);
+	is_linked(&x, "curl", "127.0.0.1:80", 10, 30, "temporal", "10 requests in one event loop, 3 attempts each a second apart");
+	is_str(judge_edge(&x, "curl", "127.0.0.1:80")->whole.amplification.method, "exact", "each of three attempts");
+	judge_end(&r, &x);
+}
+
+/* One inbound request per `tid`: server-role exchange and three failing calls inside it. */
+static void serve(struct runs *r, int tid, double at_ms, int attempts, double gap_ms)
+{
+	runs_add(r, (struct runs_exchange){.connection = 2, .process = 1, .tid = tid, .role = "server", .status = 503, .at_ms = at_ms,
+					   .took_ms = attempts * (gap_ms + 1) + 1});
+	for (int k = 0; k < attempts; k++)
+		runs_add(r, ATTEMPT(.tid = tid, .status = 503, .at_ms = at_ms + 0.5 + k * (gap_ms + 1), .took_ms = 1));
+}
+
+static void calls_of_inbound_requests(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 60000);
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	for (int i = 0; i < 10; i++)	/* each of 5 threads twice: the second begins where the first gave up */
+		serve(&r, 20 + i % 5, 100 + 40 * i, 3, 10);
+	expect(&r, 10, 30, "nesting", "10 inbound requests on 5 threads, 3 calls each");
+
+	judge_client(&r, 60000);
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	for (int i = 0; i < 10; i++)
+		serve(&r, 20, 100 + i * 0.01, 3, 0);
+	expect(&r, 10, 30, "nesting", "10 inbound requests at once in one event loop, 3 immediate calls each");
+
+	judge_client(&r, 60000);
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	for (int i = 0; i < 50; i++)
+		serve(&r, 20, 100 + i * 130, 3, 400);
+	judge(&r, &x, everything);
+	is_linked(&x, "curl", "127.0.0.1:80", 50, 150, "nesting", "50 staggered inbound requests in one event loop, waiting 400 ms");
+	is_str(judge_edge(&x, "curl", "127.0.0.1:80")->whole.amplification.method, "exact", "three calls each");
+	judge_end(&r, &x);
+
+	judge_client(&r, 60000);
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	for (int i = 0; i < 20; i++) {
+		runs_add(&r, (struct runs_exchange){.connection = 2, .tid = 20, .role = "server", .status = 503, .at_ms = 100 * i + 1,
+						    .took_ms = 50});
+		runs_add(&r, ATTEMPT(.tid = 20, .status = 503, .at_ms = 100 * i + 31, .took_ms = 1));
+	}
+	expect(&r, 20, 20, "nesting", "20 inbound requests, one after another, that call late");
+
+	judge_client(&r, 60000);
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	for (int i = 0; i < 20; i++)
+		serve(&r, 20, 100 + i * 10, 1, 0);
+	expect(&r, 20, 20, "nesting", "20 inbound requests with one failing call each: no retry among them");
+}
+
+/* The chains of a process: how many of each length. */
+static void is_chained(struct runs *r, const char *what, int cells, uint32_t shortest, uint32_t longest)
+{
+	struct result x;
+	const struct tally *t;
+
+	judge(r, &x, everything);
+	t = &judge_edge(&x, "curl", "127.0.0.1:80")->whole.chain;
+	is_int(t->used, cells, "%s: %d lengths", what, cells);
+	is_int(t->cells[0].value, shortest, "%s: the shortest is %u", what, shortest);
+	is_int(t->cells[t->used - 1].value, longest, "%s: the longest is %u", what, longest);
+	judge_end(r, &x);
+}
+
+static void the_closest_failure_is_the_cause(void)
+{
+	struct runs r;
+
+	judge_client(&r, 1000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 10, .took_ms = 5));
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 16, .took_ms = 14));
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 17, .took_ms = 3));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 31, .took_ms = 3));
+	is_chained(&r, "a retry follows the failure that ended last", 2, 1, 3);
+
+	judge_client(&r, 1000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 10, .took_ms = 3));
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 14, .took_ms = 6));
+	runs_add(&r, ATTEMPT(.tid = -1, .status = 503, .at_ms = 15, .took_ms = 15));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 31, .took_ms = 3));
+	is_chained(&r, "but first of all one on its own thread", 2, 1, 3);
+}
+
+static void the_file_names_the_parent(void)
+{
+	struct runs r;
+	int a, b;
+
+	judge_client(&r, 1000);
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	a = runs_add(&r, (struct runs_exchange){.connection = 2, .process = 1, .role = "server", .status = 200, .at_ms = 10,
+						.took_ms = 90});
+	b = runs_add(&r, (struct runs_exchange){.connection = 2, .process = 1, .role = "server", .status = 200, .at_ms = 11,
+						.took_ms = 90});
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 12, .took_ms = 1, .parent = a));
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 14, .took_ms = 1, .parent = b));
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 16, .took_ms = 1, .parent = a));
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 18, .took_ms = 1, .parent = a));
+	expect(&r, 2, 4, "nesting", "parents of the file, interleaved");
+}
+
+static void healthy_traffic_is_never_joined(void)
+{
+	struct runs r;
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 20; i++)
+		runs_add(&r, ATTEMPT(.status = 200, .at_ms = 100 + i * 1000, .took_ms = 1));
+	expect(&r, 20, 20, "temporal", "a healthy poller");
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 6; i++)
+		runs_add(&r, ATTEMPT(.status = i % 2 ? 302 : 404, .at_ms = 100 + i, .took_ms = 0.5));
+	expect(&r, 6, 6, "temporal", "redirects and missing pages are answers, not failures");
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 6; i++)
+		runs_add(&r, ATTEMPT(.status = 503, .path = i % 2 ? "/a" : "/b", .at_ms = 100 + i, .took_ms = 0.5));
+	expect(&r, 2, 6, "temporal", "two paths that fail in turn are two requests");
+
+	judge_client(&r, 60000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100, .took_ms = 1, .fingerprint = 1));
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 102, .took_ms = 1, .fingerprint = 2));
+	expect(&r, 2, 2, "temporal", "another body is another request");
+
+	judge_client(&r, 60000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100, .took_ms = 1));
+	runs_add(&r, ATTEMPT(.status = 503, .method = "POST", .at_ms = 102, .took_ms = 1));
+	expect(&r, 2, 2, "temporal", "another method is another request");
+}
+
+static void overlapping_attempts_are_not_joined(void)
+{
+	struct runs r;
+
+	judge_client(&r, 60000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100, .took_ms = 50));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 120, .took_ms = 5));
+	expect(&r, 2, 2, "temporal", "one that started before the other had failed");
+
+	judge_client(&r, 60000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100, .took_ms = 50, .correlation = 7));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 120, .took_ms = 5, .correlation = 7));
+	expect(&r, 2, 2, "id", "two at once within one trace");
+}
+
+static void gaps_are_bounded(void)
+{
+	struct runs r;
+
+	judge_client(&r, 200000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100, .took_ms = 1));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 101 + 60000, .took_ms = 1));
+	expect(&r, 1, 2, "temporal", "a retry after exactly 60 s");
+
+	judge_client(&r, 200000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100, .took_ms = 1));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 102 + 60000, .took_ms = 1));
+	expect(&r, 2, 2, "temporal", "60.001 s later is another request");
+
+	judge_client(&r, 200000);
+	runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100, .took_ms = 1, .retry_after_ms = 90000));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 101 + 90000, .took_ms = 1));
+	expect(&r, 1, 2, "temporal", "a Retry-After of 90 s that is honoured");
+}
+
+static void ids_tell_requests_apart(void)
+{
+	struct runs r;
+
+	judge_client(&r, 60000);
+	for (int k = 0; k < 3; k++)
+		for (int i = 0; i < 4; i++)
+			runs_add(&r, ATTEMPT(.status = k < 2 ? 503 : 200, .at_ms = 100 + k * 100 + i, .took_ms = 20, .correlation = 1 + i));
+	expect(&r, 4, 12, "id", "4 correlation ids interleaved on one thread");
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 5; i++)
+		runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100 + i * 10, .took_ms = 2, .correlation = 1 + i));
+	expect(&r, 5, 5, "id", "failing requests with ids of their own are not retries of one another");
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 3; i++)
+		runs_add(&r, ATTEMPT(.status = 200, .at_ms = 100 + i * 10, .took_ms = 2, .correlation = 7));
+	expect(&r, 3, 3, "id", "three successful calls within one trace");
+
+	judge_client(&r, 60000);
+	runs_add(&r, ATTEMPT(.status = 200, .method = "POST", .at_ms = 100, .took_ms = 2, .key = 5));
+	runs_add(&r, ATTEMPT(.status = 200, .method = "POST", .at_ms = 200, .took_ms = 2, .key = 5));
+	runs_add(&r, ATTEMPT(.status = 200, .method = "POST", .at_ms = 210, .took_ms = 2, .key = 6));
+	expect(&r, 2, 3, "id", "the same idempotency key is the same request, even after a success");
+
+	judge_client(&r, 60000);
+	runs_add(&r, ATTEMPT(.status = 503, .tid = 9, .at_ms = 100, .took_ms = 2, .correlation = 7));
+	runs_add(&r, ATTEMPT(.status = 200, .tid = 10, .at_ms = 200, .took_ms = 2, .correlation = 7));
+	expect(&r, 1, 2, "id", "an id holds across threads");
+}
+
+static void refused_connects_are_attempts(void)
+{
+	struct runs r;
+	struct result x;
+	struct result_edge *e;
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 2; i++)
+		runs_add(&r, ATTEMPT(.method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED", .at_ms = 10 + i * 1000,
+				     .took_ms = 0.2, .unsent = 1));
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 2010, .took_ms = 3));
+	judge(&r, &x, everything);
+	is_linked(&x, "curl", "127.0.0.1:80", 1, 3, "temporal", "two refused connects, then the request");
+	e = judge_edge(&x, "curl", "127.0.0.1:80");
+	is_int(e->whole.delivered, 1, "one of them was delivered");
+	is_int(e->outcomes[MODEL_NOT_SENT], 2, "two were not sent");
+	NEAR(e->whole.amplification_delivered.value, 1, "delivered amplification is 1");
+	is_int(e->errors.used, 1, "one kind of error");
+	is_str(texts_text(&x.model.names, e->errors.cells[0].value), "ECONNREFUSED", "which is ECONNREFUSED");
+	judge_end(&r, &x);
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 4; i++)
+		runs_add(&r, ATTEMPT(.method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED", .at_ms = 10 + i * 10,
+				     .took_ms = 0.2, .unsent = 1));
+	judge(&r, &x, everything);
+	is_linked(&x, "curl", "127.0.0.1:80", 1, 4, "temporal", "nothing but refused connects");
+	e = judge_edge(&x, "curl", "127.0.0.1:80");
+	NEAR(e->whole.amplification_delivered.value, 0, "none delivered");
+	NEAR(e->whole.success.value, 0, "no success");
+	judge_end(&r, &x);
+}
+
+static void threads_matter_unless_they_mean_nothing(void)
+{
+	struct runs r;
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 3; i++)
+		runs_add(&r, ATTEMPT(.tid = -1, .status = 503, .at_ms = 10 + i * 10, .took_ms = 1));
+	expect(&r, 1, 3, "temporal", "unknown threads");
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 6; i++)
+		runs_add(&r, ATTEMPT(.tid = 5 + i % 2, .status = 503, .at_ms = 10 + i * 10, .took_ms = 1));
+	expect(&r, 1, 6, "temporal", "one flow of calls that moves between two threads");
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 6; i++)
+		runs_add(&r, ATTEMPT(.tid = 5 + i % 2, .status = 503, .at_ms = 10 + i / 2 * 10 + i % 2 * 0.5, .took_ms = 1));
+	expect(&r, 2, 6, "temporal", "two flows that overlap, each on its thread");
+}
+
+static void clients_that_were_not_recorded(void)
+{
+	struct runs r;
+	struct result x;
+	struct result_edge *e;
+
+	runs_begin(&r, 5000);
+	runs_process(&r, 1, "nginx");
+	runs_connection(&r, 1, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 10; i++)
+		runs_add(&r, (struct runs_exchange){.connection = 1, .process = 1, .tid = 3, .role = "server", .status = i % 3 ? 200 : 503,
+						    .at_ms = 10 + i, .took_ms = 0.5});
+	judge(&r, &x, everything);
+	e = judge_edge(&x, "external", "nginx");
+	is_int(e->whole.attempts, 10, "requests of clients that were not recorded are attempts of \"external\"");
+	ok(!e->whole.amplification.known && !e->whole.linked, "how many requests they made can not be told");
+	is_str(e->linking, "aggregate", "which is the aggregate tier");
+	NEAR(e->attempt_success.value, 0.6, "6 of 10 succeeded: numbers 0, 3, 6 and 9 failed");
+	ok(!e->whole.success.known, "the success of requests is not known");
+	judge_end(&r, &x);
+
+	runs_begin(&r, 5000);
+	runs_process(&r, 1, "nginx");
+	runs_connection(&r, 1, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 3; i++)
+		runs_add(&r, (struct runs_exchange){.connection = 1, .process = 1, .tid = 3, .role = "server", .status = i < 2 ? 503 : 200,
+						    .at_ms = 10 + i * 10, .took_ms = 0.5, .correlation = 99});
+	judge(&r, &x, everything);
+	is_linked(&x, "external", "nginx", 1, 3, "id", "unless their requests carry ids");
+	judge_end(&r, &x);
+}
+
+static void servers_are_named_by_who_listens(void)
+{
+	static const struct { const char *client_local, *address, *server_peer; } ways[] = {
+		{"127.0.0.1:4000", "127.0.0.1:80", "127.0.0.1:4000"}, {"[::1]:4000", "[::1]:80", "[::1]:4000"},
+		{"-", "unix:/run/x", "-"}, {"-", "unix:@abstract", "unix:"},
+	};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct runs r;
+		struct result x;
+
+		runs_begin(&r, 1000);
+		runs_process(&r, 1, "front");
+		runs_process(&r, 2, "back");
+		runs_connection(&r, 1, 1, "client", ways[i].client_local, ways[i].address);
+		runs_connection(&r, 2, 2, "server", ways[i].address, ways[i].server_peer);
+		runs_add(&r, ATTEMPT(.status = 200, .at_ms = 10, .took_ms = 5));
+		runs_add(&r, (struct runs_exchange){.connection = 2, .process = 2, .tid = 3, .role = "server", .status = 200, .at_ms = 11,
+						    .took_ms = 3});
+		judge(&r, &x, everything);
+		is_int(x.edge_count, 1, "%s: both ends recorded make one edge", ways[i].address);
+		is_int(judge_edge(&x, "front", "back")->whole.attempts, 1, "%s: named by the services, counted once", ways[i].address);
+		is_int(x.service_count, 2, "%s: between two services", ways[i].address);
+		judge_end(&r, &x);
+	}
+}
+
+int main(void)
+{
+	ten_threads_with_three_immediate_attempts_each();
+	threads_one_after_another_are_not_mixed();
+	a_single_thread_with_ten_requests_in_flight();
+	calls_of_inbound_requests();
+	the_closest_failure_is_the_cause();
+	the_file_names_the_parent();
+	healthy_traffic_is_never_joined();
+	overlapping_attempts_are_not_joined();
+	gaps_are_bounded();
+	ids_tell_requests_apart();
+	refused_connects_are_attempts();
+	threads_matter_unless_they_mean_nothing();
+	clients_that_were_not_recorded();
+	servers_are_named_by_who_listens();
+	return tap_done();
+}
