@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* `aftershock report`: what a recorded run means. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "analyzer/analyze.h"
+#include "analyzer/report.h"
+#include "base/clock.h"
+#include "base/units.h"
+#include "cli/cli.h"
+
+struct format {
+	const char *name;
+	int (*print)(const struct result *r, FILE *out);
+};
+
+static const struct format formats[] = {
+	{"text", report_text}, {"json", report_json},
+};
+
+struct request {
+	const struct format *format;
+	const char *output;	/* NULL: stdout */
+	struct analyze_options options;
+};
+
+static int take_format(void *context, const char *value)
+{
+	struct request *r = context;
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (!strcmp(formats[i].name, value)) {
+			r->format = &formats[i];
+			return 0;
+		}
+	}
+	return cli_error("--format %s is not available; give text or json", value);
+}
+
+static int take_output(void *context, const char *value)
+{
+	((struct request *)context)->output = value;
+	return 0;
+}
+
+static int take_slo(void *context, const char *value)
+{
+	if (units_share(value, &((struct request *)context)->options.slo))
+		return cli_error("--slo %s is not accepted; give a share from 0 to 1 or a percentage, like 99.9%%", value);
+	return 0;
+}
+
+/* Seconds since the run's start: a bare number, or a duration with its unit. */
+static int take_seconds(const char *option, const char *value, double *seconds)
+{
+	char *end;
+	uint64_t ns;
+
+	*seconds = strtod(value, &end);
+	if (*value && strchr("0123456789.", *value) && !*end && *seconds <= 1e9)
+		return 0;
+	if (units_duration(value, &ns))
+		return cli_error("--%s %s is not accepted; give seconds since the run's start, like 10 or 1.5s", option, value);
+	*seconds = (double)ns / NS_PER_S;
+	return 0;
+}
+
+static int take_from(void *context, const char *value)
+{
+	return take_seconds("from", value, &((struct request *)context)->options.from_s);
+}
+
+static int take_to(void *context, const char *value)
+{
+	return take_seconds("to", value, &((struct request *)context)->options.to_s);
+}
+
+static const struct cli_option options[] = {
+	{"format", 0, "FORMAT", "text (default) or json", take_format},
+	{"output", 'o', "FILE", "write there instead of to standard output", take_output},
+	{"slo", 0, "SHARE", "fail (exit 1) when fewer requests of users succeed, like 99%", take_slo},
+	{"from", 0, "S", "only requests that started at or after this second of the run", take_from},
+	{"to", 0, "S", "only requests that started before this second of the run", take_to},
+	{NULL, 0, NULL, NULL, NULL},
+};
+
+static const struct cli_usage usage = {
+	.synopsis = "report RUN.db [OPTION]...",
+	.about = "Says what a recorded run means: retry amplification, success, latency, recovery, what each fault did,\n"
+		 "and how complete the data are. The run may still be going on.",
+	.options = options,
+	.more = "Examples:\n"
+		"  aftershock report run.db\n"
+		"  aftershock report run.db --slo 99%\n"
+		"  aftershock report run.db --format json -o report.json\n"
+		"  aftershock report run.db --from 10 --to 20\n"
+		"\n"
+		"Exit status: 0 fine, 1 the SLO is missed, 2 misuse or unreadable input, 3 inconclusive (events were lost,\n"
+		"nothing was recorded) or vacuous (a fault never fired).",
+};
+
+/* Whether output is the run file itself, which must not be overwritten. */
+static bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static int print_to_file(const struct request *r, const struct result *result, const char *run_file)
+{
+	FILE *out;
+	int err;
+
+	if (same_file(r->output, run_file))
+		return cli_error("--output %s is the run file itself; give another file", r->output);
+	out = fopen(r->output, "we");
+	if (!out)
+		return cli_error("--output %s can not be written: %s", r->output, strerror(errno));
+	err = r->format->print(result, out);
+	if (fclose(out) || err)
+		return cli_error("--output %s could not be written in full: %s", r->output, strerror(err == -ENOMEM ? ENOMEM : errno));
+	return CLI_FINE;
+}
+
+static int print(const struct request *r, const struct result *result, const char *run_file)
+{
+	if (r->output)
+		return print_to_file(r, result, run_file);
+	return r->format->print(result, stdout) ? cli_error("the report could not be written: %s", strerror(errno)) : CLI_FINE;
+}
+
+static int report(const struct request *r, const char *run_file)
+{
+	struct result result = {0};
+	char error[512];
+	int status;
+
+	if (r->options.from_s >= r->options.to_s)
+		return cli_error("--from %g is not before --to %g", r->options.from_s, r->options.to_s);
+	if (analyze(&result, run_file, &r->options, error, sizeof(error)))
+		return cli_error("%s", error);
+	status = print(r, &result, run_file);
+	if (!status)
+		status = verdict_status(result.verdict);
+	result_free(&result);
+	return status;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	struct request r = {.format = formats, .options = ANALYZE_EVERYTHING};
+	int n = cli_parse(&usage, argc, argv, &r);
+
+	if (n < 0)
+		return cli_parsed_status(n);
+	if (!n)
+		return cli_error("report needs a run file, like: aftershock report run.db");
+	if (n > 1)
+		return cli_error("report takes one run file (given '%s' too); to compare runs, use aftershock compare", argv[2]);
+	return report(&r, argv[1]);
+}
