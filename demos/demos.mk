@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: MIT
+# The demos: services that know nothing of aftershock, a load generator, and one folder for each question asked of them.
+
+DEMO_SERVICE := $(B)/demos/service/service
+DEMO_LOAD := $(B)/demos/load/load
+DEMO_SERVICE_OBJ := $(call obj,$(wildcard demos/service/*.c))
+DEMO_LOAD_OBJ := $(call obj,$(wildcard demos/load/*.c)) $(B)/demos/service/trace_context.o
+
+.PHONY: demos-build demo demo-retry-storm
+
+# pkg-config runs in the recipe, not when make starts: `deps` may have installed it a moment ago.
+$(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libmicrohttpd libcurl libcjson)
+$(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): | deps
+
+$(DEMO_SERVICE): $(DEMO_SERVICE_OBJ)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libmicrohttpd libcurl libcjson) -lm -lpthread
+$(DEMO_LOAD): $(DEMO_LOAD_OBJ)
+	$(call say,LINK)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libcurl) -lm
+
+demos-build: $(DEMO_SERVICE) $(DEMO_LOAD)
+
+demo: demo-retry-storm ## install what is missing, build, run the retry-storm demo and print its report (about a minute)
+
+demo-retry-storm: all ## ... the same by its name; the run files go to build/FLAVOUR/demos/retry-storm
+	$(Q)tests/lib/deps build demo
+	$(Q)demos/retry-storm/run.py --build $(B) --out $(B)/demos/retry-storm
+
+UNIT_OBJ_test_demo_retry := $(B)/demos/service/retry.o
+UNIT_OBJ_test_demo_config := $(patsubst %,$(B)/demos/service/%.o,config fields retry)
+UNIT_OBJ_test_demo_trace := $(B)/demos/service/trace_context.o
+UNIT_OBJ_test_demo_summary := $(B)/demos/load/summary.o

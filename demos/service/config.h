@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one service is: its address, its peers and how it calls them, its routes and what each does. Read from a JSON file:
+ *
+ *   { "name": "client", "listen": "127.0.0.1:0",
+ *     "strategies": { "naive": { "backoff": "immediate", "max_attempts": 3, "retry_on": [503, "error"] } },
+ *     "peers": { "backend": { "url": "http://127.0.0.1:8001", "strategy": "naive", "attempt_timeout_ms": 2000 } },
+ *     "routes": [ { "path": "/process",
+ *                   "steps": [ { "call": "backend", "path": "/work" }, { "compute_ms": 5 }, { "answer": 200 } ] } ] }
+ *
+ * The keys, their ranges and defaults are the tables in config.c. Read only once loaded, so any thread may use it.
+ */
+#ifndef DEMOS_SERVICE_CONFIG_H
+#define DEMOS_SERVICE_CONFIG_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "demos/service/retry.h"
+
+struct cJSON;
+
+struct strategy {
+	const char *name;
+	struct retry_policy retry;
+};
+
+struct peer_config {
+	const char *name;
+	const char *url;		/* "http://host:port", no path */
+	const char *strategy_name;
+	const struct strategy *strategy;	/* at first; can be switched at run time */
+	uint64_t connect_timeout_ns;
+	uint64_t attempt_timeout_ns;	/* whole attempt, connecting included */
+};
+
+enum step_kind { STEP_CALL, STEP_COMPUTE, STEP_ANSWER };
+
+struct step {
+	enum step_kind kind;
+	const char *peer_name;		/* call */
+	unsigned peer;			/* call: index in peers */
+	const char *method, *path;	/* call */
+	const char *body;		/* call, answer: NULL none */
+	const char *content_type;	/* call, answer */
+	uint64_t compute_ns;
+	unsigned status;		/* answer */
+};
+
+struct route {
+	const char *method;		/* "GET" also answers HEAD */
+	const char *path;		/* matched whole */
+	struct step *steps;		/* an answer can only be the last; without one it is 200 with a default body */
+	unsigned step_count;
+};
+
+struct config {
+	const char *name;
+	struct sockaddr_in address;	/* to listen at; port 0: the kernel chooses */
+	unsigned max_connections;
+	uint64_t drain_ns;		/* how long requests at work may go on after SIGTERM */
+	struct strategy *strategies;	/* always holds one called "none" */
+	struct peer_config *peers;
+	struct route *routes;
+	unsigned strategy_count, peer_count, route_count;
+	struct cJSON *tree;		/* owns all strings */
+};
+
+/*
+ * Reads a configuration. 0, -ENOMEM, -EINVAL, or the errno of reading the file; then why holds one sentence, without the
+ * file's name. config_free() is needed after success only.
+ */
+int config_load(const char *path, struct config *config, char *why, size_t why_size);
+void config_free(struct config *config);
+
+/* NULL when there is none of that name. */
+const struct strategy *config_strategy(const struct config *config, const char *name);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "demos/service/health.h"
+
+#include <cjson/cJSON.h>
+#include <unistd.h>
+
+static void reply_health(const struct service *service, unsigned status, const char *word, struct reply *reply)
+{
+	cJSON *tree = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(tree, "service", service->config.name);
+	cJSON_AddStringToObject(tree, "status", word);
+	cJSON_AddNumberToObject(tree, "pid", getpid());
+	reply_json(reply, status, tree);
+}
+
+void health_live(struct service *service, struct reply *reply)
+{
+	reply_health(service, 200, "ok", reply);
+}
+
+void health_ready(struct service *service, struct reply *reply)
+{
+	bool stopping = drain_is_stopping(&service->drain);
+
+	reply_health(service, stopping ? 503 : 200, stopping ? "stopping" : "ready", reply);
+}

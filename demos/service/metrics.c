@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "demos/service/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A family of metrics: what it is called, what it counts, who writes its samples. */
+struct family {
+	const char *name, *type, *help;
+	void (*write)(FILE *out, const char *name, struct service *service);
+};
+
+/* A label value as the format wants it: backslash, quote and newline escaped. */
+static void write_label(FILE *out, const char *key, const char *value)
+{
+	fprintf(out, "%s=\"", key);
+	for (; *value; value++)
+		if (*value == '\n')
+			fputs("\\n", out);
+		else
+			fprintf(out, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
+	fputc('"', out);
+}
+
+static void begin_peer(FILE *out, const char *name, const struct peer *peer)
+{
+	fprintf(out, "%s{", name);
+	write_label(out, "peer", peer->config->name);
+}
+
+static void write_requests(FILE *out, const char *name, struct service *service)
+{
+	static const struct route other = {.method = "", .path = "other"};
+
+	for (unsigned r = 0; r <= service->config.route_count; r++) {
+		const struct route *route = r < service->config.route_count ? &service->config.routes[r] : &other;
+
+		for (unsigned s = 0; s < RETRY_STATUS_MAX; s++) {
+			uint64_t n = service->routes[r].statuses[s];
+
+			if (!n)
+				continue;
+			fprintf(out, "%s{", name);
+			write_label(out, "method", route->method);
+			fputc(',', out);
+			write_label(out, "route", route->path);
+			fprintf(out, ",status=\"%u\"} %" PRIu64 "\n", s, n);
+		}
+	}
+}
+
+static void write_in_flight(FILE *out, const char *name, struct service *service)
+{
+	fprintf(out, "%s %u\n", name, drain_in_flight(&service->drain));
+}
+
+static void write_calls(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		const struct peer *peer = &service->peers[i];
+
+		begin_peer(out, name, peer);
+		fprintf(out, ",result=\"ok\"} %" PRIu64 "\n", peer->counts.calls_ok);
+		begin_peer(out, name, peer);
+		fprintf(out, ",result=\"failed\"} %" PRIu64 "\n", peer->counts.calls_failed);
+	}
+}
+
+static void write_peer_attempts(FILE *out, const char *name, const struct peer *peer)
+{
+	for (unsigned s = 0; s < RETRY_STATUS_MAX; s++)
+		if (peer->counts.statuses[s]) {
+			begin_peer(out, name, peer);
+			fprintf(out, ",status=\"%u\",error=\"\"} %" PRIu64 "\n", s, peer->counts.statuses[s]);
+		}
+	for (unsigned e = 0; e < ATTEMPT_ERRORS; e++)
+		if (peer->counts.errors[e]) {
+			begin_peer(out, name, peer);
+			fprintf(out, ",status=\"\",error=\"%s\"} %" PRIu64 "\n", attempt_error_names[e], peer->counts.errors[e]);
+		}
+}
+
+static void write_attempts(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++)
+		write_peer_attempts(out, name, &service->peers[i]);
+}
+
+static void write_retries(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		begin_peer(out, name, &service->peers[i]);
+		fprintf(out, "} %" PRIu64 "\n", service->peers[i].counts.retries);
+	}
+}
+
+static const struct family families[] = {
+	{"http_requests_total", "counter", "Requests answered, by route and status; health, metrics and admin are not counted.",
+	 write_requests},
+	{"http_requests_in_flight", "gauge", "Requests being worked on, this one included.", write_in_flight},
+	{"peer_calls_total", "counter", "Logical calls to a peer that have ended.", write_calls},
+	{"peer_attempts_total", "counter", "Attempts made for those calls, by the status or the error they ended with.", write_attempts},
+	{"retry_attempts_total", "counter", "Attempts that were not the first of their call.", write_retries},
+};
+
+void metrics_reply(struct service *service, struct reply *reply)
+{
+	FILE *out;
+
+	*reply = (struct reply){.status = 200, .content_type = METRICS_CONTENT_TYPE, .is_owned = true};
+	out = open_memstream(&reply->body, &reply->length);
+	if (!out) {
+		reply->status = 500;
+		return;
+	}
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+		const struct family *f = &families[i];
+
+		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
+		f->write(out, f->name, service);
+	}
+	fclose(out);
+}

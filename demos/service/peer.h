@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A peer and the logical calls made to it: each is one or more attempts, as the strategy in force when the call begins says.
+ * Counts everything it does, so that what others infer from outside can be held against it.
+ * Thread-safe.
+ */
+#ifndef DEMOS_SERVICE_PEER_H
+#define DEMOS_SERVICE_PEER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "demos/service/attempt.h"
+#include "demos/service/config.h"
+#include "demos/service/drain.h"
+#include "demos/service/trace_context.h"
+
+struct peer_counts {
+	_Atomic uint64_t calls_ok, calls_failed;
+	_Atomic uint64_t retries;			/* attempts that were not a call's first */
+	_Atomic uint64_t statuses[RETRY_STATUS_MAX];	/* attempts answered with this status */
+	_Atomic uint64_t errors[ATTEMPT_ERRORS];	/* attempts that ended without an answer */
+};
+
+struct peer {
+	const struct peer_config *config;
+	const struct strategy *_Atomic strategy;	/* one of config's */
+	struct attempt_pool pool;
+	struct peer_counts counts;
+};
+
+struct peer_result {
+	struct retry_outcome last;
+	enum attempt_error error;	/* of the last attempt */
+	unsigned attempts;
+};
+
+void peer_init(struct peer *peer, const struct peer_config *config);
+void peer_clear(struct peer *peer);
+
+/*
+ * Calls the peer as `step` says and waits for the end, which may take all attempts and the waits between them; a service
+ * that is stopping makes no further attempt. Returns whether the last answer was below 400; short of memory, the call fails
+ * without an attempt.
+ */
+bool peer_call(struct peer *peer, const struct step *step, const struct trace_context *trace, struct drain *drain,
+	       struct peer_result *result);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A running service: its configuration, its peers, what it has counted, who is at work. One per process, made by main()
+ * before the first request and cleared after the last; requests share it.
+ */
+#ifndef DEMOS_SERVICE_SERVICE_H
+#define DEMOS_SERVICE_SERVICE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "demos/service/config.h"
+#include "demos/service/drain.h"
+#include "demos/service/peer.h"
+
+struct route_counts {
+	_Atomic uint64_t statuses[RETRY_STATUS_MAX];	/* answers */
+};
+
+struct service {
+	struct config config;
+	struct drain drain;
+	struct peer *peers;		/* as config.peers */
+	struct route_counts *routes;	/* as config.routes, and one more for what met no route */
+};
+
+/* Takes over the configuration. 0 or -ENOMEM, and then it is still the caller's. */
+int service_init(struct service *service, const struct config *config);
+void service_clear(struct service *service);
+
+#endif

@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""The demo service and the load generator, as a user runs them: policies on the wire, counts, concurrency, an end in order."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import *
+
+SERVICE = os.path.join(BUILD, "demos", "service", "service")
+LOAD = os.path.join(BUILD, "demos", "load", "load")
+HOME = tmpdir()
+
+
+class Service:
+    """A service that listens, and what it answers."""
+
+    def __init__(self, **config):
+        path = os.path.join(HOME, config["name"] + ".json")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump({"listen": "127.0.0.1:0", **config}, f)
+        self.child = spawn([SERVICE, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.line = self.child.stdout.readline()
+        self.port = int(self.line.rsplit(":", 1)[1])
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def ask(self, path, body=None, method=None, headers=None):
+        """(status, body, headers) of one request."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url(path), data=data, method=method, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, answer.read().decode(), answer.headers
+        except urllib.error.HTTPError as answer:
+            return answer.code, answer.read().decode(), answer.headers
+
+    def status(self, *args, **kw):
+        return self.ask(*args, **kw)[0]
+
+    def metric(self, sample):
+        """The value of the sample that is written exactly so; 0 when it is not there."""
+        found = re.search("^" + re.escape(sample) + r" (\d+)$", self.ask("/metrics")[1], re.M)
+        return int(found.group(1)) if found else 0
+
+
+def answers(request):
+    """A peer of many moods, chosen by the path."""
+    mood = request.path.strip("/")
+    if mood == "asks-for-a-second":
+        return 503, {"Retry-After": "1"}, "later"
+    if mood == "closes":
+        return False
+    return int(mood) if mood.isdigit() else None
+
+
+peer = HttpPeer(answers)
+slow = HttpPeer(delay=0.4)
+gone = free_port()
+client = Service(
+    name="client",
+    strategies={
+        "naive": {"backoff": "immediate", "max_attempts": 3},
+        "fixed": {"backoff": "fixed", "base_ms": 150, "max_attempts": 3},
+        "patient": {"backoff": "fixed", "base_ms": 10000, "max_attempts": 2},
+    },
+    peers={
+        "peer": {"url": peer.url("").rstrip("/"), "strategy": "naive"},
+        "slow": {"url": slow.url("").rstrip("/"), "strategy": "naive", "attempt_timeout_ms": 100},
+        "gone": {"url": f"http://127.0.0.1:{gone}", "strategy": "naive"},
+    },
+    routes=[
+        {"path": "/fine", "steps": [{"call": "peer", "path": "/fine?x=1"},
+                                    {"answer": 201, "body": "done", "content_type": "text/plain"}]},
+        {"path": "/503", "steps": [{"call": "peer", "path": "/503"}]},
+        {"path": "/404", "steps": [{"call": "peer", "path": "/404"}]},
+        {"path": "/later", "steps": [{"call": "peer", "path": "/asks-for-a-second"}]},
+        {"path": "/closes", "steps": [{"call": "peer", "path": "/closes"}]},
+        {"path": "/post", "method": "POST", "steps": [{"call": "peer", "method": "POST", "path": "/fine", "body": "{\"n\":1}"}]},
+        {"path": "/slow", "steps": [{"call": "slow", "path": "/"}]},
+        {"path": "/gone", "steps": [{"call": "gone", "path": "/"}]},
+        {"path": "/half-second", "steps": [{"compute_ms": 500}]},
+        {"path": "/long", "steps": [{"compute_ms": 1500}]},
+    ])
+
+
+def asked(path):
+    return [r for r in peer.requests if r.path.split("?")[0] == path]
+
+
+ok(re.fullmatch(r"listening on 127\.0\.0\.1:\d+\n", client.line), "it_says_where_it_listens", client.line)
+
+# ---- routes and what a failed call becomes ----
+status, body, headers = client.ask("/fine")
+is_((status, body, headers["Content-Type"]), (201, "done", "text/plain"), "a_route_answers_as_configured")
+is_(len(asked("/fine")), 1, "a_good_answer_is_not_asked_for_again")
+is_(client.status("/503"), 502, "a_failed_call_is_502")
+is_(len(asked("/503")), 3, "naive_makes_three_attempts")
+is_((client.status("/404"), len(asked("/404"))), (502, 1), "a_status_that_is_not_retryable_is_tried_once")
+is_((client.status("/slow"), client.status("/gone")), (504, 502), "a_peer_that_is_late_is_504_and_one_that_is_gone_502")
+is_((client.status("/nix"), client.status("/fine", b"x")), (404, 405), "unknown_paths_and_methods_are_refused")
+is_(client.ask("/admin/strategy", method="PUT")[2]["Allow"], "GET, POST", "a_refused_method_names_those_allowed")
+is_(client.status("/post", b"in"), 200, "a_post_route_takes_a_body")
+is_((asked("/fine")[-1].method, asked("/fine")[-1].body), ("POST", b'{"n":1}'), "a_call_can_carry_a_body")
+head = run(["curl", "-sI", client.url("/fine")])
+ok(head.out.startswith("HTTP/1.1 201") and "Content-Length: 4" in head.out, "head_answers_a_get_route", head)
+
+# ---- trace context ----
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+peer.requests.clear()
+client.ask("/503", headers={"traceparent": f"00-{TRACE}-{SPAN}-00", "tracestate": "vendor=7"})
+parents = [r.headers.get("traceparent", "") for r in asked("/503")]
+ok(len(parents) == 3 and all(p.startswith(f"00-{TRACE}-") and p.endswith("-00") for p in parents), "all_attempts_carry_the_trace", parents)
+is_(len({*parents, f"00-{TRACE}-{SPAN}-00"}), 4, "each_attempt_is_a_span_of_its_own")
+is_({r.headers.get("tracestate") for r in asked("/503")}, {"vendor=7"}, "the_trace_state_is_passed_on")
+client.ask("/503")
+client.ask("/503")
+is_(len({r.headers["traceparent"][3:35] for r in asked("/503")}), 3, "requests_without_a_trace_begin_one_each")
+
+# ---- strategies switched while it runs ----
+is_(json.loads(client.ask("/admin/strategy")[1])["peers"]["peer"], "naive", "it_says_its_strategy")
+is_(client.status("/admin/strategy", {"strategy": "fixed", "peer": "peer"}), 200, "a_strategy_can_be_switched")
+is_(json.loads(client.ask("/admin/strategy")[1])["peers"], {"peer": "fixed", "slow": "naive", "gone": "naive"}, "for_one_peer_only")
+for wrong in ({"strategy": "nix"}, {"strategy": "fixed", "peer": "nix"}, {"strategie": "fixed"}, {}, [], b"{", b"", {"strategy": 1}):
+    is_(client.status("/admin/strategy", wrong), 400, f"refused: {wrong}")
+is_(client.status("/admin/strategy", b"1" * 70000), 413, "a_body_too_large_is_refused")
+is_(json.loads(client.ask("/admin/strategy")[1])["peers"]["peer"], "fixed", "what_was_refused_changed_nothing")
+peer.requests.clear()
+client.ask("/503")
+at = [r.at for r in asked("/503")]
+ok(len(at) == 3 and all(0.149 <= b - a <= 0.6 for a, b in zip(at, at[1:])), "fixed_waits_150_ms_between_attempts", at)
+client.ask("/later")
+at = [r.at for r in asked("/asks-for-a-second")]
+ok(len(at) == 3 and all(0.999 <= b - a <= 1.6 for a, b in zip(at, at[1:])), "retry_after_is_honoured", at)
+client.ask("/admin/strategy", {"strategy": "none"})
+peer.requests.clear()
+is_((client.status("/503"), len(asked("/503"))), (502, 1), "there_is_always_a_strategy_without_retries")
+client.ask("/admin/strategy", {"strategy": "naive"})
+client.ask("/fine")
+client.ask("/closes")
+is_(len(asked("/closes")), 3, "a_kept_connection_that_breaks_is_an_error_and_retried_by_the_policy_alone")
+
+# ---- counts ----
+client.ask("/admin/strategy", {"strategy": "naive"})
+failed = client.metric('peer_attempts_total{peer="peer",status="503",error=""}')
+retries = client.metric('retry_attempts_total{peer="peer"}')
+calls = client.metric('peer_calls_total{peer="peer",result="failed"}')
+peer.requests.clear()
+began = time.monotonic()
+load = json.loads(run([LOAD, "-n", "50", "-c", "10", "--json", client.url("/503")]).out)
+is_((load["requests"], load["ok"], load["statuses"]), (50, 0, {"502": 50}), "load_counts_what_it_was_answered")
+is_(len({r.headers["traceparent"][3:35] for r in asked("/503")}), 50, "each_request_of_load_is_a_trace_of_its_own")
+is_(len(asked("/503")), 150, "the_peer_was_asked_three_times_for_each")
+is_(client.metric('peer_attempts_total{peer="peer",status="503",error=""}') - failed, 150, "the_service_counted_those_attempts")
+is_(client.metric('retry_attempts_total{peer="peer"}') - retries, 100, "and_the_retries_among_them")
+is_(client.metric('peer_calls_total{peer="peer",result="failed"}') - calls, 50, "and_the_calls")
+is_(client.metric('peer_attempts_total{peer="slow",status="",error="timeout"}'), 3, "timeouts_are_counted_apart")
+is_(client.metric('peer_attempts_total{peer="gone",status="",error="connect"}'), 3, "and_so_are_refused_connections")
+is_(client.metric('http_requests_total{method="GET",route="/fine",status="201"}'), 3, "requests_are_counted_by_route_and_status")
+is_(client.metric('http_requests_total{method="GET",route="/health",status="200"}'), 0, "health_and_metrics_are_not")
+
+# ---- ten at once ----
+load = json.loads(run([LOAD, "-n", "10", "-c", "10", "--json", client.url("/half-second")]).out)
+within(load["elapsed_ms"], 500, 1500, "ten_requests_of_half_a_second_run_at_once", load)
+ok(load["latency_ms"]["p50"] >= 500 and load["ok"] == 10, "and_each_takes_its_time", load)
+
+# ---- an end in order ----
+health = json.loads(client.ask("/health")[1])
+is_((health["status"], health["pid"]), ("ok", client.child.pid), "it_is_healthy_and_says_who_it_is")
+is_((client.status("/health/live"), client.status("/health/ready")), (200, 200), "it_is_live_and_ready")
+client.ask("/admin/strategy", {"strategy": "patient", "peer": "peer"})
+peer.requests.clear()
+ends = {}
+
+
+def ask_to_the_end(path):
+    ends[path] = client.status(path)
+
+
+kept = socket.create_connection(("127.0.0.1", client.port))
+askers = [threading.Thread(target=ask_to_the_end, args=(path,)) for path in ("/long", "/503")]
+for asker in askers:
+    asker.start()
+ok(wait_for(lambda: len(asked("/503")) == 1 and client.metric("http_requests_in_flight") == 3), "two_requests_are_at_work")
+began = time.monotonic()
+client.child.send_signal(signal.SIGTERM)
+ok(wait_for(lambda: not listening(client.port)) and askers[0].is_alive(), "it_takes_no_more_connections_while_it_finishes_the_last")
+for asker in askers:
+    asker.join()
+status = client.child.wait(15)
+is_(ends, {"/long": 200, "/503": 502}, "requests_at_work_are_answered")
+is_(len(asked("/503")), 1, "a_wait_of_10_s_is_cut_short_and_no_attempt_follows")
+is_(status, 0, "it_ends_with_status_0")
+within(time.monotonic() - began, 0, 5, "and_soon")
+is_(client.child.stderr.read(), "", "and_had_nothing_to_complain_about")
+
+# ---- a request that outlasts the patience of the shutdown ----
+stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
+asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))
+asker.start()
+ok(wait_for(lambda: stuck.metric("http_requests_in_flight") == 2), "a_long_request_is_at_work")
+is_(stop(stuck.child), 1, "a_request_that_is_cut_off_is_status_1")
+is_(stuck.child.stderr.read(), "service: stopped with 1 requests unfinished\n", "and_said")
+asker.join()
+
+# ---- refusals ----
+broken = os.path.join(HOME, "broken.json")
+with open(broken, "w", encoding="utf-8") as f:
+    f.write('{"name": "x", "listen": "127.0.0.1:0", "routes": [], "breaker": {}}')
+with socket.create_server(("127.0.0.1", 0)) as taken:
+    busy = os.path.join(HOME, "busy.json")
+    with open(busy, "w", encoding="utf-8") as f:
+        json.dump({"name": "x", "listen": f"127.0.0.1:{taken.getsockname()[1]}", "routes": []}, f)
+    for argv, words in (
+            ([SERVICE], "one argument"), ([SERVICE, "/nonexistent"], "No such file"), ([SERVICE, busy], "in use"),
+            ([SERVICE, broken], "unknown key \"breaker\""), ([LOAD], "one URL"), ([LOAD, "-n", "0", "http://h/"], "-n needs"),
+            ([LOAD, "-c", "x", "http://h/"], "-c needs"), ([LOAD, "-t", "-1", "http://h/"], "-t needs")):
+        got = run(argv)
+        ok(got.rc == 2 and not got.out and got.err.count("\n") == 1 and words in got.err, f"one sentence and status 2: {words}", got)
+for program in (SERVICE, LOAD):
+    got = run([program, "--help"])
+    ok(got.rc == 0 and "example:" in got.out and not got.err, f"{os.path.basename(program)}_explains_itself", got)
+dead = json.loads(run([LOAD, "-n", "3", "-c", "5", "--json", f"http://127.0.0.1:{gone}/"]).out)
+is_((dead["requests"], dead["errors"], dead["statuses"]), (3, 3, {}), "load_counts_what_was_not_answered")
+done()

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The demo service's configuration: what is accepted and what it means, what is refused and with which sentence. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "demos/service/config.h"
+#include "tests/lib/tap.h"
+
+#define MS 1000000ull
+
+static int load(const char *text, struct config *config, char *why, size_t size)
+{
+	char path[] = "/tmp/aftershock-test-XXXXXX";
+	int fd = mkstemp(path), err;
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		exit(1);
+	close(fd);
+	err = config_load(path, config, why, size);
+	unlink(path);
+	return err;
+}
+
+#define HEAD "{\"name\":\"a\",\"listen\":\"127.0.0.1:0\","
+#define ROUTES "\"routes\":[]}"
+#define STRATEGY(text) HEAD "\"strategies\":{\"s\":" text "}," ROUTES
+#define PEER(text) HEAD "\"peers\":{\"b\":" text "}," ROUTES
+#define ROUTE(text) HEAD "\"peers\":{\"b\":{\"url\":\"http://h:1\"}},\"routes\":[" text "]}"
+
+static const struct {
+	const char *text, *why;	/* why: the beginning of the sentence */
+} refused[] = {
+	{"", "not JSON at line 1, column 1"},
+	{"{\"name\":\n  nonsense}", "not JSON at line 2, column 3"},
+	{HEAD ROUTES " x", "not JSON at line 1, column 49"},
+	{"[]", "the whole must be an object, not []"},
+	{"{\"name\":\"a\",\"listen\":\"127.0.0.1:0\"}", "routes must be given"},
+	{HEAD "\"retires\":1," ROUTES, "unknown key \"retires\"; known are name, listen,"},
+	{HEAD "\"name\":\"b\"," ROUTES, "name must be given once"},
+	{"{\"name\":3,\"listen\":\"127.0.0.1:0\"," ROUTES, "name must be a string that is not empty, not 3"},
+	{"{\"name\":\"a\",\"listen\":\"127.0.0.1\"," ROUTES, "listen must be an IPv4 address and a port"},
+	{"{\"name\":\"a\",\"listen\":\"127.0.0.1:65536\"," ROUTES, "listen must be an IPv4 address and a port"},
+	{"{\"name\":\"a\",\"listen\":\"127.0.0.1:80x\"," ROUTES, "listen must be an IPv4 address and a port"},
+	{"{\"name\":\"a\",\"listen\":\"localhost:80\"," ROUTES, "listen must be an IPv4 address and a port"},
+	{HEAD "\"max_connections\":1.5," ROUTES, "max_connections must be a whole number from 1 to 100000, not 1.5"},
+	{HEAD "\"drain_ms\":-1," ROUTES, "drain_ms must be a number of milliseconds from 0 to 3600000, not -1"},
+	{STRATEGY("{}"), "strategies.s.backoff must be given"},
+	{STRATEGY("{\"backoff\":\"linear\"}"), "strategies.s.backoff must be one of none, immediate, fixed, exponential, not \"linear\""},
+	{STRATEGY("{\"backoff\":\"fixed\"}"), "strategies.s must be given base_ms above 0, for it has a backoff of fixed"},
+	{STRATEGY("{\"backoff\":\"immediate\",\"base_ms\":5}"), "strategies.s must be without base_ms and jitter"},
+	{STRATEGY("{\"backoff\":\"immediate\",\"jitter\":\"full\"}"), "strategies.s must be without base_ms and jitter"},
+	{STRATEGY("{\"backoff\":\"fixed\",\"base_ms\":5,\"jitter\":\"additive\"}"), "strategies.s must be given jitter_ms above 0"},
+	{STRATEGY("{\"backoff\":\"fixed\",\"base_ms\":5,\"jitter_ms\":5}"), "strategies.s must be given jitter_ms above 0"},
+	{STRATEGY("{\"backoff\":\"fixed\",\"base_ms\":5,\"jitter\":\"proportional\"}"), "strategies.s must be given jitter_share above 0"},
+	{STRATEGY("{\"backoff\":\"fixed\",\"base_ms\":5,\"cap_ms\":4}"), "strategies.s must be given a cap_ms of at least base_ms"},
+	{STRATEGY("{\"backoff\":\"none\",\"max_attempts\":0}"), "strategies.s.max_attempts must be a whole number from 1 to 100, not 0"},
+	{STRATEGY("{\"backoff\":\"none\",\"retry_on\":[200]}"), "strategies.s.retry_on must be made of statuses from 400 to 599"},
+	{STRATEGY("{\"backoff\":\"none\",\"retry_on\":[\"reset\"]}"), "strategies.s.retry_on must be made of statuses"},
+	{STRATEGY("{\"backoff\":\"none\"},\"s\":{\"backoff\":\"none\"}"), "strategies.s must be given once"},
+	{PEER("{}"), "peers.b.url must be given"},
+	{PEER("{\"url\":\"https://h:1\"}"), "peers.b.url must be http://HOST:PORT without a path"},
+	{PEER("{\"url\":\"http://h:1/x\"}"), "peers.b.url must be http://HOST:PORT without a path"},
+	{PEER("{\"url\":\"http://h:1\",\"strategy\":\"nix\"}"), "peers.b.strategy must be one of strategies, not \"nix\""},
+	{PEER("{\"url\":\"http://h:1\",\"attempt_timeout_ms\":0}"), "peers.b.attempt_timeout_ms must be a number of milliseconds from 1"},
+	{ROUTE("{}"), "routes[0].path must be given"},
+	{ROUTE("{\"path\":\"x\"}"), "routes[0].path must be a path that begins with /"},
+	{ROUTE("{\"path\":\"/\",\"method\":\"get\"}"), "routes[0].method must be an HTTP method in capitals, not \"get\""},
+	{ROUTE("{\"path\":\"/\"},{\"path\":\"/\"}"), "routes[1] must be another method and path than routes[0]"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{}]}"), "routes[0].steps[0] must be an object with call, compute_ms or answer"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[7]}"), "routes[0].steps[0] must be an object with call, compute_ms or answer, not 7"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200,\"fail\":1}]}"), "unknown key \"fail\" in routes[0].steps[0]"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":99}]}"), "routes[0].steps[0].answer must be a whole number from 200 to 599"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200},{\"compute_ms\":1}]}"), "routes[0].steps[0] must be the last step"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"c\",\"path\":\"/\"}]}"), "the call of a step must be one of peers, not \"c\""},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"b\"}]}"), "routes[0].steps[0].path must be given"},
+};
+
+static void check_refused(void)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
+		struct config config;
+		char why[512] = "";
+		int err = load(refused[i].text, &config, why, sizeof(why));
+
+		if (!ok(err == -EINVAL && !strncmp(why, refused[i].why, strlen(refused[i].why)), "refused: %s", refused[i].why))
+			printf("# %d: %s\n", err, why);
+		if (!err)
+			config_free(&config);
+	}
+}
+
+static void check_files(void)
+{
+	struct config config;
+	char why[512] = "";
+
+	is_int(config_load("/nonexistent/file", &config, why, sizeof(why)), -ENOENT, "a_missing_file_is_refused");
+	is_str(why, "cannot be read: No such file or directory", "and_named_so");
+	is_int(config_load("/", &config, why, sizeof(why)), -EISDIR, "a_directory_is_refused");
+}
+
+static const char full[] =
+	HEAD "\"drain_ms\":250,"
+	"\"strategies\":{\"naive\":{\"backoff\":\"immediate\",\"retry_on\":[503,\"timeout\"]},"
+	"\"wait\":{\"backoff\":\"exponential\",\"base_ms\":0.5,\"multiplier\":1.5,\"cap_ms\":4000,"
+	"\"jitter\":\"proportional\",\"jitter_share\":0.3,\"honour_retry_after\":false}},"
+	"\"peers\":{\"b\":{\"url\":\"http://127.0.0.1:81\",\"strategy\":\"wait\",\"attempt_timeout_ms\":500},"
+	"\"c\":{\"url\":\"http://h:1\"}},"
+	"\"routes\":[{\"path\":\"/p\",\"method\":\"POST\","
+	"\"steps\":[{\"compute_ms\":5},{\"call\":\"c\",\"path\":\"/w?x=1\"},{\"answer\":201,\"body\":\"\"}]}]}";
+
+static void check_strategies(const struct config *c)
+{
+	const struct strategy *naive = config_strategy(c, "naive"), *wait = config_strategy(c, "wait");
+
+	ok(naive && naive->retry.backoff == RETRY_IMMEDIATE && naive->retry.max_attempts == 3, "naive_has_three_immediate_attempts");
+	ok(naive->retry.on_timeout && !naive->retry.on_error, "retry_on_replaces_the_default");
+	ok(wait && wait->retry.base_ns == MS / 2 && wait->retry.cap_ns == 4000 * MS && wait->retry.spread == 0.3, "times_are_milliseconds");
+	ok(wait->retry.on_error && !wait->retry.honour_retry_after, "what_is_not_given_keeps_its_default");
+	ok(config_strategy(c, "none") && config_strategy(c, "none")->retry.backoff == RETRY_NONE, "there_is_always_a_single_attempt");
+	ok(!config_strategy(c, "nix"), "an_unknown_strategy_is_none");
+}
+
+static void check_accepted(void)
+{
+	struct config c;
+	char why[512] = "";
+	int err = load(full, &c, why, sizeof(why));
+
+	if (!ok(!err, "a_full_configuration_is_accepted")) {
+		printf("# %s\n", why);
+		return;
+	}
+	check_strategies(&c);
+	ok(c.drain_ns == 250 * MS, "the_drain_is_read");
+	ok(c.address.sin_port == 0 && c.address.sin_addr.s_addr == htonl(INADDR_LOOPBACK), "the_address_is_read");
+	ok(c.peers[0].strategy == config_strategy(&c, "wait"), "a_peer_has_its_strategy");
+	is_int(c.peers[0].attempt_timeout_ns, 500 * MS, "and_its_timeout");
+	ok(c.peers[1].strategy == config_strategy(&c, "none"), "a_peer_without_one_is_tried_once");
+	ok(c.routes[0].steps[1].kind == STEP_CALL && c.routes[0].steps[1].peer == 1, "a_call_finds_its_peer");
+	is_int(c.routes[0].step_count, 3, "a_route_has_its_steps");
+	is_int(c.routes[0].steps[2].status, 201, "an_answer_has_its_status");
+	is_str(c.routes[0].steps[2].body, "", "an_answer_may_be_empty");
+	config_free(&c);
+}
+
+int main(void)
+{
+	check_refused();
+	check_files();
+	check_accepted();
+	return tap_done();
+}
