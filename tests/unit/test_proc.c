@@ -60,7 +60,7 @@ static void test_names(void)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct proc p;
-		int end;
+		int end = -1;
 		pid_t pid = start(rows[i].file, rows[i].argv, rows[i].env, &end);
 
 		is_int(proc_read((uint32_t)pid, &p), 0, "%s: is read", rows[i].what);

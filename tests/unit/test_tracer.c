@@ -97,7 +97,7 @@ static long long trace(const char *path, const struct tracer_options *o, int rou
 	struct tracer *t = NULL;
 	char error[512];
 	long long lost = -1;
-	int gate, status = 1;
+	int gate = -1, status = 1;
 	pid_t pid = start(rounds, &gate);
 
 	if (recorder_open(&r, &run, error, sizeof(error)) || tracer_open(&t, o, r, run.started_ns, error, sizeof(error)) ||

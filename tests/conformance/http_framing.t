@@ -1,0 +1,148 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Synthetic answers on real HTTP/1.1 streams, from either side: whatever the client does with its bytes, the requests that
+are hit are answered and never delivered, and all others pass whole and in order on the same connection."""
+import json
+import os
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import *
+from peers import echo
+
+CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
+FAULT = "status=503 body=no path=/hit*"
+BIG = "x" * 200_000
+LONG = "X-Long: " + "y" * 7000 + "\r\n"
+
+
+def request(method, path, body=None, headers="", version="1.1"):
+    length = f"Content-Length: {len(body)}\r\n" if body is not None else ""
+    return f"{method} {path} HTTP/{version}\r\nHost: h\r\n{headers}{length}\r\n{body or ''}"
+
+
+def chunked(path, *chunks, extension="", trailer=""):
+    body = "".join(f"{len(c):x}{extension}\r\n{c}\r\n" for c in chunks)
+    return f"POST {path} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{body}0\r\n{trailer}\r\n"
+
+
+def get(path, **kw):
+    return request("GET", path, **kw)
+
+
+READ = ["read", "GET"]
+# name, steps, statuses, what the server may see
+CASES = (
+    ("keep_alive", [["send", get("/a")], READ, ["send", get("/hit")], READ, ["send", get("/b")], READ],
+     [200, 503, 200], ["GET /a 0", "GET /b 0"]),
+    ("hits_in_a_row", [["send", get("/hit1")], READ, ["send", get("/hit2")], READ, ["send", get("/b")], READ],
+     [503, 503, 200], ["GET /b 0"]),
+    ("sized_body", [["send", request("POST", "/hit", "12345")], READ, ["send", request("POST", "/b", "123")], READ],
+     [503, 200], ["POST /b 3"]),
+    ("big_body_in_one_send", [["send", request("POST", "/hit", BIG)], READ, ["send", request("PUT", "/b", BIG)], READ],
+     [503, 200], ["PUT /b 200000"]),
+    ("big_body_in_pieces", [["pieces", request("POST", "/hit", BIG), 1000], READ, ["pieces", request("POST", "/b", BIG), 1000], READ],
+     [503, 200], ["POST /b 200000"]),
+    ("body_after_its_head", [["send", request("POST", "/hit", "123")[:-3]], ["send", "123"], READ,
+                             ["send", request("POST", "/b", "123")[:-3]], ["send", "123"], READ], [503, 200], ["POST /b 3"]),
+    ("chunked", [["send", chunked("/hit", "abc", "defg")], READ, ["send", chunked("/b", "abc", "defg")], READ],
+     [503, 200], ["POST /b 7"]),
+    ("chunked_with_extension_and_trailer", [["send", chunked("/hit", "abc", extension=";a=b", trailer="T: 1\r\n")], READ,
+                                            ["send", chunked("/b", "abc", extension=";a=b", trailer="T: 1\r\n")], READ],
+     [503, 200], ["POST /b 3"]),
+    ("chunked_byte_by_byte", [["bytes", chunked("/hit", "abc")], READ, ["bytes", chunked("/b", "abc")], READ], [503, 200], ["POST /b 3"]),
+    ("byte_by_byte", [["bytes", get("/hit")], READ, ["bytes", get("/b")], READ], [503, 200], ["GET /b 0"]),
+    ("pipelined", [["send", get("/a") + get("/hit1") + get("/b") + get("/hit2") + get("/c")], READ, READ, READ, READ, READ],
+     [200, 503, 200, 503, 200], ["GET /a 0", "GET /b 0", "GET /c 0"]),
+    ("pipelined_hits_first", [["send", get("/hit1") + get("/hit2") + get("/b")], READ, READ, READ], [503, 503, 200], ["GET /b 0"]),
+    ("pipelined_bodies", [["send", request("POST", "/hit", "12") + chunked("/a", "xyz") + chunked("/hit", "x") + request("POST", "/b", "1")],
+                          READ, READ, READ, READ], [503, 200, 503, 200], ["POST /a 3", "POST /b 1"]),
+    ("pipelined_in_odd_pieces", [["pieces", get("/a") + get("/hit1") + get("/b") + get("/hit2"), 17], READ, READ, READ, READ],
+     [200, 503, 200, 503], ["GET /a 0", "GET /b 0"]),
+    ("head", [["send", request("HEAD", "/hit")], ["read", "HEAD"], ["send", request("HEAD", "/a")], ["read", "HEAD"], ["send", get("/b")], READ],
+     [503, 200, 200], ["HEAD /a 0", "GET /b 0"]),
+    ("long_head", [["send", get("/hit", headers=LONG)], READ, ["send", get("/b", headers=LONG)], READ], [503, 200], ["GET /b 0"]),
+    ("query", [["send", get("/hit?a=/b")], READ, ["send", get("/b?a=/hit")], READ], [503, 200], ["GET /b?a=/hit 0"]),
+    ("empty_lines_before_a_request", [["send", "\r\n" + get("/hit")], READ, ["send", get("/b")], READ], [503, 200], ["GET /b 0"]),
+    ("lower_case_headers", [["send", request("POST", "/hit", "12").replace("Content-Length", "content-length")], READ,
+                            ["send", request("POST", "/b", "12").replace("Content-Length", "content-length")], READ], [503, 200], ["POST /b 2"]),
+    ("connection_close", [["send", get("/hit", headers="Connection: close\r\n")], READ, ["rest"]], [503, ""], []),
+    ("http_1_0", [["send", get("/hit", version="1.0")], READ, ["rest"]], [503, ""], []),
+)
+
+
+def check(name, answers, want, evidence):
+    is_([a[0] if isinstance(a, list) else a for a in answers], want, f"{name}: the_answers_are_{want}", evidence)
+    for status, headers, body in [a for a in answers if isinstance(a, list) and a[0] == 503][:1]:
+        is_((headers.get("content-length"), body), ("2", "" if name.endswith(": head") else "no"), f"{name}: the_synthetic_answer_has_its_body")
+        ok("date" in headers, f"{name}: the_synthetic_answer_has_a_date", headers)
+
+
+def talk_to(side, name, steps, want, seen):
+    peer = HttpPeer(lambda r: None)
+    r = shock(f"to=127.0.0.1:{peer.port} {FAULT}", PYTHON, os.path.join(CLIENTS, "raw.py"), peer.port, input=json.dumps(steps))
+    answers = json.loads(r.out or "[]")
+    check(f"{side}: {name}", answers, want, r)
+    is_([f"{q.method} {q.path} {len(q.body)}" for q in peer.requests], seen, f"{side}: {name}: the_peer_sees_only_what_passes")
+    ok(len({q.conn for q in peer.requests}) <= 1, f"{side}: {name}: on_one_connection")
+    kinds = r.rows("SELECT status FROM exchange WHERE role = 'client' ORDER BY started_ns, id")
+    is_(sorted(k["status"] for k in kinds), sorted(s for s in want if s), f"{side}: {name}: the_run_file_has_every_exchange", r)
+
+
+class Served:
+    """serve.py under the library with a fault at its port."""
+
+    def __init__(self, mode, fault=FAULT):
+        self.directory = tmpdir()
+        self.log, self.run = os.path.join(self.directory, "log"), Run(os.path.join(self.directory, "at.db"))
+        argv = shock_argv(f"at=* {fault}", self.run.db, (PYTHON, os.path.join(CLIENTS, "serve.py"), mode, self.log))
+        self.process = spawn(argv, stdout=-1, bufsize=0)
+        self.port = int(line_of(self.process) or 1)
+
+    def seen(self):
+        if not os.path.exists(self.log):
+            return []
+        with open(self.log) as f:
+            lines = f.read().splitlines()
+        os.remove(self.log)
+        return lines
+
+
+for name, steps, want, seen in CASES:
+    talk_to("to", name, steps, want, seen)
+
+for mode in ("threads", "asyncio", "fork", "prefork"):
+    served = Served(mode)
+    total = []
+    for name, steps, want, seen in CASES:
+        r = run([PYTHON, os.path.join(CLIENTS, "raw.py"), served.port], input=json.dumps(steps))
+        check(f"at {mode}: {name}", json.loads(r.out or "[]"), want, r)
+        is_(served.seen(), seen, f"at {mode}: {name}: the_server_sees_only_what_passes")
+        total += [s for s in want if s]
+    stop(served.process)
+    for status in (200, 503):
+        is_(served.run.one("SELECT count(*) FROM exchange WHERE role = 'server' AND status = ?", status), total.count(status),
+            f"at {mode}: the_run_file_has_every_{status}")
+
+# Expect: 100-continue, with curl, which waits for the 100
+peer = HttpPeer()
+for path, status in (("/hit", "503"), ("/b", "200")):
+    r = shock(f"to=127.0.0.1:{peer.port} {FAULT}", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--expect100-timeout", "5",
+              "-H", "Expect: 100-continue", "-d", "12345", peer.url(path))
+    is_(r.out, status, f"to: a_client_that_expects_100_gets_{status}", r)
+    ok(r.seconds < 2, f"to: and_does_not_wait_for_ever_for_{status}", r)
+is_([(q.path, q.body) for q in peer.requests], [("/b", b"12345")], "to: only_the_request_that_passes_arrives")
+served = Served("threads")
+for path, status in (("/hit", "503"), ("/b", "200")):
+    r = run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--expect100-timeout", "5", "-H", "Expect: 100-continue", "-d", "12345",
+             f"http://127.0.0.1:{served.port}{path}"])
+    is_(r.out, status, f"at: a_client_that_expects_100_gets_{status}", r)
+    ok(r.seconds < 2, f"at: and_does_not_wait_for_ever_for_{status}", r)
+stop(served.process)
+
+# what is no HTTP passes untouched, and so does what stops being HTTP
+plain = Peer(echo)
+r = shock(f"to=127.0.0.1:{plain.port} {FAULT}", PYTHON, "-c",
+          "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5); data = bytes(range(256)) * 4000; s.sendall(data)\n"
+          "got = b''\nwhile len(got) < len(data): got += s.recv(65536)\nprint(got == data)", plain.port)
+is_(r.out, "True\n", "a_megabyte_of_another_protocol_passes_untouched", r)
+done()

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""Servers for the programs under test to talk to: scripted ones in threads, and private instances of real ones.
+
+Every server listens on a loopback port that the kernel chose and is gone when the test ends.
+"""
+import http
+import os
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+from scratch import free_port, listening, spawn, stop, tmpdir, wait_for
+
+PAGE = "this is the real page\n"  # what Nginx serves at /
+
+
+def reset(conn):
+    """Closes a connection with a real RST."""
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    conn.close()
+
+
+class Peer:
+    """A TCP server: serve(conn, n) is called in a thread for the n-th connection (0, 1, ...); it is closed afterwards."""
+
+    def __init__(self, serve, host="127.0.0.1", backlog=128):
+        self.serve, self.connections = serve, 0
+        self.socket = socket.create_server((host, 0), backlog=backlog, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.host, self.port = host, self.socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                conn, _ = self.socket.accept()
+            except OSError:
+                return
+            n, self.connections = self.connections, self.connections + 1
+            threading.Thread(target=self._serve, args=(conn, n), daemon=True).start()
+
+    def _serve(self, conn, n):
+        try:
+            self.serve(conn, n)
+        except OSError:
+            pass
+        finally:
+            conn.close()
+
+    def url(self, path="/"):
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}{path}"
+
+    def close(self):
+        self.socket.close()
+
+
+def echo(conn, n):
+    while data := conn.recv(65536):
+        conn.sendall(data)
+
+
+class Request:
+    """One request as an HttpPeer read it: method, path, headers (lower case), body, conn (0, 1, ...), at (monotonic seconds)."""
+
+    def __init__(self, method, path, headers, body, conn, at):
+        self.method, self.path, self.headers, self.body, self.conn, self.at = method, path, headers, body, conn, at
+
+
+class HttpPeer(Peer):
+    """An HTTP/1.1 server that remembers its requests and answers what answer(request) says: None (200 and the page),
+    an int (that status), text or bytes (200 and that body), (status, headers, body), or False (close without an answer).
+    delay: seconds before each answer."""
+
+    def __init__(self, answer=None, delay=0.0, host="127.0.0.1"):
+        self.answer, self.delay, self.requests = answer, delay, []
+        super().__init__(self._http, host)
+
+    def _http(self, conn, n):
+        conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream = conn.makefile("rb")
+        while request := self._read(stream, conn, n):
+            self.requests.append(request)
+            time.sleep(self.delay)
+            answer = self.answer(request) if self.answer else None
+            if answer is False or not self._write(conn, request, answer):
+                return
+
+    def _read(self, stream, conn, n):
+        line = stream.readline()
+        if line == b"\r\n":
+            line = stream.readline()
+        if not line.strip():
+            return None
+        method, path, version = line.decode("latin-1").split()
+        headers = {"connection": "close"} if version == "HTTP/1.0" else {}
+        while (line := stream.readline().decode("latin-1").strip()):
+            key, _, value = line.partition(":")
+            headers[key.strip().lower()] = value.strip()
+        if headers.get("expect", "").lower() == "100-continue":
+            conn.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return Request(method, path, headers, self._body(stream, headers), n, time.monotonic())
+
+    @staticmethod
+    def _body(stream, headers):
+        if headers.get("transfer-encoding", "").lower() != "chunked":
+            return stream.read(int(headers.get("content-length", 0)))
+        body = b""
+        while size := int(stream.readline().split(b";")[0], 16):
+            body += stream.read(size)
+            stream.readline()
+        while stream.readline().strip():
+            pass
+        return body
+
+    @staticmethod
+    def _write(conn, request, answer):
+        status, headers, body = answer if isinstance(answer, tuple) else (200, {}, answer)
+        if isinstance(body, int):
+            status, body = body, ""
+        body = PAGE.encode() if body is None else body.encode() if isinstance(body, str) else body
+        head = f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}\r\nContent-Length: {len(body)}\r\n"
+        head += "".join(f"{k}: {v}\r\n" for k, v in headers.items())
+        conn.sendall(head.encode() + b"\r\n" + (b"" if request.method == "HEAD" else body))
+        return request.headers.get("connection", "").lower() != "close"
+
+
+class Nginx:
+    """A private nginx. server: directives of its server block (default: serve PAGE). under: a command line to run it
+    under, or a function of its port that gives one.
+    Its access log has one line a request: method, path, status, connection serial, requests on it so far."""
+
+    LOG = "'$request_method $request_uri $status $connection $connection_requests'"
+
+    def __init__(self, server="", http="", under=(), workers=1, env=None, port=None):
+        self.directory = tmpdir()
+        os.makedirs(os.path.join(self.directory, "html"))
+        with open(os.path.join(self.directory, "html", "index.html"), "w") as f:
+            f.write(PAGE)
+        for _ in range(5):  # another process may take the port before nginx does
+            self.port = port or free_port()
+            self._write_config(server, http, workers)
+            before = under(self.port) if callable(under) else under
+            self.process = spawn([*before, "nginx", "-p", self.directory, "-c", "nginx.conf", "-e", "error.log"], env,
+                                 stderr=subprocess.PIPE)
+            if wait_for(lambda: listening(self.port) or self.process.poll() is not None) and self.process.poll() is None:
+                return
+            self.stop()
+        raise RuntimeError(f"nginx does not start: {self.errors()}{self.err}")
+
+    def _write_config(self, server, http, workers):
+        user = "user root;" if os.getuid() == 0 else ""
+        temporary = "".join(f"{kind}_temp_path {kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+        with open(os.path.join(self.directory, "nginx.conf"), "w") as f:
+            f.write(f"{user} daemon off; worker_processes {workers}; pid nginx.pid; error_log error.log info;\n"
+                    f"events {{ worker_connections 512; }}\nhttp {{ {temporary} log_format test {self.LOG};\n"
+                    f"access_log access.log test; default_type text/plain; keepalive_requests 1000000;\n{http}\n"
+                    f"server {{ listen 127.0.0.1:{self.port}; root html;\n{server}\n}} }}\n")
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def _read(self, name):
+        try:
+            with open(os.path.join(self.directory, name), errors="replace") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
+
+    def access(self):
+        """The lines of the access log so far. After stop() all of them."""
+        return self._read("access.log").splitlines()
+
+    def errors(self):
+        return self._read("error.log")
+
+    def stop(self, sig=signal.SIGQUIT):
+        """Ends it (SIGQUIT: after the requests in flight) and returns its exit status; what it said is in .err."""
+        status = stop(self.process, sig)
+        self.err = self.process.stderr.read().decode(errors="replace")
+        return status
+
+
+class Redis:
+    """A private redis-server that keeps nothing on disk."""
+
+    def __init__(self, under=(), options=()):
+        for _ in range(5):
+            self.port = free_port()
+            self.process = spawn([*under, "redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "",
+                                  "--appendonly", "no", "--dir", tmpdir(), "--logfile", "redis.log", *options])
+            if wait_for(lambda: listening(self.port) or self.process.poll() is not None) and self.process.poll() is None:
+                return
+            stop(self.process)
+        raise RuntimeError("redis-server does not start")
+
+    def stop(self):
+        return stop(self.process)
