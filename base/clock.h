@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one clock of the project: CLOCK_MONOTONIC in nanoseconds, the clock that
- * bpf_ktime_get_ns() reads in the kernel. A raw read, so that a preload library
- * that fakes time (libfaketime) does not bend it.
+ * bpf_ktime_get_ns() reads in the kernel. Read through libc (the vDSO, no system call): a preload library that
+ * fakes time for the program (libfaketime) fakes it here too.
  * Thread-safe and async-signal-safe; leaves errno alone.
  */
 #ifndef AFTERSHOCK_BASE_CLOCK_H

@@ -79,12 +79,11 @@ static uint64_t arrival(int fd, const struct exchange *x, uint64_t now_ns)
 }
 
 /* What was armed has arrived: from here on its delay counts. */
-static void arrived(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
+static void arrived(struct exchange *x, int fd, uint64_t now_ns)
 {
 	x->arrived_ns = arrival(fd, x, now_ns);
 	x->gate = GATE_HELD;
 	x->until_ns = x->verdict.actions & PAGE_HANG ? FOREVER : x->arrived_ns + x->verdict.delay_ns;
-	(void)c;
 }
 
 /* The hold is over: the reset or error that was to follow happens, or the kernel's truth shows. */
@@ -319,7 +318,7 @@ bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 		visible = pump(c, fd, now_ns);
 	} else {
 		if (x && x->gate == GATE_ARMED)
-			arrived(c, x, fd, now_ns);
+			arrived(x, fd, now_ns);
 		if (x && due(x, now_ns))
 			release(c, x, fd, now_ns);
 		x = subject(c);
