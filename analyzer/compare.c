@@ -411,6 +411,11 @@ static int judge(struct compare *c)
 		return -ENOMEM;
 	if (any_gate(c, GATE_INCONCLUSIVE))
 		raise(c, VERDICT_INCONCLUSIVE);
+	if (c->row_count)
+		return 0;
+	raise(c, VERDICT_VACUOUS);
+	if (REASON(c, "nothing to compare: no edge, service or fault has the same name in both"))
+		return -ENOMEM;
 	return 0;
 }
 

@@ -54,6 +54,12 @@ for gate, rc, outcome in (("amplification<=1.10x", 1, "regress"), ("amplificatio
     got = [m["gate"] for m in value["metrics"] if m["gate"]]
     is_([result.rc, got], [rc, [outcome]], f"{gate}: {outcome}, exit {rc}", result)
 
+empty = RunFile(os.path.join(HERE, "other.db"), service="other")
+empty.exchange(0, 1.0)
+apart = compare("--base", base, "--new", empty.close())
+is_(apart.rc, 3, "runs with no name in common are vacuous, exit 3", apart)
+like(apart.out, r"(?m)^VACUOUS.*\n.*nothing to compare", "and it is said")
+
 text = compare("--base", base, "--new", new, "--gate", "amplification<=1.10x")
 ok(text.rc == 1 and text.out.startswith("FAIL"), "the text face says FAIL first", text)
 like(text.out, r"amplification +1\.00x +exact +3\.00x +exact +3\.00x +exact +differs +regress", "with the whole row")
