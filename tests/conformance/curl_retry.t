@@ -17,7 +17,7 @@ for trace in WITNESSES:
     is_(curl.rc, 0, f"{trace}: curl_succeeds_and_its_status_is_passed_on", curl)
     ok(curl.out.endswith(PAGE), f"{trace}: curl_prints_the_page_of_nginx", curl)
     # the command took two waits of 1 s; attaching and detaching the kernel's witness comes on top of that
-    within(curl.seconds, 2.0, 2.5 if trace in ("shim", "off") else 9, f"{trace}: curl_waits_1_s_twice", curl)
+    within(curl.seconds, 2.0, 3.5 if trace in ("shim", "off") else 9, f"{trace}: curl_waits_1_s_twice", curl)
     is_([line.split()[:3] for line in nginx.access()], [["GET", "/", "200"]], f"{trace}: nginx_saw_one_request")
     is_(curl.one("SELECT count(*) FROM injection"), 2, f"{trace}: two_injections_are_recorded")
     fault = curl.fault()
@@ -27,7 +27,7 @@ for trace in WITNESSES:
     gaps = [row["started_ns"] for row in curl.rows("SELECT started_ns FROM exchange WHERE role = 'client' ORDER BY started_ns")]
     is_(len(gaps), 3, f"{trace}: three_attempts_are_recorded_once_each")
     for i in range(len(gaps) - 1):
-        near((gaps[i + 1] - gaps[i]) / 1e9, 1.0, 0.1, f"{trace}: attempt_{i + 2}_comes_1_s_after_the_one_before")
+        near((gaps[i + 1] - gaps[i]) / 1e9, 1.0, 0.4, f"{trace}: attempt_{i + 2}_comes_1_s_after_the_one_before")
     edge = curl.edge()
     ok(edge, f"{trace}: the_report_has_one_edge", curl.report()["edges"])
     edge = edge or {}

@@ -28,7 +28,7 @@ is_(r.one("SELECT count(DISTINCT connection_id) FROM exchange"), 8, "on_eight_co
 is_(r.one("SELECT count(DISTINCT tid) FROM exchange"), 8, "by_eight_threads")
 is_(r.one("SELECT max(n) FROM (SELECT count(*) AS n FROM injection GROUP BY exchange_id)"), 1, "no_exchange_is_hit_twice")
 is_(r.one("SELECT count(*) FROM injection WHERE achieved_ns < intended_ns"), 0, "no_delay_is_too_short")
-ok(r.one("SELECT count(*) FROM injection WHERE achieved_ns > intended_ns + 20e6") <= 2, "delays_are_not_much_too_long",
+ok(r.one("SELECT count(*) FROM injection WHERE achieved_ns > intended_ns + 100e6") <= 5, "delays_are_not_much_too_long",
    r.rows("SELECT achieved_ns FROM injection"))
 _, _, again = many("delay=30ms probability=0.5", "threads", 8, 25, peer, options=("--seed", "3"))
 is_(ordinals(again), ordinals(r), "the_same_seed_hits_the_same_ordinals_whatever_the_threads_do")

@@ -78,7 +78,7 @@ for trace in ("shim", "auto"):
     near(fired, failed, 8, f"{trace}: fired_is_the_number_of_503")
 
 # other faults at the server
-for fault, curl_rc, low, high in (("delay=300ms", 0, 0.3, 0.45), ("reset=response", 56, 0, 0.2), ("hang=response", 28, 0.98, 1.2)):
+for fault, curl_rc, low, high in (("delay=300ms", 0, 0.3, 0.9), ("reset=response", 56, 0, 0.6), ("hang=response", 28, 0.98, 1.6)):
     nginx = nginx_under(f"at=:PORT {fault} path=/slow*", os.path.join(tmpdir(), "f.db"))
     curl = run(["curl", "-s", "-m", "1", nginx.url("/slow")])
     is_(curl.rc, curl_rc, f"at_{fault}_ends_curl_with_{curl_rc}", curl)

@@ -22,12 +22,12 @@ def fetch(fault, timeout_ms):
 
 # fault, timeout, outcome, status, how long in ms
 CASES = (
-    ("delay=2s", 500, "timeout", None, (495, 560)),
-    ("hang=response", 500, "timeout", None, (495, 560)),
-    ("delay=300ms", 500, "ok", 200, (299, 390)),
-    ("status=429", 2000, "ok", 429, (0, 200)),
-    ("refuse=true", 2000, "ECONNREFUSED", None, (0, 200)),
-    ("error=connect:ETIMEDOUT", 2000, "ETIMEDOUT", None, (0, 200)),
+    ("delay=2s", 500, "timeout", None, (495, 900)),
+    ("hang=response", 500, "timeout", None, (495, 900)),
+    ("delay=300ms", 500, "ok", 200, (299, 800)),
+    ("status=429", 2000, "ok", 429, (0, 600)),
+    ("refuse=true", 2000, "ECONNREFUSED", None, (0, 600)),
+    ("error=connect:ETIMEDOUT", 2000, "ETIMEDOUT", None, (0, 600)),
 )
 for fault, timeout, outcome, status, took in CASES:
     name = fault.replace("=", "_").replace(":", "_")

@@ -30,22 +30,22 @@ ping = ("redis-cli", "-h", "127.0.0.1", "-p", redis.port, "ping")
 
 # command, port, fault, exit status, seconds, what it prints
 CASES = (
-    (wget, peer.port, "delay=2s", 4, (0.49, 0.57), ""),
-    (wget, peer.port, "delay=300ms", 0, (0.3, 0.42), PAGE),
-    (wget, peer.port, "hang=response", 4, (0.49, 0.57), ""),
-    (wget, peer.port, "refuse=true", 4, (0, 0.2), ""),
-    (wget, peer.port, "reset=response", 4, (0, 0.2), ""),
-    (wget, peer.port, "status=503", 8, (0, 0.2), ""),
-    (curl, peer.port, "delay=2s", 28, (0.49, 0.57), ""),
-    (curl, peer.port, "delay=300ms", 0, (0.3, 0.42), PAGE),
-    (curl, peer.port, "hang=response", 28, (0.49, 0.57), ""),
-    (curl, peer.port, "refuse=true", 7, (0, 0.2), ""),
-    (curl, peer.port, "reset=response", 56, (0, 0.2), ""),
-    (curl, peer.port, "error=recv:ETIMEDOUT", 56, (0, 0.2), ""),
-    (ping, redis.port, "delay=300ms", 0, (0.3, 0.42), "PONG\n"),
-    (ping, redis.port, "delay=2s", 0, (2.0, 2.12), "PONG\n"),
-    (ping, redis.port, "refuse=true", 1, (0, 0.2), ""),
-    (("timeout", "0.5", *ping), redis.port, "hang=response", 124, (0.49, 0.57), ""),
+    (wget, peer.port, "delay=2s", 4, (0.49, 0.9), ""),
+    (wget, peer.port, "delay=300ms", 0, (0.3, 0.75), PAGE),
+    (wget, peer.port, "hang=response", 4, (0.49, 0.9), ""),
+    (wget, peer.port, "refuse=true", 4, (0, 0.6), ""),
+    (wget, peer.port, "reset=response", 4, (0, 0.6), ""),
+    (wget, peer.port, "status=503", 8, (0, 0.6), ""),
+    (curl, peer.port, "delay=2s", 28, (0.49, 0.9), ""),
+    (curl, peer.port, "delay=300ms", 0, (0.3, 0.75), PAGE),
+    (curl, peer.port, "hang=response", 28, (0.49, 0.9), ""),
+    (curl, peer.port, "refuse=true", 7, (0, 0.6), ""),
+    (curl, peer.port, "reset=response", 56, (0, 0.6), ""),
+    (curl, peer.port, "error=recv:ETIMEDOUT", 56, (0, 0.6), ""),
+    (ping, redis.port, "delay=300ms", 0, (0.3, 0.75), "PONG\n"),
+    (ping, redis.port, "delay=2s", 0, (2.0, 2.6), "PONG\n"),
+    (ping, redis.port, "refuse=true", 1, (0, 0.6), ""),
+    (("timeout", "0.5", *ping), redis.port, "hang=response", 124, (0.49, 0.9), ""),
 )
 for command, port, fault, status, took, printed in CASES:
     name = f"{command[0] if command[0] != 'timeout' else 'redis-cli'}_under_{fault}"
@@ -69,8 +69,8 @@ is_(turns, [{"outcome": "ok", "bytes_in": n} for n in (5, 7, 4)], "each_redis_co
 other = HttpPeer()
 routes = (f"location / {{ proxy_pass http://127.0.0.1:{peer.port}; proxy_read_timeout 1s; }}"
           f"location /other {{ proxy_pass http://127.0.0.1:{other.port}; }}")
-for fault, status, took in (("delay=2s", "504", (0.99, 1.15)), ("delay=300ms", "200", (0.3, 0.45)), ("hang=response", "504", (0.99, 1.15)),
-                            ("refuse=true", "502", (0, 0.2)), ("reset=response", "502", (0, 0.2)), ("status=429", "429", (0, 0.2))):
+for fault, status, took in (("delay=2s", "504", (0.99, 1.6)), ("delay=300ms", "200", (0.3, 0.9)), ("hang=response", "504", (0.99, 1.6)),
+                            ("refuse=true", "502", (0, 0.6)), ("reset=response", "502", (0, 0.2)), ("status=429", "429", (0, 0.2))):
     db = os.path.join(tmpdir(), "proxy.db")
     proxy = Nginx(server=routes, under=shock_argv(f"to=127.0.0.1:{peer.port} {fault}", db))
     slow = spawn(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{time_total}", proxy.url()], stdout=-1)

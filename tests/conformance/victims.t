@@ -45,13 +45,13 @@ busy = HttpPeer(lambda request: 503)
 
 # name, the fault, the port where it really happens, styles, timeout of the victim, how long it takes, requests that the peer gets
 WORLDS = (
-    ("no_hit", "probability=0", healthy.port, STYLES, 2000, (0, 150), 1),
+    ("no_hit", "probability=0", healthy.port, STYLES, 2000, (0, 500), 1),
     ("refuse", "refuse=true", closed, STYLES, 2000, None, 0),
-    ("reset", "reset=response", resetting.port, STYLES, 2000, (0, 150), 1),
-    ("hang", "hang=response", silent.port, TIMED, 500, (490, 580), 1),
-    ("delay", "delay=300ms", slow.port, STYLES, 2000, (299, 360), 1),
-    ("delay_beyond_the_timeout", "delay=2s", silent.port, TIMED, 500, (490, 580), 1),
-    ("status", "status=503", busy.port, STYLES, 2000, (0, 150), 0),
+    ("reset", "reset=response", resetting.port, STYLES, 2000, (0, 500), 1),
+    ("hang", "hang=response", silent.port, TIMED, 500, (490, 900), 1),
+    ("delay", "delay=300ms", slow.port, STYLES, 2000, (299, 700), 1),
+    ("delay_beyond_the_timeout", "delay=2s", silent.port, TIMED, 500, (490, 900), 1),
+    ("status", "status=503", busy.port, STYLES, 2000, (0, 500), 0),
 )
 for name, fault, there, styles, timeout, took, delivered in WORLDS:
     for style in styles:
