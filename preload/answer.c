@@ -162,3 +162,18 @@ size_t answer_iov(const struct conn *c, const struct exchange *x, struct iovec i
 	iov[1] = (struct iovec){guest.page->text + f->body.at, bodiless(x) ? 0 : f->body.len};
 	return iov[0].iov_len + iov[1].iov_len;
 }
+
+long answer_send(int fd, const struct iovec iov[2], size_t at)
+{
+	struct iovec left[2] = {iov[0], iov[1]};
+	struct msghdr m = {.msg_iov = left, .msg_iovlen = 2};
+
+	for (int i = 0; i < 2; i++) {
+		size_t skip = at < left[i].iov_len ? at : left[i].iov_len;
+
+		left[i].iov_base = (char *)left[i].iov_base + skip;
+		left[i].iov_len -= skip;
+		at -= skip;
+	}
+	return raw_sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+}

@@ -14,6 +14,9 @@ bool answer_make(struct conn *c, struct exchange *x);
 /* Points iov[0..1] at head and body; returns the total length. After answer_make(). */
 size_t answer_iov(const struct conn *c, const struct exchange *x, struct iovec iov[2]);
 
+/* Sends what follows the first at bytes without blocking; bytes sent or -errno. */
+long answer_send(int fd, const struct iovec iov[2], size_t at);
+
 /* Whether the connection ends after this answer. */
 bool answer_closes(const struct exchange *x);
 

@@ -49,6 +49,7 @@ CALL(int, epoll_pwait, (int ep, struct epoll_event *evs, int max, int ms, const 
 CALL(int, epoll_pwait2, (int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask),
      (ep, evs, max, t, mask))
 CALL(int, close, (int fd), (fd))
+CALL(int, fclose, (FILE *f), (f))
 CALL(int, shutdown, (int fd, int how), (fd, how))
 CALL(int, dup, (int fd), (fd))
 CALL(int, dup2, (int fd, int to), (fd, to))

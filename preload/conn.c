@@ -237,8 +237,7 @@ void conn_put(struct conn *c)
 		return;
 	pool_give(c->held);
 	pool_give(c->reply);
-	pool_give(c->unsent);
-	c->held = c->reply = c->unsent = NULL;
+	c->held = c->reply = NULL;
 	conn_recycle(c);
 }
 

@@ -110,8 +110,6 @@ struct conn {
 	uint32_t held_len;
 	char *reply;			/* head of the answer being read; a pool buffer */
 	uint32_t reply_len;
-	char *unsent;			/* server: rest of an answer of ours the kernel had no room for; a pool buffer */
-	uint32_t unsent_len;
 	int waiters[CONN_WAITERS];	/* descriptors that wake threads waiting in us, + 1; 0 none */
 	int32_t regs;			/* first registration in an epoll set, + 1 (under epoll.c's lock) */
 	int standin;			/* descriptor that is readable in our answer's stead, + 1; 0 none (under epoll.c's lock) */

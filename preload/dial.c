@@ -155,7 +155,7 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	faults = conn_candidates(PAGE_TO, &peer);
 	if (!faults && guest.mode != PAGE_JOURNAL_ALL)
 		return real.connect(fd, sa, len);
-	table_drop(fd);	/* a socket that is connected anew after a failure */
+	table_drop(fd, true);	/* a socket that is connected anew after a failure */
 	c = conn_new(JOURNAL_CLIENT, &local, &peer, faults, clock_now_ns());
 	if (!c || !conn_hold(c) || !table_set(fd, c))
 		return real.connect(fd, sa, len);
@@ -186,6 +186,7 @@ void dial_accepted(int fd)
 
 	if (!guest.page || (!guest.any_at && guest.mode != PAGE_JOURNAL_ALL))
 		return;
+	table_drop(fd, false);	/* a number that was closed by other means than close() */
 	if (!end_of(SYS_getsockname, fd, &local) || raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
 		return;
 	faults = conn_candidates(PAGE_AT, &local);

@@ -500,7 +500,9 @@ static void translate_socket(struct batch *b, struct epoll_event e)
 	}
 	if (lock_take(&lock)) {
 		r = reg_of(e.data.u64);
-		if (r && events)
+		if (r && r->disarmed && r->batch != b->id)
+			;	/* EPOLLONESHOT: the other of socket and stand-in has had its event */
+		else if (r && events)
 			batch_add(b, r, standin ? events & r->events : events);
 		else if (r && (r->events & EPOLLONESHOT) && !r->outside)
 			reg_apply(r, r->applied);	/* the kernel disarmed it for an event the program never saw */
@@ -563,14 +565,33 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 
 /* ---- forgetting ---- */
 
-void epoll_forget_fd(struct conn *c, int fd)
+/* The kernel keeps a registration while a duplicate of its descriptor is open: it becomes plain, with the program's own data. */
+static void reg_release(struct reg *r)
+{
+	struct epoll_event ev = {.events = r->events, .data.u64 = r->data};
+	int ep = sets[r->set].ep - 1;
+
+	if (r->outside)
+		raw_epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, &ev);
+	else if (!(r->events & EPOLLEXCLUSIVE))
+		raw_epoll_ctl(ep, EPOLL_CTL_MOD, r->fd, &ev);
+}
+
+void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew)
 {
 	if (!c->regs || !lock_take(&lock))
 		return;
 	for (int32_t i = c->regs, next; i; i = next) {
-		next = regs[i - 1].next;
-		if (regs[i - 1].fd == fd)
-			reg_drop(c, &regs[i - 1]);
+		struct reg *r = &regs[i - 1];
+
+		next = r->next;
+		if (r->fd != fd)
+			continue;
+		if (stays)
+			reg_release(r);
+		if (anew)
+			early[fd] = (struct early){sets[r->set].ep, r->events, r->data};
+		reg_drop(c, r);
 	}
 	lock_give(&lock);
 }

@@ -36,7 +36,7 @@ enum epoll_how { EPOLL_WAIT, EPOLL_PWAIT, EPOLL_PWAIT2 };
 int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask);
 
 /* fd (of connection c) is being closed; all of c is; an epoll descriptor (or any other) is. */
-void epoll_forget_fd(struct conn *c, int fd);
+void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew);	/* stays: it or a duplicate remains open; anew: it is to be connected again */
 void epoll_forget_conn(struct conn *c);
 void epoll_forget_set(int ep);
 

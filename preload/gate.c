@@ -12,6 +12,7 @@
 #include "preload/exchange.h"
 #include "preload/raw.h"
 
+#define RESEND_NS (5 * NS_PER_MS)	/* between tries to send the rest of an answer to a client that does not read */
 #define LOWAT_MAX 16000	/* a request head longer than this is let through undecided */
 
 /* The exchange that governs input. */
@@ -38,9 +39,13 @@ void gate_reset(struct conn *c, int fd, int error)
 {
 	struct sockaddr unspec = {.sa_family = AF_UNSPEC};
 
-	if (c->peer.family == ADDR_UNIX)
+	if (c->peer.family == ADDR_UNIX) {	/* the kernel has no RST for it: nothing is left to read, and the end that follows is shown as the error */
+		char gone[512];
+
 		c->swap_error = error;
-	else
+		while (raw_recv(fd, gone, sizeof(gone), MSG_DONTWAIT) > 0)
+			;
+	} else
 		raw_connect(fd, &unspec, sizeof(unspec));
 	raw_shutdown(fd, SHUT_RDWR);
 	if (error != ECONNRESET)
@@ -91,7 +96,7 @@ static void release(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 {
 	uint32_t a = x->verdict.actions;
 
-	if (a & PAGE_DELAY)
+	if ((a & PAGE_DELAY) && !x->answer_at)
 		exchange_achieved(c, x, PAGE_DELAY, now_ns);
 	x->gate = GATE_OPEN;
 	c->hup_hidden = false;
@@ -109,49 +114,31 @@ static bool due(const struct exchange *x, uint64_t now_ns)
 
 /* ---- server: looking at requests before the program does ---- */
 
-static void send_rest(struct conn *c, int fd)
-{
-	long r;
-
-	if (!c->unsent_len)
-		return;
-	r = raw_send(fd, c->unsent, c->unsent_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (r <= 0)
-		return;
-	c->unsent_len -= (uint32_t)r;
-	memmove(c->unsent, c->unsent + r, c->unsent_len);
-}
-
-/* Sends our answer to the client of this server; what the kernel has no room for is kept and sent on. */
+/* Sends our answer, or the rest of it, to the client of this server. What the kernel has no room for is tried again a little later. */
 static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 {
 	struct iovec iov[2];
-	struct msghdr m = {.msg_iov = iov, .msg_iovlen = 2};
-	size_t total;
+	bool closes = answer_closes(x);
+	size_t total, at = x->answer_at;
 	long sent;
 
 	if (!answer_make(c, x))
 		return;
+	if (!at)
+		exchange_achieved(c, x, PAGE_STATUS, now_ns);
 	total = answer_iov(c, x, iov);
-	sent = raw_sendmsg(fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	sent = sent < 0 ? 0 : sent;
-	if ((size_t)sent < total && (c->unsent || (c->unsent = pool_take()))) {
-		for (int i = 0; i < 2; i++) {
-			size_t skip = (size_t)sent < iov[i].iov_len ? (size_t)sent : iov[i].iov_len;
-			size_t n = iov[i].iov_len - skip, room = CONN_BUFFER_BYTES - c->unsent_len;
-
-			n = n < room ? n : room;
-			memcpy(c->unsent + c->unsent_len, (char *)iov[i].iov_base + skip, n);
-			c->unsent_len += (uint32_t)n;
-			sent -= (long)skip;
-		}
+	sent = answer_send(fd, iov, at);
+	if (sent == -EAGAIN || (sent >= 0 && at + (size_t)sent < total)) {
+		x->gate = GATE_HELD;
+		x->until_ns = now_ns + RESEND_NS;
+	} else if (sent < 0) {
+		sent = (long)(total - at);	/* nobody is there to read it */
 	}
-	bool closes = answer_closes(x);
-
-	exchange_achieved(c, x, PAGE_STATUS, now_ns);
-	exchange_answer_iov(c, iov, 2, 0, total, now_ns, now_ns);
-	c->reply_len = 0;
-	if (closes)
+	if (sent <= 0)
+		return;
+	x->answer_at += (uint32_t)sent;
+	exchange_answer_iov(c, iov, 2, at, (size_t)sent, now_ns, now_ns);
+	if (at + (size_t)sent == total && closes)
 		raw_shutdown(fd, SHUT_RDWR);
 }
 
@@ -244,6 +231,8 @@ static enum look look(struct conn *c, int fd, uint64_t now_ns)
 		set_lowat(c, fd, (int)n + 1);
 		return LOOK_WAIT;
 	}
+	if (e == HTTP1_MORE)
+		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a longer head than we look at, or a partial one on a Unix socket */
 	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
 	if (e != HTTP1_HEAD)
 		exchange_turn_opaque(c, buf, n);
@@ -259,7 +248,7 @@ static bool request_under_way(const struct conn *c, const struct exchange *x)
 		return false;
 	if (c->opaque)
 		return !x->last_ns || protocol_is_veiled(c->protocol);
-	return !x->request_done;
+	return !x->request_done || (x->synthetic && !x->answer_done);
 }
 
 /* One step; true when another may follow at once, else *visible says the result. */
@@ -284,7 +273,7 @@ static bool pump_step(struct conn *c, int fd, uint64_t now_ns, bool *visible)
 	}
 	if (c->count > 1)
 		return false;	/* earlier requests are answered first */
-	if (!swallow(c, fd, now_ns)) {
+	if (!x->request_done && !swallow(c, fd, now_ns)) {
 		*visible = ended(fd);
 		return false;
 	}
@@ -299,7 +288,6 @@ static bool pump(struct conn *c, int fd, uint64_t now_ns)
 
 	if (c->lowat)
 		set_lowat(c, fd, 1);
-	send_rest(c, fd);
 	while (pump_step(c, fd, now_ns, &visible))
 		;
 	return visible;

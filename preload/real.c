@@ -111,6 +111,7 @@ STUB(int, epoll_pwait, (int ep, struct epoll_event *ev, int max, int ms, const s
 STUB(int, epoll_pwait2, (int ep, struct epoll_event *ev, int max, const struct timespec *t, const sigset_t *m), (ep, ev, max, t, m),
      KERNEL(SYS_epoll_pwait2, ep, ev, max, t, m, _NSIG / 8))
 STUB(int, close, (int fd), (fd), KERNEL(SYS_close, fd, 0, 0, 0, 0, 0))
+STUB(int, fclose, (FILE *f), (f), EOF)	/* never while dlsym is at work */
 STUB(int, shutdown, (int fd, int how), (fd, how), KERNEL(SYS_shutdown, fd, how, 0, 0, 0, 0))
 STUB(int, dup, (int fd), (fd), KERNEL(SYS_dup, fd, 0, 0, 0, 0, 0))
 STUB(int, dup2, (int fd, int to), (fd, to), early_dup2(fd, to))

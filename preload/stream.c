@@ -202,16 +202,16 @@ static bool method_begins(const char *p, size_t n)
 /* Copies held bytes and the call's from at on into buf, as far as they fit. */
 static size_t gather(struct conn *c, const struct io *io, size_t at, size_t n, char *buf, size_t room)
 {
-	struct iovec v[PIECES];
-	size_t len = c->held_len;
-	int k = slice(io, at, n, v, PIECES);
+	size_t len = c->held_len, m;
+	struct iovec v;
 
 	memcpy(buf, c->held, c->held_len);
-	for (int i = 0; i < k && len < room; i++) {
-		size_t m = v[i].iov_len < room - len ? v[i].iov_len : room - len;
-
-		memcpy(buf + len, v[i].iov_base, m);
+	while (n && len < room && slice(io, at, n, &v, 1) == 1) {
+		m = v.iov_len < room - len ? v.iov_len : room - len;
+		memcpy(buf + len, v.iov_base, m);
 		len += m;
+		at += v.iov_len;
+		n -= v.iov_len;
 	}
 	return len;
 }
@@ -349,6 +349,16 @@ static size_t swallow(struct conn *c, struct io *io, size_t at, size_t n, uint64
 	return moved;
 }
 
+/* Whether fd still is c's socket: a number closed by means we do not see (a raw system call) may by now be a file of the program. Asked once
+ * an exchange, before a fault could touch it. */
+static bool same_socket(const struct conn *c, int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return !c->cookie || (raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 && cookie == c->cookie);
+}
+
 /* Client: message by message. Enters locked, leaves unlocked. */
 static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 {
@@ -359,12 +369,14 @@ static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 		struct exchange *x;
 		ssize_t r;
 
+		if (request_begins(c) && !done && !same_socket(c, io->fd))
+			return call(io);
 		if (request_begins(c) && !decide_request(c, io, done, n - done, t0))
 			return (ssize_t)n;
 		x = conn_tail(c);
 		if (errs_at(x, PAGE_CALL_SEND) && !x->head_passed)
 			return done ? (ssize_t)done : strike_send(c, x, io->fd, t0);
-		if (x && x->synthetic) {
+		if (x && x->synthetic && !x->request_done) {
 			done += swallow(c, io, done, n - done, t0);
 			continue;
 		}
@@ -420,8 +432,8 @@ ssize_t stream_send(struct conn *c, struct io *io)
 
 void stream_flush(struct conn *c, int fd)
 {
-	if (!c->held_len || !conn_lock(c))
-		return;
+	if (!c->held_len || c->owner_pid != guest_pid() || !conn_lock(c))
+		return;	/* (held by the parent of a fork: the parent sends it) */
 	raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	c->held_len = 0;
 	conn_unlock(c);
@@ -485,7 +497,8 @@ static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
 		RAW(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &it, 0, 0, 0);
 	conn_unlock(c);
 	if (fd < 0 || limit != FOREVER) {
-		struct timespec t = {1, 0};
+		uint64_t now = clock_now_ns(), left = end <= now ? 0 : end - now < NS_PER_S ? end - now : NS_PER_S;
+		struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};	/* no descriptor to wake us: look again */
 
 		if (real.ppoll(&p, fd >= 0, fd < 0 ? &t : NULL, NULL) < 0)
 			error = errno;
@@ -564,6 +577,10 @@ static ssize_t after_recv(struct conn *c, struct io *io, ssize_t r, int error, u
 		note_received(c, io, (size_t)r, t0, now);
 	if (r >= 0 && c->connecting)
 		conn_connected(c, io->fd, 0, now);
+	if (r == 0 && total(io) && c->dead && c->swap_error) {	/* a Unix socket that we reset */
+		r = -1;
+		error = EPROTO;	/* any error that shown_error() replaces */
+	}
 	if (r == 0 && total(io))
 		exchange_peer_eof(c, now);
 	if (r < 0) {
@@ -576,18 +593,36 @@ static ssize_t after_recv(struct conn *c, struct io *io, ssize_t r, int error, u
 	return r;
 }
 
+/* The receive, cut to limit bytes; all else that it reports (name, control data, flags) is reported. */
+static ssize_t call_cut(struct io *io, size_t limit)
+{
+	struct iovec v[PIECES];
+	struct msghdr m = {.msg_name = io->sa, .msg_namelen = io->len ? *io->len : 0};
+	ssize_t r;
+
+	if (io->msg)
+		m = *io->msg;
+	m.msg_iov = v;
+	m.msg_iovlen = (size_t)slice(io, 0, limit, v, PIECES);
+	r = real.recvmsg(io->fd, &m, io->flags & ~MSG_WAITALL);
+	if (r >= 0 && io->msg) {
+		io->msg->msg_namelen = m.msg_namelen;
+		io->msg->msg_controllen = m.msg_controllen;
+		io->msg->msg_flags = m.msg_flags;
+	} else if (r >= 0 && io->len) {
+		*io->len = m.msg_namelen;
+	}
+	return r;
+}
+
 /* The call as it is, or cut to limit bytes. Enters and leaves locked. */
 static ssize_t recv_plain(struct conn *c, struct io *io, size_t limit, uint64_t t0)
 {
-	struct iovec v[PIECES];
-	struct msghdr m = {.msg_iov = v};
 	ssize_t r;
 	int error;
 
-	if (limit < total(io))
-		m.msg_iovlen = (size_t)slice(io, 0, limit, v, PIECES);
 	conn_unlock(c);
-	r = m.msg_iovlen ? real.recvmsg(io->fd, &m, io->flags & ~MSG_WAITALL) : call(io);
+	r = limit < total(io) ? call_cut(io, limit) : call(io);
 	error = errno;
 	if (!conn_lock(c))
 		return r;
@@ -664,7 +699,10 @@ static bool must_be_there(struct conn *c)
 {
 	struct exchange *x = conn_head(c);
 
-	return c->role == JOURNAL_SERVER || (x && x->gate == GATE_ARMED) || must_stop(c);
+	if (c->role == JOURNAL_SERVER || must_stop(c))
+		return true;
+	/* Nothing asked yet, or all that was asked is answered: another thread may ask while this one waits. */
+	return !x || x->gate == GATE_ARMED || (c->opaque && x->last_ns);
 }
 
 /* The program may read: as much as it may. Enters and leaves locked. */
@@ -733,7 +771,7 @@ ssize_t stream_recv(struct conn *c, struct io *io)
 
 	if (!enter(c, io->fd))
 		return call(io);
-	if (!c->gated || !total(io)) {
+	if (!c->gated || (!total(io) && io->op >= IO_READ)) {	/* read of nothing returns at once, recv of nothing waits */
 		r = recv_plain(c, io, SIZE_MAX, t0);
 	} else {
 		bool wait = !nonblocking(io);
@@ -807,10 +845,23 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 	return r;
 }
 
+/* What splice would have moved out of a pipe, gone. */
+static ssize_t splice_away(int in, size_t n, unsigned int flags)
+{
+	char *buf = pool_take();
+	ssize_t r = buf ? -EAGAIN : -ENOMEM;
+
+	if (buf && !((flags & SPLICE_F_NONBLOCK) && !raw_ready(in, POLLIN)))
+		r = raw_read(in, buf, n < CONN_BUFFER_BYTES ? n : CONN_BUFFER_BYTES);
+	pool_give(buf);
+	return r < 0 ? fail((int)-r) : r;
+}
+
 ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
 		      unsigned int flags)
 {
 	uint64_t t0 = clock_now_ns();
+	bool gone = false;
 	ssize_t r;
 	int error;
 
@@ -821,7 +872,11 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 		if (!visible)
 			return fail(EAGAIN);
 	}
-	r = real.splice(in, in_at, out, out_at, n, flags);
+	if (out_conn && out_conn->gated && conn_lock(out_conn)) {
+		gone = swallowing(out_conn);
+		conn_unlock(out_conn);
+	}
+	r = gone ? splice_away(in, n, flags) : real.splice(in, in_at, out, out_at, n, flags);
 	error = errno;
 	if (r > 0 && in_conn && conn_lock(in_conn)) {
 		note_unseen(in_conn, false, (size_t)r, t0);
@@ -829,6 +884,8 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 	}
 	if (r > 0 && out_conn && conn_lock(out_conn)) {
 		note_unseen(out_conn, true, (size_t)r, t0);
+		gate_tick(out_conn, out, clock_now_ns());
+		gate_wake(out_conn);
 		conn_unlock(out_conn);
 	}
 	errno = error;

@@ -38,7 +38,7 @@ bool table_set(int fd, struct conn *c)
 	return true;
 }
 
-void table_drop(int fd)
+void table_drop(int fd, bool stays)
 {
 	uint32_t v;
 	struct conn *c;
@@ -49,7 +49,7 @@ void table_drop(int fd)
 	if (v == TABLE_PRIVATE || !atomic_compare_exchange_strong(&fd_conn[fd], &v, 0))
 		return;
 	c = conn_at(v - TABLE_FIRST);
-	epoll_forget_fd(c, fd);
+	epoll_forget_fd(c, fd, stays || atomic_load(&c->descriptors) > 1, stays);
 	if (atomic_fetch_sub(&c->descriptors, 1) == 1) {
 		bool locked = conn_lock(c);
 

@@ -41,8 +41,9 @@ static inline bool table_tracks(int fd)
 /* Makes fd mean c; takes over one reference. False (counted) when fd is beyond the table. */
 bool table_set(int fd, struct conn *c);
 
-/* Before a program's close (or the close inside dup2) of fd: ends what it means. Call while fd is still open. */
-void table_drop(int fd);
+/* Before a program's close (or the close inside dup2) of fd: ends what it means. Call while fd is still open. stays: it is
+ * not closed but connected anew, its registrations in epoll sets go on. */
+void table_drop(int fd, bool stays);
 
 /* After dup: `to` means what `from` means. */
 void table_share(int from, int to);

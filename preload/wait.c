@@ -61,8 +61,8 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 	gate_tick(c, p->fd, now);
 	until = gate_deadline(c);
 	if (gate_answer_ready(c, now)) {
-		w->answers = true;
 		w->fds[i].revents = p->events & (POLLIN | POLLRDNORM);
+		w->answers |= w->fds[i].revents != 0;
 	} else if (until < w->deadline) {
 		w->deadline = until;
 	}

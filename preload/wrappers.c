@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include "base/clock.h"
@@ -388,10 +389,10 @@ static void leave(int fd)
 	if (UNTRACKED(fd))
 		return;
 	c = table_get(fd);
-	if (c && !guest_is_borrowed())
+	if (c && atomic_load(&c->descriptors) == 1 && !guest_is_borrowed())
 		stream_flush(c, fd);
 	conn_put(c);
-	table_drop(fd);
+	table_drop(fd, false);
 }
 
 int close(int fd)
@@ -400,6 +401,19 @@ int close(int fd)
 		return errno = EBADF, -1;
 	leave(fd);
 	return real.close(fd);
+}
+
+/* libc closes the descriptor of a stream out of our sight: fdopen() on a socket is common. What the stream still holds goes out first. */
+int fclose(FILE *f)
+{
+	int fd = f && guest.page ? fileno_unlocked(f) : -1, error = errno;
+
+	if (fd >= 0 && (epoll_knows(fd) || !UNTRACKED(fd)) && !table_is_private(fd)) {
+		fflush(f);
+		leave(fd);
+	}
+	errno = error;
+	return real.fclose(f);
 }
 
 int shutdown(int fd, int how)
@@ -520,7 +534,7 @@ static bool readable_bytes(int fd, int *n)
 		uint64_t now = clock_now_ns();
 
 		gate_tick(c, fd, now);
-		ours = gate_hidden(c, now);
+		ours = gate_hidden(c, now) || (raw_ready(fd, POLLIN) && !gate_readable(c, fd, now));
 		if (ours)
 			*n = gate_answer_ready(c, now) && answer_make(c, conn_head(c))
 				     ? (int)(answer_iov(c, conn_head(c), iov) - conn_head(c)->answer_at)
