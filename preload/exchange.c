@@ -285,6 +285,9 @@ static void opaque_request(struct conn *c, size_t n, uint64_t t0_ns, uint64_t no
 		x = exchange_begin(c, NULL, NULL, t0_ns);
 	if (!x)
 		return;
+	/* A veiled protocol is one exchange for the whole connection; a slow network is slow at each of its turns. */
+	if (x->head_passed && x->last_ns > x->sent_ns && c->role == JOURNAL_CLIENT && (x->verdict.actions & PAGE_DELAY))
+		x->gate = GATE_ARMED;
 	x->protocol = c->protocol;
 	x->head_passed = true;
 	x->request_done = true;

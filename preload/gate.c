@@ -78,7 +78,7 @@ static uint64_t arrival(int fd, const struct exchange *x, uint64_t now_ns)
 	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return now_ns;
 	ago = info.tcpi_last_data_recv * NS_PER_MS;
-	if (ago < 5 * NS_PER_MS || ago > now_ns - x->started_ns)
+	if (ago < 5 * NS_PER_MS || now_ns - ago < x->started_ns || now_ns - ago < x->sent_ns)
 		return now_ns;	/* within the field's own grain, or older than the request: not this answer's */
 	return now_ns - ago;
 }
@@ -137,7 +137,7 @@ static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now
 	if (sent <= 0)
 		return;
 	x->answer_at += (uint32_t)sent;
-	exchange_answer_iov(c, iov, 2, at, (size_t)sent, now_ns, now_ns);
+	exchange_answer_iov(c, iov, 2, at, (size_t)sent, now_ns, clock_now_ns());
 	if (at + (size_t)sent == total && closes)
 		raw_shutdown(fd, SHUT_RDWR);
 }
@@ -206,16 +206,18 @@ enum look {
 };
 
 /* Looks at the next request in the kernel's buffer and decides it when its head is whole. */
-static enum look look(struct conn *c, int fd, uint64_t now_ns)
+static enum look look(struct conn *c, int fd)
 {
 	char *buf = pool_take();
 	struct http1 p = c->requests;
 	enum http1_event e = HTTP1_OPAQUE;
 	struct verdict v;
+	uint64_t now_ns;
 	size_t n, used;
 	long r = -EAGAIN;
 
 	n = buf ? peek(fd, buf, &r) : 0;
+	now_ns = clock_now_ns();	/* not before: what was seen may have come this instant */
 	if (!n) {
 		pool_give(buf);
 		return buf && r == -EAGAIN ? LOOK_WAIT : LOOK_END;
@@ -258,7 +260,7 @@ static bool pump_step(struct conn *c, int fd, uint64_t now_ns, bool *visible)
 
 	*visible = false;
 	if (!request_under_way(c, x)) {
-		enum look l = look(c, fd, now_ns);
+		enum look l = look(c, fd);
 
 		*visible = l == LOOK_END;
 		return l == LOOK_DECIDED;
@@ -288,8 +290,9 @@ static bool pump(struct conn *c, int fd, uint64_t now_ns)
 
 	if (c->lowat)
 		set_lowat(c, fd, 1);
+	/* Each step on its own time: the next request may have come only after the answer to the last one went out. */
 	while (pump_step(c, fd, now_ns, &visible))
-		;
+		now_ns = clock_now_ns();
 	return visible;
 }
 
