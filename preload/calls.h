@@ -57,5 +57,18 @@ CALL(int, dup3, (int fd, int to, int flags), (fd, to, flags))
 CALL(int, close_range, (unsigned int first, unsigned int last, int flags), (first, last, flags))
 CALL(void, closefrom, (int first), (first))
 CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd, level, name, value, len))
+CALL(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp))
+CALL(int, execv, (const char *path, char *const argv[]), (path, argv))
+CALL(int, execvp, (const char *file, char *const argv[]), (file, argv))
+CALL(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp))
+CALL(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp))
+CALL(int, posix_spawn,
+     (pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr, char *const argv[],
+      char *const envp[]),
+     (pid, path, actions, attr, argv, envp))
+CALL(int, posix_spawnp,
+     (pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr, char *const argv[],
+      char *const envp[]),
+     (pid, file, actions, attr, argv, envp))
 
 #undef CALL

@@ -11,6 +11,7 @@
 #include "base/service.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/spawn.h"
 #include "preload/table.h"
 
 #define RUN_DIR_MAX 1024
@@ -235,6 +236,7 @@ static void join(const char *dir)
 		guest.any_at |= page->faults[i].side == PAGE_AT;
 	}
 	guest.page = page;
+	spawn_remember(dir, env_value("LD_PRELOAD"));
 	record_process(command, true);
 	table_adopt_inherited();
 }

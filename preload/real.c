@@ -120,6 +120,21 @@ STUB(int, close_range, (unsigned int a, unsigned int b, int fl), (a, b, fl), KER
 STUB(int, getsockopt, (int fd, int level, int name, void *v, socklen_t *l), (fd, level, name, v, l),
      KERNEL(SYS_getsockopt, fd, level, name, v, l, 0))
 
+STUB(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp),
+     KERNEL(SYS_execve, path, argv, envp, 0, 0, 0))
+/* These are not called while dlsym is at work. */
+#define NEVER (errno = ENOSYS, -1)
+STUB(int, execv, (const char *path, char *const argv[]), (path, argv), NEVER)
+STUB(int, execvp, (const char *file, char *const argv[]), (file, argv), NEVER)
+STUB(int, execvpe, (const char *file, char *const argv[], char *const envp[]), (file, argv, envp), NEVER)
+STUB(int, fexecve, (int fd, char *const argv[], char *const envp[]), (fd, argv, envp), NEVER)
+STUB(int, posix_spawn,
+     (pid_t *pid, const char *path, const posix_spawn_file_actions_t *fa, const posix_spawnattr_t *at, char *const argv[], char *const envp[]),
+     (pid, path, fa, at, argv, envp), ENOSYS)
+STUB(int, posix_spawnp,
+     (pid_t *pid, const char *file, const posix_spawn_file_actions_t *fa, const posix_spawnattr_t *at, char *const argv[], char *const envp[]),
+     (pid, file, fa, at, argv, envp), ENOSYS)
+
 static void stub_closefrom(int first)
 {
 	if (READY)

@@ -16,6 +16,7 @@
 #include "preload/guest.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/spawn.h"
 #include "preload/stream.h"
 #include "preload/table.h"
 #include "preload/wait.h"
@@ -27,6 +28,9 @@
 EXPORT int fcntl(int fd, int cmd, ...);
 EXPORT int fcntl64(int fd, int cmd, ...);
 EXPORT int ioctl(int fd, unsigned long request, ...);
+EXPORT int execl(const char *path, const char *arg, ...);
+EXPORT int execlp(const char *file, const char *arg, ...);
+EXPORT int execle(const char *path, const char *arg, ...);
 
 #define UNTRACKED(fd) likely(!table_tracks(fd))
 
@@ -563,4 +567,100 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		dial_so_error(fd, value);
 	errno = error;
 	return r;
+}
+
+/* ---- children ---- */
+
+extern char **environ;
+
+/* The call with an environment that keeps the child in the run; built on this function's stack, so it is a macro. */
+#define WITH_ENV(envp, call)									\
+	do {											\
+		size_t pointers_, bytes_;							\
+		char *const *env = (envp);							\
+												\
+		if (!spawn_lacks(env, &pointers_, &bytes_))					\
+			return call;								\
+		char *to_[pointers_], text_[bytes_];						\
+		env = spawn_env(env, to_, text_);						\
+		return call;									\
+	} while (0)
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+	WITH_ENV(envp, real.execve(path, argv, env));
+}
+
+int execv(const char *path, char *const argv[])
+{
+	WITH_ENV(environ, real.execve(path, argv, env));
+}
+
+int execvp(const char *file, char *const argv[])
+{
+	WITH_ENV(environ, real.execvpe(file, argv, env));
+}
+
+int execvpe(const char *file, char *const argv[], char *const envp[])
+{
+	WITH_ENV(envp, real.execvpe(file, argv, env));
+}
+
+int fexecve(int fd, char *const argv[], char *const envp[])
+{
+	WITH_ENV(envp, real.fexecve(fd, argv, env));
+}
+
+int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+		char *const argv[], char *const envp[])
+{
+	WITH_ENV(envp, real.posix_spawn(pid, path, actions, attr, argv, env));
+}
+
+int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+		 char *const argv[], char *const envp[])
+{
+	WITH_ENV(envp, real.posix_spawnp(pid, file, actions, attr, argv, env));
+}
+
+static size_t count_arguments(va_list ap)
+{
+	size_t n = 1;
+
+	while (va_arg(ap, const char *))
+		n++;
+	return n;
+}
+
+/* The list form of exec: gathers the arguments into argv[] and hands on, with whatever follows the list still in ap. */
+#define GATHER(arg, argv, ap)						\
+	va_list ap;							\
+	va_start(ap, arg);						\
+	const char *argv[count_arguments(ap) + 1];			\
+	va_end(ap);							\
+	va_start(ap, arg);						\
+	argv[0] = arg;							\
+	for (size_t i_ = 0; argv[i_];)					\
+		argv[++i_] = va_arg(ap, const char *)
+
+int execl(const char *path, const char *arg, ...)
+{
+	GATHER(arg, argv, ap);
+	va_end(ap);
+	return execv(path, (char *const *)argv);
+}
+
+int execlp(const char *file, const char *arg, ...)
+{
+	GATHER(arg, argv, ap);
+	va_end(ap);
+	return execvp(file, (char *const *)argv);
+}
+
+int execle(const char *path, const char *arg, ...)
+{
+	GATHER(arg, argv, ap);
+	char *const *envp = va_arg(ap, char *const *);
+	va_end(ap);
+	return execve(path, (char *const *)argv, envp);
 }

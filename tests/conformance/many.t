@@ -73,6 +73,19 @@ r = shock(f"to=127.0.0.1:{peer.port} status=503", PYTHON, "-c",
           "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", peer.url())
 is_(r.out, "503\n", "a_child_of_python_s_subprocess_is_covered", r)
 
+# children that are given an environment of their own stay in the run, and keep what else is in it
+curl = f'"curl", "-s", "-o", "/dev/null", "-w", "%{{http_code}} ", "{peer.url()}"'
+for name, code in (("subprocess", f"import subprocess; subprocess.run([{curl}], env={{'A': 'b'}})"),
+                   ("posix_spawn", f"import os; os.waitpid(os.posix_spawnp('curl', [{curl}], {{}}), 0)"),
+                   ("execve", f"import os; os.execve('/usr/bin/curl', [{curl}], {{}})"),
+                   ("environ_cleared_and_execlp", f"import os; os.environ.clear(); os.execlp('curl', {curl})")):
+    r = shock(f"to=127.0.0.1:{peer.port} status=503", PYTHON, "-c", code)
+    is_(r.out.strip(), "503", f"a_child_with_a_cleaned_environment_stays_in_the_run_{name}", r)
+r = shock(f"to=127.0.0.1:{peer.port} status=503 probability=0", "env", "-i", "A=b", "env")
+is_(sorted(line.partition("=")[0] for line in r.out.splitlines()), ["A", "AFTERSHOCK_RUN", "LD_PRELOAD"], "env_-i_keeps_the_two_words_and_its_own", r)
+r = shock(f"to=127.0.0.1:{peer.port} status=503 probability=0", "env", "LD_PRELOAD=libm.so.6", "sh", "-c", "echo $LD_PRELOAD")
+is_(r.out.strip(), f"{os.path.realpath(LIB)}:libm.so.6", "a_child_s_own_LD_PRELOAD_is_kept_behind_ours", r)
+
 # what matches nothing changes nothing
 for keys in ("path=/other status=503", "method=POST status=503", "header='X-Test: yes' status=503", "from=1h status=503"):
     r = shock(f"to=127.0.0.1:{peer.port} {keys}", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", peer.url())

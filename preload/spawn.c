@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/spawn.h"
+
+#include <string.h>
+
+#define WORD_MAX 1152	/* a run directory or a library path with the variable's name */
+#define ENTRIES_MAX 1000	/* a larger environment is left alone: the caller's stack may be small */
+
+#define RUN "AFTERSHOCK_RUN="
+#define PRELOAD "LD_PRELOAD="
+
+static char run_word[WORD_MAX];		/* RUN and the directory; empty: nothing to carry on */
+static char library[WORD_MAX];		/* the path of this library, as LD_PRELOAD named it */
+
+/* The part of LD_PRELOAD (separated by colons or blanks, ld.so(8)) that is this library. */
+static const char *own_part(const char *preload, size_t *len)
+{
+	static const char name[] = "libaftershock.so";
+
+	for (const char *p = preload; *p; p += *len + (p[*len] != '\0')) {
+		*len = strcspn(p, ": ");
+		if (*len >= sizeof(name) - 1 && !strncmp(p + *len - (sizeof(name) - 1), name, sizeof(name) - 1))
+			return p;
+	}
+	return NULL;
+}
+
+void spawn_remember(const char *run_dir, const char *preload)
+{
+	size_t len = 0, n = strlen(run_dir);
+	const char *own = preload ? own_part(preload, &len) : NULL;
+
+	if (!own || len >= sizeof(library) || n + sizeof(RUN) > sizeof(run_word))
+		return;
+	memcpy(library, own, len);
+	memcpy(run_word, RUN, sizeof(RUN) - 1);
+	memcpy(run_word + sizeof(RUN) - 1, run_dir, n + 1);
+}
+
+static const char *value(char *const envp[], const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; envp && *envp; envp++)
+		if (!strncmp(*envp, name, n))
+			return *envp + n;
+	return NULL;
+}
+
+bool spawn_lacks(char *const envp[], size_t *pointers, size_t *bytes)
+{
+	const char *preload = value(envp, PRELOAD);
+	size_t n = 0;
+
+	if (!run_word[0] || (value(envp, RUN) && preload && strstr(preload, library)))
+		return false;
+	while (envp && envp[n])
+		n++;
+	*pointers = n + 3;
+	*bytes = sizeof(PRELOAD) + strlen(library) + 1 + (preload ? strlen(preload) : 0);
+	return n <= ENTRIES_MAX;
+}
+
+char **spawn_env(char *const envp[], char **to, char *text)
+{
+	const char *preload = value(envp, PRELOAD);
+	size_t n = 0, at = sizeof(PRELOAD) - 1, len = strlen(library);
+
+	for (; envp && *envp; envp++)
+		if (strncmp(*envp, PRELOAD, sizeof(PRELOAD) - 1) && strncmp(*envp, RUN, sizeof(RUN) - 1))
+			to[n++] = *envp;
+	memcpy(text, PRELOAD, at);
+	memcpy(text + at, library, len + 1);
+	at += len;
+	if (preload && *preload) {
+		text[at++] = ':';
+		memcpy(text + at, preload, strlen(preload) + 1);
+	}
+	to[n++] = run_word;
+	to[n++] = text;
+	to[n] = NULL;
+	return to;
+}
