@@ -40,7 +40,7 @@ fuzz: $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c)) ## fuzz the parsers
 
 # ---- lint: layers, licences, what must not be in the tree; each header compiles alone ----
 lint: check-headers ## check layers, licence lines, forbidden text and that each header stands alone
-	$(Q)tests/lib/lint
+	$(Q)tests/lib/deps demo && tests/lib/lint
 
 # Not alone: tables that their user expands (#error without a definition), and headers of eBPF programs.
 HEADERS = $(filter-out ebpf/kernel.h %.bpf.h,$(shell grep -L '^#error' $(wildcard $(addsuffix /*.h,$(LAYERS)))))
