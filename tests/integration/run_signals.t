@@ -13,12 +13,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import *
 
 directory = tmpdir()
-COUNTER = "import signal, sys\n" \
+COUNTER = "import os, signal, sys\n" \
           "got = []\n" \
-          "def note(n, f):\n    got.append(signal.Signals(n).name); print('got', *got, flush=True)\n" \
+          "def note(n, f):\n    got.append(signal.Signals(n).name); os.write(1, ' '.join(['got', *got, '']).rstrip().encode() + b'\\n')\n" \
           "    if len(got) == {leave}: sys.exit(6)\n" \
           "for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT): signal.signal(s, note)\n" \
-          "print('ready', flush=True)\n" \
+          "os.write(1, b'ready\\n')\n" \
           "while True: signal.pause()\n"
 
 
