@@ -51,6 +51,13 @@ static bool parse_number(const char *text, double *value, const char **end)
 	return !*stop && stop != digits;
 }
 
+static const char *parse_place(struct gate *g, const char *place, size_t length)
+{
+	g->where = place;
+	g->where_length = length;
+	return length ? NULL : "behind @ stands an edge, a service or a fault";
+}
+
 /* "1.10x", "99%", "250", with nothing or "@where" behind. NULL when it is understood, else why not. */
 static const char *parse_bound(struct gate *g, const char *bound)
 {
@@ -71,35 +78,50 @@ static const char *parse_bound(struct gate *g, const char *bound)
 		return "behind the bound only @edge-or-service may follow";
 	if (!g->relative && is_share(g->metric) && g->bound > 1)
 		return "its bound is a share from 0 to 1 or a percentage";
-	g->where = *end ? end + 1 : NULL;
-	return g->where && !*g->where ? "behind @ stands an edge, a service or a fault" : NULL;
+	if (*end && g->where)
+		return "it names its place twice";
+	return *end ? parse_place(g, end + 1, strlen(end + 1)) : NULL;
+}
+
+/* Where the last <= or >= stands (METRIC<=BOUND or METRIC@PLACE<=BOUND; a place may hold `->`); the end when there is none. */
+static size_t comparison(const char *text, size_t from)
+{
+	size_t n = strlen(text);
+
+	for (size_t at = n; at-- > from;)
+		if ((text[at] == '<' || text[at] == '>') && text[at + 1] == '=')
+			return at;
+	return n;
 }
 
 int gate_parse(struct gate *g, const char *text, char *error, unsigned error_size)
 {
-	size_t length = strcspn(text, "<>=");
-	const char *why;
+	size_t length = strcspn(text, "<>=@"), at = comparison(text, length);
+	const char *why = NULL;
 
 	*g = (struct gate){.text = text};
 	if (parse_metric(g, length))
 		return refuse(error, error_size, text, "it begins with one of " METRIC_LIST);
-	g->at_least = text[length] == '>';
-	if (!text[length] || text[length] == '=' || text[length + 1] != '=')
+	if (!text[at] || (text[length] != '@' && at != length))
 		return refuse(error, error_size, text, "behind the metric stands <= or >=");
-	why = parse_bound(g, text + length + 2);
+	g->at_least = text[at] == '>';
+	if (text[length] == '@')
+		why = parse_place(g, text + length + 1, at - length - 1);
+	if (!why)
+		why = parse_bound(g, text + at + 2);
 	return why ? refuse(error, error_size, text, why) : 0;
 }
 
 bool gate_concerns(const struct gate *g, const char *place)
 {
-	const char *where = g->where;
+	const char *where = g->where, *end = where ? where + g->where_length : NULL;
 
-	while (where && (*where || *place)) {
-		if (*where == ' ')
+	while (where && (where < end || *place)) {
+		if (where < end && *where == ' ')
 			where++;
 		else if (*place == ' ')
 			place++;
-		else if (*where++ != *place++)
+		else if (where == end || *where++ != *place++)
 			return false;
 	}
 	return true;

@@ -16,7 +16,8 @@ enum gate_outcome { GATE_NONE, GATE_PASS, GATE_INCONCLUSIVE, GATE_REGRESS };	/* 
 
 struct gate {
 	const char *text;	/* as given; not owned */
-	const char *where;	/* part of text behind '@'; NULL: everywhere */
+	const char *where;	/* part of text behind '@' (where_length bytes); NULL: everywhere */
+	size_t where_length;
 	double bound;
 	enum gate_metric metric;
 	bool at_least;		/* >=, else <= */

@@ -138,7 +138,7 @@ static int note_recovery(struct measure *m)
 
 	for (size_t i = 0; i < m->r->recovery_count; i++) {
 		judged |= !isnan(m->r->recoveries[i].impact_ms);
-		censored |= m->r->recoveries[i].censored && m->r->recoveries[i].label;
+		censored |= m->r->recoveries[i].censored;
 	}
 	if (judged && isnan(m->options.slo) && measure_seconds(m, TIMELINE_BASELINE) == 0 &&
 	    NOTE(m, "there is no baseline before the fault: recovery is judged against 95 %% of good requests"))

@@ -264,8 +264,8 @@ static double longest_request_ms(const struct measure *m)
 
 static const char *label(const struct felt *f, const struct result_recovery *r, double lag_ms)
 {
-	if (!f->span->cleared)
-		return NULL;
+	if (!f->span->cleared || (r->censored && lag_ms < HOLD_S * 1e3))
+		return NULL;	/* it lasted to the end, or the rest of the run is too short to tell */
 	if (lag_ms > 3 * longest_request_ms(f->m) && lag_ms > SLOW_MS && sustained(f))
 		return "metastable_suspected";
 	return r->censored || lag_ms > SLOW_MS ? "slow_recovery" : "recovered";

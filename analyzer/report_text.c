@@ -331,12 +331,12 @@ static void print_recovery(const struct face *f, const struct result_recovery *r
 {
 	char a[64], b[64];
 
-	face_print(f, FACE_PLAIN, "  %s: %s", r->fault, r->label ? r->label : "lasted to the end of the run");
+	face_print(f, FACE_PLAIN, "  %s: %s", r->fault, r->label ? r->label : "not judged, too little was recorded after it");
 	if (!isnan(r->impact_ms))
 		face_print(f, FACE_PLAIN, "; users felt it %s after it began", show_ms(r->impact_ms, a));
-	if (r->censored)
+	if (r->censored && r->label)
 		face_print(f, FACE_YELLOW, ", for more than %s: no recovery seen in this run", show_ms(r->observed_ms, a));
-	else if (!isnan(r->mttr_ms))
+	else if (!r->censored && !isnan(r->mttr_ms))
 		face_print(f, FACE_PLAIN, ", for %s, to %s after it cleared", show_ms(r->mttr_ms, a), show_ms(r->recovery_lag_ms, b));
 	if (r->lost_goodput > 0)
 		face_print(f, FACE_PLAIN, "; %.1f good requests lost", r->lost_goodput);

@@ -94,6 +94,7 @@ struct conn {
 	bool connecting;		/* connect() said EINPROGRESS and the outcome was not seen yet */
 	bool opaque;			/* not HTTP/1, or no longer */
 	uint8_t protocol;		/* enum journal_protocol of what flows now */
+	_Atomic uint32_t sending;	/* sends under way with the lock free, whose bytes are not in the books yet */
 	bool sink;			/* what the program still sends goes nowhere: its request was answered before it was whole */
 	bool dead;			/* we reset it, or an error ended it */
 	bool eof_in;			/* the stream of answers (client) or requests (server) ended */

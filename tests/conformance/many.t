@@ -35,6 +35,15 @@ is_(ordinals(again), ordinals(r), "the_same_seed_hits_the_same_ordinals_whatever
 _, _, other = many("delay=30ms probability=0.5", "threads", 8, 25, peer, options=("--seed", "4"))
 ok(ordinals(other) != ordinals(r), "another_seed_hits_others")
 
+# one thread sends, another receives: each answer belongs to its request
+nginx = Nginx()
+r = shock((), victim("duplex"), nginx.port, 900)
+is_(r.out, "900\n", "a_reader_and_a_writer_on_one_connection_get_their_answers", r)
+is_(r.one("SELECT count(*) FROM exchange WHERE outcome = 'ok'"), 900, "each_exchange_is_whole",
+    r.rows("SELECT outcome, error, count(*) FROM exchange GROUP BY 1, 2"))
+is_(r.one("SELECT count(*) FROM (SELECT ended_ns, lead(started_ns) OVER (ORDER BY started_ns) AS next FROM exchange) WHERE ended_ns > next"), 0,
+    "and_ends_before_the_next_begins")
+
 # counts: first, after, every, max, pattern on one connection
 for keys, want in (("first=3", "xxx......."), ("after=7", ".......xxx"), ("every=4", "...x...x.."), ("max=2", "xx........"),
                    ("pattern=x..", "x..x..x..x"), ("after=2 first=2", "..xx......"), ("after=1 every=3 max=2", "...x..x...")):

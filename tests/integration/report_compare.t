@@ -47,7 +47,9 @@ result, value, rows = metrics("--base", new, "--new", new, "--gate", "amplificat
 is_([result.rc, rows["amplification", "curl -> 127.0.0.1:80"]["gate"]], [0, "pass"], "a run against itself passes")
 is_(rows["amplification", "curl -> 127.0.0.1:80"]["significant"], False, "and does not differ")
 for gate, rc, outcome in (("amplification<=1.10x", 1, "regress"), ("amplification<=2", 1, "regress"), ("amplification<=3", 0, "pass"),
-                          ("amplification<=3@curl->127.0.0.1:80", 0, "pass"), ("success>=50%", 0, "pass"),
+                          ("amplification<=3@curl->127.0.0.1:80", 0, "pass"),
+                          ("amplification@curl->127.0.0.1:80<=3", 0, "pass"),
+                          ("amplification@curl -> 127.0.0.1:80<=2", 1, "regress"), ("success>=50%", 0, "pass"),
                           ("success>=99%", 3, "inconclusive"), ("p99_ms<=1.1x", 3, "inconclusive"),
                           ("shed_efficacy>=10%", 3, "inconclusive")):
     result, value, rows = metrics("--base", base, "--new", new, "--gate", gate)
