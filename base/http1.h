@@ -43,8 +43,7 @@ enum http1_flag {
 	HTTP1_PATH_CUT = 1 << 5,
 	HTTP1_IS_HEAD = 1 << 6,		/* request method HEAD */
 	HTTP1_IS_CONNECT = 1 << 7,	/* request method CONNECT */
-	HTTP1_UNTIL_CLOSE = 1 << 8,	/* response body ends with the connection */
-	HTTP1_GRPC = 1 << 9		/* reserved */
+	HTTP1_UNTIL_CLOSE = 1 << 8	/* response body ends with the connection */
 };
 
 struct http1_head {

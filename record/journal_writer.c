@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Looks for a free segment, beginning where the last search ended; index, or -1 when all are taken. */
+/* Takes the first free segment from the hint on, the lowest that the reader gave back; index, or -1 when all are taken. */
 static int claim(struct journal *j, uint32_t pid)
 {
 	uint32_t n = j->segment_count, from = atomic_load_explicit(&j->hint, memory_order_relaxed);
