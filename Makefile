@@ -70,7 +70,7 @@ $(GUEST_LIB): $(patsubst %.c,$(B)/guest/%.o,$(PRELOAD) $(GUEST)) $(B)/exports.ma
 # What the guest exports is what its table of calls says, and nothing else.
 $(B)/exports.map: preload/calls.h
 	$(call say,GEN)
-	$(Q)mkdir -p $(@D) && { echo '{ global: fcntl; fcntl64; ioctl; execl; execlp; execle;'; sed -n 's/^CALL([^,]*, \([a-z0-9_]*\),.*/\1;/p' $<; \
+	$(Q)mkdir -p $(@D) && { echo '{ global:'; echo '#include "$<"' | $(CC) -E -P -I. -D'CALL(ret, name, ...)=name;' -x c -; \
 		echo 'local: *; };'; } > $@
 
 # ---- eBPF: object, then skeleton; no vmlinux.h (ebpf/kernel.h has the few structs, relocated by libbpf) ----

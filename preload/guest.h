@@ -20,6 +20,12 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define GUEST_FD_FLOOR 100	/* our descriptors live at or above this number */
 
+/* False where no program has memory: of such an address the kernel says EFAULT, while we would crash in looking. */
+static inline bool guest_plausible(const void *p)
+{
+	return (uintptr_t)p - 4096 < 1ull << 56;
+}
+
 struct guest {
 	struct page *page;		/* NULL: absent, pass everything through */
 	struct journal_writer journal;

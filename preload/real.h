@@ -22,12 +22,21 @@
 #include <time.h>
 
 struct real {
-#define CALL(ret, name, params, args) ret(*name) params;
+#define CALL(ret, name, params, args, early, shows) ret(*name) params;
+#define OWN(ret, name, params)
 #include "preload/calls.h"
-	int (*fcntl)(int fd, int cmd, ...);
-	int (*fcntl64)(int fd, int cmd, ...);
-	int (*ioctl)(int fd, unsigned long request, ...);
 };
+
+/* Fills the array rest with what follows the parameter last of a variadic function: as many longs, given or not. */
+#define TAKE_REST(rest, last)						\
+	do {								\
+		va_list ap_;						\
+									\
+		va_start(ap_, last);					\
+		for (size_t i_ = 0; i_ < sizeof(rest) / sizeof(long); i_++)	\
+			(rest)[i_] = va_arg(ap_, long);			\
+		va_end(ap_);						\
+	} while (0)
 
 /* Always callable: every member is set from the first instruction on (to direct system calls until resolved). */
 extern struct real real;

@@ -28,7 +28,7 @@ struct waiting {		/* one wait under way */
 
 bool wait_concerns_poll(struct pollfd *fds, nfds_t n)
 {
-	for (nfds_t i = 0; i < n; i++)
+	for (nfds_t i = 0; i < n && guest_plausible(fds); i++)
 		if (fds[i].fd >= 0 && table_tracks(fds[i].fd)) {
 			struct conn *c = table_get(fds[i].fd);
 			bool gated = c && c->gated;
@@ -218,7 +218,7 @@ int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigs
 
 static bool in(int fd, const fd_set *s)
 {
-	return s && FD_ISSET(fd, s);
+	return guest_plausible(s) && FD_ISSET(fd, s);
 }
 
 bool wait_concerns_select(int n, const fd_set *r, const fd_set *w, const fd_set *e)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The interposed calls, one function each, for what calls.h lists (and the variadic fcntl and ioctl). A wrapper asks one question of
+ * The interposed calls, one function each, for what calls.h lists. A wrapper asks one question of
  * the descriptor table and goes straight on when the answer is no.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "preload/epoll.h"
 #include "preload/gate.h"
 #include "preload/guest.h"
+#include "preload/numbers.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/spawn.h"
@@ -23,14 +25,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define CALL(ret, name, params, args) EXPORT ret name params;
+#define CALL(ret, name, params, args, early, shows) EXPORT ret name params;
 #include "preload/calls.h"
-EXPORT int fcntl(int fd, int cmd, ...);
-EXPORT int fcntl64(int fd, int cmd, ...);
-EXPORT int ioctl(int fd, unsigned long request, ...);
-EXPORT int execl(const char *path, const char *arg, ...);
-EXPORT int execlp(const char *file, const char *arg, ...);
-EXPORT int execle(const char *path, const char *arg, ...);
 
 #define UNTRACKED(fd) likely(!table_tracks(fd))
 
@@ -72,7 +68,23 @@ int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 
 /* ---- out ---- */
 
-static ssize_t out(struct io io)
+/* Whether its buffers can be looked at, as far as that shows; of others the kernel says EFAULT, EINVAL or EMSGSIZE. */
+static bool sound(const struct io *io)
+{
+	const struct iovec *v = io->iov ? io->iov : &io->one;
+
+	if (io->count > IOV_MAX || !guest_plausible(v))
+		return false;
+	for (size_t i = 0; i < io->count; i++)
+		if (v[i].iov_len > SSIZE_MAX || (v[i].iov_len && !guest_plausible(v[i].iov_base)))
+			return false;
+	return true;
+}
+
+/* What is on another path than the stream: urgent bytes, and the queue of errors. */
+#define ASIDE (MSG_OOB | MSG_ERRQUEUE)
+
+static ssize_t io(ssize_t (*way)(struct conn *, struct io *), struct io io)
 {
 	struct conn *c = table_get(io.fd);
 	ssize_t r;
@@ -80,32 +92,17 @@ static ssize_t out(struct io io)
 
 	if (!c)
 		return table_is_private(io.fd) ? (errno = EBADF, -1) : -2;
-	r = stream_send(c, &io);
+	r = (io.flags & ASIDE) || !sound(&io) ? -2 : way(c, &io);
 	error = errno;
 	conn_put(c);
 	errno = error;
 	return r;
 }
 
-static ssize_t in(struct io io)
-{
-	struct conn *c = table_get(io.fd);
-	ssize_t r;
-	int error;
-
-	if (!c)
-		return table_is_private(io.fd) ? (errno = EBADF, -1) : -2;
-	r = stream_recv(c, &io);
-	error = errno;
-	conn_put(c);
-	errno = error;
-	return r;
-}
-
-/* A tracked call; -2 says that the descriptor was no connection any more when it was looked up. */
+/* A tracked call; -2 says that it is none of ours, or that its descriptor was no connection any more when it was looked up. */
 #define THROUGH(way, real_call, ...)							\
 	do {										\
-		ssize_t r_ = way((struct io){__VA_ARGS__});				\
+		ssize_t r_ = io(way, (struct io){__VA_ARGS__});				\
 		return r_ == -2 ? (real_call) : r_;					\
 	} while (0)
 
@@ -113,22 +110,22 @@ ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
 	if (UNTRACKED(fd))
 		return real.send(fd, buf, n, flags);
-	THROUGH(out, real.send(fd, buf, n, flags), .op = IO_SEND, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1);
+	THROUGH(stream_send, real.send(fd, buf, n, flags), .op = IO_SEND, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1);
 }
 
 ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
 {
 	if (UNTRACKED(fd))
 		return real.sendto(fd, buf, n, flags, sa, len);
-	THROUGH(out, real.sendto(fd, buf, n, flags, sa, len), .op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1,
+	THROUGH(stream_send, real.sendto(fd, buf, n, flags, sa, len), .op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1,
 		.sa = (struct sockaddr *)sa, .len = &len);
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	if (UNTRACKED(fd))
+	if (UNTRACKED(fd) || !guest_plausible(msg))
 		return real.sendmsg(fd, msg, flags);
-	THROUGH(out, real.sendmsg(fd, msg, flags), .op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
+	THROUGH(stream_send, real.sendmsg(fd, msg, flags), .op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
 		.msg = (struct msghdr *)msg);
 }
 
@@ -136,26 +133,32 @@ ssize_t write(int fd, const void *buf, size_t n)
 {
 	if (UNTRACKED(fd))
 		return real.write(fd, buf, n);
-	THROUGH(out, real.write(fd, buf, n), .op = IO_WRITE, .fd = fd, .one = {(void *)buf, n}, .count = 1);
+	THROUGH(stream_send, real.write(fd, buf, n), .op = IO_WRITE, .fd = fd, .one = {(void *)buf, n}, .count = 1);
 }
 
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
 	if (UNTRACKED(fd) || n <= 0)
 		return real.writev(fd, iov, n);
-	THROUGH(out, real.writev(fd, iov, n), .op = IO_WRITEV, .fd = fd, .iov = iov, .count = (size_t)n);
+	THROUGH(stream_send, real.writev(fd, iov, n), .op = IO_WRITEV, .fd = fd, .iov = iov, .count = (size_t)n);
 }
 
-/* A vector of messages on a stream is as good as its first message: a short count is a result the call may give. */
+/* An error counts only when no message went before it (sendmmsg(2)). */
 int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 {
-	ssize_t r;
+	unsigned int i;
 
-	if (UNTRACKED(fd) || !n)
+	if (UNTRACKED(fd) || !guest_plausible(vec))
 		return real.sendmmsg(fd, vec, n, flags);
-	r = sendmsg(fd, &vec->msg_hdr, flags);
-	vec->msg_len = r < 0 ? 0 : (unsigned)r;
-	return r < 0 ? -1 : 1;
+	n = n < IOV_MAX ? n : IOV_MAX;
+	for (i = 0; i < n; i++) {
+		ssize_t r = sendmsg(fd, &vec[i].msg_hdr, flags);
+
+		if (r < 0)
+			return i ? (int)i : -1;
+		vec[i].msg_len = (unsigned)r;
+	}
+	return (int)i;
 }
 
 ssize_t sendfile64(int out_fd, int in_fd, off64_t *offset, size_t n)
@@ -203,14 +206,14 @@ ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
 	if (UNTRACKED(fd))
 		return real.recv(fd, buf, n, flags);
-	THROUGH(in, real.recv(fd, buf, n, flags), .op = IO_RECV, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1);
+	THROUGH(stream_recv, real.recv(fd, buf, n, flags), .op = IO_RECV, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1);
 }
 
 ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len)
 {
 	if (UNTRACKED(fd))
 		return real.recvfrom(fd, buf, n, flags, sa, len);
-	THROUGH(in, real.recvfrom(fd, buf, n, flags, sa, len), .op = IO_RECVFROM, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1,
+	THROUGH(stream_recv, real.recvfrom(fd, buf, n, flags, sa, len), .op = IO_RECVFROM, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1,
 		.sa = sa, .len = len);
 }
 
@@ -233,7 +236,7 @@ static void adopt_passed(const struct msghdr *msg)
 
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	if (UNTRACKED(fd)) {
+	if (UNTRACKED(fd) || !guest_plausible(msg)) {
 		ssize_t r = real.recvmsg(fd, msg, flags);
 
 		if (r >= 0 && unlikely(msg->msg_controllen) && guest.page) {
@@ -244,33 +247,61 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		}
 		return r;
 	}
-	THROUGH(in, real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
+	THROUGH(stream_recv, real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
 		.msg = msg);
+}
+
+static bool timespec_valid(const struct timespec *t)
+{
+	return t->tv_sec >= 0 && t->tv_nsec >= 0 && t->tv_nsec < (long)NS_PER_S;
+}
+
+static struct timespec time_left(uint64_t end_ns)
+{
+	uint64_t now = clock_now_ns(), left = end_ns > now ? end_ns - now : 0;
+
+	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+}
+
+/* As do_recvmmsg() of the kernel: the timeout is looked at between messages only, and an error counts when none came before it. */
+static int receive_messages(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
+{
+	uint64_t end = timeout ? clock_now_ns() + (uint64_t)timeout->tv_sec * NS_PER_S + (uint64_t)timeout->tv_nsec : FOREVER;
+	unsigned int i = 0;
+
+	while (i < n && (!timeout || !i || timeout->tv_sec || timeout->tv_nsec)) {
+		ssize_t r = recvmsg(fd, &vec[i].msg_hdr, flags & ~MSG_WAITFORONE);
+
+		if (r < 0)
+			return i ? (int)i : -1;
+		vec[i++].msg_len = (unsigned)r;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		if (timeout)
+			*timeout = time_left(end);
+	}
+	return (int)i;
 }
 
 int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct timespec *timeout)
 {
-	ssize_t r;
-
-	if (UNTRACKED(fd) || !n)
+	if (UNTRACKED(fd) || !guest_plausible(vec) || (timeout && (!guest_plausible(timeout) || !timespec_valid(timeout))))
 		return real.recvmmsg(fd, vec, n, flags, timeout);
-	r = recvmsg(fd, &vec->msg_hdr, flags);
-	vec->msg_len = r < 0 ? 0 : (unsigned)r;
-	return r < 0 ? -1 : 1;
+	return receive_messages(fd, vec, n < IOV_MAX ? n : IOV_MAX, flags, timeout);
 }
 
 ssize_t read(int fd, void *buf, size_t n)
 {
 	if (UNTRACKED(fd))
 		return real.read(fd, buf, n);
-	THROUGH(in, real.read(fd, buf, n), .op = IO_READ, .fd = fd, .one = {buf, n}, .count = 1);
+	THROUGH(stream_recv, real.read(fd, buf, n), .op = IO_READ, .fd = fd, .one = {buf, n}, .count = 1);
 }
 
 ssize_t readv(int fd, const struct iovec *iov, int n)
 {
 	if (UNTRACKED(fd) || n <= 0)
 		return real.readv(fd, iov, n);
-	THROUGH(in, real.readv(fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n);
+	THROUGH(stream_recv, real.readv(fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n);
 }
 
 /* The FORTIFY variants: libc checks and aborts when the buffer is too small; otherwise they are the plain calls. */
@@ -352,7 +383,7 @@ int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 	struct conn *c;
 	int r, error;
 
-	if (!gating())
+	if (!gating() || (op != EPOLL_CTL_DEL && !guest_plausible(ev)))
 		return real.epoll_ctl(ep, op, fd, ev);
 	c = TABLE_GET(fd);
 	r = epoll_control(c, ep, op, fd, ev);
@@ -503,28 +534,20 @@ static int any_fcntl(int (*next)(int, int, ...), int fd, int cmd, long arg)
 	return cmd == F_DUPFD || cmd == F_DUPFD_CLOEXEC ? copied(fd, r) : r;
 }
 
-#define LAST_ARGUMENT(arg, last)	\
-	do {				\
-		va_list ap_;		\
-		va_start(ap_, last);	\
-		arg = va_arg(ap_, long);\
-		va_end(ap_);		\
-	} while (0)
-
 int fcntl(int fd, int cmd, ...)
 {
-	long arg;
+	long rest[1];
 
-	LAST_ARGUMENT(arg, cmd);
-	return any_fcntl(real.fcntl, fd, cmd, arg);
+	TAKE_REST(rest, cmd);
+	return any_fcntl(real.fcntl, fd, cmd, rest[0]);
 }
 
 int fcntl64(int fd, int cmd, ...)
 {
-	long arg;
+	long rest[1];
 
-	LAST_ARGUMENT(arg, cmd);
-	return any_fcntl(real.fcntl64, fd, cmd, arg);
+	TAKE_REST(rest, cmd);
+	return any_fcntl(real.fcntl64, fd, cmd, rest[0]);
 }
 
 /* FIONREAD: nothing while the answer is held, what is left of it when it is ours. */
@@ -551,12 +574,12 @@ static bool readable_bytes(int fd, int *n)
 
 int ioctl(int fd, unsigned long request, ...)
 {
-	long arg;
+	long rest[1];
 
-	LAST_ARGUMENT(arg, request);
-	if (request == FIONREAD && arg && !UNTRACKED(fd) && readable_bytes(fd, (int *)arg))
+	TAKE_REST(rest, request);
+	if (request == FIONREAD && rest[0] && !UNTRACKED(fd) && readable_bytes(fd, (int *)rest[0]))
 		return 0;
-	return real.ioctl(fd, request, arg);
+	return real.ioctl(fd, request, rest[0]);
 }
 
 int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
@@ -663,4 +686,12 @@ int execle(const char *path, const char *arg, ...)
 	char *const *envp = va_arg(ap, char *const *);
 	va_end(ap);
 	return execve(path, (char *const *)argv, envp);
+}
+
+long syscall(long number, ...)
+{
+	long rest[6];
+
+	TAKE_REST(rest, number);
+	return numbers_call(number, rest);
 }
