@@ -4,8 +4,9 @@
 # sanitizers: the library goes into them. tests/integration and tests/conformance hold executable scripts that speak TAP.
 
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 VICTIMS := $(patsubst %.c,$(B)/%,$(wildcard tests/victims/*.c))
-SCRIPTS := $(sort $(wildcard tests/integration/*.t)) $(sort $(wildcard tests/conformance/*.t))
+SCRIPTS := $(sort $(wildcard tests/fuzz/*.t)) $(sort $(wildcard tests/integration/*.t)) $(sort $(wildcard tests/conformance/*.t))
 TESTS ?= $(UNIT) $(SCRIPTS)
 JOBS ?= 1
 FUZZ_SECONDS ?= 60
@@ -22,21 +23,23 @@ $(UNIT): $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(UNIT_OBJ_$$*) $(HOUSE)
 
 $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 	$(call say,CC)
-	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -o $@ $< -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread
 
-tests-build: all $(UNIT) $(VICTIMS)
+tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS)
 
 # The scripts find the build under test through the environment; without it they use build/release.
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
 	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8 prove --timer -j$(JOBS) -e '' $(TESTS)
 
-# ---- fuzzing: tests/fuzz/fuzz_X.c with libFuzzer, its corpus beside it ----
-$(B)/tests/fuzz/%: tests/fuzz/%.c $(BASE)
+# ---- fuzzing: tests/fuzz/fuzz_X.c with libFuzzer; tests/fuzz/corpus/X is its corpus, of which `make test` runs every input ----
+$(FUZZERS): $(B)/%: %.c $(BASE) $(PLAN) $(wildcard base/*.h plan/*.h) | deps-test
 	$(call say,FUZZ)
-	$(Q)mkdir -p $(@D) && $(CLANG) -g -O1 -std=gnu11 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^)
+	$(Q)mkdir -p $(@D) && if echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(CLANG) -fsanitize=fuzzer -x c -o /dev/null - 2>/dev/null; then \
+		$(CLANG) -g -O1 -std=gnu11 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^) -lcjson -lm; fi
 
-fuzz: $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c)) ## fuzz the parsers, FUZZ_SECONDS each
-	$(Q)for f in $^; do mkdir -p $$f.corpus && $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 $$f.corpus || exit 1; done
+fuzz: $(FUZZERS) ## fuzz the parsers, FUZZ_SECONDS each; what is found new stays below build/
+	$(Q)for f in $^; do mkdir -p $$f.corpus && \
+		$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 $$f.corpus tests/fuzz/corpus/$${f##*fuzz_} || exit 1; done
 
 # ---- lint: layers, licences, what must not be in the tree; each header compiles alone ----
 lint: check-headers ## check layers, licence lines, forbidden text and that each header stands alone
