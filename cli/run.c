@@ -16,6 +16,7 @@
 #include "base/service.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/coverage.h"
 #include "cli/launch.h"
 #include "cli/reach.h"
 #include "cli/rundir.h"
@@ -56,6 +57,7 @@ struct run {
 	struct recorder *recorder;
 	struct tracer *tracer;
 	struct launch child;
+	struct coverage coverage;
 	bool running, interrupted, told_error;
 	unsigned asked;			/* to stop, lately */
 	uint64_t asked_ns, kill_ns;	/* last time; when SIGKILL is due, 0 never */
@@ -432,6 +434,8 @@ static void pump(struct run *run)
 	if (sample && run->tracer)
 		tracer_sample(run->tracer);
 	if (sample)
+		coverage_look(&run->coverage, run->recorder, !run->tracer, false);
+	if (sample)
 		run->sampled_ns = now;
 	if (now - run->flushed_ns < FLUSH_NS)
 		return;
@@ -507,6 +511,7 @@ static void finish_recording(struct run *run)
 	if (run->tracer)
 		tracer_finish(run->tracer);
 	drain(run, true);
+	coverage_look(&run->coverage, run->recorder, false, true);
 	take_counters(run);
 	recorder_process_end(run->recorder, (uint32_t)run->child.pid, run->ended_ns, run->status);
 	snprintf(status, sizeof(status), "%d", run->status);
@@ -604,6 +609,7 @@ static int run_checked(struct run *run)
 		watch(run);
 		status = conclude(run);
 	}
+	coverage_free(&run->coverage);
 	rundir_remove(&run->dir);
 	detach(run);
 	if (run->signal_fd >= 0)

@@ -353,6 +353,23 @@ struct journal_record *guest_record(uint64_t connection, uint64_t exchange, uint
 	return r;
 }
 
+void guest_tell_exec(uint32_t pid, uint32_t ppid, const char *file, uint64_t at_ns, bool failed)
+{
+	struct journal_record *r = guest.page ? guest_record(0, 0, at_ns) : NULL;
+	size_t n = 0;
+
+	if (!r)
+		return;
+	r->pid = pid;
+	r->process.ppid = ppid;
+	r->process.image = !failed;
+	r->process.service[0] = '\0';
+	for (; guest_plausible(file) && file[n] && n < sizeof(r->process.command) - 1; n++)
+		r->process.command[n] = file[n];
+	r->process.command[n] = '\0';
+	journal_commit(r, JOURNAL_EXEC);
+}
+
 int guest_high_fd(int fd)
 {
 	int high;

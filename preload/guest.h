@@ -66,6 +66,9 @@ struct journal_record *guest_record(uint64_t connection, uint64_t exchange, uint
 /* Anonymous zeroed memory straight from the kernel, never returned; NULL when there is none. */
 void *guest_pages(size_t bytes);
 
+/* Journals that process pid, a child of ppid, becomes the program in this file at at_ns (failed: that it did not). */
+void guest_tell_exec(uint32_t pid, uint32_t ppid, const char *file, uint64_t at_ns, bool failed);
+
 /* Moves a new descriptor of ours to GUEST_FD_FLOOR or above, close-on-exec; returns it (fd itself when that fails, < 0 as it came). */
 int guest_high_fd(int fd);
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/spawn.h"
 
+#include <errno.h>
 #include <string.h>
+#include "base/clock.h"
+#include "preload/guest.h"
+#include "preload/raw.h"
 
 #define WORD_MAX 1152	/* a run directory or a library path with the variable's name */
 #define ENTRIES_MAX 1000	/* a larger environment is left alone: the caller's stack may be small */
@@ -80,4 +84,58 @@ char **spawn_env(char *const envp[], char **to, char *text)
 	to[n++] = text;
 	to[n] = NULL;
 	return to;
+}
+
+/* ---- what a process becomes ---- */
+
+static uint32_t parent(void)
+{
+	return (uint32_t)RAW(SYS_getppid, 0, 0, 0, 0, 0, 0);
+}
+
+void spawn_exec(const char *file)
+{
+	int error = errno;
+
+	guest_tell_exec(raw_getpid(), parent(), file, clock_now_ns(), false);
+	errno = error;
+}
+
+int spawn_exec_failed(const char *file, int r)
+{
+	int error = errno;
+
+	guest_tell_exec(raw_getpid(), parent(), file, clock_now_ns(), true);
+	errno = error;
+	return r;
+}
+
+int spawn_spawned(int r, pid_t child, pid_t *pid, const char *file, uint64_t at_ns)
+{
+	int error = errno;
+
+	if (!r && pid)
+		*pid = child;
+	if (!r)
+		guest_tell_exec((uint32_t)child, raw_getpid(), file, at_ns, false);
+	errno = error;
+	return r;
+}
+
+const char *spawn_file_of(int fd, char path[SPAWN_FILE_MAX])
+{
+	char name[32] = "/proc/self/fd/", digits[12];
+	size_t at = strlen(name), n = 0;
+	long r;
+
+	do {
+		digits[n++] = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd > 0);
+	while (n)
+		name[at++] = digits[--n];
+	name[at] = '\0';
+	r = RAW(SYS_readlinkat, AT_FDCWD, name, path, SPAWN_FILE_MAX - 1, 0, 0);
+	path[r > 0 ? r : 0] = '\0';
+	return path;
 }

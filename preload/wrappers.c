@@ -596,54 +596,69 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 extern char **environ;
 
-/* The call with an environment that keeps the child in the run; built on this function's stack, so it is a macro. */
-#define WITH_ENV(envp, call)									\
-	do {											\
-		size_t pointers_, bytes_;							\
-		char *const *env = (envp);							\
+/* envp, or a copy that keeps the child in the run: built on this function's stack, so it is a macro. */
+#define KEEP_ENV(env, envp)									\
+	char *const *env = (envp);								\
+	size_t pointers_ = 1, bytes_ = 1;							\
+	bool lacks_ = spawn_lacks(env, &pointers_, &bytes_);					\
+	char *to_[lacks_ ? pointers_ : 1], text_[lacks_ ? bytes_ : 1];				\
 												\
-		if (!spawn_lacks(env, &pointers_, &bytes_))					\
-			return call;								\
-		char *to_[pointers_], text_[bytes_];						\
-		env = spawn_env(env, to_, text_);						\
-		return call;									\
-	} while (0)
+	if (lacks_)										\
+		env = spawn_env(env, to_, text_)
 
 int execve(const char *path, char *const argv[], char *const envp[])
 {
-	WITH_ENV(envp, real.execve(path, argv, env));
+	KEEP_ENV(env, envp);
+	spawn_exec(path);
+	return spawn_exec_failed(path, real.execve(path, argv, env));
 }
 
 int execv(const char *path, char *const argv[])
 {
-	WITH_ENV(environ, real.execve(path, argv, env));
-}
-
-int execvp(const char *file, char *const argv[])
-{
-	WITH_ENV(environ, real.execvpe(file, argv, env));
+	return execve(path, argv, environ);
 }
 
 int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	WITH_ENV(envp, real.execvpe(file, argv, env));
+	KEEP_ENV(env, envp);
+	spawn_exec(file);
+	return spawn_exec_failed(file, real.execvpe(file, argv, env));
+}
+
+int execvp(const char *file, char *const argv[])
+{
+	return execvpe(file, argv, environ);
 }
 
 int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	WITH_ENV(envp, real.fexecve(fd, argv, env));
+	char path[SPAWN_FILE_MAX];
+	KEEP_ENV(env, envp);
+
+	spawn_exec(spawn_file_of(fd, path));
+	return spawn_exec_failed(path, real.fexecve(fd, argv, env));
 }
 
 int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
 		char *const argv[], char *const envp[])
 {
-	WITH_ENV(envp, real.posix_spawn(pid, path, actions, attr, argv, env));
+	uint64_t at_ns = clock_now_ns();
+	pid_t child = 0;
+	KEEP_ENV(env, envp);
+	int r = real.posix_spawn(&child, path, actions, attr, argv, env);
+
+	return spawn_spawned(r, child, pid, path, at_ns);
 }
 
 int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
 		 char *const argv[], char *const envp[])
 {
-	WITH_ENV(envp, real.posix_spawnp(pid, file, actions, attr, argv, env));
+	uint64_t at_ns = clock_now_ns();
+	pid_t child = 0;
+	KEEP_ENV(env, envp);
+	int r = real.posix_spawnp(&child, file, actions, attr, argv, env);
+
+	return spawn_spawned(r, child, pid, file, at_ns);
 }
 
 static size_t count_arguments(va_list ap)

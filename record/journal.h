@@ -34,6 +34,7 @@ enum journal_kind {
 	JOURNAL_NONE,
 	JOURNAL_PROCESS,	/* a process came under the library (start of an image, or a fork's first act) */
 	JOURNAL_EXIT,		/* it ended in an orderly way */
+	JOURNAL_EXEC,		/* it is about to become the program that `command` names (image 1), or could not (image 0) */
 	JOURNAL_OPEN,		/* a connection became known: connect() called, accepted, or inherited */
 	JOURNAL_CONNECTED,	/* its outcome: error 0 or errno */
 	JOURNAL_CLOSE,		/* its end as this process saw it */

@@ -21,6 +21,7 @@
 #define LEDGER_TWIN_NS (2 * NS_PER_S)		/* how long a finished exchange waits for the other witness */
 #define LEDGER_ALONE_NS (250 * NS_PER_MS)	/* the same on a connection that the library has not mentioned */
 #define LEDGER_END_NS (500 * NS_PER_MS)		/* how long after a process's end its last testimony may come */
+#define LEDGER_JOIN_NS (500 * NS_PER_MS)	/* how long after its start a program may take to load the library */
 #define LEDGER_DEATH_NS (20 * NS_PER_MS)	/* what ends this close to its process's death ended by it */
 #define LEDGER_LINGER_NS (3 * NS_PER_S)		/* how long what is over stays known */
 #define LEDGER_SLACK_NS (2 * NS_PER_MS)		/* both witnesses look at the same act this far apart at most */
@@ -38,7 +39,10 @@ struct process {
 	char *service, *command, *why;		/* owned; UTF-8; NULL unknown */
 	uint64_t started_ns, ended_ns, end_heard_ns;
 	uint64_t library_ns;			/* the library's newest word that it is in this image; 0 never */
-	uint64_t exec_ns;			/* newest exec that the kernel saw; 0 none */
+	uint64_t exec_ns;			/* newest exec that was told of; 0 none */
+	uint64_t exec_before_ns;		/* the one before */
+	char *program;				/* what it was to become, as its parent named it; owned; NULL unknown */
+	bool asked;				/* the reason why it is out of reach was looked for */
 	bool inherits;				/* forked from a covered process */
 	bool orderly, settled, dirty;
 	unsigned forked;			/* witnesses (bits) that saw it begin by a fork */
@@ -133,6 +137,7 @@ struct recorder {
 
 struct process *process_of(struct recorder *r, uint32_t pid);	/* the running one, or the last; made when unknown; NULL: no memory */
 void process_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* JOURNAL_PROCESS */
+void exec_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* JOURNAL_EXEC */
 void process_ended(struct recorder *r, uint32_t pid, uint64_t at_ns, int exit_status, bool orderly);
 void process_dirty(struct recorder *r, struct process *p);
 void processes_write(struct recorder *r);

@@ -140,6 +140,28 @@ void process_testimony(struct recorder *r, int witness, const struct journal_rec
 	process_dirty(r, p);
 }
 
+void exec_testimony(struct recorder *r, int witness, const struct journal_record *rec)
+{
+	struct process *p = process_of(r, rec->pid);
+
+	if (!p)
+		return;
+	set_parent(r, p, rec->process.ppid);
+	if (rec->process.image) {
+		set_started(p, rec->at_ns);
+		set_text(r, &p->program, rec->process.command, sizeof(rec->process.command));
+		p->exec_before_ns = p->exec_ns;
+		p->exec_ns = rec->at_ns > p->exec_ns ? rec->at_ns : p->exec_ns;
+		p->asked = false;
+	} else {
+		p->exec_ns = p->exec_before_ns;
+		p->library_ns = rec->at_ns;	/* it is the library that says so: it is still there */
+		if (!p->service)
+			set_name(r, p, rec);
+	}
+	process_dirty(r, p);
+}
+
 /* A process told about from outside has been exec'd when it was a fork of a covered one and now runs another command. */
 static bool changed_command(const struct process *p, const char *command)
 {
@@ -206,6 +228,28 @@ unsigned recorder_live_pids(const struct recorder *r, uint32_t *pids, unsigned m
 	return n;
 }
 
+/* Long enough in a program for the library to have said that it is there; a process that ended has said what it had to say. */
+static bool silent(const struct recorder *r, const struct process *p)
+{
+	uint64_t since = p->ended_ns ? p->end_heard_ns : p->exec_ns;
+
+	return !p->why && !p->asked && !covered(p) && p->exec_ns && r->now_ns > since + (p->ended_ns ? LEDGER_END_NS : LEDGER_JOIN_NS);
+}
+
+unsigned recorder_silent(struct recorder *r, bool final, struct recorder_silent *list, unsigned max)
+{
+	struct process *p;
+	unsigned n = 0;
+
+	TAILQ_FOREACH (p, &r->processes, all) {
+		if (n == max || !(final ? !p->why && !p->asked && !covered(p) && p->exec_ns : silent(r, p)))
+			continue;
+		p->asked = true;
+		list[n++] = (struct recorder_silent){p->pid, p->program ? p->program : p->command, !p->ended_ns};
+	}
+	return n;
+}
+
 static void settle(struct recorder *r, struct process *p)
 {
 	struct exchange *e;
@@ -228,6 +272,7 @@ static void forget(struct recorder *r, struct process *p)
 	free(p->service);
 	free(p->command);
 	free(p->why);
+	free(p->program);
 	free(p);
 }
 
@@ -257,10 +302,20 @@ static const char *why_not(const struct recorder *r, const struct process *p)
 	return r->shim ? "the library was not loaded into it" : "recorded from the kernel alone, without the library";
 }
 
+/* What never spoke for itself is called what its parent called it. */
+static const char *name_of(const struct process *p)
+{
+	const char *slash = strrchr(p->program, '/');
+
+	return slash && slash[1] ? slash + 1 : p->program;
+}
+
 static void process_write(struct recorder *r, struct process *p)
 {
+	bool named = p->program && !covered(p) && !r->ebpf;	/* (the kernel tells the whole command line) */
 	struct row_process row = {
-		.id = p->id, .parent_id = p->parent_id, .pid = p->pid, .service = p->service, .command = p->command,
+		.id = p->id, .parent_id = p->parent_id, .pid = p->pid, .service = named ? name_of(p) : p->service,
+		.command = named ? p->program : p->command,
 		.started_ns = p->started_ns, .ended_ns = p->ended_ns, .exit_status = p->exit_status,
 		.covered = covered(p), .why = why_not(r, p),
 	};

@@ -122,6 +122,7 @@ static void end_testimony(struct recorder *r, int witness, const struct journal_
 
 static void (*const hear[])(struct recorder *r, int witness, const struct journal_record *rec) = {
 	[JOURNAL_PROCESS] = process_testimony,	[JOURNAL_EXIT] = end_testimony,
+	[JOURNAL_EXEC] = exec_testimony,
 	[JOURNAL_OPEN] = connection_testimony,	[JOURNAL_CONNECTED] = connection_testimony,
 	[JOURNAL_CLOSE] = connection_testimony, [JOURNAL_BEGIN] = exchange_testimony,
 	[JOURNAL_END] = exchange_testimony,	[JOURNAL_INJECT] = injection_testimony,

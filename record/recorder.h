@@ -58,6 +58,17 @@ void recorder_process(struct recorder *r, uint32_t pid, uint32_t ppid, const cha
 		      uint64_t started_ns, bool covered, const char *why);
 void recorder_process_end(struct recorder *r, uint32_t pid, uint64_t ended_ns, int exit_status);	/* -1 unknown; 128+signal */
 
+/*
+ * Processes in which the library should be heard by now and is not, and about which no reason is known yet; each is listed once. final: the
+ * run is over, all that is known counts. program: what it runs (may be NULL; valid until the next call of any recorder_ function). Returns how many.
+ */
+struct recorder_silent {
+	uint32_t pid;
+	const char *program;
+	bool alive;
+};
+unsigned recorder_silent(struct recorder *r, bool final, struct recorder_silent *list, unsigned max);
+
 /* Processes not known to have ended, at most max of them; returns how many. For whoever can find out that they have. */
 unsigned recorder_live_pids(const struct recorder *r, uint32_t *pids, unsigned max);
 
