@@ -6,6 +6,7 @@
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 VICTIMS := $(patsubst %.c,$(B)/%,$(wildcard tests/victims/*.c))
+BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SCRIPTS := $(sort $(wildcard tests/fuzz/*.t)) $(sort $(wildcard tests/integration/*.t)) $(sort $(wildcard tests/conformance/*.t))
 TESTS ?= $(UNIT) $(SCRIPTS)
 JOBS ?= 1
@@ -25,7 +26,7 @@ $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread
 
-tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS)
+tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 
 # The scripts find the build under test through the environment; without it they use build/release.
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
@@ -53,3 +54,15 @@ check-headers: $(HEADERS:%=$(B)/headers/%.ok)
 $(B)/headers/%.ok: % | deps
 	$(call say,HEADER)
 	$(Q)mkdir -p $(@D) && echo '#include "$<"' | $(CC) $(ALL_CFLAGS) -MF $@.d -MT $@ -Werror -fsyntax-only -x c - && touch $@
+
+# ---- benchmarks: each prints its table; what can be set in the environment is said at the top of each script ----
+$(BENCHES): $(B)/tests/bench/%: tests/bench/%.c
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -o $@ $< -lpthread
+
+.PHONY: bench-preload bench-accuracy
+bench-preload: all $(BENCHES) ## what the library costs, beside libfiu, HAProxy and strace (five minutes)
+	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/preload.py
+
+bench-accuracy: all $(BENCHES) ## how far delays are from what was asked for, beside a peer that really is slow (two minutes)
+	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/accuracy.py
