@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "record/batch.h"
 #include "record/runfile.h"
 
 #define STATEMENTS(X) \
@@ -20,9 +21,7 @@
 		   " VALUES(?,?,?,?,?,?,?,?,?,?)") \
 	X(CONNECTION, "INSERT OR REPLACE INTO connection(id,process_id,cookie,role,family,local,peer,opened_ns,connected_ns,closed_ns," \
 		      "end,bytes_in,bytes_out,mid_stream,sources) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") \
-	X(EXCHANGE, "INSERT INTO exchange(id,connection_id,process_id,tid,role,protocol,method,path,status,outcome,error,started_ns," \
-		    "sent_ns,first_byte_ns,ended_ns,bytes_out,bytes_in,fingerprint,correlation,idempotency_key,retry_after_ms,fault_id," \
-		    "synthetic,sources) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") \
+	X(EXCHANGES, batch_insert) \
 	X(INJECTION, "INSERT OR REPLACE INTO injection(id,fault_id,exchange_id,process_id,at_ns,action,intended_ns,achieved_ns,ordinal)" \
 		     " VALUES(?,?,?,?,?,?,?,?,?)") \
 	X(FAULT, "INSERT OR REPLACE INTO fault VALUES(?,?,?,?,?)") \
@@ -49,6 +48,7 @@ struct store {
 	sqlite3 *db;
 	int lock;	/* flock'ed while we write; closed after the database: closing it drops SQLite's own fcntl locks */
 	bool in_transaction;
+	struct batch *batch;	/* exchanges that are not written yet */
 	sqlite3_stmt *statements[S_COUNT];
 	char path[4096];
 	char error[4096 + 256];
@@ -169,6 +169,8 @@ static int set_up(struct store *s)
 	int rc = sql ? sqlite3_exec(s->db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
 
 	sqlite3_free(sql);
+	if (rc == SQLITE_OK)
+		rc = batch_register(s->batch, s->db);
 	for (int i = 0; rc == SQLITE_OK && i < S_COUNT; i++)
 		rc = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 	return rc;
@@ -193,6 +195,7 @@ static void release(struct store *s)
 	for (int i = 0; i < S_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
+	batch_free(s->batch);
 	if (s->lock >= 0)
 		close(s->lock);
 	free(s);
@@ -204,6 +207,10 @@ int store_open(struct store **out, const char *path, char *error, unsigned error
 	int err;
 
 	*error = '\0';
+	if (s && !(s->batch = batch_new())) {
+		free(s);
+		s = NULL;
+	}
 	if (!s) {
 		snprintf(error, error_size, "out of memory");
 		return -ENOMEM;
@@ -349,47 +356,20 @@ void store_connection(struct store *s, const struct row_connection *c)
 	step(s, S_CONNECTION);
 }
 
-static void bind_request(struct binder *b, const struct row_exchange *x)
+/* Stores the exchanges that were taken so far. */
+static void write_batch(struct store *s)
 {
-	number(b, x->id);
-	positive(b, (uint64_t)x->connection_id);
-	positive(b, (uint64_t)x->process_id);
-	positive(b, x->tid);
-	text(b, x->role);
-	text(b, x->protocol);
-	text(b, x->method);
-	text(b, x->path);
-}
-
-static void bind_answer(struct binder *b, const struct row_exchange *x)
-{
-	positive(b, x->status);
-	text(b, x->outcome);
-	text(b, x->error);
-	positive(b, x->started_ns);
-	positive(b, x->sent_ns);
-	positive(b, x->first_byte_ns);
-	positive(b, x->ended_ns);
-	number(b, (int64_t)x->bytes_out);
-	number(b, (int64_t)x->bytes_in);
+	if (batch_count(s->batch) && row(s, S_EXCHANGES))
+		step(s, S_EXCHANGES);
+	batch_empty(s->batch);
 }
 
 void store_exchange(struct store *s, const struct row_exchange *x)
 {
-	struct binder b = {row(s, S_EXCHANGE), 0};
-
-	if (!b.st)
+	if (*s->error || batch_add(s->batch, x))
 		return;
-	bind_request(&b, x);
-	bind_answer(&b, x);
-	positive(&b, x->fingerprint);
-	positive(&b, x->correlation);
-	positive(&b, x->idempotency_key);
-	given(&b, x->retry_after_ms != -1, (uint64_t)x->retry_after_ms);
-	positive(&b, x->fault_id);
-	number(&b, x->synthetic);
-	text(&b, x->sources);
-	step(s, S_EXCHANGE);
+	write_batch(s);
+	batch_add(s->batch, x);
 }
 
 void store_injection(struct store *s, const struct row_injection *i)
@@ -465,8 +445,10 @@ void store_mark(struct store *s, uint64_t at_ns, const char *name)
 
 void store_merge_connection(struct store *s, int64_t from, int64_t to)
 {
-	struct binder b = {row(s, S_REPOINT), 0};
+	struct binder b;
 
+	write_batch(s);
+	b = (struct binder){row(s, S_REPOINT), 0};
 	if (!b.st)
 		return;
 	number(&b, from);
@@ -483,6 +465,7 @@ void store_merge_connection(struct store *s, int64_t from, int64_t to)
 
 void store_commit(struct store *s)
 {
+	write_batch(s);
 	if (!*s->error && s->in_transaction) {
 		step(s, S_COMMIT);
 		s->in_transaction = false;

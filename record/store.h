@@ -30,12 +30,9 @@ struct row_connection {
 	const char *role, *family, *local, *peer, *end, *sources;
 };
 
-struct row_exchange {
-	int64_t id, connection_id, process_id;
-	uint32_t tid, fault_id;
-	uint16_t status;
-	bool synthetic;
-	uint64_t started_ns, sent_ns, first_byte_ns, ended_ns, bytes_out, bytes_in, fingerprint, correlation, idempotency_key;
+struct row_exchange {		/* method, path and error are copied; the other texts must last as long as the store */
+	int64_t id, connection_id, process_id, tid, fault_id, parent_id, status, synthetic;
+	int64_t started_ns, sent_ns, first_byte_ns, ended_ns, bytes_out, bytes_in, fingerprint, correlation, idempotency_key;
 	int64_t retry_after_ms;	/* -1 none */
 	const char *role, *protocol, *method, *path, *outcome, *error, *sources;
 };
@@ -68,7 +65,7 @@ void store_run_number(struct store *s, const char *key, int64_t value);
 void store_process(struct store *s, const struct row_process *row);		/* replaces the row of this id; so the next two */
 void store_connection(struct store *s, const struct row_connection *row);
 void store_injection(struct store *s, const struct row_injection *row);
-void store_exchange(struct store *s, const struct row_exchange *row);
+void store_exchange(struct store *s, const struct row_exchange *row);		/* a new row; in the file from the next store_commit() on */
 void store_fault(struct store *s, uint32_t id, const char *name, const char *spec, uint64_t matched, uint64_t fired);
 void store_latency(struct store *s, const struct row_latency *row);
 void store_loss(struct store *s, const char *source, const char *reason, uint64_t total);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/lib/tap.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "record/batch.h"
+#include "record/store.h"
+
+static char path[] = "/tmp/test_store.XXXXXX";
+static struct store *s;
+
+/* The first value of a query on what other connections can see. */
+static const char *ask(const char *sql)
+{
+	static char answer[256];
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	answer[0] = '\0';
+	sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
+	sqlite3_prepare_v2(db, sql, -1, &st, NULL);
+	if (sqlite3_step(st) == SQLITE_ROW && sqlite3_column_text(st, 0))
+		snprintf(answer, sizeof(answer), "%s", (const char *)sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	return answer;
+}
+
+static void open_store(void)
+{
+	char error[512];
+
+	unlink(path);
+	is_int(store_open(&s, path, error, sizeof(error)), 0, "a run file can be made");
+}
+
+static struct row_exchange plain(int64_t id)
+{
+	return (struct row_exchange){.id = id, .connection_id = 1 + id % 16, .process_id = 1, .retry_after_ms = -1, .role = "client"};
+}
+
+static void test_columns(void)
+{
+	struct row_exchange full = {
+		.id = 1, .connection_id = 2, .process_id = 3, .tid = 4, .fault_id = 5, .status = 429, .synthetic = 1, .started_ns = 6,
+		.sent_ns = 7, .first_byte_ns = 8, .ended_ns = 9, .bytes_out = 10, .bytes_in = 11, .fingerprint = -12, .correlation = 13,
+		.idempotency_key = 14, .retry_after_ms = 0, .role = "server", .protocol = "http1", .method = "GET", .path = "/p",
+		.outcome = "failed", .error = "eof", .sources = "shim",
+	};
+	struct row_exchange empty = {.id = 2, .retry_after_ms = -1};
+
+	open_store();
+	store_exchange(s, &full);
+	store_exchange(s, &empty);
+	is_str(ask("SELECT count(*) FROM exchange"), "0", "nothing is in the file before the commit");
+	store_commit(s);
+	is_str(ask("SELECT concat FROM (SELECT id||' '||connection_id||' '||process_id||' '||tid||' '||role||' '||protocol||' '||method||' '"
+		   "||path||' '||status||' '||outcome||' '||error||' '||started_ns||' '||sent_ns||' '||first_byte_ns||' '||ended_ns||' '"
+		   "||bytes_out||' '||bytes_in||' '||fingerprint||' '||correlation||' '||idempotency_key||' '||retry_after_ms||' '"
+		   "||fault_id||' '||coalesce(parent_id,'-')||' '||synthetic||' '||sources AS concat FROM exchange)"),
+	       "1 2 3 4 server http1 GET /p 429 failed eof 6 7 8 9 10 11 -12 13 14 0 5 - 1 shim", "each member is in its column");
+	is_str(ask("SELECT count(*) FROM exchange WHERE id=2 AND coalesce(connection_id,process_id,tid,role,protocol,method,path,status,"
+		   "outcome,error,started_ns,sent_ns,first_byte_ns,ended_ns,fingerprint,correlation,idempotency_key,retry_after_ms,"
+		   "fault_id,sources) IS NULL AND bytes_out=0 AND bytes_in=0 AND synthetic=0"),
+	       "1", "what is not known is NULL, and a count of nothing is 0");
+	is_int(store_close(s), 0, "it closes in order");
+}
+
+static void test_many(void)
+{
+	enum { ROWS = 3 * BATCH_ROWS + 7 };
+	char name[4096] = "/";
+
+	open_store();
+	memset(name + 1, 'x', 1000);
+	for (int64_t i = 0; i < ROWS; i++) {
+		struct row_exchange x = plain((i ^ 5) + 1);	/* not in the order of their ids */
+		char copied[1100];
+
+		snprintf(copied, sizeof(copied), "%s%d", name, (int)x.id);
+		x.path = i % 3 ? "/short" : copied;	/* both limits of a batch are met: rows and text */
+		store_exchange(s, &x);
+	}
+	store_commit(s);
+	is_int(atoi(ask("SELECT count(*) FROM exchange")), ROWS, "more rows than a batch holds are all stored");
+	is_str(ask("SELECT count(*) FROM exchange WHERE path NOT LIKE '/short' AND path NOT LIKE '/xxx%x' || id"), "0",
+	       "each with the path that it had then");
+	is_str(ask("PRAGMA integrity_check"), "ok", "in a file that is whole");
+	is_int(store_close(s), 0, "it closes in order");
+}
+
+static void test_merge(void)
+{
+	struct row_exchange x = plain(1);
+
+	open_store();
+	x.connection_id = 7;
+	store_exchange(s, &x);
+	store_merge_connection(s, 7, 8);
+	store_commit(s);
+	is_str(ask("SELECT connection_id FROM exchange"), "8", "an exchange that waits to be written is moved with its connection");
+	is_int(store_close(s), 0, "it closes in order");
+}
+
+static void test_twice(void)
+{
+	struct row_exchange x = plain(1);
+
+	open_store();
+	store_exchange(s, &x);
+	store_commit(s);
+	store_exchange(s, &x);
+	store_commit(s);
+	ok(store_error(s) && strstr(store_error(s), "UNIQUE constraint failed: exchange.id"), "a row that can not be stored is an error");
+	store_exchange(s, &x);
+	ok(store_close(s) < 0, "that closing repeats");
+}
+
+int main(void)
+{
+	close(mkstemp(path));
+	test_columns();
+	test_many();
+	test_merge();
+	test_twice();
+	unlink(path);
+	return tap_done();
+}
