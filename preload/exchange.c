@@ -2,6 +2,7 @@
 #include "preload/exchange.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include "base/clock.h"
 #include "plan/decide.h"
@@ -85,8 +86,6 @@ static void fill(const struct conn *c, const struct exchange *x, struct journal_
 	to->bytes_out = x->bytes_out;
 	to->bytes_in = x->bytes_in;
 	to->fingerprint = x->fingerprint;
-	to->correlation = x->correlation;
-	to->idempotency_key = x->idempotency_key;
 	to->retry_after_ms = x->retry_after_ms;
 	to->error = x->error;
 	to->status = x->status;
@@ -99,8 +98,6 @@ static void fill(const struct conn *c, const struct exchange *x, struct journal_
 	else if (x->verdict.delay_fault)
 		to->fault_id = guest.page->faults[x->verdict.delay_fault - 1].id;
 	to->sequence = x->sequence;
-	to->method[0] = '\0';
-	to->path[0] = '\0';
 	to->path_cut = (h->flags & HTTP1_PATH_CUT) != 0;
 }
 
@@ -111,9 +108,15 @@ static void journal_begin(struct conn *c, const struct exchange *x, const struct
 	if (!c->journalled || !(r = guest_record(c->serial, x->serial, x->started_ns)))
 		return;
 	fill(c, x, &r->x);
+	r->bytes = offsetof(struct journal_record, x.correlation);
 	if (head) {
+		size_t n = strlen(head->path) + 1;
+
+		r->x.correlation = x->correlation;
+		r->x.idempotency_key = x->idempotency_key;
 		memcpy(r->x.method, head->method, sizeof(r->x.method));
-		memcpy(r->x.path, head->path, sizeof(r->x.path));
+		memcpy(r->x.path, head->path, n);
+		r->bytes = (uint32_t)(offsetof(struct journal_record, x.path) + n);
 	}
 	journal_commit(r, JOURNAL_BEGIN);
 }
@@ -228,6 +231,7 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 	r = c->journalled ? guest_record(c->serial, x->serial, now_ns) : NULL;
 	if (r) {
 		fill(c, x, &r->x);
+		r->bytes = offsetof(struct journal_record, x.correlation);
 		r->tid = x->tid;
 		r->x.ended_ns = complete && x->last_ns ? x->last_ns : now_ns;
 		r->x.outcome = outcome(c, x, complete);

@@ -1,9 +1,30 @@
 /* SPDX-License-Identifier: MIT */
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include "record/ledger.h"
 #include "record/names.h"
 #include "record/text.h"
+
+/* Exchanges come and go by the hundred thousand: their memory is kept. Zeroed but for the path behind its first byte. */
+static struct exchange *take_spare(struct recorder *r)
+{
+	struct exchange *e = r->spare;
+
+	if (!e)
+		return ledger_new(r, sizeof(*e));
+	r->spare = e->twin;
+	memset(e, 0, offsetof(struct exchange, x.path) + 1);
+	return e;
+}
+
+void exchange_free_spare(struct recorder *r)
+{
+	for (struct exchange *e; (e = r->spare);) {
+		r->spare = e->twin;
+		free(e);
+	}
+}
 
 struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
 {
@@ -11,7 +32,7 @@ struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
 
 	if (e || !serial)
 		return e;
-	e = ledger_new(r, sizeof(*e));
+	e = take_spare(r);
 	if (!e || index_put(&r->exchanges, serial, e)) {
 		free(e);
 		return NULL;
@@ -73,7 +94,8 @@ void exchange_free(struct recorder *r, struct exchange *e)
 	}
 	TAILQ_REMOVE(&r->all_exchanges, e, all);
 	index_remove(&r->exchanges, e->serial);
-	free(e);
+	e->twin = r->spare;
+	r->spare = e;
 }
 
 /* ---- testimony ---- */
@@ -95,23 +117,30 @@ static void attach(struct recorder *r, struct exchange *e, const struct journal_
 	}
 }
 
-/* END repeats all but what only the beginning knew; either may come first. */
+/* How many bytes of the exchange a record says. The journal lies in memory that targets can write. */
+static size_t said(const struct journal_record *rec)
+{
+	const size_t head = offsetof(struct journal_record, x);
+
+	if (rec->bytes < head || rec->bytes > head + sizeof(rec->x))
+		return sizeof(rec->x);
+	return rec->bytes - head;
+}
+
+/* END says all but what only the beginning knew; either may come first. */
 static void learn(struct exchange *e, const struct journal_record *rec, bool end)
 {
-	struct journal_exchange had = e->x;
+	size_t from = e->ended && !end ? offsetof(struct journal_exchange, correlation) : 0, to = said(rec);
+	uint64_t started_ns = e->x.started_ns;
 
 	if (rec->tid)
 		e->tid = rec->tid;
-	if (end || !e->ended)
-		e->x = rec->x;
-	if (!*e->x.method) {
-		memcpy(e->x.method, end ? had.method : rec->x.method, sizeof(e->x.method));
-		memcpy(e->x.path, end ? had.path : rec->x.path, sizeof(e->x.path));
-	}
+	if (to > from)
+		memcpy((char *)&e->x + from, (const char *)&rec->x + from, to - from);
 	e->x.method[sizeof(e->x.method) - 1] = '\0';
 	e->x.path[sizeof(e->x.path) - 1] = '\0';
 	if (!e->x.started_ns)
-		e->x.started_ns = had.started_ns ? had.started_ns : rec->at_ns;
+		e->x.started_ns = started_ns ? started_ns : rec->at_ns;
 	e->begun |= !end;
 	e->ended |= end;
 }

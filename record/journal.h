@@ -25,7 +25,7 @@
 #include "base/http1.h"
 
 #define JOURNAL_MAGIC 0x3154464153524e4aull
-#define JOURNAL_LAYOUT 1
+#define JOURNAL_LAYOUT 2
 #define JOURNAL_RECORD_BYTES 512
 #define JOURNAL_SEGMENT_RECORDS 128
 #define JOURNAL_SEGMENT_MAX 1024
@@ -75,22 +75,24 @@ struct journal_connection {	/* OPEN, CONNECTED, CLOSE */
 	struct addr local, peer;
 };
 
-struct journal_exchange {	/* BEGIN (facts of the request), END (all of it again, completed) */
+struct journal_exchange {	/* BEGIN (facts of the request), END (completed; what stands before `correlation` is enough) */
 	uint64_t started_ns;	/* first byte of the request handed over (client) or come in (server); connect: its call */
 	uint64_t sent_ns;	/* last request byte given to the kernel; 0: the request never left (client), or 0 for servers */
 	uint64_t first_byte_ns;	/* first byte of the answer as the program saw it; 0 none */
 	uint64_t ended_ns;	/* last byte of the answer, the error, or the local close; 0 in BEGIN */
 	uint64_t bytes_out, bytes_in;
-	uint64_t fingerprint, correlation, idempotency_key;
+	uint64_t fingerprint;
 	int64_t retry_after_ms;	/* -1 none */
 	int32_t error;		/* errno that ended it, or enum journal_error; 0 none */
 	uint16_t status;
 	uint8_t role, protocol, outcome;
 	uint8_t synthetic;	/* the answer was ours */
 	uint8_t path_cut;
-	uint8_t reserved[1];
+	uint8_t reserved;
 	uint32_t fault_id;	/* first fault that fired; 0 none */
 	uint32_t sequence;	/* 0, 1, ... on its connection */
+	uint32_t pad;
+	uint64_t correlation, idempotency_key;	/* these and what follows: of the request, so BEGIN knows them */
 	char method[HTTP1_METHOD_MAX];
 	char path[HTTP1_PATH_MAX];
 };
@@ -108,7 +110,7 @@ struct journal_record {
 	_Atomic uint32_t commit;	/* enum journal_kind once the rest is written; 0 before */
 	uint32_t pid;			/* getpid() of the writer */
 	uint32_t tid;			/* gettid(), or 0 when not asked for */
-	uint32_t reserved;
+	uint32_t bytes;			/* how many of this record are said; 0: all (what is not said costs no cache line) */
 	uint64_t at_ns;
 	uint64_t connection;		/* serial of the connection, unique in the run; 0 none */
 	uint64_t exchange;		/* serial of the exchange, unique in the run; 0 none */
@@ -121,6 +123,7 @@ struct journal_record {
 	};
 };
 _Static_assert(sizeof(struct journal_record) == JOURNAL_RECORD_BYTES, "record size is the ABI");
+_Static_assert(offsetof(struct journal_record, x.correlation) == 128, "an END is two cache lines");
 
 enum journal_segment_state { JOURNAL_FREE, JOURNAL_OWNED };
 
@@ -149,8 +152,8 @@ struct journal_writer {		/* one per process; zero means none claimed */
 };
 
 /*
- * Reserves a record; NULL when the journal is full or absent (the caller counts it). The caller fills it and calls
- * journal_commit(). After a fork the child must set writer->segment to 0 first.
+ * Reserves a record, its first 128 bytes zero; NULL when the journal is full or absent (the caller counts it). The caller
+ * fills it and calls journal_commit(). After a fork the child must set writer->segment to 0 first.
  */
 struct journal_record *journal_reserve(struct journal_writer *w, uint32_t pid);
 void journal_commit(struct journal_record *r, enum journal_kind kind);

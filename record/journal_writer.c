@@ -36,7 +36,7 @@ struct journal_record *journal_reserve(struct journal_writer *w, uint32_t pid)
 			if (at < JOURNAL_SEGMENT_RECORDS) {
 				struct journal_record *r = &j->records[(size_t)(mine - 1) * JOURNAL_SEGMENT_RECORDS + at];
 
-				memset((char *)r + sizeof(r->commit), 0, offsetof(struct journal_record, x.method) - sizeof(r->commit));
+				memset((char *)r + sizeof(r->commit), 0, offsetof(struct journal_record, x.correlation) - sizeof(r->commit));
 				return r;
 			}
 		}

@@ -85,16 +85,16 @@ struct exchange {
 	uint64_t serial, heard_ns;
 	struct connection *connection;	/* NULL unknown */
 	struct process *process;	/* NULL: nothing but an injection is known of it */
-	struct exchange *twin;		/* the other witness's */
+	struct exchange *twin;		/* the other witness's; in the list of spares: the next one */
 	uint32_t tid;
 	uint8_t witness;		/* SHIM or EBPF */
 	bool begun, ended, waiting, in_lane;
 	bool answered_by_us;		/* client side `status`: its request never reaches the kernel */
 	bool absorbed;			/* its twin was stored already, for both */
-	struct journal_exchange x;
 	LIST_HEAD(, injection) injections;
 	TAILQ_ENTRY(exchange) all, lane, wait;
 	LIST_ENTRY(exchange) of_process;
+	struct journal_exchange x;	/* last: what is behind its path's end is never looked at */
 };
 
 struct injection {
@@ -127,6 +127,7 @@ struct recorder {
 	TAILQ_HEAD(, connection) dirty_connections, over_connections;
 	TAILQ_HEAD(, exchange) all_exchanges, waiting;
 	TAILQ_HEAD(, injection) all_injections, dirty_injections;
+	struct exchange *spare;
 	unsigned waiting_count, injection_count;
 	struct total losses[LEDGER_TOTALS], faults[LEDGER_TOTALS];
 	unsigned loss_count, fault_count;
@@ -161,6 +162,7 @@ void exchange_testimony(struct recorder *r, int witness, const struct journal_re
 void exchange_store(struct recorder *r, struct exchange *e);	/* writes it with its twin, as they stand; frees */
 void exchange_store_open(struct recorder *r, struct exchange *e);	/* the same for one that is not over: looks for its twin first */
 void exchange_free(struct recorder *r, struct exchange *e);
+void exchange_free_spare(struct recorder *r);
 void exchange_leave_lane(struct exchange *e);
 void exchange_enter_lane(struct exchange *e);
 void exchanges_settle(struct recorder *r, bool final);

@@ -268,6 +268,7 @@ static void free_ledger(struct recorder *r)
 {
 	connection_free_all(r);
 	injection_free_all(r);
+	exchange_free_spare(r);
 	process_free_all(r);
 	for (unsigned i = 0; i < r->loss_count; i++) {
 		free(r->losses[i].a);

@@ -39,6 +39,10 @@ size_t text_utf8(char *out, size_t size, const char *in, size_t n)
 	size_t at = 0;
 
 	for (size_t i = 0; i < n && in[i];) {
+		if ((signed char)in[i] > 0 && at + 1 < size) {	/* nearly all there is */
+			out[at++] = in[i++];
+			continue;
+		}
 		size_t c = character((const unsigned char *)in + i, n - i), wide = c ? c : 4;
 
 		if (at + wide >= size)

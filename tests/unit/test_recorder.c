@@ -173,6 +173,8 @@ static void ends(struct recorder *r, uint32_t pid, double from, double to, uint6
 {
 	struct journal_record rec = exchange(JOURNAL_END, pid, from, connection, serial);
 
+	rec.bytes = offsetof(struct journal_record, x.correlation);
+	memset(rec.x.method, 'x', sizeof(rec.x.method) + sizeof(rec.x.path));	/* not said: to be left alone */
 	rec.x.sent_ns = MS(from + 1);
 	rec.x.first_byte_ns = rec.x.ended_ns = MS(to);
 	rec.x.status = (uint16_t)status;
