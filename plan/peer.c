@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -63,6 +64,21 @@ static int parse_bracketed(struct parts *p, const char *text, char *why)
 	return err || !close[1] ? err : parse_port(close + 2, &p->port, why);
 }
 
+/* An address without brackets whose end may have been meant as a port: what stands before its last colon is an address too, and
+ * behind it stand digits. "fd00::1:80" is two things; "::1" and "fd00::80" are one. */
+static bool is_ambiguous(const char *text)
+{
+	const char *last = strrchr(text, ':');
+	char before[FAULT_HOST_MAX + 1];
+	unsigned char ip[16];
+
+	if (!last || last - text >= (ptrdiff_t)sizeof(before) || !last[1] || last[1 + strspn(last + 1, "0123456789")])
+		return false;
+	memcpy(before, text, (size_t)(last - text));
+	before[last - text] = '\0';
+	return inet_pton(AF_INET6, before, ip) == 1;
+}
+
 static int parse_parts(struct parts *p, const char *text, char *why)
 {
 	const char *colon = strchr(text, ':');
@@ -70,6 +86,8 @@ static int parse_parts(struct parts *p, const char *text, char *why)
 
 	if (*text == '[')
 		return parse_bracketed(p, text, why);
+	if (is_ambiguous(text))
+		return refuse(why, "put an IPv6 address in brackets, as [address]:port or [address], so that its end cannot be taken for a port");
 	if (!colon || strchr(colon + 1, ':')) /* no port: a name, or an IPv6 address without brackets */
 		return parse_host(p, text, strlen(text), why);
 	err = parse_host(p, text, (size_t)(colon - text), why);

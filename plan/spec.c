@@ -23,6 +23,18 @@ static int read_quoted(const char **p, char quote, char *out)
 	return *c == quote ? 0 : -EINVAL;
 }
 
+/* Whether one of the two quotes stands in these n bytes an odd number of times. */
+static bool has_lone_quote(const char *text, size_t n)
+{
+	unsigned single = 0, twofold = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		single += text[i] == '\'';
+		twofold += text[i] == '"';
+	}
+	return single % 2 || twofold % 2;
+}
+
 /* Copies the value at *p to out (large enough for all of it) and moves *p behind it. */
 static int read_value(const char **p, char *out, const char **wrong)
 {
@@ -30,6 +42,9 @@ static int read_value(const char **p, char *out, const char **wrong)
 
 	if (**p != '"' && **p != '\'') {
 		n = strcspn(*p, BLANKS);
+		*wrong = "has a quote inside its value; put the whole value in quotes, as in body='a b' or body=\"it's\"";
+		if (has_lone_quote(*p, n))
+			return -EINVAL;
 		memcpy(out, *p, n);
 		out[n] = '\0';
 		*p += n;
@@ -61,6 +76,10 @@ static int read_pair(const char **p, cJSON *object, char *key, char *value, char
 	const char *wrong = NULL;
 	char shown[64];
 
+	if (**p == '\'' || **p == '"') {
+		snprintf(why, size, "a quote stands before a key; put quotes around the value only, as in body='a b'");
+		return -EINVAL;
+	}
 	if (!n || (*p)[n] != '=')
 		return refuse_word(*p, why, size);
 	memcpy(key, *p, n);

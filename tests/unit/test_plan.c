@@ -159,6 +159,10 @@ static void test_refused_specs(void)
 		{"to=[::1]80 status=429", "to=[::1]80", "[address]:port"},
 		{"to=localhost/8 status=429", "to=localhost/8", "host:port"},
 		{"to=a$b:80 status=429", "to=a$b:80", "host:port"},
+		{"to=::1:80 status=429", "to=::1:80", "[address]:port or [address]"},
+		{"to=fd00::1:8080 status=429", "to=fd00::1:8080", "[address]:port or [address]"},
+		{"to=::ffff:10.0.0.1:80 status=429", "to=::ffff:10.0.0.1:80", "[address]:port or [address]"},
+		{"to=1:2:3:4:5:6:7:8:80 status=429", "to=1:2:3:4:5:6:7:8:80", "[address]:port or [address]"},
 		{"to=unix: status=429", "to=unix:", "1 to 107 bytes"},
 	};
 
@@ -370,6 +374,13 @@ static void test_compiled(void)
 	ok(compiled(T "probability=0")->watch_only && !page.faults[0].actions, "probability=0 watches, also without an action");
 	ok(compiled(T "probability=0 status=429")->watch_only, "and with one");
 	is_int(compiled(T "status=429 probability=0.000000000001")->hit_below, 1, "the smallest share can still happen");
+	is_str(text(compiled(T "status=429 body={\"a\":1}")->body), "{\"a\":1}", "quotes in pairs inside a value are part of it");
+	f = compiled("to=fd00::80 delay=1s");
+	ok(f->addr.family == ADDR_IP6 && !f->port, "an IPv6 address whose end can be no port needs no brackets");
+	f = compiled("to=1:2:3:4:5:6:7:80 delay=1s");
+	ok(f->addr.family == ADDR_IP6 && !f->port, "nor does one that is written in full");
+	f = compiled("to=[::1:80] delay=1s");
+	ok(f->addr.family == ADDR_IP6 && !f->port && f->addr.ip[15] == 0x80, "in brackets it is an address");
 	f = compiled(T "delay=100ms..300ms refuse=true");
 	ok(f->actions == (PAGE_DELAY | PAGE_REFUSE) && f->dist == PAGE_UNIFORM && f->delay_a == 1e8 && f->delay_b == 3e8,
 	   "delay combines");
