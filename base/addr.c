@@ -9,6 +9,7 @@
 #include <sys/un.h>
 
 #include "base/hash.h"
+#include "base/host.h"
 
 #define PATH_OFFSET offsetof(struct sockaddr_un, sun_path)
 #define PATH_MAX_BYTES sizeof(((struct sockaddr_un *)0)->sun_path)
@@ -47,6 +48,21 @@ void addr_from_ip(struct addr *a, int family, const void *ip, uint16_t port)
 	a->port = port;
 	memcpy(a->ip, bytes, ip_bytes(a));
 	addr_seal(a);
+}
+
+void addr_from_name(struct addr *a, const char *name, uint16_t port)
+{
+	char normal[HOST_MAX + 1];
+	size_t n = host_normal(name, strlen(name), normal);
+
+	memset(a, 0, sizeof(*a));
+	if (!n)
+		return;
+	a->family = ADDR_NAME;
+	a->port = port;
+	a->len = (uint8_t)(n < sizeof(a->path) ? n : sizeof(a->path));
+	memcpy(a->path, normal, a->len);
+	a->hash = host_hash(normal, n);
 }
 
 /* A path name ends at its first NUL; an abstract name begins with one and has the length it is given (unix(7)). */
@@ -215,10 +231,13 @@ const char *addr_text(const struct addr *a, char *buf, size_t size)
 		put_string(&t, "unix:");
 		put_path(&t, a);
 		break;
+	case ADDR_NAME:
+		put_path(&t, a);
+		break;
 	default:
 		put(&t, '-');
 	}
-	if (a->family == ADDR_IP4 || a->family == ADDR_IP6) {
+	if (a->family == ADDR_IP4 || a->family == ADDR_IP6 || (a->family == ADDR_NAME && a->port)) {
 		put(&t, ':');
 		put_number(&t, a->port, 10);
 	}

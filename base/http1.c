@@ -302,21 +302,33 @@ static bool start_plausible(enum http1_role role, struct span s)
 	return !memcmp(s.at, "HTTP/1.", s.n < 7 ? s.n : 7);
 }
 
-/* "user@host:port", "[::1]:80" -> the host. */
-static struct span authority_host(struct span s)
+/* A port behind a host: ":8080"; 0 when there is none that could be one. */
+static uint32_t port_of(struct span s)
+{
+	uint32_t port = 0;
+
+	if (s.n < 2 || s.at[0] != ':')
+		return 0;
+	for (size_t i = 1; i < s.n; i++) {
+		if (!is_digit(s.at[i]) || (port = port * 10 + (uint32_t)(s.at[i] - '0')) > 65535)
+			return 0;
+	}
+	return port;
+}
+
+/* "user@host:port", "[::1]:80". */
+static struct authority take_authority(struct span s)
 {
 	const char *userinfo = memchr(s.at, '@', s.n), *end;
+	size_t host;
 
 	if (userinfo) {
 		s.n -= (size_t)(userinfo + 1 - s.at);
 		s.at = userinfo + 1;
 	}
-	if (s.n && s.at[0] == '[') {
-		end = memchr(s.at, ']', s.n);
-		return end ? (struct span){s.at, (size_t)(end + 1 - s.at)} : s;
-	}
-	end = memchr(s.at, ':', s.n);
-	return end ? (struct span){s.at, (size_t)(end - s.at)} : s;
+	end = s.n && s.at[0] == '[' ? memchr(s.at, ']', s.n) : memchr(s.at, ':', s.n);
+	host = end ? (size_t)(end - s.at) + (*end == ']') : s.n;
+	return (struct authority){host_hash(s.at, host), port_of((struct span){s.at + host, s.n - host}), 0};
 }
 
 /* Where the first of any stands in s; s.n when none does. */
@@ -331,7 +343,7 @@ static inline size_t span_find(struct span s, const char *any)
 	return s.n;
 }
 
-/* Turns an absolute-form target (RFC 9112 §3.2.2) into its path and query, and keeps its host, which wins over Host. */
+/* Turns an absolute-form target (RFC 9112 §3.2.2) into its path and query, and keeps its authority, which wins over Host. */
 static struct span target_local(struct http1_head *h, struct span target)
 {
 	size_t scheme, authority;
@@ -339,7 +351,7 @@ static struct span target_local(struct http1_head *h, struct span target)
 	if (target.at[0] == '/')
 		return target;
 	if (h->flags & HTTP1_IS_CONNECT) {
-		copy_text(h->host, sizeof(h->host), authority_host(target));
+		h->authority = take_authority(target);
 		return target;
 	}
 	scheme = span_find(target, ":/?#");
@@ -347,7 +359,7 @@ static struct span target_local(struct http1_head *h, struct span target)
 		return target;
 	target = (struct span){target.at + scheme + 3, target.n - scheme - 3};
 	authority = span_find(target, "/?#");
-	copy_text(h->host, sizeof(h->host), authority_host((struct span){target.at, authority}));
+	h->authority = take_authority((struct span){target.at, authority});
 	return (struct span){target.at + authority, target.n - authority};
 }
 
@@ -496,8 +508,8 @@ static bool take_upgrade(struct http1_head *h, struct span v, bool cut)
 
 static bool take_host(struct http1_head *h, struct span v, bool cut)
 {
-	if (!h->host[0])
-		copy_text(h->host, sizeof(h->host), authority_host(v));
+	if (!h->authority.host && !cut)
+		h->authority = take_authority(v);
 	return true;
 }
 

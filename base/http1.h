@@ -16,10 +16,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "base/host.h"
 
 #define HTTP1_PATH_MAX 256	/* bytes of path kept, without the query; longer ones are cut and flagged */
 #define HTTP1_METHOD_MAX 24	/* with the NUL */
-#define HTTP1_HOST_MAX 64	/* with the NUL */
 #define HTTP1_LINE_MAX 512	/* bytes of one header line that are looked at; longer lines are skipped by count */
 #define HTTP1_HEAD_MAX 65536	/* a head longer than this is not HTTP to us: HTTP1_OPAQUE */
 #define HTTP1_BODY_HASHED 256	/* bytes of body that enter the fingerprint */
@@ -57,9 +57,9 @@ struct http1_head {
 	uint64_t idempotency_key;	/* hash of Idempotency-Key; 0 none */
 	int64_t retry_after_ms;		/* Retry-After in seconds; -1 none; an HTTP-date: -2 - unix seconds */
 	uint64_t fingerprint;		/* request: of method, path (with query) and the body's beginning; whole at HTTP1_DONE */
+	struct authority authority;	/* request: of an absolute or CONNECT target, else the Host field's */
 	char method[HTTP1_METHOD_MAX];	/* request */
 	char path[HTTP1_PATH_MAX];	/* request: path without query, NUL-terminated, bytes as they came */
-	char host[HTTP1_HOST_MAX];	/* request: Host without port */
 };
 
 struct http1 {

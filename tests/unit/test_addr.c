@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/host.h"
 #include "tests/lib/tap.h"
 
 static struct addr ip4(const char *text, uint16_t port)
@@ -103,6 +104,25 @@ static void check_constructors(void)
 	c = unix_end("\0x\0y", 4);
 	d = unix_end("\0x", 2);
 	ok(c.len == 4 && !addr_equal(&c, &d), "an abstract name does not");
+}
+
+static void check_names(void)
+{
+	char longest[] = "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123";
+	struct addr a, b;
+
+	addr_from_name(&a, "Api.Local.", 80);
+	is_str(text_of(a), "api.local:80", "a name with its port, in its normal form");
+	addr_from_name(&b, "api.local", 0);
+	is_str(text_of(b), "api.local", "a name without a port");
+	ok(a.hash == b.hash && a.hash == host_hash("api.local", 9), "its hash is the name's, whatever the port");
+	ok(!addr_equal(&a, &b) && !addr_is_local(&a), "the port tells them apart");
+	addr_from_name(&b, "", 80);
+	is_int(b.family, ADDR_NONE, "an empty name is none");
+	addr_from_name(&a, longest, 0);
+	longest[sizeof(longest) - 2] = 'x';
+	addr_from_name(&b, longest, 0);
+	ok(a.len == sizeof(a.path) && !memcmp(a.path, b.path, a.len) && a.hash != b.hash, "long names are cut, and still told apart");
 }
 
 static void check_refused(void)
@@ -220,6 +240,7 @@ int main(void)
 {
 	check_text();
 	check_constructors();
+	check_names();
 	check_refused();
 	check_differences();
 	check_round_trips();

@@ -92,7 +92,7 @@ static uint64_t facts(const struct http1_head *h)
 
 	f = hash_bytes(f, h->method, strlen(h->method));
 	f = hash_bytes(f, h->path, strlen(h->path));
-	f = hash_bytes(f, h->host, strlen(h->host));
+	f = hash_bytes(f, &h->authority, sizeof(h->authority));
 	f = hash_bytes(f, &h->correlation, 8);
 	f = hash_bytes(f, &h->idempotency_key, 8);
 	f = hash_bytes(f, &h->retry_after_ms, 8);
@@ -563,17 +563,33 @@ static void check_retry_after(void)
 	is_int(request("A: b\r\n").retry_after_ms, -1, "no Retry-After is -1");
 }
 
+static bool asks(struct http1_head head, const char *host, unsigned port)
+{
+	return head.authority.host == host_hash(host, strlen(host)) && head.authority.port == port;
+}
+
 static void check_host(void)
 {
-	is_str(request("Host: shop.example:8080\r\n").host, "shop.example", "the host is kept without its port");
-	is_str(request("Host: [::1]:80\r\n").host, "[::1]", "an IPv6 host keeps its brackets");
-	is_str(request("Host: [::1\r\n").host, "[::1", "an IPv6 host without its bracket does no harm");
-	is_str(text_request("GET http://u@a:1/p HTTP/1.1\r\nHost: b\r\n\r\n").host, "a",
-	       "the host of an absolute target wins over Host");
-	is_str(text_request("CONNECT a.example:443 HTTP/1.1\r\nHost: b\r\n\r\n").host, "a.example",
-	       "CONNECT's host is its target's");
-	is_int(strlen(request("Host: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n").host),
-	       HTTP1_HOST_MAX - 1, "a long host is cut");
+	static char lengthy[700] = "Host: ";
+
+	ok(asks(request("Host: shop.example:8080\r\n"), "shop.example", 8080), "host and port");
+	ok(asks(request("Host: Shop.Example.\r\n"), "shop.example", 0), "in any case, with the root's dot, without a port");
+	ok(asks(request("Host: a\r\nHost: b\r\n"), "a", 0), "the first Host counts");
+	ok(asks(request("Host: a:8o\r\n"), "a", 0) && asks(request("Host: a:65536\r\n"), "a", 0) && asks(request("Host: a:\r\n"), "a", 0),
+	   "what is no port is none");
+	ok(asks(request("Host: [::1]:80\r\n"), "[::1]", 80), "an IPv6 host with its port");
+	ok(asks(request("Host: [::1\r\n"), "[::1", 0), "an IPv6 host without its bracket does no harm");
+	ok(!request("Host:\r\n").authority.host && !request("A: b\r\n").authority.host, "an empty Host, or none, is no host");
+	ok(asks(text_request("GET http://u@a:1/p HTTP/1.1\r\nHost: b:2\r\n\r\n"), "a", 1),
+	   "the authority of an absolute target wins over Host");
+	ok(asks(text_request("CONNECT a.example:443 HTTP/1.1\r\nHost: b\r\n\r\n"), "a.example", 443),
+	   "CONNECT's authority is its target");
+	memset(lengthy + 6, 'x', HOST_MAX + 1);
+	memcpy(lengthy + 6 + HOST_MAX + 1, "\r\n", 3);
+	ok(!request(lengthy).authority.host, "a host longer than a name can be is none");
+	memset(lengthy + 6, 'x', 600);
+	memcpy(lengthy + 606, "\r\n", 3);
+	ok(!request(lengthy).authority.host, "nor is one on a line that was cut");
 	is_int(text_request("GET / HTTP/1.0\r\n\r\n").minor, 0, "HTTP/1.0 has minor 0");
 	is_int(text_request("GET / HTTP/1.1\r\nA: b\r\n\r\n").head_bytes, 24, "head_bytes counts the head with its blank line");
 	is_int(text_request("\r\nGET / HTTP/1.1\r\n\r\n").head_bytes, 18, "head_bytes leaves out empty lines before the head");
