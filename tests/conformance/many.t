@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Threads, forks and children: every exchange is counted once, decisions depend on order alone, connections are not mixed up."""
+import json
 import os
+import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -34,6 +36,11 @@ _, _, again = many("delay=30ms probability=0.5", "threads", 8, 25, peer, options
 is_(ordinals(again), ordinals(r), "the_same_seed_hits_the_same_ordinals_whatever_the_threads_do")
 _, _, other = many("delay=30ms probability=0.5", "threads", 8, 25, peer, options=("--seed", "4"))
 ok(ordinals(other) != ordinals(r), "another_seed_hits_others")
+plan = os.path.join(tmpdir(), "plan.json")
+with open(plan, "w") as f:
+    json.dump({"seed": 3, "faults": [{"to": f"127.0.0.1:{peer.port}", "delay": "30ms", "probability": 0.5}]}, f)
+told = re.search(r"First 20 decisions[^:]*:.*: ([x.]{20})", aftershock("plan", "explain", plan).out)
+is_(told and [i + 1 for i, c in enumerate(told.group(1)) if c == "x"], [n for n in ordinals(r) if n <= 20], "plan_explain_tells_which_they_will_be")
 
 # one thread sends, another receives: each answer belongs to its request
 nginx = Nginx()
