@@ -237,9 +237,7 @@ static void refuse_missing(const struct plan_fault *f, enum fault_key_id k, char
 	char actions[160];
 
 	list_actions(actions, sizeof(actions));
-	if (key->kind == FAULT_WHERE)
-		snprintf(why, FAULT_WHY_MAX, "%s: host names are not available in this version; give the address", SHOW(f, k));
-	else if (key->kind == FAULT_PART)
+	if (key->kind == FAULT_PART)
 		snprintf(why, FAULT_WHY_MAX, "%s is not available in this version; available: %s", SHOW(f, k),
 			 show_available(key).text);
 	else

@@ -7,6 +7,7 @@
 #include "plan/approx.h"
 
 #define DELAY_MAX_NS 3600e9 /* normal and lognormal draws are cut here */
+#define HTTP_PORT 80
 #define ORDINAL_PROBES 256 /* at 80 % load, fewer than one key in a million is further from its place (simulated) */
 
 enum purpose { DRAW_HIT = 1, DRAW_DELAY = 2 }; /* one independent draw each */
@@ -91,6 +92,46 @@ bool decide_active(const struct page *page, const struct page_fault *f, uint64_t
 	return !f->for_ns || now_ns - begin < f->for_ns;
 }
 
+/* The step at which one action happens; a delay where the user said, if the fault has not ended the attempt before. */
+static enum decide_place place_of(const struct page_fault *f, uint32_t action)
+{
+	switch (action) {
+	case PAGE_RESOLVE:
+		return DECIDE_RESOLVE;
+	case PAGE_REFUSE:
+		return DECIDE_CONNECT;
+	case PAGE_HANG:
+		return f->hang == PAGE_CONNECT ? DECIDE_CONNECT : DECIDE_EXCHANGE;
+	case PAGE_RESET:
+		return f->reset == PAGE_CONNECT ? DECIDE_CONNECT : DECIDE_EXCHANGE;
+	case PAGE_ERROR:
+		return f->error_call == PAGE_CALL_CONNECT ? DECIDE_CONNECT : DECIDE_EXCHANGE;
+	case PAGE_DELAY:
+		return f->delay_on == PAGE_NAME ? DECIDE_RESOLVE : f->delay_on == PAGE_CONNECT ? DECIDE_CONNECT : DECIDE_EXCHANGE;
+	default:
+		return DECIDE_EXCHANGE;
+	}
+}
+
+uint32_t decide_actions_at(const struct page_fault *f, enum decide_place place)
+{
+	enum decide_place delay = place_of(f, PAGE_DELAY);
+	uint32_t here = 0;
+
+	for (uint32_t left = f->actions & ~PAGE_DELAY; left; left &= left - 1) {
+		enum decide_place at = place_of(f, left & -left);
+
+		here |= at == place ? left & -left : 0;
+		delay = at < delay ? at : delay;
+	}
+	return here | (delay == place ? f->actions & PAGE_DELAY : 0);
+}
+
+bool decide_is_at(const struct page_fault *f, enum decide_place place)
+{
+	return decide_actions_at(f, place) || (!f->actions && place == DECIDE_EXCHANGE);
+}
+
 /* Whether the first `prefix` bits of a's and b's addresses are the same. */
 static bool same_net(const struct addr *a, const struct addr *b, unsigned prefix)
 {
@@ -106,30 +147,53 @@ static bool is_ip(const struct addr *end)
 	return end->family == ADDR_IP4 || end->family == ADDR_IP6;
 }
 
-/* `localhost` is every loopback address: programs reach it by 127.0.0.1 or ::1, and need no resolver for it. */
-static bool host_is(const struct page *page, const struct page_fault *f, const struct addr *end, bool host_matches)
+static bool port_is(const struct page_fault *f, const struct addr *end)
+{
+	return is_ip(end) && (!f->port || f->port == end->port);
+}
+
+/* `localhost` is every loopback address: programs reach it by 127.0.0.1 or ::1, and need no resolver for it. A name that is
+ * being resolved has the port that was asked for with it, if any. */
+bool decide_is_host(const struct page *page, const struct page_fault *f, const struct addr *end, bool resolved)
 {
 	size_t len;
 	const char *host = text_of(page, f->host, &len);
+	bool loopback = len == 9 && !memcmp(host, "localhost", 9) && addr_is_local(end);
 
-	return host_matches || (len == 9 && !memcmp(host, "localhost", 9) && addr_is_local(end));
+	if (end->family == ADDR_NAME)
+		return end->hash == f->host_hash && (!f->port || !end->port || f->port == end->port);
+	return port_is(f, end) && (resolved || loopback);
+}
+
+bool decide_is_asked(const struct page_fault *f, const struct addr *end, const struct authority *asked)
+{
+	if (!asked->host || asked->host != f->host_hash)
+		return false;
+	return !f->port || f->port == end->port || f->port == (asked->port ? asked->port : HTTP_PORT);
+}
+
+uint64_t decide_destination(const struct page_fault *f, const struct addr *end, const struct authority *asked)
+{
+	bool named = asked->host == f->host_hash && asked->port;
+
+	if (f->peer != PAGE_PEER_HOST || end->family == ADDR_NAME)
+		return end->hash;
+	return hash_mix(f->host_hash ^ (named ? asked->port : end->port));
 }
 
 static bool peer_is(const struct page *page, const struct page_fault *f, const struct addr *end, bool host_matches)
 {
-	bool port = is_ip(end) && (!f->port || f->port == end->port);
-
 	switch (f->peer) {
 	case PAGE_PEER_ANY:
 		return end->family != ADDR_NONE;
 	case PAGE_PEER_PORT:
-		return port;
+		return port_is(f, end);
 	case PAGE_PEER_NET:
-		return port && same_net(&f->addr, end, f->prefix);
+		return port_is(f, end) && same_net(&f->addr, end, f->prefix);
 	case PAGE_PEER_UNIX:
 		return end->family == ADDR_UNIX && addr_equal(&f->addr, end);
 	case PAGE_PEER_HOST:
-		return port && host_is(page, f, end, host_matches);
+		return host_matches || decide_is_host(page, f, end, false);
 	default:
 		return false;
 	}

@@ -26,9 +26,18 @@ uint64_t decide_delay_ns(const struct page *page, const struct page_fault *f, ui
 /* Whether now lies in the fault's window (`from`, `for`) and the fault is enabled. */
 bool decide_active(const struct page *page, const struct page_fault *f, uint64_t now_ns);
 
+/* The steps of an attempt, in their order. */
+enum decide_place { DECIDE_RESOLVE, DECIDE_CONNECT, DECIDE_EXCHANGE };
+
+/* The fault's actions (enum page_action bits) at this step. A delay that would follow the step where the fault ends the attempt is at that step. */
+uint32_t decide_actions_at(const struct page_fault *f, enum decide_place place);
+
+/* Whether the fault is judged at this step: it acts there, or has no action and counts exchanges. */
+bool decide_is_at(const struct page_fault *f, enum decide_place place);
+
 /*
- * Whether the fault may concern a connection of this process: side, peer address (or host: then host_matches says
- * whether the address came from a matching name) and `process`. service: NUL-terminated.
+ * Whether the fault may concern a connection of this process, or (end: a name) the resolution of a host name: side, peer address or
+ * host, and `process`. host_matches: the peer can be the fault's host for what this process knows of names. service: NUL-terminated.
  */
 bool decide_concerns(const struct page *page, const struct page_fault *f, enum page_side side, const struct addr *end,
 		     bool host_matches, const char *service);
@@ -42,6 +51,18 @@ bool decide_matches(const struct page *page, const struct page_fault *f, const s
 
 /* Whether deciding this fault needs a request head (method, path, header, status). */
 bool decide_needs_head(const struct page_fault *f);
+
+/* Whether end is the fault's host: it is that name; or resolved says that its address is one of the name's, and the port fits; or
+ * the host is localhost and the address a loopback one. */
+bool decide_is_host(const struct page *page, const struct page_fault *f, const struct addr *end, bool resolved);
+
+/* Whether a request that asks for this authority, on a connection with this end, asks for the fault's host. A port must be
+ * the connection's or the one asked for (80 when none is named). */
+bool decide_is_asked(const struct page_fault *f, const struct addr *end, const struct authority *asked);
+
+/* The destination that ordinals are counted for: the address; for a fault on a host its name and the port asked for, or the connection's,
+ * wherever the name leads; for a resolution (end: a name) the name. */
+uint64_t decide_destination(const struct page_fault *f, const struct addr *end, const struct authority *asked);
 
 /* Takes the next ordinal (1, 2, ...) of this fault and destination; atomic across processes. */
 uint64_t decide_ordinal(struct page *page, struct page_fault *f, uint64_t destination);

@@ -10,6 +10,7 @@
 
 #define DECISIONS 20
 #define EXAMPLE_PORT 80
+#define EXAMPLE_HOST "example.com"
 
 static const char *show_duration(uint64_t ns, char buf[32])
 {
@@ -102,12 +103,26 @@ static void say_window(const struct plan_fault *f, FILE *out)
 		fprintf(out, "   Active from %s after the start of the run to its end.\n", from);
 }
 
+/* The one name that the fault is about, or one of many as an example (true): of what it resolves, or whose exchanges it hits. */
+static bool host_of(const struct page *page, const struct page_fault *v, struct addr *a)
+{
+	bool resolves = decide_actions_at(v, DECIDE_RESOLVE);
+	char host[HOST_MAX + 1] = EXAMPLE_HOST;
+
+	if (v->host.len)
+		snprintf(host, sizeof(host), "%.*s", (int)v->host.len, page->text + v->host.at);
+	addr_from_name(a, host, (uint16_t)(resolves ? 0 : v->port ? v->port : EXAMPLE_PORT));
+	return !v->host.len || (!resolves && !v->port);
+}
+
 /* The one end that the fault is about; where it is about many, one of them as an example (true). */
-static bool destination_of(const struct page_fault *v, struct addr *a)
+static bool destination_of(const struct page *page, const struct page_fault *v, struct addr *a)
 {
 	uint16_t port = (uint16_t)(v->port ? v->port : EXAMPLE_PORT);
 	uint32_t loopback = htonl(INADDR_LOOPBACK);
 
+	if (v->peer == PAGE_PEER_HOST || decide_actions_at(v, DECIDE_RESOLVE))
+		return host_of(page, v, a);
 	if (v->peer == PAGE_PEER_UNIX)
 		*a = v->addr;
 	else if (v->peer == PAGE_PEER_NET)
@@ -116,6 +131,17 @@ static bool destination_of(const struct page_fault *v, struct addr *a)
 		addr_from_ip(a, 4, &loopback, port);
 	return v->peer != PAGE_PEER_UNIX &&
 	       !(v->peer == PAGE_PEER_NET && v->port && v->prefix == (v->addr.family == ADDR_IP4 ? 32 : 128));
+}
+
+/* What decisions for that end are counted by: those on a host by its name and port. */
+static uint64_t counted_by(const struct page_fault *v, const struct addr *end)
+{
+	struct addr ip;
+
+	if (end->family != ADDR_NAME || !end->port)
+		return end->hash;
+	addr_from_ip(&ip, 4, (unsigned char[4]){0}, end->port);
+	return decide_destination(v, &ip, &(struct authority){0});
 }
 
 static void say_delays(const struct page *page, const struct page_fault *v, uint64_t destination, FILE *out)
@@ -133,15 +159,16 @@ static void say_decisions(const struct page *page, const struct page_fault *v, F
 {
 	struct addr end;
 	char text[ADDR_TEXT_MAX];
-	bool example = destination_of(v, &end);
+	bool example = destination_of(page, v, &end);
+	uint64_t destination = counted_by(v, &end);
 
 	fprintf(out, "   First %d decisions with seed %llu, %sfor %s: ", DECISIONS, (unsigned long long)page->seed,
 		example ? "for example " : "", addr_text(&end, text, sizeof(text)));
 	for (uint64_t n = 1; n <= DECISIONS; n++)
-		fputc(decide_hit(page, v, end.hash, n) ? 'x' : '.', out);
+		fputc(decide_hit(page, v, destination, n) ? 'x' : '.', out);
 	fprintf(out, "\n");
 	if (v->actions & PAGE_DELAY && !v->watch_only)
-		say_delays(page, v, end.hash, out);
+		say_delays(page, v, destination, out);
 }
 
 static void explain(const struct plan_fault *f, const struct page *page, const struct page_fault *v, FILE *out)
@@ -179,7 +206,7 @@ static const char *availability(const struct fault_key *key)
 {
 	if (!key->available)
 		return "all";
-	return !*key->available ? "not yet" : key->kind == FAULT_WHERE ? "addresses and localhost" : key->available;
+	return !*key->available ? "not yet" : key->available;
 }
 
 /* Characters of UTF-8 text: bytes that continue none. */

@@ -14,11 +14,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include "base/host.h"
 #include "plan/page.h"
 #include "plan/plan.h"
 
 #define FAULT_NAME_MAX 64 /* bytes of a name, without the NUL */
-#define FAULT_HOST_MAX 253 /* RFC 1035 §2.3.4 */
 #define FAULT_COUNT_MAX 9007199254740992ull /* 2^53: what a JSON number holds exactly */
 #define FAULT_HEADERS_MAX 8192 /* bytes of all reply_header: what common clients take, and the guest holds twice that */
 #define FAULT_WHY_MAX 320 /* reason of a refusal */
@@ -61,7 +61,7 @@ enum fault_kind { FAULT_LABEL, FAULT_WHERE, FAULT_HTTP, FAULT_WHEN, FAULT_ACTION
 struct plan_fault {
 	char *text[FAULT_KEYS]; /* owned; as given (several reply_header: one a line) */
 	const char *word[FAULT_KEYS]; /* which form of the key's values was given, static; NULL: it has one form */
-	char host[FAULT_HOST_MAX + 1]; /* of to/at, when it is a name; lower case */
+	char host[HOST_MAX + 1]; /* of to/at, when it is a name; in its normal form */
 	struct page_fault v;
 };
 

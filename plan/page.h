@@ -17,7 +17,7 @@
 #include "base/addr.h"
 
 #define PAGE_MAGIC 0x314b434f48534641ull	/* "AFSHOCK1" */
-#define PAGE_LAYOUT 1				/* changes with any field below */
+#define PAGE_LAYOUT 2				/* changes with any field below */
 #define PAGE_FAULT_MAX 64			/* one bit each in a 64-bit candidate mask */
 #define PAGE_TEXT_BYTES 65536
 #define PAGE_ORDINAL_SLOTS 4096			/* power of two */
@@ -39,7 +39,7 @@ enum page_peer {
 	PAGE_PEER_PORT,		/* :port */
 	PAGE_PEER_NET,		/* address or CIDR, port 0 = any */
 	PAGE_PEER_UNIX,		/* unix:/path */
-	PAGE_PEER_HOST		/* a name: any address it resolves to; port 0 = any */
+	PAGE_PEER_HOST		/* a name: addresses it was resolved to, and requests whose Host it is; port 0 = any */
 };
 
 enum page_action {	/* bits of page_fault.actions */
@@ -71,6 +71,7 @@ struct page_fault {
 	uint32_t prefix;		/* PAGE_PEER_NET: bits of addr that count */
 	uint32_t port;			/* host order; 0 any */
 	struct addr addr;		/* PAGE_PEER_NET: network address; PAGE_PEER_UNIX: path */
+	uint64_t host_hash;		/* PAGE_PEER_HOST: host_hash() of the name */
 	struct page_text name, host, process, method, path, header, header_glob, pattern;
 	struct page_text reply_headers;	/* complete header lines, each ended by CR LF */
 	struct page_text body;
@@ -109,6 +110,7 @@ enum page_loss {		/* what the library had to leave out; shown in every report */
 	PAGE_LOST_FRAMING,	/* connections that turned opaque inside a message */
 	PAGE_LOST_ORDINAL,	/* decisions made on the fault's shared ordinal: table full */
 	PAGE_LOST_STANDIN,	/* private descriptors that could not be made */
+	PAGE_LOST_NAME,		/* resolved names that had to make room for others */
 	PAGE_LOST_KINDS = 16
 };
 

@@ -10,11 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include "base/host.h"
 #include "base/units.h"
 #include "plan/fault.h"
 
 struct parts { /* of host[/bits][:port] */
-	char host[FAULT_HOST_MAX + 1];
+	char host[HOST_MAX + 1];
 	uint64_t bits;
 	uint64_t port; /* 0: any */
 	bool has_bits;
@@ -38,7 +39,7 @@ static int parse_host(struct parts *p, const char *text, size_t n, char *why)
 {
 	char *slash;
 
-	if (n > FAULT_HOST_MAX)
+	if (n > HOST_MAX)
 		return refuse(why, "give a host of at most 253 characters");
 	memcpy(p->host, text, n);
 	p->host[n] = '\0';
@@ -69,7 +70,7 @@ static int parse_bracketed(struct parts *p, const char *text, char *why)
 static bool is_ambiguous(const char *text)
 {
 	const char *last = strrchr(text, ':');
-	char before[FAULT_HOST_MAX + 1];
+	char before[HOST_MAX + 1];
 	unsigned char ip[16];
 
 	if (!last || last - text >= (ptrdiff_t)sizeof(before) || !last[1] || last[1 + strspn(last + 1, "0123456789")])
@@ -134,24 +135,23 @@ static int set_net(struct plan_fault *f, const struct parts *p, int family, unsi
 	return 0;
 }
 
-/* A name: letters, digits, - and _ in parts, not all digits (that is a wrong address). */
-static int set_name(struct plan_fault *f, const struct parts *p, char *why)
+/* A name: letters, digits, - and _ in parts, not all digits (that is a wrong address). A dot at its end is left out. */
+static int set_name(struct plan_fault *f, const struct parts *p)
 {
 	const char *c = p->host;
 
 	if (p->has_bits || strchr(c, ':') || !c[strspn(c, "0123456789.")])
 		return -EINVAL;
-	for (size_t i = 0; c[i]; i++) {
+	for (size_t i = 0; c[i]; i++)
 		if (!isalnum((unsigned char)c[i]) && !strchr("-_.", c[i]))
 			return -EINVAL;
-		f->host[i] = (char)tolower((unsigned char)c[i]);
-		f->host[i + 1] = '\0';
-	}
+	host_normal(c, strlen(c), f->host);
 	f->v.peer = PAGE_PEER_HOST;
-	return 0;
+	f->v.host_hash = host_hash(f->host, strlen(f->host));
+	return f->v.host_hash ? 0 : -EINVAL;
 }
 
-static int parse_inet(struct plan_fault *f, enum fault_key_id key, const char *text, char *why)
+static int parse_inet(struct plan_fault *f, const char *text, char *why)
 {
 	struct parts p = {.port = 0};
 	unsigned char ip[16];
@@ -160,7 +160,6 @@ static int parse_inet(struct plan_fault *f, enum fault_key_id key, const char *t
 	if (err)
 		return err;
 	f->v.port = (uint32_t)p.port;
-	f->word[key] = "address";
 	if (!*p.host && !p.has_bits && p.port) {
 		f->v.peer = PAGE_PEER_PORT;
 		return 0;
@@ -169,14 +168,11 @@ static int parse_inet(struct plan_fault *f, enum fault_key_id key, const char *t
 		return set_net(f, &p, 4, ip, why);
 	if (inet_pton(AF_INET6, p.host, ip) == 1)
 		return set_net(f, &p, 6, ip, why);
-	err = set_name(f, &p, why);
-	if (!err && strcmp(f->host, "localhost"))
-		f->word[key] = "name";
-	return err;
+	return set_name(f, &p);
 }
 
 /* unix:/path, or unix:@name for an abstract one. */
-static int parse_unix(struct plan_fault *f, enum fault_key_id key, const char *path, char *why)
+static int parse_unix(struct plan_fault *f, const char *path, char *why)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	size_t n = strlen(path);
@@ -189,28 +185,26 @@ static int parse_unix(struct plan_fault *f, enum fault_key_id key, const char *p
 	addr_from_sockaddr(&f->v.addr, (struct sockaddr *)&un,
 			   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (*path != '@')));
 	f->v.peer = PAGE_PEER_UNIX;
-	f->word[key] = "address";
 	return 0;
 }
 
-static int parse_peer(struct plan_fault *f, enum fault_key_id key, enum page_side side, const char *text, char *why)
+static int parse_peer(struct plan_fault *f, enum page_side side, const char *text, char *why)
 {
 	f->v.side = side;
-	f->word[key] = "address";
 	f->v.peer = PAGE_PEER_ANY;
 	if (!strcmp(text, "*"))
 		return 0;
 	if (!strncmp(text, "unix:", 5))
-		return parse_unix(f, key, text + 5, why);
-	return parse_inet(f, key, *text == '*' && text[1] == ':' ? text + 1 : text, why);
+		return parse_unix(f, text + 5, why);
+	return parse_inet(f, *text == '*' && text[1] == ':' ? text + 1 : text, why);
 }
 
 int fault_parse_to(struct plan_fault *f, const char *text, char *why)
 {
-	return parse_peer(f, FAULT_TO, PAGE_TO, text, why);
+	return parse_peer(f, PAGE_TO, text, why);
 }
 
 int fault_parse_at(struct plan_fault *f, const char *text, char *why)
 {
-	return parse_peer(f, FAULT_AT, PAGE_AT, text, why);
+	return parse_peer(f, PAGE_AT, text, why);
 }

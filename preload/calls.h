@@ -12,7 +12,8 @@
  * shows: whose errors (enum errno_call, plan/errnos.h) a fault may make it return; 0 none.
  *
  * Not here, because they need no wrapper: fork, vfork, _Fork, clone (guest.c notices by MADV_WIPEONFORK); system and popen
- * (they run in libc, with the environment as it is); glibc's resolver does its input and output inside libc.
+ * (they run in libc, with the environment as it is); glibc's resolver does its input and output inside libc, and its
+ * getaddrinfo_a calls its own getaddrinfo.
  */
 #ifndef CALL
 #error "define CALL before including preload/calls.h"
@@ -105,6 +106,18 @@ VCALL(int, ioctl, (int fd, unsigned long request, ...), (fd, request, rest[0]),
       KERNEL(SYS_ioctl, fd, request, rest[0], 0, 0, 0), 0, request, 1)
 CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd, level, name, value, len),
      KERNEL(SYS_getsockopt, fd, level, name, value, len, 0), 0)
+
+/* host names become addresses */
+CALL(int, getaddrinfo, (const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result),
+     (node, service, hints, result), (errno = ENOSYS, EAI_SYSTEM), 0)
+CALL(struct hostent *, gethostbyname, (const char *name), (name), NULL, 0)
+CALL(struct hostent *, gethostbyname2, (const char *name, int family), (name, family), NULL, 0)
+CALL(int, gethostbyname_r,
+     (const char *name, struct hostent *into, char *buf, size_t size, struct hostent **result, int *h_error),
+     (name, into, buf, size, result, h_error), ENOSYS, 0)
+CALL(int, gethostbyname2_r,
+     (const char *name, int family, struct hostent *into, char *buf, size_t size, struct hostent **result, int *h_error),
+     (name, family, into, buf, size, result, h_error), ENOSYS, 0)
 
 /* children */
 CALL(int, execve, (const char *path, char *const argv[], char *const envp[]), (path, argv, envp),

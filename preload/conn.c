@@ -10,6 +10,7 @@
 #include "plan/decide.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
+#include "preload/names.h"
 #include "preload/raw.h"
 
 #define CHUNK 64	/* connections made at once */
@@ -164,9 +165,12 @@ uint64_t conn_candidates(enum page_side side, const struct addr *end)
 {
 	uint64_t faults = 0;
 
-	for (unsigned i = 0; i < guest.page->fault_count; i++)
-		if (decide_concerns(guest.page, &guest.page->faults[i], side, end, false, guest.service))
+	for (unsigned i = 0; i < guest.page->fault_count; i++) {
+		const struct page_fault *f = &guest.page->faults[i];
+
+		if (decide_concerns(guest.page, f, side, end, names_may_match(f, side, end), guest.service))
 			faults |= 1ull << i;
+	}
 	return faults;
 }
 

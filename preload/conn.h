@@ -87,6 +87,7 @@ struct conn {
 	uint64_t cookie;
 	uint64_t opened_ns;
 	uint64_t bytes_in, bytes_out;
+	struct authority tunnel;	/* what the last CONNECT asked for: the end of all that follows it */
 	uint64_t pending_bytes;		/* request bytes seen before their head was complete */
 	uint64_t pending_ns;		/* when the first of them moved */
 	uint32_t owner_pid;		/* the process whose act on it was the last */
@@ -142,7 +143,7 @@ void lock_give(_Atomic uint64_t *lock);
 struct exchange *conn_head(struct conn *c);
 struct exchange *conn_tail(struct conn *c);
 
-/* The faults that may concern a connection with this end on this side. */
+/* The faults that may concern a connection with this end on this side, or (end: a name) a resolution. */
 uint64_t conn_candidates(enum page_side side, const struct addr *end);
 
 /* Journals the outcome of the connect; error 0 or errno. Learns the cookie and local address from fd (>= 0). */

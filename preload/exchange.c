@@ -7,21 +7,16 @@
 #include "base/clock.h"
 #include "plan/decide.h"
 #include "record/protocol.h"
+#include "preload/names.h"
 
 /* ---- deciding ---- */
 
-static bool at_connect(const struct page_fault *f)
+/* Adds what fault i does at this step to the verdict where it combines: one delay, one other action; the first in the plan wins. */
+static void combine(struct verdict *v, unsigned i, enum decide_place place, uint64_t destination, uint64_t ordinal)
 {
-	return (f->actions & PAGE_REFUSE) || ((f->actions & PAGE_ERROR) && f->error_call == PAGE_CALL_CONNECT) ||
-	       ((f->actions & PAGE_HANG) && f->hang == PAGE_CONNECT) || ((f->actions & PAGE_RESET) && f->reset == PAGE_CONNECT) ||
-	       ((f->actions & PAGE_DELAY) && f->delay_on == PAGE_CONNECT);
-}
-
-/* Adds what fault i does to the verdict where it combines: one delay, one other action; the first in the plan wins. */
-static void combine(struct verdict *v, struct page_fault *f, unsigned i, uint64_t end, uint64_t ordinal)
-{
-	uint32_t other = f->actions & ~PAGE_DELAY;
-	bool delays = (f->actions & PAGE_DELAY) && !v->delay_fault;
+	struct page_fault *f = &guest.page->faults[i];
+	uint32_t actions = decide_actions_at(f, place), other = actions & ~PAGE_DELAY;
+	bool delays = (actions & PAGE_DELAY) && !v->delay_fault;
 	bool acts = other && !v->main_fault;
 
 	if ((!delays && !acts) || !decide_fire(f))
@@ -30,7 +25,7 @@ static void combine(struct verdict *v, struct page_fault *f, unsigned i, uint64_
 		v->actions |= PAGE_DELAY;
 		v->delay_fault = (uint8_t)(i + 1);
 		v->delay_ordinal = ordinal;
-		v->delay_ns = decide_delay_ns(guest.page, f, end, ordinal);
+		v->delay_ns = decide_delay_ns(guest.page, f, destination, ordinal);
 	}
 	if (acts) {
 		v->actions |= other;
@@ -39,39 +34,62 @@ static void combine(struct verdict *v, struct page_fault *f, unsigned i, uint64_
 	}
 }
 
-static void judge(struct conn *c, bool connecting, const struct http1_head *head, const char *raw, size_t raw_len, uint64_t now_ns,
-		  struct verdict *v)
+struct matter {		/* what is judged: one step of an attempt on a connection */
+	struct conn *c;
+	enum decide_place place;
+	const struct http1_head *head;	/* NULL: not HTTP, or no request yet */
+	const char *raw;
+	size_t raw_len;
+};
+
+static bool matches(const struct matter *m, const struct page_fault *f, const struct addr *end, const struct authority *asked)
 {
-	uint64_t end = c->role == JOURNAL_CLIENT ? c->peer.hash : c->local.hash;
+	enum page_side side = m->c->role == JOURNAL_CLIENT ? PAGE_TO : PAGE_AT;
+
+	if (!decide_is_at(f, m->place) || !names_match(f, side, end, asked))
+		return false;
+	return m->place != DECIDE_EXCHANGE || decide_matches(guest.page, f, m->head, m->raw, m->raw_len);
+}
+
+static void judge(const struct matter *m, uint64_t now_ns, struct verdict *v)
+{
+	const struct addr *end = m->c->role == JOURNAL_CLIENT ? &m->c->peer : &m->c->local;
+	const struct authority *asked = m->head ? &m->head->authority : &m->c->tunnel;
 
 	memset(v, 0, sizeof(*v));
+	if (m->head && (m->head->flags & HTTP1_IS_CONNECT))
+		m->c->tunnel = m->head->authority;
 	if (!guest_faults_on(now_ns))
 		return;
 	for (unsigned i = 0; i < guest.page->fault_count; i++) {
 		struct page_fault *f = &guest.page->faults[i];
-		uint64_t ordinal;
+		uint64_t destination, ordinal;
 
-		if (!(c->faults >> i & 1) || at_connect(f) != connecting)
-			continue;
-		if (!connecting && !decide_matches(guest.page, f, head, raw, raw_len))
+		if (!(m->c->faults >> i & 1) || !matches(m, f, end, asked))
 			continue;
 		atomic_fetch_add_explicit(&f->matched, 1, memory_order_relaxed);
 		if (!decide_active(guest.page, f, now_ns))
 			continue;
-		ordinal = decide_ordinal(guest.page, f, end);
-		if (decide_hit(guest.page, f, end, ordinal))
-			combine(v, f, i, end, ordinal);
+		destination = decide_destination(f, end, asked);
+		ordinal = decide_ordinal(guest.page, f, destination);
+		if (decide_hit(guest.page, f, destination, ordinal))
+			combine(v, i, m->place, destination, ordinal);
 	}
+}
+
+void exchange_decide_resolve(struct conn *c, uint64_t now_ns, struct verdict *v)
+{
+	judge(&(struct matter){.c = c, .place = DECIDE_RESOLVE}, now_ns, v);
 }
 
 void exchange_decide_connect(struct conn *c, uint64_t now_ns, struct verdict *v)
 {
-	judge(c, true, NULL, NULL, 0, now_ns, v);
+	judge(&(struct matter){.c = c, .place = DECIDE_CONNECT}, now_ns, v);
 }
 
 void exchange_decide(struct conn *c, const struct http1_head *head, const char *raw, size_t raw_len, uint64_t now_ns, struct verdict *v)
 {
-	judge(c, false, head, raw, raw_len, now_ns, v);
+	judge(&(struct matter){c, DECIDE_EXCHANGE, head, raw, raw_len}, now_ns, v);
 }
 
 /* ---- evidence ---- */

@@ -10,6 +10,9 @@
 #include <sys/uio.h>
 #include "preload/conn.h"
 
+/* Decides the faults of the resolution of a name; c stands for the connection that it is for, its peer is the name. */
+void exchange_decide_resolve(struct conn *c, uint64_t now_ns, struct verdict *v);
+
 /* Decides the connect-level faults of c (refuse, error=connect). */
 void exchange_decide_connect(struct conn *c, uint64_t now_ns, struct verdict *v);
 

@@ -9,6 +9,7 @@
 #define AFTERSHOCK_PRELOAD_REAL_H
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>

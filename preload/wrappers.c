@@ -18,6 +18,7 @@
 #include "preload/numbers.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/resolve.h"
 #include "preload/spawn.h"
 #include "preload/stream.h"
 #include "preload/table.h"
@@ -590,6 +591,38 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 		dial_so_error(fd, value);
 	errno = error;
 	return r;
+}
+
+/* ---- host names become addresses ---- */
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+{
+	guest_start();
+	return resolve_addresses(node, service, hints, result);
+}
+
+struct hostent *gethostbyname(const char *name)
+{
+	guest_start();
+	return resolve_host(&(struct resolve_host){.name = name, .family = -1});
+}
+
+struct hostent *gethostbyname2(const char *name, int family)
+{
+	guest_start();
+	return resolve_host(&(struct resolve_host){.name = name, .family = family});
+}
+
+int gethostbyname_r(const char *name, struct hostent *into, char *buf, size_t size, struct hostent **result, int *h_error)
+{
+	guest_start();
+	return resolve_host_r(&(struct resolve_host){name, -1, into, buf, size, h_error}, result);
+}
+
+int gethostbyname2_r(const char *name, int family, struct hostent *into, char *buf, size_t size, struct hostent **result, int *h_error)
+{
+	guest_start();
+	return resolve_host_r(&(struct resolve_host){name, family, into, buf, size, h_error}, result);
 }
 
 /* ---- children ---- */

@@ -122,7 +122,7 @@ static enum journal_end end_for(int error)
 		if (ends[i].error == error)
 			return ends[i].end;
 	}
-	return JOURNAL_END_UNKNOWN;
+	return error < JOURNAL_EAI ? JOURNAL_UNRESOLVED : JOURNAL_END_UNKNOWN;
 }
 
 static void set_over(struct recorder *r, struct connection *c)

@@ -50,11 +50,15 @@ enum journal_protocol {
 };
 enum journal_outcome { JOURNAL_OK = 1, JOURNAL_FAILED, JOURNAL_INDETERMINATE, JOURNAL_NOT_SENT };
 /* Values of journal_exchange.error that are no errno. */
-enum journal_error { JOURNAL_EOF = -1 /* the peer ended the stream */, JOURNAL_CLOSED = -2 /* the program closed it */ };
+enum journal_error {
+	JOURNAL_EOF = -1,	/* the peer ended the stream */
+	JOURNAL_CLOSED = -2,	/* the program closed it */
+	JOURNAL_EAI = -1000	/* JOURNAL_EAI + EAI_AGAIN ...: the host name was not resolved */
+};
 
 enum journal_end {	/* how a connection ended; texts in runfile.h */
 	JOURNAL_END_UNKNOWN, JOURNAL_LOCAL_CLOSE, JOURNAL_PEER_CLOSE, JOURNAL_RESET, JOURNAL_REFUSED, JOURNAL_TIMEOUT,
-	JOURNAL_UNREACHABLE, JOURNAL_ABANDONED, JOURNAL_EXITED
+	JOURNAL_UNREACHABLE, JOURNAL_ABANDONED, JOURNAL_EXITED, JOURNAL_UNRESOLVED
 };
 
 struct journal_process {

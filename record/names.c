@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/names.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,14 +36,15 @@ const char *names_end(unsigned end)
 	static const char *const names[] = {[JOURNAL_LOCAL_CLOSE] = "local_close", [JOURNAL_PEER_CLOSE] = "peer_close",
 					    [JOURNAL_RESET] = "reset", [JOURNAL_REFUSED] = "refused", [JOURNAL_TIMEOUT] = "timeout",
 					    [JOURNAL_UNREACHABLE] = "unreachable", [JOURNAL_ABANDONED] = "abandoned",
-					    [JOURNAL_EXITED] = "exited"};
+					    [JOURNAL_EXITED] = "exited", [JOURNAL_UNRESOLVED] = "unresolved"};
 
 	return LOOK(names, end);
 }
 
 const char *names_family(unsigned family)
 {
-	static const char *const names[] = {[ADDR_UNIX] = "unix", [ADDR_IP4] = "ip4", [ADDR_IP6] = "ip6"};
+	static const char *const names[] = {[ADDR_UNIX] = "unix", [ADDR_IP4] = "ip4", [ADDR_IP6] = "ip6",
+					    [ADDR_NAME] = "name"};
 
 	return LOOK(names, family);
 }
@@ -61,9 +63,23 @@ const char *names_sources(unsigned sources)
 	return LOOK(names, sources);
 }
 
+static const char *resolver_error(int eai)
+{
+	static const struct {
+		int eai;
+		const char *name;
+	} names[] = {{EAI_AGAIN, "EAI_AGAIN"}, {EAI_NONAME, "EAI_NONAME"}, {EAI_FAIL, "EAI_FAIL"}, {EAI_NODATA, "EAI_NODATA"},
+		     {EAI_MEMORY, "EAI_MEMORY"}, {EAI_SYSTEM, "EAI_SYSTEM"}};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (names[i].eai == eai)
+			return names[i].name;
+	return NULL;
+}
+
 const char *names_error(int error, char buf[16])
 {
-	const char *name = error > 0 ? strerrorname_np(error) : NULL;
+	const char *name = error > 0 ? strerrorname_np(error) : resolver_error(error - JOURNAL_EAI);
 
 	if (name || !error)
 		return name;

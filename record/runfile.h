@@ -39,9 +39,10 @@
 /*
  * Keys of `run`: schema, name, started (UTC ISO 8601 with ms), started_ns, ended_ns, seed, plan (JSON), command, host, kernel,
  * sources (JSON array of "shim", "ebpf"), clean_end (1; absent when the recorder did not close the file), exit_status.
- * Texts: role client|server; family ip4|ip6|unix; protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;
- * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED) or eof|closed|killed|open;
- * end local_close|peer_close|reset|refused|timeout|unreachable|abandoned|exited; action delay|status|refuse|hang|reset|error|...
+ * Texts: role client|server; family ip4|ip6|unix|name (a host that was not resolved: peer is its name);
+ * protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;
+ * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED), a resolver's (EAI_AGAIN) or eof|closed|killed|open;
+ * end local_close|peer_close|reset|refused|timeout|unreachable|unresolved|abandoned|exited; action delay|status|refuse|hang|reset|error|...
  * sources: "shim", "ebpf" or "shim,ebpf". Hashes and cookies are stored as signed 64-bit integers. Unknown is NULL.
  * intended_ns NULL: for ever; achieved_ns NULL: not over when the run ended.
  */

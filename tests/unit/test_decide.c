@@ -367,6 +367,98 @@ static void test_concerns(void)
 	ok(!decide_concerns(&page, f, PAGE_TO, &end, true, "x"), "a text outside the page matches nothing and is not read");
 }
 
+static void test_places(void)
+{
+	static const struct {
+		const char *spec;
+		uint32_t resolve, connect, exchange;
+	} rows[] = {
+		{"status=503", 0, 0, PAGE_STATUS},
+		{"delay=1s status=503", 0, 0, PAGE_DELAY | PAGE_STATUS},
+		{"delay=1s delay_on=resolve", PAGE_DELAY, 0, 0},
+		{"delay=1s delay_on=resolve status=503", PAGE_DELAY, 0, PAGE_STATUS},
+		{"delay=1s delay_on=resolve refuse=true", PAGE_DELAY, PAGE_REFUSE, 0},
+		{"delay=1s resolve=EAI_AGAIN", PAGE_DELAY | PAGE_RESOLVE, 0, 0},
+		{"delay=1s refuse=true", 0, PAGE_DELAY | PAGE_REFUSE, 0},
+		{"error=connect:ETIMEDOUT", 0, PAGE_ERROR, 0},
+		{"error=recv:ETIMEDOUT delay=1s", 0, 0, PAGE_ERROR | PAGE_DELAY},
+		{"probability=0", 0, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char spec[80];
+		struct page_fault *f;
+
+		snprintf(spec, sizeof(spec), "to=localhost %s", rows[i].spec);
+		f = fault(spec, 1);
+		ok(decide_actions_at(f, DECIDE_RESOLVE) == rows[i].resolve && decide_actions_at(f, DECIDE_CONNECT) == rows[i].connect &&
+			   decide_actions_at(f, DECIDE_EXCHANGE) == rows[i].exchange,
+		   "each action at its step: %s", rows[i].spec);
+	}
+	ok(decide_is_at(fault("to=* probability=0", 1), DECIDE_EXCHANGE) && !decide_is_at(fault("to=* probability=0", 1), DECIDE_CONNECT),
+	   "without an action exchanges are counted");
+}
+
+static struct authority authority(const char *host, uint32_t port)
+{
+	return (struct authority){host_hash(host, strlen(host)), port, 0};
+}
+
+static void test_hosts(void)
+{
+	static const struct {
+		const char *to, *host;
+		uint32_t asked, port;
+		bool is;
+	} rows[] = {
+		{"api.test", "api.test", 0, 9, true},
+		{"api.test", "other.test", 0, 9, false},
+		{"api.test", "", 0, 9, false},
+		{"api.test:8082", "api.test", 8082, 3128, true},
+		{"api.test:8082", "api.test", 8083, 3128, false},
+		{"api.test:8082", "api.test", 9, 8082, true},
+		{"api.test:8082", "api.test", 0, 8082, true},
+		{"api.test:8082", "api.test", 0, 3128, false},
+		{"api.test:80", "api.test", 0, 3128, true},
+		{"localhost", "localhost", 0, 9, true},
+	};
+	const struct authority none = {0};
+	struct addr end, name;
+	struct page_fault *f;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct authority asked = authority(rows[i].host, rows[i].asked);
+		char spec[80];
+
+		snprintf(spec, sizeof(spec), "to=%s delay=1s", rows[i].to);
+		end = ip("10.0.0.1", (uint16_t)rows[i].port);
+		is_int(decide_is_asked(fault(spec, 1), &end, &asked), rows[i].is, "to=%s %s a request for '%s' port %u on port %u", rows[i].to,
+		       rows[i].is ? "is" : "is not", rows[i].host, rows[i].asked, rows[i].port);
+	}
+	f = fault("to=api.test:80 delay=1s", 1);
+	end = ip("10.0.0.1", 80);
+	ok(decide_is_host(&page, f, &end, true) && !decide_is_host(&page, f, &end, false), "an address is the host if it was resolved to it");
+	end = ip("10.0.0.1", 81);
+	ok(!decide_is_host(&page, f, &end, true), "and the port fits");
+	addr_from_name(&name, "API.test", 80);
+	ok(decide_is_host(&page, f, &name, false) && decide_concerns(&page, f, PAGE_TO, &name, false, "x"), "the name is the host");
+	addr_from_name(&name, "api.test", 81);
+	ok(!decide_is_host(&page, f, &name, false), "unless another port is asked for");
+	addr_from_name(&name, "api.test", 0);
+	ok(decide_is_host(&page, f, &name, false), "none is any");
+	end = ip("10.0.0.1", 80);
+	ok(decide_destination(f, &end, &none) == decide_destination(f, &(struct addr){.family = ADDR_IP6, .port = 80}, &none),
+	   "exchanges with a host are counted together, whatever its address");
+	ok(decide_destination(f, &end, &none) != decide_destination(f, &(struct addr){.family = ADDR_IP4, .port = 81}, &none),
+	   "those with another port are not");
+	end = ip("10.0.0.9", 3128);
+	ok(decide_destination(f, &end, &(struct authority){f->host_hash, 80, 0}) == decide_destination(f, &(struct addr){.port = 80}, &none),
+	   "through a proxy they are counted by the port that is asked for");
+	ok(decide_destination(f, &name, &none) == name.hash, "resolutions are counted by the name");
+	f = fault("to=:3128 delay=1s", 1);
+	ok(decide_destination(f, &end, &none) == end.hash, "any other fault counts by address");
+}
+
 static bool matches(const char *conditions, const struct http1_head *head, const char *raw)
 {
 	char spec[160];
@@ -494,6 +586,8 @@ int main(void)
 	test_window();
 	test_peers();
 	test_concerns();
+	test_places();
+	test_hosts();
 	test_requests();
 	test_ordinals();
 	test_full_table();

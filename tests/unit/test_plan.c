@@ -182,19 +182,15 @@ static void test_unavailable(void)
 	} rows[] = {
 		{T "name=x truncate=100",
 		 "fault 'x': truncate is not available in this version; available actions: delay, status, refuse, hang=response, "
-		 "reset=response, error"},
+		 "reset=response, error, resolve"},
 		{T "name=x throttle=64k", "fault 'x': throttle is not available"},
-		{"to=localhost name=x resolve=EAI_AGAIN", "fault 'x': resolve is not available"},
 		{T "name=x delay=1s delay_on=connect",
-		 "fault 'x': delay_on=connect is not available in this version; available: delay_on=response"},
+		 "fault 'x': delay_on=connect is not available in this version; available: delay_on=response|resolve"},
 		{T "name=x delay=1s delay_on=request", "fault 'x': delay_on=request is not available"},
 		{T "name=x hang=connect", "fault 'x': hang=connect is not available"},
 		{T "name=x reset=connect", "fault 'x': reset=connect is not available"},
 		{T "name=x reset=request", "fault 'x': reset=request is not available"},
 		{T "name=x reset=100", "fault 'x': reset=100 is not available"},
-		{"to=example.com:80 name=x delay=1s",
-		 "fault 'x': to=example.com:80: host names are not available in this version; give the address"},
-		{"at=example.com:80 name=x delay=1s", "fault 'x': at=example.com:80: host names are not available"},
 	};
 	FILE *null = fopen("/dev/null", "w");
 
@@ -390,6 +386,9 @@ static void test_compiled(void)
 	ok(f->reset == PAGE_RESPONSE && f->reset_after == 65536, "reset after bytes");
 	f = compiled("to=localhost:80 resolve=EAI_NONAME");
 	ok(f->resolve_eai == EAI_NONAME && f->peer == PAGE_PEER_HOST && !strcmp(text(f->host), "localhost"), "resolve");
+	f = compiled("at=Shop.Example.:8080 status=503");
+	ok(f->peer == PAGE_PEER_HOST && f->port == 8080 && f->host_hash == host_hash("shop.example", 12) && !strcmp(text(f->host), "shop.example"),
+	   "a host in its normal form");
 	f = compiled(T "truncate=100 throttle=2k delay=1s");
 	ok(f->truncate_bytes == 100 && f->throttle_bytes_per_s == 2048, "truncate and throttle combine");
 }
@@ -570,6 +569,10 @@ static void test_explain(void)
 	explained(T "reset=100", "Cannot run yet: reset=100 is not available in this version");
 	explained(T "truncate=100 throttle=1k", "cut off");
 	explained("to=a.b resolve=EAI_FAIL", "fails with EAI_FAIL");
+	explained("to=a.b resolve=EAI_FAIL", "with seed 7, for a.b: xxxxxxxxxxxxxxxxxxxx");
+	explained("to=* resolve=EAI_FAIL", "for example for example.com: xxxxxxxxxxxxxxxxxxxx");
+	explained("to=A.b.:80 delay=1s", "with seed 7, for a.b:80: xxxxxxxxxxxxxxxxxxxx");
+	explained("to=a.b delay=1s delay_on=resolve", "before their host name is resolved");
 	explained("to=* probability=0", "only watched");
 	explained("to=* probability=0", "....................\n");
 	explained("to=* status=429", "for example for 127.0.0.1:80: xxxxxxxxxxxxxxxxxxxx");

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -53,6 +54,9 @@ static struct mmsghdr in_vec, out_vec;
 static struct epoll_event event = {.events = EPOLLIN};
 static const struct timespec second = {1, 0};
 static char *const argv[] = {"true", NULL};
+static struct addrinfo *addresses;
+static struct hostent host, *found;
+static int h_error;
 extern char **environ;
 
 static void die(const char *what)
@@ -168,6 +172,14 @@ static socklen_t *size_of(socklen_t n)
 		(long)(call);			\
 	})
 
+/* libc itself leaves the result of these in errno. */
+#define SETS_ERRNO(call)				\
+	({						\
+		int error_ = call;			\
+		errno = errno == error_ ? BEFORE : errno;	\
+		-error_;				\
+	})
+
 #define EXAMPLES								\
 	EXAMPLE(connect, socket(AF_INET, SOCK_STREAM, 0), connect(fd, (struct sockaddr *)&server, sizeof(server)))	\
 	EXAMPLE(accept, listener(), accept(fd, NULL, NULL))			\
@@ -212,6 +224,11 @@ static socklen_t *size_of(socklen_t n)
 	EXAMPLE(fcntl64, dial(), fcntl64(fd, F_DUPFD, 40))			\
 	EXAMPLE(ioctl, answered(), ioctl(fd, FIONBIO, &(int){1}))		\
 	EXAMPLE(getsockopt, dial(), getsockopt(fd, SOL_SOCKET, SO_ERROR, buf, size_of(4)))	\
+	EXAMPLE(getaddrinfo, 0, -getaddrinfo("127.0.0.1", "80", NULL, &addresses))	\
+	EXAMPLE(gethostbyname, 0, gethostbyname("127.0.0.1") ? 0 : -1)		\
+	EXAMPLE(gethostbyname2, 0, gethostbyname2("127.0.0.1", AF_INET) ? 0 : -1)	\
+	EXAMPLE(gethostbyname_r, 0, SETS_ERRNO(gethostbyname_r("127.0.0.1", &host, buf, sizeof(buf), &found, &h_error)))	\
+	EXAMPLE(gethostbyname2_r, 0, SETS_ERRNO(gethostbyname2_r("127.0.0.1", AF_INET, &host, buf, sizeof(buf), &found, &h_error)))	\
 	EXAMPLE(execve, 0, BECOMES(execve("/bin/true", argv, environ)))		\
 	EXAMPLE(execvpe, 0, BECOMES(execvpe("true", argv, environ)))		\
 	EXAMPLE(fexecve, open("/bin/true", O_RDONLY), BECOMES(fexecve(fd, argv, environ)))	\
@@ -294,8 +311,12 @@ static void say_class(const struct row *row)
 /* The arguments of calls whose first is no descriptor; all others get -1 and zeroes. */
 static const struct {
 	const char *name;
-	long a[6];
+	long a[7];
 } others[] = {
+	{"getaddrinfo", {0, 0, 0, (long)&addresses}},
+	{"gethostbyname", {(long)"1.2.3.4.5"}}, {"gethostbyname2", {(long)"1.2.3.4.5", AF_INET}},
+	{"gethostbyname_r", {(long)"1.2.3.4.5", (long)&host, (long)buf, sizeof(buf), (long)&found, (long)&h_error}},
+	{"gethostbyname2_r", {(long)"1.2.3.4.5", AF_INET, (long)&host, (long)buf, sizeof(buf), (long)&found, (long)&h_error}},
 	{"closefrom", {INT_MAX}},
 	{"execvpe", {(long)"no-such-program", (long)argv}}, {"execvp", {(long)"no-such-program", (long)argv}},
 	{"execl", {(long)"/no/such/program"}}, {"execlp", {(long)"no-such-program"}}, {"execle", {(long)"/no/such/program"}},
@@ -306,7 +327,7 @@ static const struct {
 
 static const long *arguments_of(const struct row *row)
 {
-	static long a[6];
+	static long a[7];
 
 	memset(a, 0, sizeof(a));
 	a[0] = -1;
@@ -323,15 +344,15 @@ static const long *arguments_of(const struct row *row)
 	return a;
 }
 
-/* Every argument is an integer or a pointer: six words fit each call of these ABIs. */
+/* Every argument is an integer or a pointer: seven words fit each call of these ABIs. */
 static void make_refused(const struct row *row, void *f, int *result, int *error)
 {
 	const long *a = arguments_of(row);
-	int (*call)(long, long, long, long, long, long);
+	int (*call)(long, long, long, long, long, long, long);
 
 	memcpy(&call, &f, sizeof(call));
 	errno = 0;
-	*result = call(a[0], a[1], a[2], a[3], a[4], a[5]);
+	*result = call(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
 	*error = errno;
 }
 
