@@ -13,6 +13,7 @@ JOBS ?= 1
 FUZZ_SECONDS ?= 60
 
 UNIT_OBJ_test_elf := $(B)/cli/elf.o
+UNIT_OBJ_test_names := $(B)/preload/names.o
 
 .PHONY: tests-build fuzz
 .SECONDARY: $(UNIT:%=%.o)
