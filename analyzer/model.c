@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/hosts.h"
 #include "base/hash.h"
 #include "base/units.h"
 #include "record/runfile.h"
@@ -149,9 +150,20 @@ static int take_connection(struct loader *l, sqlite3_stmt *row)
 	c = &l->m->connections[l->m->connection_count];
 	*c = (struct model_connection){.id = sqlite3_column_int64(row, 0), .process = map_get(&l->processes, word(row, 1)),
 				       .role = role(row, 2)};
+	c->unresolved = sqlite3_column_int(row, 5) != 0;
 	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer))
 		return -ENOMEM;
 	return map_put(&l->connections, (uint64_t)c->id, (uint32_t)l->m->connection_count++);
+}
+
+static int take_host(struct loader *l, sqlite3_stmt *row)
+{
+	if (GROW(l, hosts, host_count))
+		return -ENOMEM;
+	if (name(l, row, 0, &l->m->hosts[l->m->host_count].name) || name(l, row, 1, &l->m->hosts[l->m->host_count].address))
+		return -ENOMEM;
+	l->m->host_count++;
+	return 0;
 }
 
 /* The stored outcome; without one, what the rest of the row says (contract: 5xx, 429 and 408 are failures). */
@@ -425,7 +437,8 @@ static int load_tables(struct loader *l)
 	static const struct table tables[] = {
 		{"SELECT key, value FROM run", take_run},
 		{"SELECT id, pid, service, covered, why FROM process", take_process},
-		{"SELECT id, process_id, role, local, peer FROM connection", take_connection},
+		{"SELECT id, process_id, role, local, peer, family = 'name' FROM connection", take_connection},
+		{"SELECT name, address FROM host", take_host},
 		{"SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns, sent_ns,"
 		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic"
 		 " FROM exchange", take_exchange},
@@ -438,7 +451,7 @@ static int load_tables(struct loader *l)
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !err; i++)
 		err = load_table(l, &tables[i]);
-	if (!err && settle_exchanges(l))
+	if (!err && (hosts_place(l->m) || settle_exchanges(l)))
 		err = fail(l, -ENOMEM, "not enough memory to read it");
 	return err ? err : load_table(l, &injections);
 }
@@ -477,5 +490,6 @@ void model_free(struct model *m)
 	free(m->faults);
 	free(m->injections);
 	free(m->losses);
+	free(m->hosts);
 	*m = (struct model){0};
 }

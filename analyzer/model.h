@@ -38,6 +38,11 @@ struct model_connection {
 	uint32_t process;	/* index */
 	uint32_t local, peer;	/* names; 0 unknown */
 	uint8_t role;		/* enum model_role */
+	bool unresolved;	/* peer was a host name that was not resolved (hosts.c puts the address in its place when one is known) */
+};
+
+struct model_host {
+	uint32_t name, address;	/* names: what was resolved, to what ("10.0.0.1") */
 };
 
 struct model_exchange {
@@ -88,6 +93,8 @@ struct model {
 	struct model_fault *faults;
 	struct model_injection *injections;
 	struct model_loss *losses;
+	struct model_host *hosts;
+	size_t host_count;
 	size_t process_count, connection_count, exchange_count, fault_count, injection_count, loss_count;
 	uint64_t started_ns, ended_ns;	/* of the run; guessed from the exchanges when the file does not say */
 	uint32_t started, host, sources, seed;	/* names: UTC text, host, JSON array of witnesses, decimal digits */

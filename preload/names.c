@@ -42,17 +42,18 @@ static void note_forgotten(void)
 	}
 }
 
-void names_learn(uint64_t host, const struct addr *address)
+bool names_learn(uint64_t host, const struct addr *address)
 {
 	uint64_t pair = pair_of(host, address);
 	struct set *s = &sets[pair % SETS];
 	uint32_t way;
 
 	if (!pair || has(s, pair))
-		return;
+		return false;
 	way = atomic_fetch_add_explicit(&s->turn, 1, memory_order_relaxed) % WAYS;
 	if (atomic_exchange_explicit(&s->pairs[way], pair, memory_order_relaxed))
 		note_forgotten();
+	return true;
 }
 
 bool names_know(uint64_t host, const struct addr *address)

@@ -15,8 +15,9 @@
 #include "base/host.h"
 #include "plan/page.h"
 
-/* The name with this host_hash() was resolved to this address (its port is of no account; no IP address: nothing to learn). */
-void names_learn(uint64_t host, const struct addr *address);
+/* The name with this host_hash() was resolved to this address (its port is of no account; no IP address: nothing to learn). Whether that was
+ * new. */
+bool names_learn(uint64_t host, const struct addr *address);
 
 /* Whether that address was an answer for the name. */
 bool names_know(uint64_t host, const struct addr *address);

@@ -157,6 +157,20 @@ static void end(struct lookup *l, int eai, bool told)
 	errno = error;
 }
 
+/* Remembers an answer, and tells it when it is news: a name that is not resolved another time is the peer at this address. */
+static void learn(const struct lookup *l, struct addr *address)
+{
+	struct journal_record *r;
+
+	address->port = 0;
+	if (!names_learn(l->name.hash, address) || guest.mode == PAGE_JOURNAL_OFF || !(r = guest_record(0, 0, l->started_ns)))
+		return;
+	r->conn.local = l->name;
+	r->conn.local.port = 0;
+	r->conn.peer = *address;
+	journal_commit(r, JOURNAL_RESOLVED);
+}
+
 /* ---- getaddrinfo ---- */
 
 /* The port that is asked for with the name; 0 when it is none, or has a name itself. */
@@ -187,7 +201,7 @@ static void learn_addresses(const struct lookup *l, const struct addrinfo *ai)
 
 	for (; ai; ai = ai->ai_next) {
 		addr_from_sockaddr(&a, ai->ai_addr, ai->ai_addrlen);
-		names_learn(l->name.hash, &a);
+		learn(l, &a);
 	}
 }
 
@@ -218,7 +232,7 @@ static void learn_host(const struct lookup *l, const struct hostent *h)
 
 	for (char **at = h->h_addr_list; *at; at++) {
 		addr_from_ip(&a, h->h_addrtype == AF_INET6 ? ADDR_IP6 : ADDR_IP4, *at, 0);
-		names_learn(l->name.hash, &a);
+		learn(l, &a);
 	}
 }
 

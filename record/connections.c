@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "record/names.h"
 #include "record/text.h"
 
@@ -327,6 +328,27 @@ static void connection_write(struct recorder *r, struct connection *c)
 
 	store_connection(r->store, &row);
 	c->written = true;
+}
+
+/* The address alone, without the port that it has not. */
+static void cut_port(char *text)
+{
+	char *colon = strrchr(text, ':');
+
+	if (colon)
+		*colon = '\0';
+}
+
+void resolved_testimony(struct recorder *r, int witness, const struct journal_record *rec)
+{
+	char name[SHOWN_MAX], address[SHOWN_MAX];
+
+	if (rec->conn.local.family != ADDR_NAME || rec->conn.local.port || (rec->conn.peer.family != ADDR_IP4 && rec->conn.peer.family != ADDR_IP6))
+		return;
+	shown(&rec->conn.local, name);
+	shown(&rec->conn.peer, address);
+	cut_port(address);
+	store_host(r->store, name, address);
 }
 
 void connections_write(struct recorder *r)

@@ -41,7 +41,8 @@ enum journal_kind {
 	JOURNAL_BEGIN,		/* an exchange began (HTTP: its request head is complete; else: first bytes of a turn; or a connect that failed) */
 	JOURNAL_END,		/* the exchange ended */
 	JOURNAL_INJECT,		/* a fault fired on an exchange; achieved_ns not known yet */
-	JOURNAL_ACHIEVED	/* the effect of that injection was over */
+	JOURNAL_ACHIEVED,	/* the effect of that injection was over */
+	JOURNAL_RESOLVED	/* a host name (conn.local) led to an address (conn.peer, port 0), for the first time in this process */
 };
 
 enum journal_role { JOURNAL_CLIENT = 1, JOURNAL_SERVER = 2 };
@@ -68,7 +69,7 @@ struct journal_process {
 	char command[320];	/* argv joined by blanks, cut */
 };
 
-struct journal_connection {	/* OPEN, CONNECTED, CLOSE */
+struct journal_connection {	/* OPEN, CONNECTED, CLOSE, RESOLVED */
 	uint64_t cookie;	/* SO_COOKIE; 0 not available */
 	int32_t error;		/* CONNECTED: errno */
 	uint8_t role;		/* enum journal_role */

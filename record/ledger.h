@@ -149,6 +149,7 @@ void process_free_all(struct recorder *r);
 
 struct connection *connection_of(struct recorder *r, uint64_t serial, uint32_t pid);	/* NULL for serial 0 or without memory */
 void connection_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* OPEN, CONNECTED, CLOSE */
+void resolved_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* RESOLVED */
 void connection_use_ends(struct recorder *r, struct use *u, uint64_t at_ns, enum journal_end end);
 void connection_dirty(struct recorder *r, struct connection *c);
 void connections_write(struct recorder *r);

@@ -126,7 +126,7 @@ static void (*const hear[])(struct recorder *r, int witness, const struct journa
 	[JOURNAL_OPEN] = connection_testimony,	[JOURNAL_CONNECTED] = connection_testimony,
 	[JOURNAL_CLOSE] = connection_testimony, [JOURNAL_BEGIN] = exchange_testimony,
 	[JOURNAL_END] = exchange_testimony,	[JOURNAL_INJECT] = injection_testimony,
-	[JOURNAL_ACHIEVED] = injection_testimony,
+	[JOURNAL_ACHIEVED] = injection_testimony, [JOURNAL_RESOLVED] = resolved_testimony,
 };
 
 /* The journal lies in memory that targets can write: an unknown kind is dropped, texts are bounded where they are read. */

@@ -25,6 +25,7 @@
 	" ended_ns INTEGER, bytes_out INTEGER, bytes_in INTEGER, fingerprint INTEGER, correlation INTEGER," \
 	" idempotency_key INTEGER, retry_after_ms INTEGER, fault_id INTEGER REFERENCES fault, parent_id INTEGER REFERENCES exchange," \
 	" synthetic INTEGER NOT NULL DEFAULT 0, sources TEXT);" \
+	"CREATE TABLE host(name TEXT, address TEXT, PRIMARY KEY(name, address)) WITHOUT ROWID;" \
 	"CREATE TABLE fault(id INTEGER PRIMARY KEY, name TEXT NOT NULL, spec TEXT NOT NULL, matched INTEGER, fired INTEGER);" \
 	"CREATE TABLE injection(id INTEGER PRIMARY KEY, fault_id INTEGER REFERENCES fault, exchange_id INTEGER REFERENCES exchange," \
 	" process_id INTEGER REFERENCES process, at_ns INTEGER, action TEXT, intended_ns INTEGER, achieved_ns INTEGER," \
@@ -44,6 +45,7 @@
  * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED), a resolver's (EAI_AGAIN) or eof|closed|killed|open;
  * end local_close|peer_close|reset|refused|timeout|unreachable|unresolved|abandoned|exited; action delay|status|refuse|hang|reset|error|...
  * sources: "shim", "ebpf" or "shim,ebpf". Hashes and cookies are stored as signed 64-bit integers. Unknown is NULL.
+ * host: what programs resolved; address as it stands in connection.peer before the port ("10.0.0.1", "[::1]").
  * intended_ns NULL: for ever; achieved_ns NULL: not over when the run ended.
  */
 

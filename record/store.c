@@ -28,6 +28,7 @@
 	X(LATENCY, "INSERT INTO syscall_latency VALUES(?,?,?,?,?,?,?)") \
 	X(LOSS, "INSERT OR REPLACE INTO loss VALUES(?,?,?)") \
 	X(MARK, "INSERT INTO mark VALUES(?,?)") \
+	X(HOST, "INSERT OR IGNORE INTO host VALUES(?,?)") \
 	X(REPOINT, "UPDATE exchange SET connection_id=?2 WHERE connection_id=?1") \
 	X(DROP, "DELETE FROM connection WHERE id=?1")
 
@@ -441,6 +442,17 @@ void store_mark(struct store *s, uint64_t at_ns, const char *name)
 	number(&b, (int64_t)at_ns);
 	text(&b, name);
 	step(s, S_MARK);
+}
+
+void store_host(struct store *s, const char *name, const char *address)
+{
+	struct binder b = {row(s, S_HOST), 0};
+
+	if (!b.st)
+		return;
+	text(&b, name);
+	text(&b, address);
+	step(s, S_HOST);
 }
 
 void store_merge_connection(struct store *s, int64_t from, int64_t to)

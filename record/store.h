@@ -70,6 +70,7 @@ void store_fault(struct store *s, uint32_t id, const char *name, const char *spe
 void store_latency(struct store *s, const struct row_latency *row);
 void store_loss(struct store *s, const char *source, const char *reason, uint64_t total);
 void store_mark(struct store *s, uint64_t at_ns, const char *name);
+void store_host(struct store *s, const char *name, const char *address);	/* a pair that is there already stays */
 
 /* Two rows turned out to be one connection: exchanges of `from` become those of `to`, the row `from` goes. Scans; rare. */
 void store_merge_connection(struct store *s, int64_t from, int64_t to);

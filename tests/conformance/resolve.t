@@ -81,6 +81,10 @@ runs = [asking("to=api.test resolve=EAI_AGAIN probability=50%", threads, options
 sets = [r.rows("SELECT ordinal FROM injection ORDER BY ordinal") for r in runs]
 ok(sets[0] == sets[1] and len(sets[0]) == int(runs[0].out), "8_threads_hit_the_same_ordinals_in_each_run", (len(sets[0]), len(sets[1])))
 
+r = shock("to=api.test resolve=EAI_AGAIN probability=0", *NAMED, RESOLVE, "api.test")
+is_((r.out.splitlines()[3], r.one("SELECT matched FROM fault")), ("gethostbyname_r 34 -1 -", 5),
+    "a_call_made_again_with_a_larger_buffer_is_one_look_up", r)
+
 # what is stored
 r = asking("to=api.test resolve=EAI_NONAME first=1", "print(ask('api.test', 8080), ask('api.test', 8080))")
 rows = r.rows("SELECT outcome, error, x.role, sent_ns, fault_id, family, peer, end, status FROM exchange x JOIN connection c ON c.id = connection_id")
@@ -97,6 +101,14 @@ r = asking("to=127.0.0.1:1 delay=1s", "print(ask('nosuch.test', 80, 0, 0, 0, soc
 is_(r.rows("SELECT * FROM exchange"), [], "but_not_what_asks_for_a_canonical_name_or_for_IPv6_alone", r)
 r = asking("to=api.test resolve=EAI_AGAIN", "print(ask('api.test'))", trace="off")
 is_((r.out, r.rows("SELECT * FROM exchange"), len(r.rows("SELECT * FROM injection"))), ("-3\n", [], 1), "trace_off_keeps_the_injection_only", r)
+
+page = HttpPeer()
+r = shock("to=api.test resolve=EAI_AGAIN first=2", *NAMED, "curl", "-s", "--retry", "3", "--retry-delay", "1", f"http://api.test:{page.port}/",
+          env={"http_proxy": None, "no_proxy": "*"})
+edge = r.edge(page.port)
+ok(edge and (edge["server"], edge["logical"], edge["attempts"], edge["delivered"]) == (f"127.0.0.1:{page.port}", 1, 3, 1),
+   "curl's_retries_after_failed_look_ups_are_attempts_at_the_peer_that_it_reached_in_the_end", r.report()["edges"])
+is_(r.rows("SELECT * FROM host"), [{"name": "api.test", "address": "127.0.0.1"}], "the_run_file_says_where_the_name_led")
 
 # a slow resolution
 r = asking("to=api.test delay=300ms delay_on=resolve", "b = time.monotonic(); print(ask('api.test')); print(time.monotonic() - b)")

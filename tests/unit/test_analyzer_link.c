@@ -353,6 +353,37 @@ static void clients_that_were_not_recorded(void)
 	judge_end(&r, &x);
 }
 
+/* An attempt that ended when its name was not resolved, on a thread of its own. */
+static void unresolved(struct runs *r, int connection, const char *peer, int tid, double at_ms)
+{
+	runs_sql(r, "INSERT INTO connection(id, process_id, role, family, peer) VALUES(%d, 1, 'client', 'name', %Q)", connection, peer);
+	runs_add(r, ATTEMPT(.connection = connection, .tid = tid, .method = "", .path = "", .outcome = "not_sent", .error = "EAI_AGAIN",
+			    .unsent = 1, .at_ms = at_ms, .took_ms = 1));
+}
+
+static void failed_look_ups_are_attempts_at_the_address(void)
+{
+	static const struct { const char *peer, *host, *address, *server; int attempts; } ways[] = {
+		{"api:80", "api", "127.0.0.1", "127.0.0.1:80", 3}, {"api", "api", "127.0.0.1", "127.0.0.1:80", 3},
+		{"api:81", "api", "127.0.0.1", "api:81", 2},	     {"api:80", "other", "127.0.0.1", "api:80", 2},
+		{"api:80", "api", "127.0.0.2", "api:80", 2},	     {"api", "api", "127.0.0.11", "api", 2},
+	};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct runs r;
+		struct result x;
+
+		judge_client(&r, 5000);
+		runs_sql(&r, "INSERT INTO host VALUES(%Q, %Q)", ways[i].host, ways[i].address);
+		unresolved(&r, 2, ways[i].peer, 21, 10);
+		unresolved(&r, 3, ways[i].peer, 22, 20);
+		runs_add(&r, ATTEMPT(.status = 200, .at_ms = 30, .took_ms = 1));
+		judge(&r, &x, everything);
+		is_linked(&x, "curl", ways[i].server, 1, ways[i].attempts, "temporal", "a failed look-up and its retry are one request");
+		judge_end(&r, &x);
+	}
+}
+
 static void servers_are_named_by_who_listens(void)
 {
 	static const struct { const char *client_local, *address, *server_peer; } ways[] = {
@@ -395,6 +426,7 @@ int main(void)
 	refused_connects_are_attempts();
 	threads_matter_unless_they_mean_nothing();
 	clients_that_were_not_recorded();
+	failed_look_ups_are_attempts_at_the_address();
 	servers_are_named_by_who_listens();
 	return tap_done();
 }

@@ -2,6 +2,7 @@
 #include "tests/lib/tap.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -407,6 +408,38 @@ static void both_see_connection(struct recorder *r)
 {
 	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_CLIENT, 8082);
 	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 8082);
+}
+
+static void resolved(struct recorder *r, const char *name, uint16_t name_port, struct addr address)
+{
+	struct journal_record rec = of(JOURNAL_RESOLVED, 5, 1, 0, 0);
+
+	addr_from_name(&rec.conn.local, name, name_port);
+	rec.conn.peer = address;
+	recorder_feed(r, RECORDER_SHIM, &rec);
+}
+
+static void test_names_of_hosts(void)
+{
+	struct recorder *r = begin(true, false);
+	struct journal_record rec = of(JOURNAL_OPEN, 5, 1, 1, 0);
+	struct addr six;
+
+	addr_from_ip(&six, 6, (const uint8_t[16]){[15] = 1}, 0);
+	resolved(r, "api.test", 0, ip4(0));
+	resolved(r, "api.test", 0, ip4(0));
+	resolved(r, "api.test", 0, six);
+	resolved(r, "api.test", 80, ip4(0));
+	resolved(r, "", 0, ip4(0));
+	addr_from_name(&rec.conn.peer, "api.test", 8080);
+	rec.conn.role = JOURNAL_CLIENT;
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	connected(r, 5, 2, 1, 0, JOURNAL_EAI + EAI_AGAIN);
+	closed(r, 5, 2, 1, JOURNAL_RESET);
+	end(r);
+	is_str(rows("SELECT name, address FROM host ORDER BY address"), "api.test|127.0.0.1 api.test|[::1]", "each address of a name once, without a port");
+	is_str(rows("SELECT family, peer, connected_ns, end FROM connection"), "name|api.test:8080|NULL|unresolved",
+	       "a connection to a name that was not resolved");
 }
 
 static void test_join(void)
@@ -826,6 +859,7 @@ int main(void)
 	test_shared_socket();
 	test_cookie_known_late();
 	test_refused();
+	test_names_of_hosts();
 	test_join();
 	test_synthetic();
 	test_synthetic_pipelined();
