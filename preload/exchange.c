@@ -92,6 +92,26 @@ void exchange_decide(struct conn *c, const struct http1_head *head, const char *
 	judge(&(struct matter){c, DECIDE_EXCHANGE, head, raw, raw_len}, now_ns, v);
 }
 
+/* Methods whose beginning is worth waiting for (RFC 9110 §9.3, RFC 5789); others count as HTTP when the whole head comes at once: a
+ * protocol whose first message is one short word would wait for its second for ever. */
+static bool method_begins(const char *p, size_t n)
+{
+	static const char *const methods[] = {"GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		size_t m = strlen(methods[i]);
+
+		if (!memcmp(p, methods[i], n < m ? n : m))
+			return true;
+	}
+	return false;
+}
+
+bool exchange_awaits_head(const struct conn *c, const void *data, size_t n)
+{
+	return c->needs_head && method_begins(data, n);
+}
+
 /* ---- evidence ---- */
 
 static void fill(const struct conn *c, const struct exchange *x, struct journal_exchange *to)
@@ -195,6 +215,15 @@ static void set_gate(struct conn *c, struct exchange *x, uint64_t now_ns)
 			exchange_inject(c, x, bit, now_ns);
 }
 
+static void take_head(struct exchange *x, const struct http1_head *head)
+{
+	x->protocol = JOURNAL_HTTP1;
+	x->request_flags = head->flags;
+	x->correlation = head->correlation;
+	x->idempotency_key = head->idempotency_key;
+	x->fingerprint = head->fingerprint;
+}
+
 struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, const struct verdict *v, uint64_t now_ns)
 {
 	struct exchange *x;
@@ -213,13 +242,9 @@ struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, c
 	x->started_ns = now_ns;
 	x->retry_after_ms = -1;
 	x->tid = guest_tid();
-	x->protocol = head ? JOURNAL_HTTP1 : c->protocol;
-	if (head) {
-		x->request_flags = head->flags;
-		x->correlation = head->correlation;
-		x->idempotency_key = head->idempotency_key;
-		x->fingerprint = head->fingerprint;
-	}
+	x->protocol = c->protocol;
+	if (head)
+		take_head(x, head);
 	if (v)
 		x->verdict = *v;
 	journal_begin(c, x, head);
@@ -290,12 +315,15 @@ static void count_bytes(struct conn *c, struct exchange *x, bool request, size_t
 
 void exchange_turn_opaque(struct conn *c, const void *data, size_t n)
 {
+	struct exchange *x = conn_tail(c);
+	bool first = c->sequence == (x && !x->head_passed);	/* what began like a request was none: nothing was framed yet */
+
 	if (c->opaque)
 		return;
-	if (c->sequence && !http1_idle(&c->requests))
+	if (!first && !http1_idle(&c->requests))
 		guest_lost(PAGE_LOST_FRAMING);
 	c->opaque = true;
-	c->protocol = data && !c->sequence ? (uint8_t)protocol_detect(data, n) : JOURNAL_OPAQUE;
+	c->protocol = data && first ? (uint8_t)protocol_detect(data, n) : JOURNAL_OPAQUE;
 }
 
 /* Requests of a protocol we do not frame: bytes out after bytes in begin a new turn. */
@@ -345,8 +373,11 @@ static void head_seen(struct conn *c, uint64_t now_ns)
 		x = exchange_begin(c, &c->requests.head, NULL, c->pending_ns);
 	if (!x)
 		return;
+	if (x->protocol != JOURNAL_HTTP1) {	/* decided by its first bytes: now it has a method and a path */
+		take_head(x, &c->requests.head);
+		journal_begin(c, x, &c->requests.head);
+	}
 	x->head_passed = true;
-	x->request_flags = c->requests.head.flags;
 	*(from_program(c, true) ? &x->bytes_out : &x->bytes_in) += c->pending_bytes;
 	/* Who expects 100 (Continue) waits for our word before the body: a final answer is due now (RFC 9110 §10.1.1). */
 	if (x->synthetic && (x->request_flags & HTTP1_EXPECT_CONTINUE)) {
@@ -421,6 +452,18 @@ static void answer_done(struct conn *c, struct exchange *x, uint64_t now_ns)
 		c->opaque = true;
 }
 
+/* The answer is not HTTP: neither was what began like a request and was never seen whole. */
+static void answer_opaque(struct conn *c, struct exchange *x, uint64_t now_ns)
+{
+	exchange_turn_opaque(c, NULL, 0);
+	if (x->head_passed)
+		return;
+	*(from_program(c, true) ? &x->bytes_out : &x->bytes_in) += c->pending_bytes;
+	x->protocol = c->protocol;
+	x->head_passed = x->request_done = true;
+	x->sent_ns = x->sent_ns ? x->sent_ns : now_ns;
+}
+
 void exchange_answer_bytes(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns)
 {
 	const char *p = data;
@@ -445,7 +488,7 @@ void exchange_answer_bytes(struct conn *c, const void *data, size_t n, uint64_t 
 		if (e == HTTP1_DONE)
 			answer_done(c, x, now_ns);
 		if (e == HTTP1_OPAQUE)
-			exchange_turn_opaque(c, NULL, 0);
+			answer_opaque(c, x, now_ns);
 		if (e == HTTP1_MORE)
 			return;
 		p = p ? p + used : NULL;

@@ -19,6 +19,9 @@ void exchange_decide_connect(struct conn *c, uint64_t now_ns, struct verdict *v)
 /* Decides the faults of the exchange whose request head this is (NULL: not HTTP). raw: the head's bytes, for `header`. */
 void exchange_decide(struct conn *c, const struct http1_head *head, const char *raw, size_t raw_len, uint64_t now_ns, struct verdict *v);
 
+/* Whether a request that begins like this must be whole before it moves: a fault asks what its head says, and this looks like HTTP. */
+bool exchange_awaits_head(const struct conn *c, const void *data, size_t n);
+
 /* Appends an exchange whose request begins at now_ns; verdict may be NULL. NULL (counted, connection opaque) when too many are in flight. */
 struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, const struct verdict *v, uint64_t now_ns);
 

@@ -227,16 +227,16 @@ static enum look look(struct conn *c, int fd)
 		pool_give(buf);
 		return LOOK_END;
 	}
-	if (e == HTTP1_MORE && n < LOWAT_MAX && c->peer.family != ADDR_UNIX) {
+	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n) && n < LOWAT_MAX && c->peer.family != ADDR_UNIX) {
 		/* Not decidable yet. A low-water mark above what is there lets the kernel itself say when more has come. */
 		pool_give(buf);
 		set_lowat(c, fd, (int)n + 1);
 		return LOOK_WAIT;
 	}
-	if (e == HTTP1_MORE)
+	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n))
 		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a longer head than we look at, or a partial one on a Unix socket */
 	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
-	if (e != HTTP1_HEAD)
+	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		exchange_turn_opaque(c, buf, n);
 	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now_ns);
 	pool_give(buf);

@@ -188,20 +188,6 @@ static size_t message_extent(struct conn *c, const struct io *io, size_t at, siz
 	return c->held_len + n;
 }
 
-/* Methods whose beginning is worth waiting for (RFC 9110 §9.3, RFC 5789); others count as HTTP when the whole head comes at once. */
-static bool method_begins(const char *p, size_t n)
-{
-	static const char *const methods[] = {"GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "};
-
-	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		size_t m = strlen(methods[i]);
-
-		if (!memcmp(p, methods[i], n < m ? n : m))
-			return true;
-	}
-	return false;
-}
-
 /* Copies held bytes and the call's from at on into buf, as far as they fit. */
 static size_t gather(struct conn *c, const struct io *io, size_t at, size_t n, char *buf, size_t room)
 {
@@ -254,7 +240,7 @@ static bool decide_request(struct conn *c, struct io *io, size_t at, size_t n, u
 		if (len)
 			http1_feed(&p, raw, len, &e);
 	}
-	if (e == HTTP1_MORE && method_begins(raw, len) && hold_back(c, io, at, n)) {
+	if (e == HTTP1_MORE && exchange_awaits_head(c, raw, len) && hold_back(c, io, at, n)) {
 		pool_give(copy);
 		return false;
 	}

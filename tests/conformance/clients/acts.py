@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Both ends of a connection in one process, one act each: prints what each call said. The same lines with and without the library.
+
+    acts.py ACT
+"""
+import select
+import socket
+import sys
+
+LIMIT = 5
+
+
+def pair(family=socket.AF_INET):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname(), LIMIT)
+        server, _ = listener.accept()
+    server.settimeout(LIMIT)
+    return client, server
+
+
+def said(call, *arguments):
+    try:
+        return call(*arguments)
+    except OSError as e:
+        return type(e).__name__
+
+
+def words():
+    """Messages that a request could begin with, and that are none: the server must see each at once."""
+    for word in (b"foo", b"test data", b"PING", b"QUIT now", b"HELO me", b"A" * 4000):
+        client, server = pair()
+        client.sendall(word)
+        yield word[:20], said(server.recv, 8000) == word
+        server.sendall(b"roger")
+        yield said(client.recv, 99)
+        client.sendall(b"more\r\n")
+        yield said(server.recv, 99)
+        server.sendall(b"done\r\n")
+        yield said(client.recv, 99)
+
+
+def edge():
+    """Edge-triggered: both directions of a fresh connection with one word each."""
+    client, server = pair()
+    with select.epoll() as ep:
+        ep.register(client, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+        ep.register(server, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+        yield sorted(bits for _, bits in ep.poll(1, 4))
+        client.sendall(b"Hello!")
+        server.sendall(b"world!!!")
+        yield sorted(bits for _, bits in ep.poll(1, 4))
+        yield said(client.recv, 99), said(server.recv, 99)
+
+
+for line in globals()[sys.argv[1]]():
+    print(line, flush=True)

@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""A plan that watches every connection and injects nothing changes nothing: what test suites of other programs found to differ once."""
+import os
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import *
+
+ACTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients", "acts.py")
+WATCH = {
+    "delay": ("to=* delay=1s probability=0", "at=* delay=1s probability=0"),
+    "status": ("to=* status=503 probability=0", "at=* status=503 probability=0"),
+    "path": ("to=* path=/never status=503", "at=* path=/never delay=1s"),
+}
+
+
+def same(act, what):
+    plain = run([PYTHON, ACTS, act])
+    ok(plain.rc == 0 and "TimeoutError" not in plain.out, f"{what}_without_the_library", plain)
+    for plan, faults in WATCH.items():
+        got = shock(faults, PYTHON, ACTS, act)
+        ok(got.out == plain.out, f"{what}_and_the_same_under_{plan}", f"plain:\n{plain.out}\n{got}")
+
+
+same("words", "a_first_message_that_could_begin_a_request_is_seen_at_once")
+same("edge", "an_edge_triggered_pair_has_its_events")
+done()
