@@ -17,6 +17,7 @@
 #include "preload/real.h"
 
 #define SENDER_NOTE_NS (10 * NS_PER_MS)	/* how long a reader lets a sender on the same connection do its books */
+#define BESIDE (MSG_OOB | MSG_ERRQUEUE)	/* urgent data and notices of the kernel: no part of the stream, never waited for */
 #define PIECES 32	/* vectors of a call that is sent or received in part; what is beyond waits for the program's next call */
 
 static ssize_t fail(int error)
@@ -409,7 +410,7 @@ ssize_t stream_send(struct conn *c, struct io *io)
 	uint64_t t0 = clock_now_ns();
 	ssize_t r;
 
-	if (!enter(c, io->fd))
+	if ((io->flags & BESIDE) || !enter(c, io->fd))
 		return call(io);
 	if (!c->gated || c->dead || c->connecting || !total(io))
 		r = send_plain(c, io, t0);
@@ -775,11 +776,25 @@ static int recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit,
 	return 0;
 }
 
+/* Urgent data travels with the answer that is held. */
+static ssize_t recv_beside(struct conn *c, struct io *io)
+{
+	bool hidden = false;
+
+	if (conn_lock(c)) {
+		hidden = (io->flags & MSG_OOB) && gate_hidden(c, clock_now_ns());
+		conn_unlock(c);
+	}
+	return hidden ? fail(EAGAIN) : call(io);
+}
+
 ssize_t stream_recv(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
 	ssize_t r = 0;
 
+	if (io->flags & BESIDE)
+		return recv_beside(c, io);
 	if (!enter(c, io->fd))
 		return call(io);
 	if (!c->gated || (!total(io) && io->op >= IO_READ)) {	/* read of nothing returns at once, recv of nothing waits */

@@ -25,6 +25,12 @@ def said(call, *arguments):
         return type(e).__name__
 
 
+def polled(sock, events, ms=2000):
+    p = select.poll()
+    p.register(sock, events)
+    return [bits for _, bits in p.poll(ms)]
+
+
 def words():
     """Messages that a request could begin with, and that are none: the server must see each at once."""
     for word in (b"foo", b"test data", b"PING", b"QUIT now", b"HELO me", b"A" * 4000):
@@ -50,6 +56,30 @@ def edge():
         server.sendall(b"world!!!")
         yield sorted(bits for _, bits in ep.poll(1, 4))
         yield said(client.recv, 99), said(server.recv, 99)
+
+
+def urgent():
+    """Urgent data in either direction, beside ordinary data."""
+    for giver, taker in (pair(), reversed(pair())):
+        giver.sendall(b"before")
+        giver.send(b"!", socket.MSG_OOB)
+        yield polled(taker, select.POLLPRI)
+        yield said(taker.recv, 9, socket.MSG_OOB)
+        yield said(taker.recv, 9, socket.MSG_OOB)
+        yield said(taker.recv, 99)
+        giver.sendall(b"after")
+        yield said(taker.recv, 99)
+
+
+def notices():
+    """The queue of errors is no part of the stream: asking it never waits."""
+    client, server = pair()
+    client.settimeout(None)
+    server.settimeout(None)
+    yield said(client.recvmsg, 9, 99, socket.MSG_ERRQUEUE)
+    client.sendall(b"x\n")
+    yield said(server.recvmsg, 9, 99, socket.MSG_ERRQUEUE)
+    yield said(server.recv, 9)
 
 
 for line in globals()[sys.argv[1]]():
