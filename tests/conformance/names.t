@@ -64,7 +64,8 @@ is_(r.out.split(), ["110", "110"], "each_address_of_a_name_is_the_host", r)
 r = shock("to=two.test refuse=true every=2", *NAMED, PYTHON, "-c", "import sys\n" + both, 1)
 is_(r.rows("SELECT ordinal FROM injection"), [{"ordinal": 2}], "the_addresses_of_a_name_are_counted_together", r)
 threads = "import socket, sys, threading\ndef work(i):\n    socket.getaddrinfo('far.test', None)\n    s = socket.socket()\n" \
-          "    try: s.connect(('127.0.0.2', int(sys.argv[1]))); sys.stdout.write('connected\\n')\n    except ConnectionRefusedError: sys.stdout.write('refused\\n')\n" \
+          "    try: s.connect(('127.0.0.2', int(sys.argv[1]))); sys.stdout.write('connected\\n')\n" \
+          "    except ConnectionRefusedError: sys.stdout.write('refused\\n')\n" \
           "t = [threading.Thread(target=work, args=(i,)) for i in range(8)]\n[x.start() for x in t]; [x.join() for x in t]"
 r = shock("to=far.test refuse=true", *NAMED, PYTHON, "-c", threads, far.port)
 is_(r.out.split(), ["refused"] * 8, "what_one_thread_resolved_counts_for_all", r)
