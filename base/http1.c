@@ -781,7 +781,19 @@ static int message_done(struct http1 *p)
 	if (p->role == HTTP1_REQUEST)
 		p->head.fingerprint = hash_mix(p->head.fingerprint);
 	p->state = IDLE;
+	p->stop = HTTP1_NO_STOP;
 	return HTTP1_DONE;
+}
+
+static bool at_stop(const struct http1 *p)
+{
+	return p->body == p->stop;
+}
+
+static int stopped(struct http1 *p)
+{
+	p->stop = HTTP1_NO_STOP;
+	return HTTP1_STOP;
 }
 
 static int begin_message(struct http1 *p)
@@ -790,6 +802,7 @@ static int begin_message(struct http1 *p)
 	p->head.retry_after_ms = -1;
 	p->head.fingerprint = p->role == HTTP1_REQUEST ? HASH_SEED : 0;
 	p->hashed = 0;
+	p->body = 0;
 	p->state = START_LINE;
 	return STEP_ON;
 }
@@ -860,18 +873,22 @@ static int step_fields(struct http1 *p, struct input *in)
 
 static int step_no_body(struct http1 *p, struct input *in)
 {
-	return message_done(p);
+	return at_stop(p) ? stopped(p) : message_done(p);
 }
 
 static int step_switched(struct http1 *p, struct input *in)
 {
+	if (at_stop(p))
+		return stopped(p);
 	p->state = OPAQUE;
 	return HTTP1_DONE;
 }
 
-/* Passes n bytes of body; their beginning enters a request's fingerprint. */
-static void body_bytes(struct http1 *p, struct input *in, size_t n)
+/* Passes what there is of n bytes of body, up to the stop; their beginning enters a request's fingerprint. Returns how many. */
+static size_t body_bytes(struct http1 *p, struct input *in, uint64_t n)
 {
+	n = n < in->n ? n : in->n;
+	n = n < p->stop - p->body ? n : p->stop - p->body;
 	if (p->role == HTTP1_REQUEST && p->hashed < HTTP1_BODY_HASHED) {
 		size_t some = HTTP1_BODY_HASHED - p->hashed;
 
@@ -882,28 +899,22 @@ static void body_bytes(struct http1 *p, struct input *in, size_t n)
 	}
 	in->at += n;
 	in->n -= n;
-}
-
-/* As much of p->left as there is. */
-static bool body_left(struct http1 *p, struct input *in)
-{
-	size_t n = in->n < p->left ? in->n : (size_t)p->left;
-
-	if (n)
-		body_bytes(p, in, n);
-	p->left -= n;
-	return !p->left;
+	p->body += n;
+	return n;
 }
 
 static int step_sized(struct http1 *p, struct input *in)
 {
-	return body_left(p, in) ? message_done(p) : HTTP1_MORE;
+	p->left -= body_bytes(p, in, p->left);
+	if (at_stop(p))
+		return stopped(p);
+	return p->left ? HTTP1_MORE : message_done(p);
 }
 
 static int step_until_close(struct http1 *p, struct input *in)
 {
 	body_bytes(p, in, in->n);
-	return HTTP1_MORE;
+	return at_stop(p) ? stopped(p) : HTTP1_MORE;
 }
 
 static int hex_value(char c)
@@ -935,7 +946,7 @@ static bool chunk_size(const struct line *l, uint64_t *size)
 static int step_chunk_size(struct http1 *p, struct input *in)
 {
 	struct line l;
-	int r = line_take(p, in, &l);
+	int r = at_stop(p) ? stopped(p) : line_take(p, in, &l);
 
 	if (r != STEP_ON)
 		return r;
@@ -949,10 +960,10 @@ static int step_chunk_size(struct http1 *p, struct input *in)
 
 static int step_chunk_data(struct http1 *p, struct input *in)
 {
-	if (!body_left(p, in))
-		return HTTP1_MORE;
-	p->state = CHUNK_END;
-	return STEP_ON;
+	p->left -= body_bytes(p, in, p->left);
+	if (!p->left)
+		p->state = CHUNK_END;
+	return at_stop(p) ? stopped(p) : p->left ? HTTP1_MORE : STEP_ON;
 }
 
 static int step_chunk_end(struct http1 *p, struct input *in)
@@ -1008,12 +1019,27 @@ void http1_init(struct http1 *p, enum http1_role role)
 	memset(p, 0, offsetof(struct http1, line));
 	p->role = (uint8_t)role;
 	p->state = IDLE;
+	p->stop = HTTP1_NO_STOP;
 	p->head.retry_after_ms = -1;
 }
 
 void http1_answers(struct http1 *p, uint32_t request_flags)
 {
 	p->request_flags = request_flags;
+}
+
+void http1_stop(struct http1 *p, uint64_t body_bytes)
+{
+	p->stop = body_bytes;
+}
+
+uint64_t http1_room(const struct http1 *p)
+{
+	uint64_t room = p->stop == HTTP1_NO_STOP ? UINT64_MAX : p->stop - p->body;
+
+	if (p->state == UNTIL_CLOSE)
+		return room;
+	return p->state != SIZED ? 0 : room < p->left ? room : p->left;
 }
 
 size_t http1_feed(struct http1 *p, const void *data, size_t n, enum http1_event *event)
@@ -1031,40 +1057,41 @@ size_t http1_feed(struct http1 *p, const void *data, size_t n, enum http1_event 
 	return 0;
 }
 
-/* Passes up to n unseen bytes of what p->left counts; what was not seen ends the fingerprint. */
-static size_t skip_left(struct http1 *p, size_t n)
+/* Passes unseen bytes of the body as far as n, what is left of it and the stop allow; what was not seen ends the fingerprint. */
+static size_t skip_body(struct http1 *p, uint64_t n)
 {
-	size_t used = n < p->left ? n : (size_t)p->left;
+	uint64_t left = p->state == UNTIL_CLOSE ? UINT64_MAX : p->left, to_stop = p->stop - p->body;
 
-	p->left -= used;
-	if (used)
+	n = n < left ? n : left;
+	n = n < to_stop ? n : to_stop;
+	if (p->state != UNTIL_CLOSE)
+		p->left -= n;
+	p->body += n;
+	if (n)
 		p->hashed = HTTP1_BODY_HASHED;
-	return used;
+	return (size_t)n;
 }
 
 size_t http1_skip(struct http1 *p, uint64_t n, enum http1_event *event)
 {
-	size_t unseen = n < SIZE_MAX ? (size_t)n : SIZE_MAX, used;
+	size_t unseen = n < SIZE_MAX ? (size_t)n : SIZE_MAX, used = 0;
+	bool body = p->state == SIZED || p->state == UNTIL_CLOSE || p->state == CHUNK_DATA;
 
 	if (!unseen || p->state == NO_BODY || p->state == SWITCHED)
 		return http1_feed(p, "", 0, event);
+	if (body)
+		used = skip_body(p, unseen);
 	*event = HTTP1_MORE;
-	switch (p->state) {
-	case UNTIL_CLOSE:
-		return unseen;
-	case SIZED:
-		used = skip_left(p, unseen);
-		if (!p->left)
-			*event = (enum http1_event)message_done(p);
-		return used;
-	case CHUNK_DATA:
-		if (skip_left(p, unseen) == unseen)
-			return unseen;
-		break;
+	if (body && at_stop(p)) {
+		*event = (enum http1_event)stopped(p);
+	} else if (p->state == SIZED && !p->left) {
+		*event = (enum http1_event)message_done(p);
+	} else if (used < unseen || !body) {
+		p->state = OPAQUE;
+		*event = HTTP1_OPAQUE;
+		return 0;
 	}
-	p->state = OPAQUE;
-	*event = HTTP1_OPAQUE;
-	return 0;
+	return used;
 }
 
 enum http1_event http1_eof(struct http1 *p)

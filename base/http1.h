@@ -23,6 +23,7 @@
 #define HTTP1_LINE_MAX 512	/* bytes of one header line that are looked at; longer lines are skipped by count */
 #define HTTP1_HEAD_MAX 65536	/* a head longer than this is not HTTP to us: HTTP1_OPAQUE */
 #define HTTP1_BODY_HASHED 256	/* bytes of body that enter the fingerprint */
+#define HTTP1_NO_STOP UINT64_MAX
 
 enum http1_role { HTTP1_REQUEST, HTTP1_RESPONSE };
 
@@ -31,6 +32,7 @@ enum http1_event {
 	HTTP1_HEAD,	/* the head is complete: ->head is valid until HTTP1_DONE's next feed */
 	HTTP1_INTERIM,	/* a 1xx head (not 101) is complete; the final head follows */
 	HTTP1_DONE,	/* the message is complete; the next byte begins another */
+	HTTP1_STOP,	/* the place that http1_stop() set is reached; going on is possible */
 	HTTP1_OPAQUE	/* not HTTP/1, or no longer (after HEAD and DONE of a 101 or a CONNECT's 2xx): nothing used; stays so for ever */
 };
 
@@ -65,6 +67,8 @@ struct http1_head {
 struct http1 {
 	struct http1_head head;
 	uint64_t left;			/* body bytes, or bytes of this chunk, still to come */
+	uint64_t body;			/* bytes of the body so far, without the framing of chunks */
+	uint64_t stop;			/* of `body`, where HTTP1_STOP is due; HTTP1_NO_STOP */
 	uint32_t hashed;		/* body bytes that entered the fingerprint */
 	uint16_t line_len;		/* bytes of the current line kept in line[] */
 	uint8_t role;			/* enum http1_role */
@@ -80,6 +84,10 @@ void http1_init(struct http1 *p, enum http1_role role);
 /* Response parser: says to which request (its head's flags) the next final response belongs. Call before its first byte. */
 void http1_answers(struct http1 *p, uint32_t request_flags);
 
+/* Says after how many bytes of its body (0: right after its head) the next message gives HTTP1_STOP: once, before its HTTP1_DONE, and not
+ * at all when the body is shorter. Call before its first byte; interim heads do not count; the end of the message forgets it. */
+void http1_stop(struct http1 *p, uint64_t body_bytes);
+
 /*
  * Takes up to n bytes and stops at the first event, which it stores in *event; returns how many it used.
  * Call again with the rest while *event is not HTTP1_MORE. n may be 0: after HTTP1_HEAD of a message without
@@ -93,6 +101,10 @@ size_t http1_feed(struct http1 *p, const void *data, size_t n, enum http1_event 
  * as framing is lost.
  */
 size_t http1_skip(struct http1 *p, uint64_t n, enum http1_event *event);
+
+/* How many bytes from here on surely come before the message's next HTTP1_DONE or HTTP1_STOP, whatever they are: what is left of a
+ * sized or until-close body (UINT64_MAX: no end is known); 0 anywhere else, as the bytes themselves will tell. */
+uint64_t http1_room(const struct http1 *p);
 
 /* The stream ended: HTTP1_DONE when that completes an until-close message, HTTP1_MORE when it was between messages,
  * HTTP1_OPAQUE when it cut a message short. */

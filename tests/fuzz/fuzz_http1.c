@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libFuzzer target for HTTP/1 framing. The first two bytes choose the role, the answered request and how
+ * libFuzzer target for HTTP/1 framing. The first two bytes choose the role, the answered request, a place to stop and how
  * the rest is split; whole and split must give the same events and the same head, in memory of exact size.
  *
  *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/fuzz_http1.c base/http1.c -o fuzz_http1
@@ -36,7 +36,7 @@ static int feed(struct http1 *p, const uint8_t *data, size_t n, uint64_t *seen)
 }
 
 /* Feeds all in pieces of at most `piece` bytes, each in memory of its own. */
-static uint64_t follow(enum http1_role role, uint32_t request_flags, const uint8_t *data, size_t n, size_t piece)
+static uint64_t follow(enum http1_role role, uint32_t request_flags, uint64_t stop, const uint8_t *data, size_t n, size_t piece)
 {
 	struct http1 p;
 	uint64_t seen = 0;
@@ -44,6 +44,7 @@ static uint64_t follow(enum http1_role role, uint32_t request_flags, const uint8
 
 	http1_init(&p, role);
 	http1_answers(&p, request_flags);
+	http1_stop(&p, stop);
 	while (n && going) {
 		size_t k = n < piece ? n : piece;
 		uint8_t *copy = malloc(k);
@@ -62,12 +63,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	enum http1_role role;
 	uint32_t flags;
+	uint64_t stop;
 
 	if (size < 2)
 		return 0;
 	role = data[0] & 1 ? HTTP1_RESPONSE : HTTP1_REQUEST;
 	flags = (data[0] & 2 ? HTTP1_IS_HEAD : 0) | (data[0] & 4 ? HTTP1_IS_CONNECT : 0);
-	if (follow(role, flags, data + 2, size - 2, size) != follow(role, flags, data + 2, size - 2, 1u + data[1]))
+	stop = data[0] & 8 ? data[0] >> 4 : HTTP1_NO_STOP;
+	if (follow(role, flags, stop, data + 2, size - 2, size) != follow(role, flags, stop, data + 2, size - 2, 1u + data[1]))
 		abort();
 	return 0;
 }

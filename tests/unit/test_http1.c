@@ -79,6 +79,9 @@ static void say_event(struct log *l, const struct http1 *p, enum http1_event eve
 	case HTTP1_DONE:
 		say(l, "done; ");
 		break;
+	case HTTP1_STOP:
+		say(l, "stop; ");
+		break;
 	case HTTP1_OPAQUE:
 		say(l, "opaque");
 		break;
@@ -782,6 +785,97 @@ static void check_skip(void)
 	ok(http1_feed(&p, "HTTP/1.1 200 OK\r\n\r\n", 19, &event) == 0 && event == HTTP1_OPAQUE, "and it stays lost");
 }
 
+/* What is before and behind the stop, as the bytes that were used up to it; the same for every split. */
+static size_t used_to_stop(uint32_t request_flags, const char *stream, size_t n, uint64_t stop, size_t piece, bool *done_first)
+{
+	enum http1_event event = HTTP1_MORE;
+	struct http1 p;
+	size_t at = 0;
+
+	http1_init(&p, RES);
+	http1_answers(&p, request_flags);
+	http1_stop(&p, stop);
+	while (event != HTTP1_STOP && event != HTTP1_DONE) {
+		size_t k = piece < n - at ? piece : n - at;
+
+		at += http1_feed(&p, stream + at, k, &event);
+		if (event == HTTP1_OPAQUE || (event == HTTP1_MORE && at == n))
+			break;
+	}
+	*done_first = event != HTTP1_STOP;
+	return at;
+}
+
+static void check_stop(void)
+{
+#define SIZED_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+#define CHUNK_HEAD "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define OPEN_HEAD "HTTP/1.1 200 OK\r\n\r\n"
+#define EMPTY_HEAD "HTTP/1.1 204 No Content\r\n\r\n"
+#define INTERIM "HTTP/1.1 100 Continue\r\n\r\n"
+	static const struct {
+		const char *says, *stream;
+		uint64_t stop;
+		size_t before;	/* bytes of the stream that come before the stop; 0: there is none */
+		uint32_t request_flags;
+	} t[] = {
+		{"in a sized body", SIZED_HEAD "0123456789", 4, sizeof(SIZED_HEAD) - 1 + 4, 0},
+		{"at the end of a sized body", SIZED_HEAD "0123456789", 10, sizeof(SIZED_HEAD) - 1 + 10, 0},
+		{"behind a sized body", SIZED_HEAD "0123456789", 11, 0, 0},
+		{"right after the head", SIZED_HEAD "0123456789", 0, sizeof(SIZED_HEAD) - 1, 0},
+		{"in a chunk", CHUNK_HEAD "4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n", 2, sizeof(CHUNK_HEAD) - 1 + 5, 0},
+		{"at the end of a chunk", CHUNK_HEAD "4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n", 4, sizeof(CHUNK_HEAD) - 1 + 7, 0},
+		{"in the second chunk", CHUNK_HEAD "4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n", 5, sizeof(CHUNK_HEAD) - 1 + 13, 0},
+		{"at the end of the last chunk", CHUNK_HEAD "4\r\nabcd\r\n3\r\nefg\r\n0\r\n\r\n", 7, sizeof(CHUNK_HEAD) - 1 + 15, 0},
+		{"behind all chunks", CHUNK_HEAD "4\r\nabcd\r\n0\r\n\r\n", 5, 0, 0},
+		{"before the first chunk", CHUNK_HEAD "4\r\nabcd\r\n0\r\n\r\n", 0, sizeof(CHUNK_HEAD) - 1, 0},
+		{"in a body until close", OPEN_HEAD "abcdef", 3, sizeof(OPEN_HEAD) - 1 + 3, 0},
+		{"after a head without body", EMPTY_HEAD, 0, sizeof(EMPTY_HEAD) - 1, 0},
+		{"in a body that is not there", EMPTY_HEAD, 1, 0, 0},
+		{"after the answer to HEAD", SIZED_HEAD, 0, sizeof(SIZED_HEAD) - 1, HTTP1_IS_HEAD},
+		{"after an interim head", INTERIM SIZED_HEAD "0123456789", 0, sizeof(INTERIM SIZED_HEAD) - 1, 0},
+		{"in a body after an interim head", INTERIM SIZED_HEAD "0123456789", 3, sizeof(INTERIM SIZED_HEAD) - 1 + 3, 0},
+	};
+	bool done_first;
+
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		size_t n = strlen(t[i].stream), bad = 0;
+
+		for (size_t piece = 1; piece <= n; piece++) {
+			size_t used = used_to_stop(t[i].request_flags, t[i].stream, n, t[i].stop, piece, &done_first);
+
+			bad += done_first != !t[i].before || (t[i].before && used != t[i].before);
+		}
+		is_int(bad, 0, "a stop %s comes %s, however the stream is split", t[i].says, t[i].before ? "there" : "never");
+	}
+}
+
+static void check_after_stop(void)
+{
+	enum http1_event event;
+	struct http1 p;
+
+	http1_init(&p, RES);
+	http1_stop(&p, 4);
+	is_int(http1_room(&p), 0, "before a head nobody knows how much follows");
+	http1_feed(&p, SIZED_HEAD, sizeof(SIZED_HEAD) - 1, &event);
+	is_int(http1_room(&p), 4, "in a sized body there is room up to the stop");
+	ok(http1_skip(&p, 9, &event) == 4 && event == HTTP1_STOP, "unseen bytes stop there as well");
+	is_int(http1_room(&p), 6, "behind the stop there is room up to the end");
+	ok(http1_feed(&p, "4567", 4, &event) == 4 && event == HTTP1_MORE, "a message goes on behind its stop");
+	ok(http1_feed(&p, "89HTTP", 6, &event) == 2 && event == HTTP1_DONE, "and ends where it would");
+	http1_feed(&p, SIZED_HEAD, sizeof(SIZED_HEAD) - 1, &event);
+	ok(http1_feed(&p, "0123456789", 10, &event) == 10 && event == HTTP1_DONE, "the next message does not stop");
+	http1_feed(&p, OPEN_HEAD, sizeof(OPEN_HEAD) - 1, &event);
+	ok(http1_room(&p) == UINT64_MAX, "a body until close has room without end");
+
+	http1_init(&p, RES);
+	http1_stop(&p, 10);
+	http1_feed(&p, SIZED_HEAD, sizeof(SIZED_HEAD) - 1, &event);
+	ok(http1_feed(&p, "0123456789", 10, &event) == 10 && event == HTTP1_STOP, "a stop at the end comes before the end");
+	ok(http1_feed(&p, "HTTP", 4, &event) == 0 && event == HTTP1_DONE, "which follows at once");
+}
+
 static void check_idle(void)
 {
 	enum http1_event event;
@@ -838,6 +932,8 @@ int main(void)
 	check_long_lines();
 	check_limits();
 	check_skip();
+	check_stop();
+	check_after_stop();
 	check_idle();
 	check_plausible();
 	return tap_done();
