@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "base/http1.h"
+#include "base/pace.h"
 #include "preload/guest.h"
 
 #define CONN_MAX 65536		/* connections at once; made in chunks as needed */
@@ -28,24 +29,38 @@ enum gate {		/* what the oldest exchange does to reading */
 	GATE_OPEN,	/* nothing: the kernel's truth */
 	GATE_ARMED,	/* something begins when the bytes really arrive */
 	GATE_HELD,	/* arrived; hidden until `until_ns` */
+	GATE_PACED,	/* part of it was read; the next part is hidden until `until_ns` */
 	GATE_ANSWER	/* our answer, readable from `until_ns` on; the kernel is not asked */
+};
+
+enum cut {		/* how a fault ends the stream of answers at its place */
+	CUT_NOT,
+	CUT_FIN, CUT_RST,	/* the place is reached: due before the program does anything else */
+	CUT_ENDED		/* as by a FIN. Client: there is nothing more to read; server: what the program sends goes nowhere */
 };
 
 struct verdict {		/* what the faults decided for one exchange or connect */
 	uint32_t actions;	/* enum page_action bits that fired */
 	uint8_t delay_fault;	/* index + 1 of the fault whose delay it is; 0 none */
-	uint8_t main_fault;	/* index + 1 of the fault with the other action; 0 none */
-	uint16_t reserved;
+	uint8_t throttle_fault;	/* the same for the rate */
+	uint8_t main_fault;	/* index + 1 of the fault with the other action, which says how it ends; 0 none */
+	uint8_t reset;		/* PAGE_RESET: enum page_place */
 	uint64_t delay_ns;
-	uint64_t delay_ordinal, main_ordinal;
+	uint64_t bytes_per_s;	/* PAGE_THROTTLE; 0 none */
+	uint64_t cut_bytes;	/* bytes of the answer (PAGE_TRUNCATE: of its body) before it is cut; NO_CUT */
+	uint64_t delay_ordinal, throttle_ordinal, main_ordinal;
 };
+
+#define NO_CUT UINT64_MAX
 
 struct exchange {
 	uint64_t serial;
 	uint64_t started_ns, sent_ns, first_byte_ns;
 	uint64_t last_ns;	/* last byte of the answer so far */
 	uint64_t arrived_ns;	/* when what is held really was there */
-	uint64_t until_ns;	/* GATE_HELD, GATE_ANSWER: the end of it; FOREVER */
+	uint64_t until_ns;	/* GATE_HELD, GATE_PACED, GATE_ANSWER: the end of it; FOREVER */
+	struct pace pace;	/* PAGE_THROTTLE: since the answer could first be read; bytes_per_s 0: not yet */
+	uint64_t grant;		/* PAGE_THROTTLE, GATE_OPEN: bytes that may be read before the next look at the pace */
 	uint64_t bytes_out, bytes_in;
 	uint64_t fingerprint, correlation, idempotency_key;
 	int64_t retry_after_ms;
@@ -62,8 +77,12 @@ struct exchange {
 	bool request_done;	/* the whole request has passed */
 	bool answer_failed;	/* an error of its protocol (Redis -ERR ...) */
 	bool answer_done;	/* the whole answer has passed, perhaps before the request was done */
-	bool synthetic;		/* its request is swallowed and answered by us */
+	bool swallowed;		/* its request does not reach the other side */
+	bool synthetic;		/* swallowed, and answered by us */
 	bool mute;		/* server: the program's answer is swallowed (hang) */
+	bool cut;		/* a fault ended its answer */
+	bool dry;		/* PAGE_THROTTLE: the program read all that the kernel had */
+	bool slowed;		/* PAGE_THROTTLE: it waited at least once */
 };
 
 struct conn {
@@ -98,6 +117,8 @@ struct conn {
 	_Atomic uint32_t sending;	/* sends under way with the lock free, whose bytes are not in the books yet */
 	bool sink;			/* what the program still sends goes nowhere: its request was answered before it was whole */
 	bool dead;			/* we reset it, or an error ended it */
+	uint8_t cut;			/* enum cut */
+	uint64_t cut_ns;		/* CUT_RST, server: the next look whether what comes before the place has left */
 	bool eof_in;			/* the stream of answers (client) or requests (server) ended */
 	bool hup_hidden;		/* a hang-up is hidden: leave the descriptor out of the kernel's sets */
 	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */

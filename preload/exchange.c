@@ -11,15 +11,25 @@
 
 /* ---- deciding ---- */
 
-/* Adds what fault i does at this step to the verdict where it combines: one delay, one other action; the first in the plan wins. */
+#define ENDINGS ~(uint32_t)(PAGE_DELAY | PAGE_THROTTLE)	/* of the actions: those that say how an exchange ends */
+
+static uint64_t cut_bytes(const struct page_fault *f)
+{
+	if (f->actions & PAGE_TRUNCATE)
+		return f->truncate_bytes;
+	return (f->actions & PAGE_RESET) && f->reset == PAGE_RESPONSE ? f->reset_after : NO_CUT;
+}
+
+/* Adds what fault i does at this step to the verdict where it combines: one delay, one rate, one ending; the first in the plan wins. */
 static void combine(struct verdict *v, unsigned i, enum decide_place place, uint64_t destination, uint64_t ordinal)
 {
 	struct page_fault *f = &guest.page->faults[i];
-	uint32_t actions = decide_actions_at(f, place), other = actions & ~PAGE_DELAY;
+	uint32_t actions = decide_actions_at(f, place);
 	bool delays = (actions & PAGE_DELAY) && !v->delay_fault;
-	bool acts = other && !v->main_fault;
+	bool throttles = (actions & PAGE_THROTTLE) && !v->throttle_fault;
+	bool ends = (actions & ENDINGS) && !v->main_fault;
 
-	if ((!delays && !acts) || !decide_fire(f))
+	if ((!delays && !throttles && !ends) || !decide_fire(f))
 		return;
 	if (delays) {
 		v->actions |= PAGE_DELAY;
@@ -27,10 +37,18 @@ static void combine(struct verdict *v, unsigned i, enum decide_place place, uint
 		v->delay_ordinal = ordinal;
 		v->delay_ns = decide_delay_ns(guest.page, f, destination, ordinal);
 	}
-	if (acts) {
-		v->actions |= other;
+	if (throttles) {
+		v->actions |= PAGE_THROTTLE;
+		v->throttle_fault = (uint8_t)(i + 1);
+		v->throttle_ordinal = ordinal;
+		v->bytes_per_s = f->throttle_bytes_per_s;
+	}
+	if (ends) {
+		v->actions |= actions & ENDINGS;
 		v->main_fault = (uint8_t)(i + 1);
 		v->main_ordinal = ordinal;
+		v->reset = (uint8_t)f->reset;
+		v->cut_bytes = cut_bytes(f);
 	}
 }
 
@@ -59,6 +77,7 @@ static void judge(const struct matter *m, uint64_t now_ns, struct verdict *v)
 	memset(v, 0, sizeof(*v));
 	if (m->head && (m->head->flags & HTTP1_IS_CONNECT))
 		m->c->tunnel = m->head->authority;
+	v->cut_bytes = NO_CUT;
 	if (!guest_faults_on(now_ns))
 		return;
 	for (unsigned i = 0; i < guest.page->fault_count; i++) {
@@ -114,6 +133,14 @@ bool exchange_awaits_head(const struct conn *c, const void *data, size_t n)
 
 /* ---- evidence ---- */
 
+/* The id of the fault that says most about what became of the exchange; 0 none. */
+static uint32_t fault_of(const struct verdict *v)
+{
+	unsigned fault = v->main_fault ? v->main_fault : v->throttle_fault ? v->throttle_fault : v->delay_fault;
+
+	return fault ? guest.page->faults[fault - 1].id : 0;
+}
+
 static void fill(const struct conn *c, const struct exchange *x, struct journal_exchange *to)
 {
 	const struct http1_head *h = &c->requests.head;
@@ -130,11 +157,7 @@ static void fill(const struct conn *c, const struct exchange *x, struct journal_
 	to->role = c->role;
 	to->protocol = x->protocol;
 	to->synthetic = x->synthetic;
-	to->fault_id = 0;
-	if (x->verdict.main_fault)
-		to->fault_id = guest.page->faults[x->verdict.main_fault - 1].id;
-	else if (x->verdict.delay_fault)
-		to->fault_id = guest.page->faults[x->verdict.delay_fault - 1].id;
+	to->fault_id = fault_of(&x->verdict);
 	to->sequence = x->sequence;
 	to->path_cut = (h->flags & HTTP1_PATH_CUT) != 0;
 }
@@ -162,15 +185,15 @@ static void journal_begin(struct conn *c, const struct exchange *x, const struct
 static void journal_inject(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns, enum journal_kind kind)
 {
 	const struct verdict *v = &x->verdict;
-	bool delay = action == PAGE_DELAY;
-	unsigned fault = delay ? v->delay_fault : v->main_fault;
+	bool delay = action == PAGE_DELAY, throttle = action == PAGE_THROTTLE;
+	unsigned fault = delay ? v->delay_fault : throttle ? v->throttle_fault : v->main_fault;
 	struct journal_record *r = fault ? guest_record(c->serial, x->serial, now_ns) : NULL;
 
 	if (!r)
 		return;
 	r->inject.fault_id = guest.page->faults[fault - 1].id;
 	r->inject.action = action;
-	r->inject.ordinal = delay ? v->delay_ordinal : v->main_ordinal;
+	r->inject.ordinal = delay ? v->delay_ordinal : throttle ? v->throttle_ordinal : v->main_ordinal;
 	r->inject.intended_ns = delay ? v->delay_ns : action == PAGE_HANG ? FOREVER : 0;
 	r->inject.arrived_ns = x->arrived_ns;
 	r->inject.achieved_ns = kind == JOURNAL_INJECT ? UINT64_MAX : x->arrived_ns && now_ns > x->arrived_ns ? now_ns - x->arrived_ns : 0;
@@ -189,6 +212,11 @@ void exchange_achieved(struct conn *c, struct exchange *x, uint32_t action, uint
 
 /* ---- beginning and end ---- */
 
+bool exchange_resets_at(const struct exchange *x, enum page_place place)
+{
+	return (x->verdict.actions & PAGE_RESET) && x->verdict.reset == place;
+}
+
 static void set_gate(struct conn *c, struct exchange *x, uint64_t now_ns)
 {
 	uint32_t a = x->verdict.actions;
@@ -197,11 +225,13 @@ static void set_gate(struct conn *c, struct exchange *x, uint64_t now_ns)
 	if (!a)
 		return;
 	if (a & PAGE_STATUS) {
-		x->synthetic = true;
+		x->swallowed = x->synthetic = true;
 		x->gate = c->role == JOURNAL_CLIENT ? GATE_ANSWER : x->verdict.delay_ns ? GATE_HELD : GATE_OPEN;
 		x->until_ns = c->role == JOURNAL_CLIENT ? FOREVER : now_ns + x->verdict.delay_ns;
 	} else if (c->role == JOURNAL_CLIENT) {
-		x->gate = GATE_ARMED;
+		x->swallowed = exchange_resets_at(x, PAGE_REQUEST);
+		x->gate = x->swallowed ? GATE_HELD : GATE_ARMED;
+		x->until_ns = FOREVER;
 	} else {
 		x->mute = (a & PAGE_HANG) != 0;
 		if (a & PAGE_DELAY) {
@@ -247,6 +277,8 @@ struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, c
 		take_head(x, head);
 	if (v)
 		x->verdict = *v;
+	else
+		x->verdict.cut_bytes = NO_CUT;
 	journal_begin(c, x, head);
 	set_gate(c, x, now_ns);
 	return x;
@@ -270,6 +302,8 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 		return;
 	if (x->gate == GATE_HELD && x->until_ns != FOREVER && now_ns >= x->until_ns)
 		exchange_achieved(c, x, PAGE_DELAY, now_ns);
+	if (x->slowed)
+		exchange_achieved(c, x, PAGE_THROTTLE, now_ns);
 	x->error = complete ? 0 : error;
 	r = c->journalled ? guest_record(c->serial, x->serial, now_ns) : NULL;
 	if (r) {
@@ -288,7 +322,7 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 /* Whether what is in flight may count as answered although nothing says so: an opaque turn that got bytes back. */
 static bool settled(const struct conn *c, const struct exchange *x)
 {
-	return x->answer_done || (x->protocol != JOURNAL_HTTP1 && x->last_ns);
+	return x->answer_done || (!x->cut && x->protocol != JOURNAL_HTTP1 && x->last_ns);
 }
 
 void exchange_end_all(struct conn *c, int error, uint64_t now_ns)
@@ -326,6 +360,16 @@ void exchange_turn_opaque(struct conn *c, const void *data, size_t n)
 	c->protocol = data && first ? (uint8_t)protocol_detect(data, n) : JOURNAL_OPAQUE;
 }
 
+/* The request of x is on its way, as the program sees it: a peer that resets on receipt does so from here on. */
+static void request_moves(struct conn *c, struct exchange *x, uint64_t now_ns)
+{
+	if (c->role != JOURNAL_CLIENT || !x->swallowed || x->synthetic || x->until_ns != FOREVER)
+		return;
+	x->arrived_ns = x->sent_ns = now_ns;
+	x->until_ns = now_ns + x->verdict.delay_ns;
+	c->sink = true;
+}
+
 /* Requests of a protocol we do not frame: bytes out after bytes in begin a new turn. */
 static void opaque_request(struct conn *c, size_t n, uint64_t t0_ns, uint64_t now_ns)
 {
@@ -343,6 +387,7 @@ static void opaque_request(struct conn *c, size_t n, uint64_t t0_ns, uint64_t no
 	x->request_done = true;
 	x->sent_ns = now_ns;
 	count_bytes(c, x, true, n);
+	request_moves(c, x, now_ns);
 }
 
 static void request_done(struct conn *c, uint64_t now_ns)
@@ -379,6 +424,7 @@ static void head_seen(struct conn *c, uint64_t now_ns)
 	}
 	x->head_passed = true;
 	*(from_program(c, true) ? &x->bytes_out : &x->bytes_in) += c->pending_bytes;
+	request_moves(c, x, now_ns);
 	/* Who expects 100 (Continue) waits for our word before the body: a final answer is due now (RFC 9110 §10.1.1). */
 	if (x->synthetic && (x->request_flags & HTTP1_EXPECT_CONTINUE)) {
 		c->sink = true;
@@ -427,6 +473,33 @@ static void answer_begins(struct conn *c, struct exchange *x, const void *data, 
 {
 	x->first_byte_ns = at_ns;
 	x->answer_failed = c->opaque && data && protocol_answer_failed(x->protocol, data, n);
+}
+
+/* Bytes of its answer that may still pass before the place where a fault cuts it; NO_CUT. The place in an HTTP body is the parser's to find. */
+uint64_t exchange_cut_room(const struct conn *c, const struct exchange *x)
+{
+	uint64_t passed = c->role == JOURNAL_CLIENT ? x->bytes_in : x->bytes_out;
+
+	if (x->verdict.cut_bytes == NO_CUT || ((x->verdict.actions & PAGE_TRUNCATE) && !c->opaque))
+		return NO_CUT;
+	return passed < x->verdict.cut_bytes ? x->verdict.cut_bytes - passed : 0;
+}
+
+void exchange_expect_answer(struct conn *c, const struct exchange *x)
+{
+	if (!http1_idle(&c->answers))
+		return;
+	http1_answers(&c->answers, x->request_flags);
+	http1_stop(&c->answers, x->verdict.actions & PAGE_TRUNCATE ? x->verdict.cut_bytes : HTTP1_NO_STOP);
+}
+
+void exchange_cut(struct conn *c, struct exchange *x, uint64_t now_ns)
+{
+	if (c->cut)
+		return;
+	c->cut = x->verdict.actions & PAGE_RESET ? CUT_RST : CUT_FIN;
+	x->cut = true;
+	exchange_achieved(c, x, x->verdict.actions & (PAGE_RESET | PAGE_TRUNCATE), now_ns);
 }
 
 static void answer_head(struct conn *c, struct exchange *x)
@@ -478,11 +551,12 @@ void exchange_answer_bytes(struct conn *c, const void *data, size_t n, uint64_t 
 		if (x && n)
 			x->last_ns = now_ns;
 		if (x && !c->opaque && !x->answer_done) {
-			if (http1_idle(&c->answers))
-				http1_answers(&c->answers, x->request_flags);
+			exchange_expect_answer(c, x);
 			used = p ? http1_feed(&c->answers, p, n, &e) : http1_skip(&c->answers, n, &e);
 		}
 		count_bytes(c, x, false, used);
+		if (x && (e == HTTP1_STOP || (used && !exchange_cut_room(c, x))))
+			exchange_cut(c, x, now_ns);
 		if (e == HTTP1_HEAD)
 			answer_head(c, x);
 		if (e == HTTP1_DONE)

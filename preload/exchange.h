@@ -29,6 +29,18 @@ struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, c
 void exchange_inject(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns);
 void exchange_achieved(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns);
 
+/* Whether a fault resets the connection at that place of x. */
+bool exchange_resets_at(const struct exchange *x, enum page_place place);
+
+/* The parser of answers is made ready for x's, when its next byte begins it. */
+void exchange_expect_answer(struct conn *c, const struct exchange *x);
+
+/* Bytes of x's answer that may still pass before a fault cuts it; NO_CUT when none does, or when only the bytes themselves tell (HTTP1_STOP). */
+uint64_t exchange_cut_room(const struct conn *c, const struct exchange *x);
+
+/* That place is reached: journalled as achieved, and due (conn.cut). Noticed as well while an answer's bytes are counted. */
+void exchange_cut(struct conn *c, struct exchange *x, uint64_t now_ns);
+
 /* Ends the oldest exchange: error 0 or errno; complete: its answer is whole. */
 void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns);
 

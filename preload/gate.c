@@ -2,9 +2,11 @@
 #include "preload/gate.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include "base/clock.h"
 #include "record/protocol.h"
 #include "preload/answer.h"
@@ -12,6 +14,8 @@
 #include "preload/exchange.h"
 #include "preload/raw.h"
 
+#define BACKLOG_BYTES 65536ull	/* what a receive buffer holds for a program that is busy elsewhere: Linux's first window ... */
+#define BACKLOG_SLICES 10	/* ... which it makes larger on fast connections */
 #define RESEND_NS (5 * NS_PER_MS)	/* between tries to send the rest of an answer to a client that does not read */
 #define LOWAT_MAX 16000	/* a request head longer than this is let through undecided */
 
@@ -53,6 +57,52 @@ void gate_reset(struct conn *c, int fd, int error)
 	c->dead = true;
 }
 
+/* Nothing more will come: the peer ended the stream, or it broke. */
+static bool ended(int fd)
+{
+	return (raw_ready(fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* A half-closed socket is ready as after a FIN, for ever. (Data still come into it: nobody asks for them.) A Unix stream ends in both
+ * directions when its peer closes. */
+static void end_stream(struct conn *c, int fd, uint64_t now_ns)
+{
+	c->cut = CUT_ENDED;
+	raw_shutdown(fd, c->peer.family == ADDR_UNIX ? SHUT_RDWR : c->role == JOURNAL_CLIENT ? SHUT_RD : SHUT_WR);
+	if (c->role == JOURNAL_CLIENT)
+		c->eof_in = true;
+	else
+		c->sink = true;
+	exchange_end_all(c, JOURNAL_EOF, now_ns);
+}
+
+/* A RST throws away what has not left yet for a client that reads slowly. (Sent and not acknowledged is with the client, or as good as.) */
+static bool reset_must_wait(struct conn *c, int fd, uint64_t now_ns)
+{
+	int unsent = 0;
+
+	if (c->role != JOURNAL_SERVER || RAW(SYS_ioctl, fd, SIOCOUTQNSD, &unsent, 0, 0, 0) != 0 || !unsent || ended(fd))
+		return false;
+	c->sink = true;
+	c->cut_ns = now_ns + RESEND_NS;
+	return true;
+}
+
+void gate_cut(struct conn *c, int fd, uint64_t now_ns)
+{
+	if (c->cut == CUT_FIN) {
+		end_stream(c, fd, now_ns);
+	} else if (c->cut == CUT_RST && !reset_must_wait(c, fd, now_ns)) {
+		c->cut = CUT_NOT;
+		gate_reset(c, fd, ECONNRESET);
+		exchange_end_all(c, ECONNRESET, now_ns);
+	} else if (c->cut != CUT_RST) {
+		return;
+	}
+	epoll_refresh(c, now_ns);
+	gate_wake(c);
+}
+
 void gate_wake(struct conn *c)
 {
 	uint64_t one = 1;
@@ -91,25 +141,94 @@ static void arrived(struct exchange *x, int fd, uint64_t now_ns)
 	x->until_ns = x->verdict.actions & PAGE_HANG ? FOREVER : x->arrived_ns + x->verdict.delay_ns;
 }
 
-/* The hold is over: the reset or error that was to follow happens, or the kernel's truth shows. */
+/* Bytes in the kernel's buffer. */
+static uint64_t there(int fd)
+{
+	int n = 0;
+
+	return RAW(SYS_ioctl, fd, FIONREAD, &n, 0, 0, 0) == 0 && n > 0 ? (uint64_t)n : 0;
+}
+
+/* An answer at a rate, with something there to read: lets the program have what was earned, when that is a part worth waking
+ * up for, or hides it until it is. Bytes that a slow network would have brought while the program was busy are there at once;
+ * when the program waited for them, at most a slice is. */
+static void pace(struct exchange *x, int fd, uint64_t now_ns)
+{
+	uint64_t bytes = there(fd), slice, backlog, part;
+
+	if (!x->pace.bytes_per_s)
+		pace_begin(&x->pace, x->verdict.bytes_per_s, x->until_ns);
+	slice = pace_slice(&x->pace);
+	backlog = slice * BACKLOG_SLICES > BACKLOG_BYTES ? slice * BACKLOG_SLICES : BACKLOG_BYTES;
+	pace_forfeit(&x->pace, x->dry ? slice : backlog, now_ns);
+	x->dry = false;
+	part = bytes < slice ? bytes : slice;
+	x->grant = pace_credit(&x->pace, now_ns);
+	if (x->grant >= part) {
+		x->gate = GATE_OPEN;
+		x->grant += !x->grant;	/* not a byte is there, but the end of the stream */
+		return;
+	}
+	x->gate = GATE_PACED;
+	x->until_ns = pace_due_ns(&x->pace, part);
+	x->slowed = true;
+}
+
+static bool throttled(const struct exchange *x)
+{
+	return x->verdict.bytes_per_s && !x->synthetic;
+}
+
+void gate_took(struct exchange *x, int fd, size_t n, bool dry, uint64_t now_ns)
+{
+	if (!throttled(x))
+		return;
+	pace_take(&x->pace, n);
+	x->grant -= n < x->grant ? n : x->grant;
+	x->dry = dry || (!x->grant && !there(fd));
+	if (x->dry)
+		x->grant = 0;	/* the next look is when more arrives */
+	else if (!x->grant)
+		pace(x, fd, now_ns);
+}
+
+/* Whether the rate has something for a program that it has not been told of: all was taken before, or a slice came since. */
+static bool earned_more(const struct exchange *x, uint64_t now_ns)
+{
+	return x->pace.bytes_per_s && (!x->grant || pace_credit(&x->pace, now_ns) >= x->grant + pace_slice(&x->pace));
+}
+
+/* The hold is over: the reset, end or error that was to follow happens, or the kernel's truth shows, perhaps in parts. */
 static void release(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 {
 	uint32_t a = x->verdict.actions;
 
-	if ((a & PAGE_DELAY) && !x->answer_at)
+	if (x->gate == GATE_HELD && (a & PAGE_DELAY) && !x->answer_at)
 		exchange_achieved(c, x, PAGE_DELAY, now_ns);
 	x->gate = GATE_OPEN;
 	c->hup_hidden = false;
-	if (c->role == JOURNAL_CLIENT && (a & (PAGE_RESET | PAGE_ERROR))) {
-		exchange_achieved(c, x, a & (PAGE_RESET | PAGE_ERROR), now_ns);
+	if (c->role != JOURNAL_CLIENT)
+		return;
+	if (a & PAGE_ERROR) {
+		exchange_achieved(c, x, PAGE_ERROR, now_ns);
 		gate_reset(c, fd, gate_errno(x));
 		exchange_end_all(c, gate_errno(x), now_ns);
+	} else if (x->swallowed || !exchange_cut_room(c, x)) {
+		exchange_cut(c, x, now_ns);
+		gate_cut(c, fd, now_ns);
+	} else if (throttled(x)) {
+		pace(x, fd, now_ns);
 	}
+}
+
+static bool is_held(const struct exchange *x)
+{
+	return x->gate == GATE_HELD || x->gate == GATE_PACED;
 }
 
 static bool due(const struct exchange *x, uint64_t now_ns)
 {
-	return x->gate == GATE_HELD && x->until_ns != FOREVER && now_ns >= x->until_ns;
+	return is_held(x) && x->until_ns != FOREVER && now_ns >= x->until_ns;
 }
 
 /* ---- server: looking at requests before the program does ---- */
@@ -142,16 +261,16 @@ static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now
 		raw_shutdown(fd, SHUT_RDWR);
 }
 
-/* How many of n bytes at data belong to the message that p is following. */
-static size_t extent(const struct http1 *p, const char *data, size_t n)
+/* How many of n bytes at data belong to the message that p is following; *e: what comes there (HTTP1_MORE: more of it). */
+static size_t extent(const struct http1 *p, const char *data, size_t n, enum http1_event *e)
 {
 	struct http1 copy = *p;
-	enum http1_event e = HTTP1_HEAD;
 	size_t at = 0;
 
-	while (e == HTTP1_HEAD || e == HTTP1_INTERIM)
-		at += http1_feed(&copy, data + at, n - at, &e);
-	return e == HTTP1_OPAQUE ? n : at;
+	do {
+		at += http1_feed(&copy, data + at, n - at, e);
+	} while (*e == HTTP1_HEAD || *e == HTTP1_INTERIM);
+	return *e == HTTP1_OPAQUE ? n : at;
 }
 
 static size_t peek(int fd, char *buf, long *r)
@@ -160,26 +279,28 @@ static size_t peek(int fd, char *buf, long *r)
 	return *r > 0 ? (size_t)*r : 0;
 }
 
-size_t gate_extent(const struct http1 *p, int fd, bool *more)
+/* The same for the bytes that can be read on fd now: exactly, or as far as what is there tells. SIZE_MAX when nothing can be read. */
+static size_t message_left(const struct http1 *p, int fd, enum http1_event *e)
 {
-	char *buf = pool_take();
-	size_t n = 0, mine = SIZE_MAX;
+	uint64_t room = http1_room(p);
+	char *buf = room ? NULL : pool_take();
+	size_t n = 0, mine = room && room < SIZE_MAX ? (size_t)room : SIZE_MAX;
 	long r;
 
+	*e = HTTP1_MORE;
 	if (buf && (n = peek(fd, buf, &r)))
-		mine = extent(p, buf, n);
+		mine = extent(p, buf, n, e);
 	pool_give(buf);
-	*more = mine < n;
 	return mine;
 }
 
 /* Takes what is there of a request that the program shall not see; true when the kernel had bytes of it. */
 static bool swallow(struct conn *c, int fd, uint64_t now_ns)
 {
-	bool more;
-	size_t n = gate_extent(&c->requests, fd, &more);
+	enum http1_event e;
+	size_t n = c->opaque ? CONN_BUFFER_BYTES : message_left(&c->requests, fd, &e);
 	char *buf = n == SIZE_MAX ? NULL : pool_take();
-	long r = buf ? raw_recv(fd, buf, n, MSG_DONTWAIT) : -EAGAIN;
+	long r = buf ? raw_recv(fd, buf, n < CONN_BUFFER_BYTES ? n : CONN_BUFFER_BYTES, MSG_DONTWAIT) : -EAGAIN;
 
 	if (r > 0)
 		exchange_request_bytes(c, buf, (size_t)r, now_ns, now_ns);
@@ -191,12 +312,6 @@ static void set_lowat(struct conn *c, int fd, int bytes)
 {
 	c->lowat = (uint16_t)(bytes > 1 ? bytes : 0);
 	raw_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
-}
-
-/* Nothing more will come: the peer ended the stream, or it broke. */
-static bool ended(int fd)
-{
-	return (raw_ready(fd, POLLRDHUP) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 enum look {
@@ -269,6 +384,12 @@ static bool pump_step(struct conn *c, int fd, uint64_t now_ns, bool *visible)
 		return false;
 	if (x->gate == GATE_HELD)
 		release(c, x, fd, now_ns);
+	if (exchange_resets_at(x, PAGE_REQUEST)) {
+		exchange_cut(c, x, now_ns);
+		gate_cut(c, fd, now_ns);
+		*visible = true;
+		return false;
+	}
 	if (!x->synthetic) {
 		*visible = true;
 		return false;
@@ -305,7 +426,11 @@ bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 
 	if (!c->gated || c->dead || c->connecting)
 		return true;
-	if (c->role == JOURNAL_SERVER) {
+	if (c->role == JOURNAL_SERVER && c->cut == CUT_ENDED) {
+		if (there(fd))
+			gate_reset(c, fd, ECONNRESET);	/* so does a peer that is told more after it closed */
+		visible = true;
+	} else if (c->role == JOURNAL_SERVER) {
 		visible = pump(c, fd, now_ns);
 	} else {
 		if (x && x->gate == GATE_ARMED)
@@ -313,10 +438,54 @@ bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 		if (x && due(x, now_ns))
 			release(c, x, fd, now_ns);
 		x = subject(c);
+		if (x && x->gate == GATE_OPEN && earned_more(x, now_ns))
+			pace(x, fd, now_ns);
 		visible = !x || x->gate == GATE_OPEN;
 	}
 	epoll_refresh(c, now_ns);
 	return visible;
+}
+
+/* Client with several requests in flight of which a later one is not plain: reads must end with this answer. */
+static bool must_stop(const struct conn *c)
+{
+	for (unsigned i = 1; i < c->count; i++)
+		if (c->ring[(c->first + i) % CONN_PIPELINE].gate != GATE_OPEN)
+			return true;
+	return false;
+}
+
+static uint64_t client_limit(struct conn *c, const struct exchange *x, int fd)
+{
+	uint64_t limit = exchange_cut_room(c, x), end;
+	enum http1_event e;
+
+	if (throttled(x) && x->grant < limit)
+		limit = x->grant;
+	if (c->opaque || !(must_stop(c) || (x->verdict.actions & PAGE_TRUNCATE)))
+		return limit;
+	exchange_expect_answer(c, x);
+	end = message_left(&c->answers, fd, &e);
+	if (e == HTTP1_OPAQUE)
+		exchange_turn_opaque(c, NULL, 0);	/* from here on its bytes are counted as they are */
+	if (e == HTTP1_OPAQUE)
+		end = exchange_cut_room(c, x);
+	return end < limit ? end : limit;
+}
+
+size_t gate_limit(struct conn *c, int fd)
+{
+	struct exchange *x = conn_head(c);
+	uint64_t limit = SIZE_MAX;
+	enum http1_event e;
+
+	if (c->dead)
+		return SIZE_MAX;	/* looking would take the error that the program is to see */
+	if (c->role == JOURNAL_SERVER && !c->opaque)
+		limit = message_left(&c->requests, fd, &e);
+	else if (c->role == JOURNAL_CLIENT && x)
+		limit = client_limit(c, x, fd);
+	return limit > SIZE_MAX ? SIZE_MAX : limit ? (size_t)limit : 1;
 }
 
 bool gate_hidden(struct conn *c, uint64_t now_ns)
@@ -327,7 +496,7 @@ bool gate_hidden(struct conn *c, uint64_t now_ns)
 		return false;
 	if (c->role == JOURNAL_SERVER && x->synthetic && c->count > 1)
 		return true;
-	return x->gate == GATE_ANSWER || (x->gate == GATE_HELD && now_ns < x->until_ns);
+	return x->gate == GATE_ANSWER || (is_held(x) && now_ns < x->until_ns);
 }
 
 bool gate_answer_ready(struct conn *c, uint64_t now_ns)
@@ -340,15 +509,18 @@ bool gate_answer_ready(struct conn *c, uint64_t now_ns)
 uint64_t gate_deadline(struct conn *c)
 {
 	struct exchange *x = subject(c);
+	uint64_t until = x && !c->dead && (is_held(x) || x->gate == GATE_ANSWER) ? x->until_ns : FOREVER;
 
-	return x && !c->dead && (x->gate == GATE_HELD || x->gate == GATE_ANSWER) ? x->until_ns : FOREVER;
+	return c->cut == CUT_RST && c->cut_ns < until ? c->cut_ns : until;
 }
 
 void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
 
-	if (x && !c->dead && c->role == JOURNAL_SERVER)
+	if (c->cut == CUT_RST)
+		gate_cut(c, fd, now_ns);
+	else if (x && !c->dead && c->role == JOURNAL_SERVER)
 		pump(c, fd, now_ns);
 	else if (x && due(x, now_ns))
 		release(c, x, fd, now_ns);

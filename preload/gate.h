@@ -25,9 +25,15 @@ uint64_t gate_deadline(struct conn *c);
 /* Time passed, or an exchange ended: moves the gate on and tells the epoll sets. */
 void gate_tick(struct conn *c, int fd, uint64_t now_ns);
 
-/* How many of the bytes that can be read on fd now belong to the message that p follows, and whether others are behind them; SIZE_MAX when
- * nothing can be read. */
-size_t gate_extent(const struct http1 *p, int fd, bool *more);
+/* How many bytes the program may read from fd now, which gate_readable() found readable: up to the place of a cut, what a rate
+ * allows, the end of a message behind which another begins that is not plain. At least 1. */
+size_t gate_limit(struct conn *c, int fd);
+
+/* The program read n bytes of x's answer, which x's rate counts; dry: all that was there. */
+void gate_took(struct exchange *x, int fd, size_t n, bool dry, uint64_t now_ns);
+
+/* Does a cut that is due (conn.cut) by kernel means, and ends what is in flight. */
+void gate_cut(struct conn *c, int fd, uint64_t now_ns);
 
 /* A real RST: the peer gets it, the program's socket is as after one that came from the peer. error: errno to show. */
 void gate_reset(struct conn *c, int fd, int error);

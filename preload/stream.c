@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include "base/clock.h"
@@ -60,13 +61,14 @@ static const struct iovec *pieces(const struct io *io)
 	return io->iov ? io->iov : &io->one;
 }
 
+/* Bytes of the call's buffers, less those filled already. */
 static size_t total(const struct io *io)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < io->count; i++)
 		n += pieces(io)[i].iov_len;
-	return n;
+	return n - io->done;
 }
 
 /* The part [at, at + n) of the call's buffers, in at most room pieces; returns how many. */
@@ -121,6 +123,105 @@ static int shown_error(struct conn *c, int error)
 		return error;
 	c->swap_error = 0;
 	return swap;
+}
+
+/* ---- waiting inside a blocking call ---- */
+
+static uint64_t receive_limit(int fd, uint64_t now)
+{
+	struct timeval tv = {0, 0};
+	socklen_t len = sizeof(tv);
+
+	if (raw_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) != 0 || (!tv.tv_sec && !tv.tv_usec))
+		return FOREVER;
+	return now + (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
+}
+
+static int *waiter_slot(struct conn *c, int fd)
+{
+	for (int i = 0; i < CONN_WAITERS; i++)
+		if (!c->waiters[i]) {
+			c->waiters[i] = fd + 1;
+			return &c->waiters[i];
+		}
+	return NULL;
+}
+
+/* Waits with the lock free until the deadline, the receive timeout (limit), a wake or a signal. 0 go on, else an errno. A blocking read of a
+ * timerfd is restarted or interrupted by signal handlers as a blocking receive is (SA_RESTART); with a receive
+ * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
+static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
+{
+	uint64_t end = until < limit ? until : limit, expired;
+	struct itimerspec it = {.it_value = {(time_t)(end / NS_PER_S), (long)(end % NS_PER_S)}};
+	int fd = guest_high_fd((int)RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC, 0, 0, 0, 0)), error = 0;
+	int *slot = fd < 0 ? NULL : waiter_slot(c, fd);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	if (fd >= 0 && end != FOREVER)
+		RAW(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &it, 0, 0, 0);
+	conn_unlock(c);
+	if (fd < 0 || limit != FOREVER) {
+		uint64_t now = clock_now_ns(), left = end <= now ? 0 : end - now < NS_PER_S ? end - now : NS_PER_S;
+		struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};	/* no descriptor to wake us: look again */
+
+		if (real.ppoll(&p, fd >= 0, fd < 0 ? &t : NULL, NULL) < 0)
+			error = errno;
+	} else if (real.read(fd, &expired, sizeof(expired)) < 0) {
+		error = errno;
+	}
+	conn_lock(c);
+	if (slot)
+		*slot = 0;
+	if (fd >= 0)
+		raw_close(fd);
+	if (!error && limit <= until && clock_now_ns() >= limit)
+		error = EAGAIN;
+	return error;
+}
+
+/* Waits with the lock free until the kernel has something new to read on fd. 0, or the errno to return. Peeking waits as the
+ * receive itself would: timeouts, signals, cancellation. An error that peeking takes away is kept for later. */
+static int arrival_wait(struct conn *c, int fd)
+{
+	size_t want = c->lowat ? c->lowat : 1;
+	char one, *buf = want > 1 ? pool_take() : NULL;
+	ssize_t r;
+	int error;
+
+	conn_unlock(c);
+	r = real.recv(fd, buf ? buf : &one, buf ? want : 1, MSG_PEEK | (buf ? MSG_WAITALL : 0));
+	error = errno;
+	conn_lock(c);
+	pool_give(buf);
+	if (r >= 0)
+		return 0;
+	if (error == EAGAIN || error == EINTR)
+		return error;
+	c->late_error = error;
+	return 0;
+}
+
+/* Nothing asked yet, but another thread may ask and be answered by us: waits for the kernel or for that. */
+static int either_wait(struct conn *c, int fd, uint64_t limit)
+{
+	int ev = guest_high_fd((int)RAW(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
+	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = ev, .events = POLLIN}};
+	int *slot = ev < 0 ? NULL : waiter_slot(c, ev), error = 0;
+	uint64_t now = clock_now_ns(), left = limit > now ? limit - now : 0;
+	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+	int r;
+
+	conn_unlock(c);
+	r = real.ppoll(p, ev < 0 ? 1 : 2, limit == FOREVER ? NULL : &t, NULL);
+	if (r <= 0)
+		error = r < 0 ? errno : EAGAIN;
+	conn_lock(c);
+	if (slot)
+		*slot = 0;
+	if (ev >= 0)
+		raw_close(ev);
+	return error;
 }
 
 /* ---- out ---- */
@@ -334,7 +435,7 @@ static size_t swallow(struct conn *c, struct io *io, size_t at, size_t n, uint64
 {
 	size_t moved = consume(c, io, at, message_extent(c, io, at, n), t0, clock_now_ns());
 
-	epoll_refresh(c, clock_now_ns());
+	gate_tick(c, io->fd, clock_now_ns());
 	gate_wake(c);
 	return moved;
 }
@@ -366,7 +467,7 @@ static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 		x = conn_tail(c);
 		if (errs_at(x, PAGE_CALL_SEND) && !x->head_passed)
 			return done ? (ssize_t)done : strike_send(c, x, io->fd, t0);
-		if (x && x->synthetic && !x->request_done) {
+		if (x && x->swallowed && !x->request_done) {
 			done += swallow(c, io, done, n - done, t0);
 			continue;
 		}
@@ -376,30 +477,119 @@ static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 		if (r < 0 || (size_t)r < k)
 			return done ? (ssize_t)done : r < 0 ? -1 : fail(EAGAIN);
 	}
-	if (c->sink && !c->dead)
+	if (c->sink)
 		return (ssize_t)n;
 	return done ? (ssize_t)done : send_plain(c, io, t0);
+}
+
+/* The program was shown the end of the stream, as when its peer closed: what it sends then is taken, and a RST comes back (RFC 9293
+ * §3.10.7.1); after that it is told. Enters and leaves locked. */
+static ssize_t send_to_closed(struct conn *c, struct io *io, uint64_t t0)
+{
+	if (c->peer.family != ADDR_UNIX && !c->dead) {
+		note_sent(c, io, 0, total(io), t0, t0);
+		gate_reset(c, io->fd, EPIPE);
+		epoll_refresh(c, t0);
+		return (ssize_t)total(io);
+	}
+	raw_sockopt_int(io->fd, SOL_SOCKET, SO_ERROR);	/* EPIPE takes the place of ECONNRESET (Linux, tcp_reset() in CLOSE_WAIT) */
+	return send_plain(c, io, t0);
+}
+
+/* How many of the next n bytes of the call belong to x's answer and come before the place where a fault cuts it. */
+static size_t answer_extent(struct conn *c, const struct exchange *x, const struct io *io, size_t at, size_t n)
+{
+	struct http1 p;
+	enum http1_event e = HTTP1_MORE;
+	struct iovec v;
+	size_t seen = 0, room = n;
+
+	exchange_expect_answer(c, x);
+	p = c->answers;
+	while (!c->opaque && seen < room && slice(io, at + seen, n - seen, &v, 1)) {
+		size_t used = 0;
+
+		do {
+			used += http1_feed(&p, (char *)v.iov_base + used, v.iov_len - used, &e);
+		} while (e == HTTP1_HEAD || e == HTTP1_INTERIM);
+		seen += used;
+		if (e == HTTP1_OPAQUE)
+			exchange_turn_opaque(c, NULL, 0);	/* from here on its bytes are counted as they are */
+		else if (e != HTTP1_MORE)
+			room = seen;
+	}
+	return exchange_cut_room(c, x) < room ? (size_t)exchange_cut_room(c, x) : room;
+}
+
+/* Sends some of the call's k bytes from at on; enters and leaves locked. As send; *all: whether it was all that was asked of the kernel. */
+static ssize_t send_slice(struct conn *c, struct io *io, size_t at, size_t k, uint64_t t0, bool *all)
+{
+	struct iovec v[PIECES];
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = (size_t)slice(io, at, k, v, PIECES)};
+	size_t asked = 0;
+	ssize_t r;
+	int error;
+
+	for (size_t i = 0; i < m.msg_iovlen; i++)
+		asked += v[i].iov_len;
+	conn_unlock(c);
+	r = real.sendmsg(io->fd, &m, io->flags);
+	error = errno;
+	*all = r >= 0 && (size_t)r == asked;
+	if (!conn_lock(c))
+		return r;
+	after_send(c, io->fd, r, error);
+	if (r > 0)
+		note_sent(c, io, at, (size_t)r, t0, clock_now_ns());
+	errno = error;
+	return r;
+}
+
+/* Server: the answers up to where they are cut; the rest is taken and goes nowhere. Enters and leaves locked. */
+static ssize_t send_cut(struct conn *c, struct io *io, uint64_t t0)
+{
+	size_t n = total(io), done = 0;
+	bool all = true;
+	ssize_t r = 0;
+
+	while (done < n && all && !c->sink && !c->dead) {
+		struct exchange *x = conn_head(c);
+		size_t k = x ? answer_extent(c, x, io, done, n - done) : n - done;
+
+		if (!k)
+			exchange_cut(c, x, t0);
+		r = k ? send_slice(c, io, done, k, t0, &all) : 0;
+		done += r > 0 ? (size_t)r : 0;
+		if (all)
+			gate_cut(c, io->fd, clock_now_ns());
+	}
+	while (c->cut == CUT_RST && !nonblocking(io)) {	/* so a blocking send waits for a slow reader */
+		hold_wait(c, c->cut_ns, FOREVER);
+		gate_tick(c, io->fd, clock_now_ns());
+	}
+	gate_tick(c, io->fd, clock_now_ns());
+	if (c->sink || (c->dead && r >= 0))
+		return (ssize_t)n;
+	return done ? (ssize_t)done : r;
 }
 
 /* Server: the answer passes, vanishes, or breaks the connection. Enters and leaves locked. */
 static ssize_t server_send(struct conn *c, struct io *io, uint64_t t0)
 {
 	struct exchange *x = conn_head(c);
-	uint32_t a = x ? x->verdict.actions : 0;
 	ssize_t r;
 
+	if (c->sink)
+		return (ssize_t)total(io);
 	if (errs_at(x, PAGE_CALL_SEND))
 		return strike_send(c, x, io->fd, t0);
-	if (a & PAGE_RESET) {
-		exchange_achieved(c, x, PAGE_RESET, t0);
-		gate_reset(c, io->fd, ECONNRESET);
-		exchange_end_all(c, ECONNRESET, t0);
-		return (ssize_t)total(io);	/* it was sent; what comes back tells the rest */
-	}
 	if (x && x->mute) {
 		note_sent(c, io, 0, total(io), t0, t0);
 		return (ssize_t)total(io);
 	}
+	for (unsigned i = 0; i < c->count; i++)
+		if (c->ring[(c->first + i) % CONN_PIPELINE].verdict.cut_bytes != NO_CUT)
+			return send_cut(c, io, t0);
 	r = send_plain(c, io, t0);
 	gate_tick(c, io->fd, clock_now_ns());
 	return r;
@@ -412,7 +602,9 @@ ssize_t stream_send(struct conn *c, struct io *io)
 
 	if ((io->flags & BESIDE) || !enter(c, io->fd))
 		return call(io);
-	if (!c->gated || c->dead || c->connecting || !total(io))
+	if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT && total(io))
+		r = send_to_closed(c, io, t0);
+	else if (!c->gated || c->dead || c->connecting || !total(io))
 		r = send_plain(c, io, t0);
 	else
 		r = c->role == JOURNAL_CLIENT ? client_send(c, io, t0) : server_send(c, io, t0);
@@ -450,113 +642,33 @@ int stream_shutdown(struct conn *c, int fd, int how)
 	return r;
 }
 
-/* ---- waiting inside a blocking receive ---- */
-
-static uint64_t receive_limit(int fd, uint64_t now)
-{
-	struct timeval tv = {0, 0};
-	socklen_t len = sizeof(tv);
-
-	if (raw_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) != 0 || (!tv.tv_sec && !tv.tv_usec))
-		return FOREVER;
-	return now + (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
-}
-
-static int *waiter_slot(struct conn *c, int fd)
-{
-	for (int i = 0; i < CONN_WAITERS; i++)
-		if (!c->waiters[i]) {
-			c->waiters[i] = fd + 1;
-			return &c->waiters[i];
-		}
-	return NULL;
-}
-
-/* Waits with the lock free until the deadline, the receive timeout (limit), a wake or a signal. 0 go on, else an errno. A blocking read of a
- * timerfd is restarted or interrupted by signal handlers as a blocking receive is (SA_RESTART); with a receive
- * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
-static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
-{
-	uint64_t end = until < limit ? until : limit, expired;
-	struct itimerspec it = {.it_value = {(time_t)(end / NS_PER_S), (long)(end % NS_PER_S)}};
-	int fd = guest_high_fd((int)RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC, 0, 0, 0, 0)), error = 0;
-	int *slot = fd < 0 ? NULL : waiter_slot(c, fd);
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	if (fd >= 0 && end != FOREVER)
-		RAW(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &it, 0, 0, 0);
-	conn_unlock(c);
-	if (fd < 0 || limit != FOREVER) {
-		uint64_t now = clock_now_ns(), left = end <= now ? 0 : end - now < NS_PER_S ? end - now : NS_PER_S;
-		struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};	/* no descriptor to wake us: look again */
-
-		if (real.ppoll(&p, fd >= 0, fd < 0 ? &t : NULL, NULL) < 0)
-			error = errno;
-	} else if (real.read(fd, &expired, sizeof(expired)) < 0) {
-		error = errno;
-	}
-	conn_lock(c);
-	if (slot)
-		*slot = 0;
-	if (fd >= 0)
-		raw_close(fd);
-	if (!error && limit <= until && clock_now_ns() >= limit)
-		error = EAGAIN;
-	return error;
-}
-
-/* Waits with the lock free until the kernel has something new to read on fd. 0, or the errno to return. Peeking waits as the
- * receive itself would: timeouts, signals, cancellation. An error that peeking takes away is kept for later. */
-static int arrival_wait(struct conn *c, int fd)
-{
-	size_t want = c->lowat ? c->lowat : 1;
-	char one, *buf = want > 1 ? pool_take() : NULL;
-	ssize_t r;
-	int error;
-
-	conn_unlock(c);
-	r = real.recv(fd, buf ? buf : &one, buf ? want : 1, MSG_PEEK | (buf ? MSG_WAITALL : 0));
-	error = errno;
-	conn_lock(c);
-	pool_give(buf);
-	if (r >= 0)
-		return 0;
-	if (error == EAGAIN || error == EINTR)
-		return error;
-	c->late_error = error;
-	return 0;
-}
-
-/* Nothing asked yet, but another thread may ask and be answered by us: waits for the kernel or for that. */
-static int either_wait(struct conn *c, int fd, uint64_t limit)
-{
-	int ev = guest_high_fd((int)RAW(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
-	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = ev, .events = POLLIN}};
-	int *slot = ev < 0 ? NULL : waiter_slot(c, ev), error = 0;
-	uint64_t now = clock_now_ns(), left = limit > now ? limit - now : 0;
-	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-	int r;
-
-	conn_unlock(c);
-	r = real.ppoll(p, ev < 0 ? 1 : 2, limit == FOREVER ? NULL : &t, NULL);
-	if (r <= 0)
-		error = r < 0 ? errno : EAGAIN;
-	conn_lock(c);
-	if (slot)
-		*slot = 0;
-	if (ev >= 0)
-		raw_close(ev);
-	return error;
-}
-
 /* ---- in ---- */
 
 static void note_received(struct conn *c, struct io *io, size_t n, uint64_t t0, uint64_t now)
 {
-	if (c->role == JOURNAL_CLIENT)
-		exchange_answer_iov(c, pieces(io), (int)io->count, 0, n, t0, now);
+	bool seen = !(io->flags & MSG_TRUNC);	/* on TCP that throws the bytes away (tcp(7)) */
+
+	if (c->role == JOURNAL_CLIENT && seen)
+		exchange_answer_iov(c, pieces(io), (int)io->count, io->done, n, t0, now);
+	else if (c->role == JOURNAL_CLIENT)
+		exchange_answer_bytes(c, NULL, n, t0, now);
+	else if (seen)
+		exchange_request_iov(c, pieces(io), (int)io->count, io->done, n, t0, now);
 	else
-		exchange_request_iov(c, pieces(io), (int)io->count, 0, n, t0, now);
+		exchange_request_bytes(c, NULL, n, t0, now);
+}
+
+/* The program took n bytes of the kernel's; dry: all there were. What is to happen at that place of the answer happens. */
+static void took(struct conn *c, struct io *io, size_t n, bool dry, uint64_t t0, uint64_t now)
+{
+	struct exchange *x = conn_head(c);
+	uint64_t serial = x ? x->serial : 0;
+
+	note_received(c, io, n, t0, now);
+	x = conn_head(c);
+	if (x && x->serial == serial && c->role == JOURNAL_CLIENT)
+		gate_took(x, io->fd, n, dry, now);
+	gate_cut(c, io->fd, now);
 }
 
 /* An answer with no request in the books, while another thread is between its send and its note of it: lets that thread go first. A
@@ -577,7 +689,8 @@ static void let_sender_note(struct conn *c)
 	}
 }
 
-static ssize_t after_recv(struct conn *c, struct io *io, ssize_t r, int error, uint64_t t0)
+/* After a receive of up to `asked` bytes that was made with the lock free. */
+static ssize_t after_recv(struct conn *c, struct io *io, size_t asked, ssize_t r, int error, uint64_t t0)
 {
 	uint64_t now;
 
@@ -585,8 +698,10 @@ static ssize_t after_recv(struct conn *c, struct io *io, ssize_t r, int error, u
 		let_sender_note(c);
 	now = clock_now_ns();
 
+	if (r > 0 && c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)
+		r = 0;	/* another thread read up to the end meanwhile: these bytes lie behind it */
 	if (r > 0 && !(io->flags & MSG_PEEK))
-		note_received(c, io, (size_t)r, t0, now);
+		took(c, io, (size_t)r, (size_t)r < asked, t0, now);
 	if (r >= 0 && c->connecting)
 		conn_connected(c, io->fd, 0, now);
 	if (r == 0 && total(io) && c->dead && c->swap_error) {	/* a Unix socket that we reset */
@@ -605,7 +720,7 @@ static ssize_t after_recv(struct conn *c, struct io *io, ssize_t r, int error, u
 	return r;
 }
 
-/* The receive, cut to limit bytes; all else that it reports (name, control data, flags) is reported. */
+/* The receive, cut to limit bytes behind those that are filled; all else that it reports (name, control data, flags) is reported. */
 static ssize_t call_cut(struct io *io, size_t limit)
 {
 	struct iovec v[PIECES];
@@ -615,7 +730,7 @@ static ssize_t call_cut(struct io *io, size_t limit)
 	if (io->msg)
 		m = *io->msg;
 	m.msg_iov = v;
-	m.msg_iovlen = (size_t)slice(io, 0, limit, v, PIECES);
+	m.msg_iovlen = (size_t)slice(io, io->done, limit, v, PIECES);
 	r = real.recvmsg(io->fd, &m, io->flags & ~MSG_WAITALL);
 	if (r >= 0 && io->msg) {
 		io->msg->msg_namelen = m.msg_namelen;
@@ -630,80 +745,78 @@ static ssize_t call_cut(struct io *io, size_t limit)
 /* The call as it is, or cut to limit bytes. Enters and leaves locked. */
 static ssize_t recv_plain(struct conn *c, struct io *io, size_t limit, uint64_t t0)
 {
+	size_t asked = total(io) < limit ? total(io) : limit;
 	ssize_t r;
 	int error;
 
 	conn_unlock(c);
-	r = limit < total(io) ? call_cut(io, limit) : call(io);
+	r = io->done || limit < total(io) ? call_cut(io, asked) : call(io);
 	error = errno;
 	if (!conn_lock(c))
 		return r;
-	return after_recv(c, io, r, error, t0);
+	return after_recv(c, io, asked, r, error, t0);
+}
+
+/* Fills the call's buffers from the bytes of two pieces, from the at-th on; returns how many. */
+static size_t copy_out(const struct io *io, const struct iovec from[2], size_t at)
+{
+	size_t n = 0, m;
+	struct iovec to;
+
+	while (slice(io, io->done + n, SIZE_MAX, &to, 1)) {
+		size_t head = from[0].iov_len, pos = at + n;
+		const struct iovec *f = &from[pos >= head];
+
+		pos -= pos >= head ? head : 0;
+		m = f->iov_len - pos < to.iov_len ? f->iov_len - pos : to.iov_len;
+		if (!m)
+			break;
+		memcpy(to.iov_base, (char *)f->iov_base + pos, m);
+		n += m;
+	}
+	return n;
+}
+
+/* Reports no name, no control data, no flags: what a stream's recvmsg does. */
+static void report_nothing(struct io *io)
+{
+	if (io->msg)
+		io->msg->msg_namelen = 0, io->msg->msg_controllen = 0, io->msg->msg_flags = 0;
+	else if (io->len)
+		*io->len = 0;
+}
+
+/* n bytes of an answer of ours are the program's. */
+static void answer_taken(struct conn *c, struct exchange *x, int fd, const struct iovec from[2], size_t n, uint64_t now)
+{
+	size_t at = x->answer_at;
+	bool last = at + n == from[0].iov_len + from[1].iov_len, closes = answer_closes(x);
+
+	if (!at && (x->verdict.actions & PAGE_DELAY))
+		exchange_achieved(c, x, PAGE_DELAY, now);
+	if (!at)
+		exchange_achieved(c, x, PAGE_STATUS, now);
+	x->answer_at += (uint32_t)n;
+	exchange_answer_iov(c, from, 2, at, n, now, now);
+	if (last && closes)
+		raw_shutdown(fd, SHUT_RD);	/* the program reads the end of the stream next, as after a FIN */
+	epoll_refresh(c, now);
 }
 
 /* Copies the answer of ours that is due into the call's buffers. */
 static ssize_t recv_answer(struct conn *c, struct exchange *x, struct io *io, uint64_t now)
 {
 	struct iovec from[2];
-	bool closes = answer_closes(x);
-	size_t all, n = 0;
+	size_t n;
 
 	if (!answer_make(c, x))
 		return fail(ENOBUFS);
-	if (!x->answer_at && !(io->flags & MSG_PEEK)) {
-		if (x->verdict.actions & PAGE_DELAY)
-			exchange_achieved(c, x, PAGE_DELAY, now);
-		exchange_achieved(c, x, PAGE_STATUS, now);
-	}
-	all = answer_iov(c, x, from);
-	for (size_t i = 0; i < io->count; i++) {
-		struct iovec to = pieces(io)[i];
-
-		for (size_t at = 0; at < to.iov_len && x->answer_at + n < all;) {
-			size_t pos = x->answer_at + n, head = from[0].iov_len;
-			const struct iovec *f = &from[pos >= head];
-			size_t off = pos >= head ? pos - head : pos, m = f->iov_len - off;
-
-			m = m < to.iov_len - at ? m : to.iov_len - at;
-			memcpy((char *)to.iov_base + at, (char *)f->iov_base + off, m);
-			at += m;
-			n += m;
-		}
-	}
-	if (io->msg)
-		io->msg->msg_controllen = 0, io->msg->msg_flags = 0;
-	if (io->flags & MSG_PEEK)
-		return (ssize_t)n;
-	x->answer_at += (uint32_t)n;
-	bool last = x->answer_at == all;
-
-	exchange_answer_iov(c, pieces(io), (int)io->count, 0, n, now, now);
-	if (last && closes)
-		raw_shutdown(io->fd, SHUT_RD);	/* the program reads the end of the stream next, as after a FIN */
-	epoll_refresh(c, now);
+	answer_iov(c, x, from);
+	n = copy_out(io, from, x->answer_at);
+	report_nothing(io);
+	if (!(io->flags & MSG_PEEK))
+		answer_taken(c, x, io->fd, from, n, now);
 	return (ssize_t)n;
-}
-
-/* Client with several requests in flight of which a later one is not plain: reads must end with this answer. */
-static bool must_stop(struct conn *c)
-{
-	for (unsigned i = 1; i < c->count; i++)
-		if (c->ring[(c->first + i) % CONN_PIPELINE].gate != GATE_OPEN)
-			return !c->opaque;
-	return false;
-}
-
-/* Up to where the program may read now: the end of the message under way, when the next one is not to be read with it. */
-static size_t read_limit(struct conn *c, int fd, bool *more)
-{
-	*more = false;
-	if (c->opaque || (c->role == JOURNAL_CLIENT && !must_stop(c)))
-		return SIZE_MAX;
-	if (c->role == JOURNAL_SERVER)
-		return gate_extent(&c->requests, fd, more);
-	if (http1_idle(&c->answers))
-		http1_answers(&c->answers, conn_head(c)->request_flags);
-	return gate_extent(&c->answers, fd, more);
 }
 
 /* Whether the kernel's bytes must have arrived before the call is made, because what they are decides what it may take. */
@@ -711,10 +824,10 @@ static bool must_be_there(struct conn *c)
 {
 	struct exchange *x = conn_head(c);
 
-	if (c->role == JOURNAL_SERVER || must_stop(c))
+	if (c->role == JOURNAL_SERVER || c->count > 1)
 		return true;
 	/* Nothing asked yet, or all that was asked is answered: another thread may ask while this one waits. */
-	return !x || x->gate == GATE_ARMED || (c->opaque && x->last_ns);
+	return !x || x->gate == GATE_ARMED || (x->verdict.actions & (PAGE_THROTTLE | PAGE_TRUNCATE | PAGE_RESET)) || (c->opaque && x->last_ns);
 }
 
 /* The program may read: as much as it may. Enters and leaves locked. */
@@ -723,36 +836,34 @@ static ssize_t recv_visible(struct conn *c, struct io *io, uint64_t t0)
 	struct exchange *x = c->role == JOURNAL_SERVER ? conn_tail(c) : NULL;
 	size_t limit;
 	ssize_t r;
-	bool more;
 
 	if (errs_at(x, PAGE_CALL_RECV) && !x->head_passed)
 		return strike_send(c, x, io->fd, t0);
-	limit = read_limit(c, io->fd, &more);
+	limit = gate_limit(c, io->fd);
 	r = recv_plain(c, io, limit, t0);
-	if (more && r > 0)
-		epoll_rearm(c);
+	if (r > 0 && (size_t)r == limit)
+		epoll_rearm(c);	/* who takes a short read for an empty socket waits for the next edge */
 	return r;
 }
 
-/* One turn of the receive loop: 0 when done (*r is the result), 1 to look again. Enters and leaves locked. */
-static int recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit, bool wait, ssize_t *r)
+#define AGAIN (-1)
+
+/* One turn of waiting for input: 0 the program may read now; AGAIN to look again; else the errno to return. Enters and leaves locked. */
+static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 {
 	uint64_t now = clock_now_ns();
-	int error = 0;
+	int error;
 
-	if (c->dead || c->connecting) {
-		*r = recv_plain(c, io, SIZE_MAX, t0);
+	if (c->cut == CUT_RST) {
+		error = wait ? hold_wait(c, c->cut_ns, limit) : EAGAIN;
+		gate_tick(c, fd, clock_now_ns());
+	} else if (wait && !c->count && c->can_answer && c->role == JOURNAL_CLIENT && !raw_ready(fd, POLLIN)) {
+		error = either_wait(c, fd, limit);
+	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(fd, POLLIN | POLLRDHUP)) {
+		error = wait ? arrival_wait(c, fd) : EAGAIN;
+	} else if (gate_readable(c, fd, now)) {
 		return 0;
-	}
-	if (gate_answer_ready(c, now)) {
-		*r = recv_answer(c, conn_head(c), io, now);
-		return 0;
-	}
-	if (wait && !c->count && c->can_answer && c->role == JOURNAL_CLIENT && !raw_ready(io->fd, POLLIN)) {
-		error = either_wait(c, io->fd, limit);
-	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(io->fd, POLLIN | POLLRDHUP)) {
-		error = wait ? arrival_wait(c, io->fd) : EAGAIN;
-	} else if (!gate_readable(c, io->fd, now)) {
+	} else {
 		uint64_t until = gate_deadline(c);
 
 		if (!wait)
@@ -760,20 +871,60 @@ static int recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit,
 		else if (gate_hidden(c, now))
 			error = hold_wait(c, until, limit);
 		else
-			error = c->lowat ? arrival_wait(c, io->fd) : 0;
-		gate_tick(c, io->fd, clock_now_ns());
-	} else if (c->late_error) {
-		error = c->late_error;
-		c->late_error = 0;
-		exchange_socket_error(c, error, now);
-	} else {
-		*r = recv_visible(c, io, t0);
-		return 0;
+			error = c->lowat ? arrival_wait(c, fd) : 0;
+		gate_tick(c, fd, clock_now_ns());
 	}
-	if (!error)
-		return 1;
-	*r = fail(error);
-	return 0;
+	return error ? error : AGAIN;
+}
+
+static int take_late_error(struct conn *c)
+{
+	int error = c->late_error;
+
+	c->late_error = 0;
+	exchange_socket_error(c, error, clock_now_ns());
+	return error;
+}
+
+/* One turn of the receive loop: false when done (*r is the result), true to look again. Enters and leaves locked. */
+static bool recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit, bool wait, ssize_t *r)
+{
+	uint64_t now = clock_now_ns();
+	int error;
+
+	if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT) {
+		report_nothing(io);
+		*r = 0;
+	} else if (c->dead && c->late_error) {
+		*r = fail(take_late_error(c));
+	} else if (c->dead || c->connecting) {
+		*r = recv_plain(c, io, SIZE_MAX, t0);
+	} else if (gate_answer_ready(c, now)) {
+		*r = recv_answer(c, conn_head(c), io, now);
+	} else {
+		error = admit(c, io->fd, wait, limit);
+		if (error == AGAIN)
+			return true;
+		*r = error ? fail(error) : c->late_error ? fail(take_late_error(c)) : recv_visible(c, io, t0);
+	}
+	return false;
+}
+
+/* The receive on a gated connection, in as many parts as MSG_WAITALL needs. */
+static ssize_t recv_gated(struct conn *c, struct io *io, uint64_t t0)
+{
+	bool wait = !nonblocking(io), all = wait && (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
+	uint64_t limit = wait ? receive_limit(io->fd, t0) : FOREVER;
+	ssize_t r = 0;
+
+	do {
+		while (recv_step(c, io, t0, limit, wait, &r))
+			;
+		io->done += r > 0 ? (size_t)r : 0;
+	} while (all && r > 0 && total(io));
+	if (r < 0 && io->done && !transient(errno))
+		c->late_error = errno;	/* the next call's */
+	return io->done ? (ssize_t)io->done : r;
 }
 
 /* Urgent data travels with the answer that is held. */
@@ -791,23 +942,43 @@ static ssize_t recv_beside(struct conn *c, struct io *io)
 ssize_t stream_recv(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
-	ssize_t r = 0;
+	ssize_t r;
 
 	if (io->flags & BESIDE)
 		return recv_beside(c, io);
 	if (!enter(c, io->fd))
 		return call(io);
-	if (!c->gated || (!total(io) && io->op >= IO_READ)) {	/* read of nothing returns at once, recv of nothing waits */
+	if (!c->gated || (!total(io) && io->op >= IO_READ))	/* read of nothing returns at once, recv of nothing waits */
 		r = recv_plain(c, io, SIZE_MAX, t0);
-	} else {
-		bool wait = !nonblocking(io);
-		uint64_t limit = wait ? receive_limit(io->fd, t0) : FOREVER;
-
-		while (recv_step(c, io, t0, limit, wait, &r))
-			;
-	}
+	else
+		r = recv_gated(c, io, t0);
 	conn_unlock(c);
 	return r;
+}
+
+bool stream_readable(struct conn *c, int fd, int *n)
+{
+	uint64_t now = clock_now_ns();
+	struct iovec iov[2];
+	size_t limit;
+
+	if (!c->gated || !conn_lock(c))
+		return false;
+	gate_tick(c, fd, now);
+	if (gate_answer_ready(c, now) && answer_make(c, conn_head(c)))
+		limit = answer_iov(c, conn_head(c), iov) - conn_head(c)->answer_at;
+	else if (gate_hidden(c, now) || (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT))
+		limit = 0;
+	else if (!raw_ready(fd, POLLIN))
+		limit = SIZE_MAX;
+	else
+		limit = gate_readable(c, fd, now) ? gate_limit(c, fd) : 0;
+	*n = 0;
+	if (limit && !gate_answer_ready(c, now) && RAW(SYS_ioctl, fd, FIONREAD, n, 0, 0, 0) == 0 && limit > (size_t)*n)
+		limit = (size_t)*n;
+	*n = (int)limit;
+	conn_unlock(c);
+	return true;
 }
 
 /* ---- inside the kernel ---- */
@@ -830,9 +1001,12 @@ static ssize_t pretend_sendfile(int in, off64_t *offset, size_t n)
 	return (ssize_t)n;
 }
 
-static void note_unseen(struct conn *c, bool out, size_t n, uint64_t t0)
+/* n bytes went out that nobody looked at; nowhere: behind the end of what counts. */
+static void note_unseen(struct conn *c, size_t n, bool nowhere, uint64_t t0)
 {
-	if ((c->role == JOURNAL_CLIENT) == out)
+	if (nowhere)
+		return;
+	if (c->role == JOURNAL_CLIENT)
 		exchange_request_bytes(c, NULL, n, t0, clock_now_ns());
 	else
 		exchange_answer_bytes(c, NULL, n, t0, clock_now_ns());
@@ -843,19 +1017,33 @@ static bool swallowing(struct conn *c)
 {
 	struct exchange *x = c->role == JOURNAL_CLIENT ? conn_tail(c) : conn_head(c);
 
-	return x && (c->role == JOURNAL_CLIENT ? x->synthetic && !x->request_done : x->mute);
+	return c->sink || (x && (c->role == JOURNAL_CLIENT ? x->swallowed && !x->request_done : x->mute));
+}
+
+/* How many of n bytes that nobody looks at may go out at once: a server's, up to where its answer is cut. */
+static size_t unseen_extent(struct conn *c, size_t n)
+{
+	struct exchange *x = c->role == JOURNAL_SERVER ? conn_head(c) : NULL;
+	uint64_t room;
+
+	if (!x || x->verdict.cut_bytes == NO_CUT)
+		return n;
+	room = exchange_cut_room(c, x) == NO_CUT ? http1_room(&c->answers) : exchange_cut_room(c, x);
+	return room && room < n ? (size_t)room : n;
 }
 
 ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n)
 {
 	uint64_t t0 = clock_now_ns();
-	bool pretend;
+	bool pretend, nowhere;
 	ssize_t r;
 	int error;
 
 	if (!enter(c, out))
 		return real.sendfile64(out, in, offset, n);
+	nowhere = c->sink;
 	pretend = c->gated && swallowing(c);
+	n = c->gated ? unseen_extent(c, n) : n;
 	conn_unlock(c);
 	r = pretend ? pretend_sendfile(in, offset, n) : real.sendfile64(out, in, offset, n);
 	error = errno;
@@ -863,7 +1051,8 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 		return r;
 	after_send(c, out, r, error);
 	if (r > 0)
-		note_unseen(c, true, (size_t)r, t0);
+		note_unseen(c, (size_t)r, nowhere, t0);
+	gate_cut(c, out, clock_now_ns());
 	gate_tick(c, out, clock_now_ns());
 	gate_wake(c);
 	conn_unlock(c);
@@ -883,37 +1072,78 @@ static ssize_t splice_away(int in, size_t n, unsigned int flags)
 	return r < 0 ? fail((int)-r) : r;
 }
 
+/* Bytes that are to be spliced, looked at before they go where nobody sees them: framing needs them. Cuts *n to those in *copy, a pool
+ * buffer or NULL. */
+static void splice_look(struct conn *c, int fd, size_t *n, char **copy)
+{
+	const struct http1 *p = c->role == JOURNAL_CLIENT ? &c->answers : &c->requests;
+	long r;
+
+	if (c->opaque || http1_room(p) || !(*copy = pool_take()))
+		return;
+	r = raw_recv(fd, *copy, *n < CONN_BUFFER_BYTES ? *n : CONN_BUFFER_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	if (r > 0)
+		*n = (size_t)r;
+}
+
+/* Waits until input may be spliced from the connection, and cuts *n to what may. 1, 0 at the end of the stream, -1 with errno. */
+static ssize_t splice_admit(struct conn *c, int fd, unsigned int flags, size_t *n, char **copy)
+{
+	bool wait = !(flags & SPLICE_F_NONBLOCK) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+	int error = AGAIN;
+	size_t limit;
+
+	while (error == AGAIN && c->cut != CUT_ENDED && !c->dead && !c->connecting)
+		error = admit(c, fd, wait, FOREVER);
+	if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)
+		return 0;
+	if (error > 0)
+		return fail(error);
+	limit = gate_limit(c, fd);
+	*n = limit < *n ? limit : *n;
+	splice_look(c, fd, n, copy);
+	return 1;
+}
+
 ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
 		      unsigned int flags)
 {
 	uint64_t t0 = clock_now_ns();
-	bool gone = false;
+	bool gone = false, nowhere = false;
+	char *copy = NULL;
 	ssize_t r;
 	int error;
 
 	if (in_conn && in_conn->gated && conn_lock(in_conn)) {
-		bool visible = !raw_ready(in, POLLIN | POLLRDHUP) || gate_readable(in_conn, in, t0);
-
+		r = splice_admit(in_conn, in, flags, &n, &copy);
 		conn_unlock(in_conn);
-		if (!visible)
-			return fail(EAGAIN);
+		if (r <= 0)
+			return r;
 	}
 	if (out_conn && out_conn->gated && conn_lock(out_conn)) {
+		nowhere = out_conn->sink;
 		gone = swallowing(out_conn);
+		n = unseen_extent(out_conn, n);
 		conn_unlock(out_conn);
 	}
 	r = gone ? splice_away(in, n, flags) : real.splice(in, in_at, out, out_at, n, flags);
 	error = errno;
 	if (r > 0 && in_conn && conn_lock(in_conn)) {
-		note_unseen(in_conn, false, (size_t)r, t0);
+		struct io seen = {.fd = in, .flags = copy ? 0 : MSG_TRUNC, .one = {copy, n}, .count = 1};
+
+		took(in_conn, &seen, (size_t)r, (size_t)r < n, t0, clock_now_ns());
+		epoll_refresh(in_conn, clock_now_ns());
+		epoll_rearm(in_conn);
 		conn_unlock(in_conn);
 	}
 	if (r > 0 && out_conn && conn_lock(out_conn)) {
-		note_unseen(out_conn, true, (size_t)r, t0);
+		note_unseen(out_conn, (size_t)r, nowhere, t0);
+		gate_cut(out_conn, out, clock_now_ns());
 		gate_tick(out_conn, out, clock_now_ns());
 		gate_wake(out_conn);
 		conn_unlock(out_conn);
 	}
+	pool_give(copy);
 	errno = error;
 	return r;
 }

@@ -23,6 +23,7 @@ struct io {
 	struct iovec one;	/* the buffer of a call without vectors */
 	const struct iovec *iov;	/* NULL: &one */
 	size_t count;
+	size_t done;		/* in: bytes of the buffers that are filled already (MSG_WAITALL, in parts) */
 	struct msghdr *msg;	/* *MSG */
 	struct sockaddr *sa;	/* SENDTO, RECVFROM */
 	socklen_t *len;		/* RECVFROM; SENDTO: its value */
@@ -35,6 +36,9 @@ ssize_t stream_recv(struct conn *c, struct io *io);
 ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n);
 ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
 		      unsigned int flags);
+
+/* FIONREAD: whether *n was set to what the program may read now; false: the kernel's word is the truth. */
+bool stream_readable(struct conn *c, int fd, int *n);
 
 /* shutdown: held bytes go out first, threads that wait inside us wake. */
 int stream_shutdown(struct conn *c, int fd, int how);

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "base/clock.h"
-#include "preload/answer.h"
 #include "preload/dial.h"
 #include "preload/epoll.h"
 #include "preload/gate.h"
@@ -551,24 +550,12 @@ int fcntl64(int fd, int cmd, ...)
 	return any_fcntl(real.fcntl64, fd, cmd, rest[0]);
 }
 
-/* FIONREAD: nothing while the answer is held, what is left of it when it is ours. */
+/* FIONREAD: what the program may read now, of which a fault may hold back some. */
 static bool readable_bytes(int fd, int *n)
 {
 	struct conn *c = TABLE_GET(fd);
-	struct iovec iov[2];
-	bool ours = false;
+	bool ours = c && stream_readable(c, fd, n);
 
-	if (c && c->gated && conn_lock(c)) {
-		uint64_t now = clock_now_ns();
-
-		gate_tick(c, fd, now);
-		ours = gate_hidden(c, now) || (raw_ready(fd, POLLIN) && !gate_readable(c, fd, now));
-		if (ours)
-			*n = gate_answer_ready(c, now) && answer_make(c, conn_head(c))
-				     ? (int)(answer_iov(c, conn_head(c), iov) - conn_head(c)->answer_at)
-				     : 0;
-		conn_unlock(c);
-	}
 	conn_put(c);
 	return ours;
 }

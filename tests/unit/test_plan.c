@@ -180,17 +180,14 @@ static void test_unavailable(void)
 	static const struct {
 		const char *spec, *sentence;
 	} rows[] = {
-		{T "name=x truncate=100",
-		 "fault 'x': truncate is not available in this version; available actions: delay, status, refuse, hang=response, "
-		 "reset=response, error, resolve"},
-		{T "name=x throttle=64k", "fault 'x': throttle is not available"},
+		{"at=:80 name=x throttle=64k", "fault 'x': throttle=64k with at=:80 is not available in this version; give to instead of at"},
 		{T "name=x delay=1s delay_on=connect",
 		 "fault 'x': delay_on=connect is not available in this version; available: delay_on=response|resolve"},
 		{T "name=x delay=1s delay_on=request", "fault 'x': delay_on=request is not available"},
-		{T "name=x hang=connect", "fault 'x': hang=connect is not available"},
+		{T "name=x hang=connect",
+		 "fault 'x': hang=connect is not available in this version; available actions: delay, status, refuse, hang=response, "
+		 "reset=request|response|bytes, error, truncate, throttle, resolve"},
 		{T "name=x reset=connect", "fault 'x': reset=connect is not available"},
-		{T "name=x reset=request", "fault 'x': reset=request is not available"},
-		{T "name=x reset=100", "fault 'x': reset=100 is not available"},
 	};
 	FILE *null = fopen("/dev/null", "w");
 
@@ -566,7 +563,7 @@ static void test_explain(void)
 	explained(T "error=recv:ETIMEDOUT", "made to fail with ETIMEDOUT at recv");
 	explained(T "refuse=true", "refused at connect");
 	explained(T "reset=100", "reset after 100 bytes");
-	explained(T "reset=100", "Cannot run yet: reset=100 is not available in this version");
+	explained(T "reset=connect", "Cannot run yet: reset=connect is not available in this version");
 	explained(T "truncate=100 throttle=1k", "cut off");
 	explained("to=a.b resolve=EAI_FAIL", "fails with EAI_FAIL");
 	explained("to=a.b resolve=EAI_FAIL", "with seed 7, for a.b: xxxxxxxxxxxxxxxxxxxx");

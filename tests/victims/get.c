@@ -133,44 +133,78 @@ static bool complete(const char *answer, size_t n)
 	return body && length && n >= (size_t)(body + 4 - answer) + (size_t)atol(length + 15);
 }
 
+static long body;		/* bytes of the answer behind its head; -1: no whole head came */
+
 /* What stopped it: the answer's status, or how the last recv ended. */
 static const char *read_answer(double deadline)
 {
 	static char answer[65536], status[4];
+	const char *end = "eof", *blank;
 	size_t got = 0;
 
 	while (!complete(answer, got)) {
 		ssize_t n = do_recv(answer + got, sizeof(answer) - 1 - got, deadline);
 
+		if (n < 0)
+			end = said(n);
 		if (n <= 0)
-			return n ? said(n) : "eof";
+			break;
 		got += (size_t)n;
 		answer[got] = '\0';
 	}
+	blank = strstr(answer, "\r\n\r\n");
+	body = blank ? (long)got - (blank + 4 - answer) : -1;
+	if (!complete(answer, got))
+		return end;
 	memcpy(status, answer + 9, 3);
 	return status;
 }
 
-static void talk(const char *request)
+static const char *pending_error(void)
 {
-	double began = now_ms(), cpu = cpu_ms();
-	const char *sent, *answer, *error = "0", *after = "-", *again = "-";
 	socklen_t n = sizeof(int);
 	int err = 0;
 
-	wakes = 0;
-	sent = said(send(fd, request, strlen(request), MSG_NOSIGNAL));
-	answer = read_answer(began + timeout_ms);
-	if (!getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) && err)
-		error = strerrorname_np(err);
-	if (strcmp(answer, "EAGAIN") && (answer[0] == 'E' || answer[0] == 'e')) {	/* the connection's end: what comes after it */
-		char c;
+	return !getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) && err ? strerrorname_np(err) : "0";
+}
 
-		after = said(recv(fd, &c, 1, MSG_DONTWAIT));
-		again = said(send(fd, "x", 1, MSG_NOSIGNAL));
-	}
-	printf("sent=%s answer=%s so_error=%s recv2=%s send2=%s wakes=%u ms=%.1f cpu_ms=%.1f\n", sent, answer, error, after, again, wakes,
-	       now_ms() - began, cpu_ms() - cpu);
+/* What poll says of the connection, as hexadecimal bits. */
+static unsigned bits(short events, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	poll(&p, 1, ms);
+	return (unsigned)p.revents;
+}
+
+/* What follows the connection's end. A peer that has closed answers what it is still sent with a RST. */
+static void tell_after(void)
+{
+	char c;
+
+	printf("bits=%x ", bits(POLLIN | POLLOUT | POLLRDHUP, 0));
+	printf("recv2=%s ", said(recv(fd, &c, 1, MSG_DONTWAIT)));
+	printf("send2=%s ", said(send(fd, "x", 1, MSG_NOSIGNAL)));
+	printf("bits2=%x ", bits(0, 1000));
+	printf("recv3=%s ", said(recv(fd, &c, 1, MSG_DONTWAIT)));
+	printf("send3=%s ", said(send(fd, "x", 1, MSG_NOSIGNAL)));
+	printf("so_error3=%s ", pending_error());
+}
+
+static void talk(const char *request)
+{
+	double began = now_ms(), cpu = cpu_ms(), took;
+	const char *answer;
+
+	wakes = 0;
+	printf("sent=%s ", said(send(fd, request, strlen(request), MSG_NOSIGNAL)));
+	answer = read_answer(began + timeout_ms);
+	took = now_ms() - began;
+	cpu = cpu_ms() - cpu;
+	printf("answer=%s body=%ld so_error=%s ", answer, body, pending_error());
+	if (strcmp(answer, "EAGAIN") && (answer[0] == 'E' || answer[0] == 'e'))
+		tell_after();
+	printf("wakes=%u ms=%.1f cpu_ms=%.1f\n", wakes, took, cpu);
 }
 
 static int misuse(void)
