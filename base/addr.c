@@ -207,7 +207,7 @@ static void put_ip6(struct text *t, const uint8_t *ip)
 
 static void put_path(struct text *t, const struct addr *a)
 {
-	for (int i = 0; i < a->len; i++) {
+	for (int i = 0; i < a->len && i < (int)sizeof(a->path); i++) {
 		char c = a->path[i];
 
 		put(t, !i && !c ? '@' : c >= ' ' && c <= '~' ? c : '?');
