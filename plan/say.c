@@ -4,6 +4,7 @@
 #include <netdb.h>
 #include <string.h>
 #include "base/units.h"
+#include "plan/decide.h"
 #include "plan/fault.h"
 
 struct duration {
@@ -19,6 +20,14 @@ static struct duration duration(double ns)
 }
 
 #define SHOW(ns) duration(ns).text
+
+/* What the delay really holds back: where the user said, or the step at which the fault ends the attempt, whichever comes first. */
+static uint32_t delayed(const struct page_fault *v)
+{
+	if (decide_actions_at(v, DECIDE_RESOLVE) & PAGE_DELAY)
+		return PAGE_NAME;
+	return decide_actions_at(v, DECIDE_CONNECT) & PAGE_DELAY ? PAGE_CONNECT : v->delay_on;
+}
 
 void fault_say_delay(const struct plan_fault *f, FILE *out)
 {
@@ -40,7 +49,7 @@ void fault_say_delay(const struct plan_fault *f, FILE *out)
 			SHOW(exp(a + b * 2.3263478740408408)));
 	else
 		fprintf(out, "for %s", SHOW(a));
-	fprintf(out, " %s", where[f->v.delay_on]);
+	fprintf(out, " %s", where[delayed(&f->v)]);
 }
 
 /* "the headers A: b and C: d" from one header a line. */

@@ -570,6 +570,8 @@ static void test_explain(void)
 	explained("to=* resolve=EAI_FAIL", "for example for example.com: xxxxxxxxxxxxxxxxxxxx");
 	explained("to=A.b.:80 delay=1s", "with seed 7, for a.b:80: xxxxxxxxxxxxxxxxxxxx");
 	explained("to=a.b delay=1s delay_on=resolve", "before their host name is resolved");
+	explained("to=a.b delay=1s resolve=EAI_AGAIN", "before their host name is resolved, and not resolved");
+	explained("to=a.b delay=1s refuse=true", "before their connection is made, and refused");
 	explained("to=* probability=0", "only watched");
 	explained("to=* probability=0", "....................\n");
 	explained("to=* status=429", "for example for 127.0.0.1:80: xxxxxxxxxxxxxxxxxxxx");
