@@ -87,6 +87,20 @@ static int failure(const struct lookup *l)
 	return l->verdict.actions & PAGE_RESOLVE ? guest.page->faults[l->verdict.main_fault - 1].resolve_eai : 0;
 }
 
+/* Puts a fault's error into the call's results; returns the _r functions' value. */
+static int refuse(int eai, int *h_error)
+{
+	for (size_t i = 0; i < FAILURES; i++) {
+		if (failures[i].eai != eai)
+			continue;
+		*h_error = failures[i].h_error;
+		if (failures[i].error)
+			errno = failures[i].error;
+		return failures[i].returned;
+	}
+	return 0;
+}
+
 static void nap(uint64_t until)
 {
 	struct timespec t = {(time_t)(until / NS_PER_S), (long)(until % NS_PER_S)};
@@ -209,14 +223,13 @@ int resolve_addresses(const char *node, const char *service, const struct addrin
 {
 	bool numeric = hints && (hints->ai_flags & AI_NUMERICHOST);
 	struct lookup l;
-	int r;
+	int r, h_error;
 
 	begin(&l, numeric ? NULL : node, port_of(service));
 	r = failure(&l);
-	for (size_t i = 0; i < FAILURES; i++)
-		if (r == failures[i].eai && failures[i].error)
-			errno = failures[i].error;
-	if (!r)
+	if (r)
+		refuse(r, &h_error);
+	else
 		r = real.getaddrinfo(node, service, hints, result);
 	if (!r && l.name.family)
 		learn_addresses(&l, *result);
@@ -242,20 +255,6 @@ static int eai_of(int h_error)
 		if (failures[i].h_error == h_error && h_error != NETDB_INTERNAL)
 			return failures[i].eai;
 	return EAI_SYSTEM;
-}
-
-/* Puts a fault's error into the call's results; returns the _r functions' value. */
-static int refuse(int eai, int *h_error)
-{
-	for (size_t i = 0; i < FAILURES; i++) {
-		if (failures[i].eai != eai)
-			continue;
-		*h_error = failures[i].h_error;
-		if (failures[i].error)
-			errno = failures[i].error;
-		return failures[i].returned;
-	}
-	return 0;
 }
 
 struct hostent *resolve_host(const struct resolve_host *call)

@@ -79,7 +79,7 @@ redis = Redis()
 r = shock("to=api.test delay=300ms", *NAMED, "redis-cli", "-h", "api.test", "-p", redis.port, "ping")
 ok(r.out == "PONG\n" and r.seconds >= 0.3 and len(r.rows("SELECT * FROM injection")) >= 1, "other_protocols_are_hit_by_the_resolved_name", r)
 r = shock("to=api.test delay=300ms", "redis-cli", "-h", "127.0.0.1", "-p", redis.port, "ping")
-ok(r.rc == 3 and r.out == "PONG\n" and r.seconds < 0.3, "and_not_where_nothing_was_resolved", r)
+ok(r.rc == 3 and r.out == "PONG\n" and not r.rows("SELECT * FROM injection"), "and_not_where_nothing_was_resolved", r)
 
 # requests that name their host, on any connection
 got, r = raw("to=api.test status=503", "api.test", "other.test", f"API.TEST.:{peer.port}", "api.test.example", "api.test")

@@ -3,8 +3,9 @@
 """Faults on the resolution of host names: each call says what it says under a name server that really fails, decisions have
 ordinals of their own, a slow resolution is slow for the caller alone, and what happened is in the run file."""
 import os
+import signal
+import subprocess
 import sys
-import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
 from names import NameServer, can_name, with_names
@@ -132,4 +133,13 @@ fork = "import os\npid = os.fork()\nb = time.monotonic(); ask('api.test'); t = t
        "if not pid: os._exit(0 if t >= 0.2 else 1)\nprint(t, os.waitpid(pid, 0)[1])"
 r = asking("to=api.test delay=200ms delay_on=resolve", fork)
 ok(float(r.out.split()[0]) >= 0.2 and r.out.split()[1] == "0", "parent_and_child_of_a_fork_both_wait", r)
+
+# the end of the controller is the end of its faults
+directory = tmpdir()
+waits = f"print('asking', flush=True); ask('api.test'); open({directory + '/over'!r}, 'w').close()"
+run_ = spawn(shock_argv("to=api.test delay=60s delay_on=resolve", os.path.join(directory, "run.db"), [*NAMED, PYTHON, "-c", ASK + waits]),
+             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+is_(line_of(run_), "asking\n", "a_program_begins_to_wait_for_a_name")
+os.kill(run_.pid, signal.SIGKILL)
+ok(wait_for(lambda: os.path.exists(directory + "/over"), 10), "and_stops_waiting_when_the_controller_is_killed")
 done()
