@@ -11,7 +11,7 @@ struct placer {
 	struct model *m;
 	struct map peers;	/* address with port -> 1: a resolved connection has it */
 	struct map callers;	/* process and thread -> 1: exchanges with peers ran there */
-	struct map placed;	/* unresolved peer -> the address found for it, or itself */
+	struct map placed;	/* process and unresolved peer -> the address found for it, or itself */
 };
 
 /* Length of the host in "host:port" or "host". */
@@ -22,25 +22,30 @@ static size_t host_length(const char *peer)
 	return colon ? (size_t)(colon - peer) : strlen(peer);
 }
 
-/* The first peer at this address, on whatever port; MAP_NONE when there is none. */
-static uint32_t any_port(const struct model *m, const char *address)
+/* The only peer of this process at this address, on whatever port; MAP_NONE when there is none, or several (which was meant?). */
+static uint32_t only_port(const struct model *m, uint32_t process, const char *address)
 {
 	size_t n = strlen(address);
+	uint32_t only = MAP_NONE;
 
 	for (size_t i = 0; i < m->connection_count; i++) {
 		const struct model_connection *c = &m->connections[i];
 		const char *peer = texts_text(&m->names, c->peer);
 
-		if (c->role == MODEL_CLIENT && !c->unresolved && !strncmp(peer, address, n) && peer[n] == ':')
-			return c->peer;
+		if (c->process != process || c->role != MODEL_CLIENT || c->unresolved || strncmp(peer, address, n) || peer[n] != ':')
+			continue;
+		if (only != MAP_NONE && only != c->peer)
+			return MAP_NONE;
+		only = c->peer;
 	}
-	return MAP_NONE;
+	return only;
 }
 
 /* The peer that the name led to by this row; MAP_NONE when there is none. */
-static uint32_t lead(struct placer *p, const char *peer, const struct model_host *host)
+static uint32_t lead(struct placer *p, const struct model_connection *c, const struct model_host *host)
 {
-	const char *name = texts_text(&p->m->names, host->name), *address = texts_text(&p->m->names, host->address);
+	const struct texts *t = &p->m->names;
+	const char *peer = texts_text(t, c->peer), *name = texts_text(t, host->name), *address = texts_text(t, host->address);
 	char whole[PEER_MAX];
 	size_t n = host_length(peer);
 	uint32_t number;
@@ -48,7 +53,7 @@ static uint32_t lead(struct placer *p, const char *peer, const struct model_host
 	if (strlen(name) != n || strncmp(name, peer, n))
 		return MAP_NONE;
 	if (!peer[n])
-		return any_port(p->m, address);
+		return only_port(p->m, c->process, address);
 	snprintf(whole, sizeof(whole), "%s%s", address, peer + n);
 	number = texts_add(&p->m->names, whole);
 	return map_get(&p->peers, number) == MAP_NONE ? MAP_NONE : number;
@@ -56,12 +61,13 @@ static uint32_t lead(struct placer *p, const char *peer, const struct model_host
 
 static int place(struct placer *p, struct model_connection *c)
 {
-	uint32_t found = map_get(&p->placed, c->peer), peer = c->peer;
+	uint64_t key = (uint64_t)c->process << 32 | c->peer;
+	uint32_t found = map_get(&p->placed, key);
 
 	for (size_t i = 0; i < p->m->host_count && found == MAP_NONE; i++)
-		found = lead(p, texts_text(&p->m->names, peer), &p->m->hosts[i]);
-	c->peer = found == MAP_NONE ? peer : found;
-	return map_put(&p->placed, peer, c->peer);
+		found = lead(p, c, &p->m->hosts[i]);
+	c->peer = found == MAP_NONE ? c->peer : found;
+	return map_put(&p->placed, key, c->peer);
 }
 
 static int place_all(struct placer *p)

@@ -384,6 +384,23 @@ static void failed_look_ups_are_attempts_at_the_address(void)
 	}
 }
 
+static void a_look_up_without_a_port_may_mean_several_peers(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 5000);
+	runs_sql(&r, "INSERT INTO host VALUES('api', '127.0.0.1')");
+	runs_connection(&r, 4, 1, "client", "127.0.0.1:4001", "127.0.0.1:6379");
+	unresolved(&r, 2, "api", 21, 10);
+	unresolved(&r, 3, "api:80", 21, 20);
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 30, .took_ms = 1));
+	judge(&r, &x, everything);
+	is_int(judge_edge(&x, "curl", "api")->whole.attempts, 1, "with several peers at the address it stays a look-up of the name");
+	is_int(judge_edge(&x, "curl", "127.0.0.1:80")->whole.attempts, 2, "with a port it is known");
+	judge_end(&r, &x);
+}
+
 static void servers_are_named_by_who_listens(void)
 {
 	static const struct { const char *client_local, *address, *server_peer; } ways[] = {
@@ -427,6 +444,7 @@ int main(void)
 	threads_matter_unless_they_mean_nothing();
 	clients_that_were_not_recorded();
 	failed_look_ups_are_attempts_at_the_address();
+	a_look_up_without_a_port_may_mean_several_peers();
 	servers_are_named_by_who_listens();
 	return tap_done();
 }
