@@ -76,7 +76,7 @@ with ThreadPoolExecutor(4) as pool:
 for name, r in results.items():
     late, plain = r["late"], r["plain"]
     is_(said(late), said(plain), f"{name}: a_late_resolution_gives_the_same_answer", late)
-    within(late.one("SELECT achieved_ns / 1e9 FROM injection"), 0.499, 1.0, f"{name}: and_is_as_late_as_asked", late)
+    within(late.one("SELECT achieved_ns / 1e9 FROM injection"), 0.5, 3, f"{name}: and_is_as_late_as_asked", late)
     ok(late.rows("SELECT 1 FROM exchange") and all(row["outcome"] == "ok" for row in late.rows("SELECT outcome FROM exchange")) or
        name.endswith("INET"), f"{name}: its_exchange_is_fine", late)
     errors = [row["error"] for row in r["refused"].rows("SELECT error FROM exchange")]
