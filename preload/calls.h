@@ -138,6 +138,9 @@ CALL(int, posix_spawnp,
       char *const envp[]),
      (pid, file, actions, attr, argv, envp), ENOSYS, 0)
 
+/* libraries come */
+CALL(void *, dlopen, (const char *file, int mode), (file, mode), 0, 0)
+
 /* any system call by its number: those of this table come to us (numbers.c) */
 VCALL(long, syscall, (long number, ...), (number, rest[0], rest[1], rest[2], rest[3], rest[4], rest[5]),
       KERNEL(number, rest[0], rest[1], rest[2], rest[3], rest[4], rest[5]), 0, number, 6)

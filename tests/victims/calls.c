@@ -239,6 +239,7 @@ static socklen_t *size_of(socklen_t n)
 	EXAMPLE(execle, 0, BECOMES(execle("/bin/true", "true", NULL, environ)))	\
 	EXAMPLE(posix_spawn, 0, posix_spawn(&fd, "/bin/true", NULL, NULL, argv, environ))	\
 	EXAMPLE(posix_spawnp, 0, posix_spawnp(&fd, "/bin/true", NULL, NULL, argv, environ))	\
+	EXAMPLE(dlopen, 0, dlopen(NULL, RTLD_LAZY))				\
 	EXAMPLE(syscall, answered(), syscall(SYS_read, fd, buf, sizeof(buf)))
 
 #define EXAMPLE(name, make, call)		\
@@ -322,7 +323,7 @@ static const struct {
 	{"execl", {(long)"/no/such/program"}}, {"execlp", {(long)"no-such-program"}}, {"execle", {(long)"/no/such/program"}},
 	{"posix_spawn", {(long)buf, (long)"/no/such/program", 0, 0, (long)argv}},
 	{"posix_spawnp", {(long)buf, (long)"no-such-program", 0, 0, (long)argv}},
-	{"poll", {1, 1}}, {"ppoll", {1, 1}}, {"__poll_chk", {1, 1, 0, 8}}, {"__ppoll_chk", {1, 1, 0, 0, 8}},
+	{"dlopen", {(long)"no-such-library", RTLD_LAZY}}, {"poll", {1, 1}}, {"ppoll", {1, 1}}, {"__poll_chk", {1, 1, 0, 8}}, {"__ppoll_chk", {1, 1, 0, 0, 8}},
 };
 
 static const long *arguments_of(const struct row *row)
