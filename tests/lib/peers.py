@@ -23,6 +23,24 @@ def reset(conn):
     conn.close()
 
 
+def silence(conn):
+    """Never answers; ends when the other side does."""
+    while conn.recv(65536):
+        pass
+
+
+def cut(n):
+    """A function that begins to answer with the page and ends the connection in order after n bytes of it."""
+    return lambda conn: conn.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(PAGE)}\r\n\r\n{PAGE[:n]}".encode())
+
+
+def refusing():
+    """A bound socket that does not listen: connections to its .getsockname() are refused as long as it is open."""
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    return s
+
+
 class Peer:
     """A TCP server: serve(conn, n) is called in a thread for the n-th connection (0, 1, ...); it is closed afterwards."""
 
@@ -71,7 +89,8 @@ class Request:
 
 class HttpPeer(Peer):
     """An HTTP/1.1 server that remembers its requests and answers what answer(request) says: None (200 and the page),
-    an int (that status), text or bytes (200 and that body), (status, headers, body), or False (close without an answer).
+    an int (that status), text or bytes (200 and that body), (status, headers, body), False (close without an answer), or
+    a function that does something else to the connection (reset, silence, cut(n)), which then ends.
     delay: seconds before each answer."""
 
     def __init__(self, answer=None, delay=0.0, host="127.0.0.1"):
@@ -85,6 +104,9 @@ class HttpPeer(Peer):
             self.requests.append(request)
             time.sleep(self.delay)
             answer = self.answer(request) if self.answer else None
+            if callable(answer):
+                answer(conn)
+                return
             if answer is False or not self._write(conn, request, answer):
                 return
 

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Asks a URL COUNT times with one client of Java that keeps its connection: Ask send|sendAsync|url URL COUNT TIMEOUT_S
+// Prints a JSON list, one entry a request: [what the client said (status and body, or the error's class and text), seconds].
+import java.io.IOException;
+import java.io.InputStream;
+import java.net.HttpURLConnection;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
+import java.time.Duration;
+import java.util.StringJoiner;
+
+public class Ask {
+	private static final HttpClient CLIENT = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
+
+	private static String explain(Throwable e) {
+		String said = e.getClass().getSimpleName() + ": " + e.getMessage();
+		// what lies behind a timeout depends on which thread was first
+		return e.getCause() == null || e instanceof HttpTimeoutException ? said : said + " <- " + explain(e.getCause());
+	}
+
+	private static String ask(String client, URI uri, Duration timeout) throws Exception {
+		if (client.equals("url"))
+			return askUrl(uri, (int) timeout.toMillis());
+		HttpRequest request = HttpRequest.newBuilder(uri).timeout(timeout).build();
+		HttpResponse.BodyHandler<String> text = HttpResponse.BodyHandlers.ofString();
+		HttpResponse<String> answer = client.equals("send") ? CLIENT.send(request, text) : CLIENT.sendAsync(request, text).get();
+		return answer.statusCode() + " " + answer.body();
+	}
+
+	private static String askUrl(URI uri, int timeoutMs) throws IOException {
+		HttpURLConnection connection = (HttpURLConnection) uri.toURL().openConnection();
+		connection.setConnectTimeout(timeoutMs);
+		connection.setReadTimeout(timeoutMs);
+		int status = connection.getResponseCode();
+		try (InputStream body = status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
+			return status + " " + (body == null ? "" : new String(body.readAllBytes()));
+		}
+	}
+
+	private static String quoted(String text) {
+		return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n").replace("\r", "\\r") + '"';
+	}
+
+	public static void main(String[] args) throws Exception {
+		Duration timeout = Duration.ofMillis((long) (Double.parseDouble(args[3]) * 1000));
+		StringJoiner all = new StringJoiner(", ", "[", "]");
+		for (int i = 0; i < Integer.parseInt(args[2]); i++) {
+			long began = System.nanoTime();
+			String said;
+			try {
+				said = ask(args[0], URI.create(args[1]), timeout);
+			} catch (Exception e) {
+				said = explain(e);
+			}
+			all.add("[" + quoted(said) + ", " + (System.nanoTime() - began) / 1e9 + "]");
+		}
+		System.out.println(all);
+		System.exit(0);
+	}
+}

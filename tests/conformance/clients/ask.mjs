@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Asks a URL COUNT times with one client of node that keeps its connection: ask.mjs http|fetch URL COUNT TIMEOUT_S
+// Prints a JSON list, one entry a request: [what the client said (status and body, or the error's code and text), seconds].
+import http from 'node:http';
+
+const [client, url, count, timeout] = process.argv.slice(2);
+const ms = Number(timeout) * 1000;
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+
+function explain(e) {
+	const said = [e.name, e.code, e.message].filter(Boolean).join(' ');
+	return e.cause ? `${said} <- ${explain(e.cause)}` : said;
+}
+
+const clients = {
+	http: () => new Promise((done, failed) => {
+		const request = http.get(url, { agent }, (answer) => {
+			let body = '';
+			answer.on('data', (part) => { body += part; });
+			answer.on('end', () => done(`${answer.statusCode} ${body}`));
+			answer.on('error', failed);
+		});
+		request.setTimeout(ms, () => request.destroy(new Error('timeout')));
+		request.on('error', failed);
+	}),
+	fetch: async () => {
+		const answer = await fetch(url, { signal: AbortSignal.timeout(ms) });
+		return `${answer.status} ${await answer.text()}`;
+	},
+};
+
+const said = [];
+for (let i = 0; i < Number(count); i++) {
+	const began = performance.now();
+	let answer;
+	try {
+		answer = await clients[client]();
+	} catch (e) {
+		answer = explain(e);
+	}
+	said.push([answer, (performance.now() - began) / 1000]);
+	await new Promise((turn) => setTimeout(turn, 20)); // lets the connection go back to its pool
+}
+console.log(JSON.stringify(said));
+process.exit(0);
