@@ -4,44 +4,37 @@
 import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from matrix import CLIENTS, Client, Column, read_json, table
-from peers import refusing, silence
+from matrix import CLIENTS, Client, Column, Refusing, missing, read_json, table
+from peers import silence
 from tap import *
 
+PACE = 0.02  # no answer comes sooner: whether a client waits already when it comes is not left to chance
 BUSY = (429, {"Retry-After": "1"}, "busy")
-
-
-class Refusing:
-    """A port where connections are refused."""
-
-    def __init__(self):
-        self.socket, self.requests, self.connections = refusing(), [], 0
-        self.host, self.port = self.socket.getsockname()
-        self.close = self.socket.close
-
-    def url(self):
-        return f"http://{self.host}:{self.port}/"
 
 
 def only(which, answer):
     """A peer that gives this answer to requests number `which` (from 0) and the page to the others."""
     def make():
-        peer = HttpPeer(lambda request: answer if peer.requests.index(request) in which else None)
+        peer = HttpPeer(lambda request: answer if peer.requests.index(request) in which else None, PACE)
         return peer
     return make
 
 
+def healthy():
+    return HttpPeer(delay=PACE)
+
+
 ALWAYS = range(1000)
 COLUMNS = (
-    Column("nothing", "delay=1s probability=0", HttpPeer, HttpPeer, count=2),
-    Column("delay beyond its timeout", "delay=3s", lambda: HttpPeer(delay=3), HttpPeer, timeout=1),
-    Column("delay within its timeout", "delay=500ms", lambda: HttpPeer(delay=0.5), HttpPeer, count=2),
-    Column("429 with Retry-After once", "status=429 retry_after=1s body=busy first=1", only([0], BUSY), HttpPeer, keeps=True, count=2),
-    Column("429 with Retry-After for ever", "status=429 retry_after=1s body=busy", only(ALWAYS, BUSY), HttpPeer, keeps=True),
-    Column("refuse", "refuse=true", Refusing, HttpPeer, count=2),
-    Column("reset of a kept connection", "reset=response after=1 max=1", only([1], reset), HttpPeer, count=3),
-    Column("reset", "reset=response", only(ALWAYS, reset), HttpPeer, count=2),
-    Column("hang", "hang=response", only(ALWAYS, silence), HttpPeer, timeout=1),
+    Column("nothing", "delay=1s probability=0", healthy, healthy, count=2),
+    Column("delay beyond its timeout", "delay=3s", lambda: HttpPeer(delay=3), healthy, timeout=1),
+    Column("delay within its timeout", "delay=500ms", lambda: HttpPeer(delay=0.5), healthy, count=2),
+    Column("429 with Retry-After once", "status=429 retry_after=1s body=busy first=1", only([0], BUSY), healthy, keeps=True, count=2),
+    Column("429 with Retry-After for ever", "status=429 retry_after=1s body=busy", only(ALWAYS, BUSY), healthy, keeps=True),
+    Column("refuse", "refuse=true", Refusing, healthy, count=2),
+    Column("reset of a kept connection", "reset=response after=1 max=1", only([1], reset), healthy, count=3),
+    Column("reset", "reset=response", only(ALWAYS, reset), healthy, count=2),
+    Column("hang", "hang=response", only(ALWAYS, silence), healthy, timeout=1),
 )
 
 
@@ -62,7 +55,7 @@ def command(title, name, *options):
 def java():
     """The client of Java is compiled once."""
     classes = tmpdir()
-    if Client("", None, needs=("cmd:javac", "cmd:java")).missing() is None:
+    if not missing(("cmd:javac", "cmd:java")):
         compiled = run(["javac", "-d", classes, os.path.join(CLIENTS, "Ask.java")])
         ok(compiled.rc == 0, "the client of Java compiles", compiled)
     runner = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classes, "Ask")

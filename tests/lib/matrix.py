@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 
+from peers import refusing
 from scratch import PYTHON, run
 from shock import shock
 from tap import diag, ok, skip
@@ -26,7 +27,7 @@ TRIES = 3  # a cell that differs only in its figures is looked at again: the mac
 # what may differ between two runs of one client against one peer
 NOISE = (
     (r"0x[0-9a-f]+", "ADDRESS"), (r"\b\d+( ms| milliseconds)", r"N\1"),
-    (r"\d{4}-\d\d-\d\d [\d:]+", "WHEN"), (r"\([\d.]+ [KMG]?B/s\)", "(RATE)"), (r" [\d.]+[KMG]?=[\d.]+s", " SPEED"),
+    (r"\d{4}-\d\d-\d\d [\d:]+", "WHEN"), (r"\([\d.]+ [KMG]?B/s\)", "(RATE)"), (r" +[\d.]+[KMG]?=[\d.]+s", " SPEED"),
     (r"time: [\d.]+s", "time"), (r" in [\d.]+s", ""),
 )
 
@@ -72,7 +73,24 @@ class Client:
         self.name, self.argv, self.read, self.needs, self.omits = name, argv, read, needs, omits or {}
 
     def missing(self):
-        return next((need for need in self.needs if not present(need)), None)
+        return missing(self.needs)
+
+
+class Refusing:
+    """A peer that refuses connections."""
+
+    def __init__(self):
+        self.socket, self.requests, self.connections = refusing(), [], 0
+        self.host, self.port = self.socket.getsockname()
+        self.close = self.socket.close
+
+    def url(self):
+        return f"http://{self.host}:{self.port}/"
+
+
+def missing(needs):
+    """The first of these needs that is not there."""
+    return next((need for need in needs if not present(need)), None)
 
 
 def present(need):

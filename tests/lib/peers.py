@@ -3,8 +3,11 @@
 
 Every server listens on a loopback port that the kernel chose and is gone when the test ends.
 """
+import glob
 import http
 import os
+import select
+import shutil
 import signal
 import socket
 import struct
@@ -12,7 +15,7 @@ import subprocess
 import threading
 import time
 
-from scratch import free_port, listening, spawn, stop, tmpdir, wait_for
+from scratch import free_port, listening, run, spawn, stop, tmpdir, wait_for
 
 PAGE = "this is the real page\n"  # what Nginx serves at /
 
@@ -149,6 +152,52 @@ class HttpPeer(Peer):
         return request.headers.get("connection", "").lower() != "close"
 
 
+class TurnPeer(Peer):
+    """A peer in front of a real server, whatever their protocol. A turn is what the client sends until the server answers. act(turn)
+    says for each (0, 1, ..., over all connections) what becomes of its answer: None (it goes through), a number (seconds that it is
+    late), or a function of the connection (reset, silence), which then ends.
+    No answer comes sooner than PACE: whether a client waits already when it comes is not left to chance.
+    requests: the first bytes of each turn."""
+
+    PACE = 0.02
+
+    def __init__(self, server_port, act=lambda turn: None):
+        self.server_port, self.act, self.requests = server_port, act, []
+        super().__init__(self._relay)
+
+    def _relay(self, conn, n):
+        act = None
+        with socket.create_connection(("127.0.0.1", self.server_port)) as server:
+            for side in self._readable(conn, server):
+                if not (data := side.recv(65536)):
+                    return
+                if side is conn:
+                    if not act:
+                        self.requests.append(data)
+                        act = (self.act(len(self.requests) - 1), )
+                    server.sendall(data)
+                elif not self._answer(conn, data, act):
+                    return
+                else:
+                    act = None
+
+    @staticmethod
+    def _readable(*sides):
+        while True:
+            yield from select.select(sides, [], [])[0]
+
+    @staticmethod
+    def _answer(conn, data, act):
+        how = act[0] if act else None
+        time.sleep(TurnPeer.PACE if act else 0)
+        if callable(how):
+            how(conn)
+            return False
+        time.sleep(how or 0)
+        conn.sendall(data)
+        return True
+
+
 class Nginx:
     """A private nginx. server: directives of its server block (default: serve PAGE). under: a command line to run it
     under, or a function of its port that gives one.
@@ -220,3 +269,47 @@ class Redis:
 
     def stop(self):
         return stop(self.process)
+
+
+class Memcached:
+    """A private memcached."""
+
+    def __init__(self, under=()):
+        for _ in range(5):
+            self.port = free_port()
+            user = ("-u", "root") if os.getuid() == 0 else ()
+            self.process = spawn([*under, "memcached", *user, "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", "16", "-t", "2"])
+            if wait_for(lambda: listening(self.port) or self.process.poll() is not None) and self.process.poll() is None:
+                return
+            stop(self.process)
+        raise RuntimeError("memcached does not start")
+
+    def stop(self):
+        return stop(self.process)
+
+
+class Postgres:
+    """A private PostgreSQL without passwords; root runs it as the user postgres. Its superuser and database are called postgres."""
+
+    PROGRAMS = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), "/usr/lib/postgresql/none/bin")
+
+    def __init__(self, under=()):
+        self.directory, how = tmpdir(), {}
+        if os.getuid() == 0:
+            shutil.chown(self.directory, "postgres")
+            how = {"user": "postgres", "group": "postgres", "extra_groups": []}
+        data = os.path.join(self.directory, "data")
+        made = run([f"{self.PROGRAMS}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"],
+                   cwd=self.directory, **how)
+        for _ in range(5):
+            self.port = free_port()
+            self.process = spawn([*under, f"{self.PROGRAMS}/postgres", "-D", data, "-p", self.port, "-h", "127.0.0.1", "-k", self.directory,
+                                  "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.directory, **how)
+            if wait_for(lambda: listening(self.port) or self.process.poll() is not None, 30) and self.process.poll() is None:
+                return
+            stop(self.process)
+        raise RuntimeError(f"postgres does not start: {made} {self.process.stderr.read().decode(errors='replace')}")
+
+    def stop(self):
+        return stop(self.process, signal.SIGINT)
