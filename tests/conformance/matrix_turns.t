@@ -79,7 +79,8 @@ def postgres_rows():
         Client("psql connect_timeout", lambda peer, count, timeout: ["psql", "-XAt", *asks[:2 * count], conninfo(peer, "connect_timeout=2")],
                omits=NOT_HTTP, needs=("cmd:psql",)),
         Client("pgbench", lambda peer, count, timeout: until(timeout, "pgbench", "-n", "-c", 1, "-t", count, "-f", script, conninfo(peer)),
-               read_errors, omits={**NOT_HTTP, "reset of a kept connection": "which turn is the second is a race of its two connections"}, needs=("cmd:pgbench",)),
+               read_errors,
+               omits={**NOT_HTTP, "reset of a kept connection": "which turn is the second is a race of its two connections"}, needs=("cmd:pgbench",)),
     ]
 
 

@@ -155,7 +155,7 @@ class HttpPeer(Peer):
 class TurnPeer(Peer):
     """A peer in front of a real server, whatever their protocol. A turn is what the client sends until the server answers. act(turn)
     says for each (0, 1, ..., over all connections) what becomes of its answer: None (it goes through), a number (seconds that it is
-    late), or a function of the connection (reset, silence), which then ends.
+    late), bytes (the client gets these in its stead), or a function of the connection (reset, silence), which then ends.
     No answer comes sooner than PACE: whether a client waits already when it comes is not left to chance.
     requests: the first bytes of each turn."""
 
@@ -193,9 +193,28 @@ class TurnPeer(Peer):
         if callable(how):
             how(conn)
             return False
-        time.sleep(how or 0)
+        if isinstance(how, bytes):
+            data = how
+        else:
+            time.sleep(how or 0)
         conn.sendall(data)
         return True
+
+
+def _under(under, port):
+    """The command line to run a server under: given, or by a function of its port."""
+    return under(port) if callable(under) else under
+
+
+def _started(server, start, deadline=10.0):
+    """Gives server a free port and starts it there; another process may take the port before it does."""
+    for _ in range(5):
+        server.port = free_port()
+        server.process = start(server.port)
+        if wait_for(lambda: listening(server.port) or server.process.poll() is not None, deadline) and server.process.poll() is None:
+            return
+        stop(server.process)
+    raise RuntimeError(f"{type(server).__name__} does not start")
 
 
 class Nginx:
@@ -213,7 +232,7 @@ class Nginx:
         for _ in range(5):  # another process may take the port before nginx does
             self.port = port or free_port()
             self._write_config(server, http, workers)
-            before = under(self.port) if callable(under) else under
+            before = _under(under, self.port)
             self.process = spawn([*before, "nginx", "-p", self.directory, "-c", "nginx.conf", "-e", "error.log"], env,
                                  stderr=subprocess.PIPE)
             if wait_for(lambda: listening(self.port) or self.process.poll() is not None) and self.process.poll() is None:
@@ -258,14 +277,8 @@ class Redis:
     """A private redis-server that keeps nothing on disk."""
 
     def __init__(self, under=(), options=()):
-        for _ in range(5):
-            self.port = free_port()
-            self.process = spawn([*under, "redis-server", "--port", self.port, "--bind", "127.0.0.1", "--save", "",
-                                  "--appendonly", "no", "--dir", tmpdir(), "--logfile", "redis.log", *options])
-            if wait_for(lambda: listening(self.port) or self.process.poll() is not None) and self.process.poll() is None:
-                return
-            stop(self.process)
-        raise RuntimeError("redis-server does not start")
+        _started(self, lambda port: spawn([*_under(under, port), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
+                                           "--appendonly", "no", "--dir", tmpdir(), "--logfile", "redis.log", *options]))
 
     def stop(self):
         return stop(self.process)
@@ -275,14 +288,32 @@ class Memcached:
     """A private memcached."""
 
     def __init__(self, under=()):
-        for _ in range(5):
-            self.port = free_port()
-            user = ("-u", "root") if os.getuid() == 0 else ()
-            self.process = spawn([*under, "memcached", *user, "-l", "127.0.0.1", "-p", self.port, "-U", "0", "-m", "16", "-t", "2"])
-            if wait_for(lambda: listening(self.port) or self.process.poll() is not None) and self.process.poll() is None:
-                return
-            stop(self.process)
-        raise RuntimeError("memcached does not start")
+        user = ("-u", "root") if os.getuid() == 0 else ()
+        _started(self, lambda port: spawn([*_under(under, port), "memcached", *user, "-l", "127.0.0.1", "-p", port, "-U", "0", "-m", "16",
+                                           "-t", "2"]))
+
+    def stop(self):
+        return stop(self.process)
+
+
+class Haproxy:
+    """A private HAProxy, a server of HTTP: what it does with requests is said by the lines of its backend (default: answer PAGE)."""
+
+    def __init__(self, backend=None, under=(), defaults=""):
+        self.directory = tmpdir()
+        backend = backend or f'http-request return status 200 content-type text/plain string "{PAGE.strip()}\\n"'
+        _started(self, lambda port: spawn([*_under(under, port), "haproxy", "-db", "-f", self._config(port, backend, defaults)],
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+    def _config(self, port, backend, defaults):
+        path = os.path.join(self.directory, "haproxy.cfg")
+        with open(path, "w") as f:
+            f.write(f"global\n maxconn 200\ndefaults\n mode http\n timeout connect 1s\n timeout client 20s\n timeout server 1s\n"
+                    f" {defaults}\nfrontend front\n bind 127.0.0.1:{port}\n default_backend back\nbackend back\n {backend}\n")
+        return path
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"
 
     def stop(self):
         return stop(self.process)
@@ -301,15 +332,12 @@ class Postgres:
         data = os.path.join(self.directory, "data")
         made = run([f"{self.PROGRAMS}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"],
                    cwd=self.directory, **how)
-        for _ in range(5):
-            self.port = free_port()
-            self.process = spawn([*under, f"{self.PROGRAMS}/postgres", "-D", data, "-p", self.port, "-h", "127.0.0.1", "-k", self.directory,
-                                  "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off"],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.directory, **how)
-            if wait_for(lambda: listening(self.port) or self.process.poll() is not None, 30) and self.process.poll() is None:
-                return
-            stop(self.process)
-        raise RuntimeError(f"postgres does not start: {made} {self.process.stderr.read().decode(errors='replace')}")
+        if made.rc:
+            raise RuntimeError(f"initdb: {made}")
+        _started(self, lambda port: spawn([*_under(under, port), f"{self.PROGRAMS}/postgres", "-D", data, "-p", port, "-h", "127.0.0.1",
+                                           "-k", self.directory, "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off",
+                                           "-c", f"log_directory={self.directory}", "-c", "logging_collector=off"],
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory, **how), 30)
 
     def stop(self):
         return stop(self.process, signal.SIGINT)
