@@ -28,13 +28,14 @@ TRIES = 3  # a cell that differs only in its figures is looked at again: the mac
 NOISE = (
     (r"0x[0-9a-f]+", "ADDRESS"), (r"\b\d+( ms| milliseconds)", r"N\1"),
     (r"\d{4}-\d\d-\d\d [\d:]+", "WHEN"), (r"\([\d.]+ [KMG]?B/s\)", "(RATE)"), (r" +[\d.]+[KMG]?=[\d.]+s", " SPEED"),
-    (r"time: [\d.]+s", "time"), (r" in [\d.]+s", ""),
+    (r"(\d+%) +[\d.]+[KMG]? [\d.]+s", r"\1"), (r"time: [\d.]+s", "time"), (r" in [\d.]+s", ""),
 )
 
 
 def plain(text, port):
     """What was said, without what may differ: another port is another peer's."""
     text = re.sub(rf"\b{port}\b", "PORT", text)
+    text = re.sub(r"(.)\1{99,}", lambda m: f"<{len(m.group())} x {m.group(1)}>", text)
     for pattern, instead in NOISE:
         text = re.sub(pattern, instead, text)
     return text

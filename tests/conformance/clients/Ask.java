@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Asks a URL COUNT times with one client of Java that keeps its connection: Ask send|sendAsync|url URL COUNT TIMEOUT_S
+// Asks a URL COUNT times with one client of Java that keeps its connection: Ask send|sendAsync|url URL COUNT TIMEOUT_S [UPLOAD]
+// UPLOAD: each request is a POST of so many bytes.
 // Prints a JSON list, one entry a request: [what the client said (status and body, or the error's class and text), seconds].
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,6 +16,8 @@ import java.util.StringJoiner;
 public class Ask {
 	private static final HttpClient CLIENT = HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
+	private static byte[] upload;
+
 	private static String explain(Throwable e) {
 		String said = e.getClass().getSimpleName() + ": " + e.getMessage();
 		// what lies behind a timeout depends on which thread was first
@@ -24,7 +27,8 @@ public class Ask {
 	private static String ask(String client, URI uri, Duration timeout) throws Exception {
 		if (client.equals("url"))
 			return askUrl(uri, (int) timeout.toMillis());
-		HttpRequest request = HttpRequest.newBuilder(uri).timeout(timeout).build();
+		HttpRequest.Builder builder = HttpRequest.newBuilder(uri).timeout(timeout);
+		HttpRequest request = (upload == null ? builder : builder.POST(HttpRequest.BodyPublishers.ofByteArray(upload))).build();
 		HttpResponse.BodyHandler<String> text = HttpResponse.BodyHandlers.ofString();
 		HttpResponse<String> answer = client.equals("send") ? CLIENT.send(request, text) : CLIENT.sendAsync(request, text).get();
 		return answer.statusCode() + " " + answer.body();
@@ -34,6 +38,10 @@ public class Ask {
 		HttpURLConnection connection = (HttpURLConnection) uri.toURL().openConnection();
 		connection.setConnectTimeout(timeoutMs);
 		connection.setReadTimeout(timeoutMs);
+		if (upload != null) {
+			connection.setDoOutput(true);
+			connection.getOutputStream().write(upload);
+		}
 		int status = connection.getResponseCode();
 		try (InputStream body = status < 400 ? connection.getInputStream() : connection.getErrorStream()) {
 			return status + " " + (body == null ? "" : new String(body.readAllBytes()));
@@ -46,6 +54,7 @@ public class Ask {
 
 	public static void main(String[] args) throws Exception {
 		Duration timeout = Duration.ofMillis((long) (Double.parseDouble(args[3]) * 1000));
+		upload = args.length > 4 ? "u".repeat(Integer.parseInt(args[4])).getBytes() : null;
 		StringJoiner all = new StringJoiner(", ", "[", "]");
 		for (int i = 0; i < Integer.parseInt(args[2]); i++) {
 			long began = System.nanoTime();

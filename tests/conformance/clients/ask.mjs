@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Asks a URL COUNT times with one client of node that keeps its connection: ask.mjs http|fetch URL COUNT TIMEOUT_S
+// Asks a URL COUNT times with one client of node that keeps its connection: ask.mjs http|fetch URL COUNT TIMEOUT_S [UPLOAD]
+// UPLOAD: each request is a POST of so many bytes.
 // Prints a JSON list, one entry a request: [what the client said (status and body, or the error's code and text), seconds].
 import http from 'node:http';
 
-const [client, url, count, timeout] = process.argv.slice(2);
+const [client, url, count, timeout, upload] = process.argv.slice(2);
 const ms = Number(timeout) * 1000;
+const body = upload === undefined ? undefined : Buffer.alloc(Number(upload), 'u');
+const method = body ? 'POST' : 'GET';
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
 
 function explain(e) {
@@ -14,17 +17,18 @@ function explain(e) {
 
 const clients = {
 	http: () => new Promise((done, failed) => {
-		const request = http.get(url, { agent }, (answer) => {
-			let body = '';
-			answer.on('data', (part) => { body += part; });
-			answer.on('end', () => done(`${answer.statusCode} ${body}`));
+		const request = http.request(url, { agent, method, headers: body ? { 'Content-Length': body.length } : {} }, (answer) => {
+			let text = '';
+			answer.on('data', (part) => { text += part; });
+			answer.on('end', () => done(`${answer.statusCode} ${text}`));
 			answer.on('error', failed);
 		});
 		request.setTimeout(ms, () => request.destroy(new Error('timeout')));
 		request.on('error', failed);
+		request.end(body);
 	}),
 	fetch: async () => {
-		const answer = await fetch(url, { signal: AbortSignal.timeout(ms) });
+		const answer = await fetch(url, { method, body, signal: AbortSignal.timeout(ms) });
 		return `${answer.status} ${await answer.text()}`;
 	},
 };
@@ -41,5 +45,4 @@ for (let i = 0; i < Number(count); i++) {
 	said.push([answer, (performance.now() - began) / 1000]);
 	await new Promise((turn) => setTimeout(turn, 20)); // lets the connection go back to its pool
 }
-console.log(JSON.stringify(said));
-process.exit(0);
+process.stdout.write(`${JSON.stringify(said)}\n`, () => process.exit(0));

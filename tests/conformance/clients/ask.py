@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Asks a URL COUNT times with one Python client that keeps its connection: ask.py CLIENT URL COUNT TIMEOUT
+"""Asks a URL COUNT times with one Python client that keeps its connection: ask.py CLIENT URL COUNT TIMEOUT [UPLOAD]
 
+UPLOAD: each request is a POST of so many bytes.
 Prints a JSON list, one entry a request: [what the client said (status and body, or the error's class and text), seconds].
 Clients named *_retry retry as their users tell them to; the others have their own defaults.
 """
@@ -11,11 +12,20 @@ import time
 from urllib.parse import urlsplit
 
 
+UPLOAD = b"u" * int(sys.argv[5]) if len(sys.argv) > 5 else None
+METHOD = "GET" if UPLOAD is None else "POST"
+
+
 def explain(error):
     """The class and text of an error, and of what caused it."""
     said = f"{type(error).__name__}: {error}"
     cause = error.__cause__ or error.__context__
     return f"{said} <- {explain(cause)}" if cause and len(said) < 2000 else said
+
+
+def request_head(where):
+    length = "" if UPLOAD is None else f"Content-Length: {len(UPLOAD)}\r\n"
+    return f"{METHOD} {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n{length}\r\n".encode()
 
 
 class Stream:
@@ -30,7 +40,8 @@ class Stream:
             if not self.socket:
                 self.socket = socket.create_connection((self.where.hostname, self.where.port), timeout=self.timeout)
                 self.file = self.socket.makefile("rb")
-            self.socket.sendall(f"GET {self.where.path} HTTP/1.1\r\nHost: {self.where.netloc}\r\n\r\n".encode())
+            self.socket.sendall(request_head(self.where))
+            self.socket.sendall(UPLOAD or b"")
             return self.answer()
         except Exception:
             self.socket, self.file = None, None
@@ -58,7 +69,7 @@ def http_client(url, timeout):
 
     def ask():
         try:
-            connection.request("GET", where.path)
+            connection.request(METHOD, where.path, UPLOAD)
             answer = connection.getresponse()
             return f"{answer.status} {answer.read().decode()}"
         except Exception:
@@ -77,7 +88,7 @@ def urllib3_client(url, timeout, retries=False):
     pool = urllib3.PoolManager(timeout=timeout, retries=retries)
 
     def ask():
-        answer = pool.request("GET", url)
+        answer = pool.request(METHOD, url, body=UPLOAD)
         return f"{answer.status} {answer.data.decode()}"
     return ask
 
@@ -98,7 +109,7 @@ def requests_client(url, timeout, retries=None):
         session.mount("http://", HTTPAdapter(max_retries=retries))
 
     def ask():
-        answer = session.get(url, timeout=timeout)
+        answer = session.request(METHOD, url, data=UPLOAD, timeout=timeout)
         return f"{answer.status_code} {answer.text}"
     return ask
 
@@ -112,7 +123,7 @@ def httpx_client(url, timeout):
     client = httpx.Client(timeout=timeout, verify=False, trust_env=False)
 
     def ask():
-        answer = client.get(url)
+        answer = client.request(METHOD, url, content=UPLOAD)
         return f"{answer.status_code} {answer.text}"
     return ask
 
@@ -122,7 +133,7 @@ async def httpx_async(url, timeout):
     client = httpx.AsyncClient(timeout=timeout, verify=False, trust_env=False)
 
     async def ask():
-        answer = await client.get(url)
+        answer = await client.request(METHOD, url, content=UPLOAD)
         return f"{answer.status_code} {answer.text}"
     return ask
 
@@ -132,7 +143,7 @@ async def aiohttp_client(url, timeout):
     session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout))
 
     async def ask():
-        async with session.get(url) as answer:
+        async with session.request(METHOD, url, data=UPLOAD) as answer:
             return f"{answer.status} {await answer.text()}"
     return ask
 
@@ -145,7 +156,8 @@ async def asyncio_client(url, timeout):
         if not open_streams:
             open_streams.extend(await asyncio.open_connection(where.hostname, where.port))
         reader, writer = open_streams
-        writer.write(f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n\r\n".encode())
+        writer.write(request_head(where) + (UPLOAD or b""))
+        await writer.drain()
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.split("content-length:")[1].split("\r\n")[0])
         return f"{head.split()[1]} {(await reader.readexactly(length)).decode()}"
@@ -180,7 +192,7 @@ async def all_answers(make, url, count, timeout):
     return said
 
 
-def main(name, url, count, timeout):
+def main(name, url, count, timeout, upload=None):
     print(json.dumps(asyncio.run(all_answers(CLIENTS[name], url, int(count), float(timeout)))))
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Asks a URL COUNT times with Ruby's Net::HTTP, which keeps its connection: ask.rb URL COUNT TIMEOUT
+# Asks a URL COUNT times with Ruby's Net::HTTP, which keeps its connection: ask.rb URL COUNT TIMEOUT [UPLOAD]
+# UPLOAD: each request is a POST of so many bytes.
 # Prints a JSON list, one entry a request: [what it said (status and body, or the error's class and text), seconds].
 require 'json'
 require 'net/http'
@@ -18,7 +19,7 @@ said = Array.new(count) do
   began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
   begin
     client ||= open_client(uri, timeout)
-    answer = client.get(uri.path)
+    answer = ARGV[3] ? client.post(uri.path, 'u' * ARGV[3].to_i) : client.get(uri.path)
     told = "#{answer.code} #{answer.body}"
   rescue StandardError => e
     told = "#{e.class}: #{e.message}"
