@@ -36,31 +36,38 @@ static bool stale(uint64_t owner, uint64_t self)
 	return (owner ^ self) >> 48 != 0;	/* taken before a fork by a thread that does not exist here */
 }
 
+/* Locks that this thread holds. */
+static __thread unsigned locks_held;
+
 bool lock_take(_Atomic uint64_t *lock)
 {
 	uint64_t self = guest_self();
 
+	locks_held++;	/* before it is so: a signal handler that comes in between must not wait */
 	for (;;) {
 		uint64_t owner = 0;
 
 		if (atomic_compare_exchange_strong_explicit(lock, &owner, self, memory_order_acquire, memory_order_relaxed))
 			return true;
 		if (owner == self)
-			return false;
+			break;
 		if (stale(owner, self) && atomic_compare_exchange_strong(lock, &owner, self))
 			return true;
 		raw_yield();
 	}
+	locks_held--;
+	return false;
 }
 
 void lock_give(_Atomic uint64_t *lock)
 {
 	atomic_store_explicit(lock, 0, memory_order_release);
+	locks_held--;
 }
 
 bool conn_lock(struct conn *c)
 {
-	return lock_take(&c->lock);
+	return !locks_held && lock_take(&c->lock);
 }
 
 void conn_unlock(struct conn *c)

@@ -6,8 +6,9 @@
  * Invariants: the exchanges in flight are in the order of their requests; only the first (the oldest) decides what
  * may be read (client) or is being answered (server).
  *
- * Locking: fields below `lock` are guarded by it, except where a comment says otherwise. A signal handler that finds the lock held by
- * its own thread passes straight through. No lock is held across a call that can block.
+ * Locking: fields below `lock` are guarded by it, except where a comment says otherwise. A signal handler that
+ * interrupts its own thread while that holds a lock of ours, whichever, passes straight through: who has the lock that it
+ * would take may be waiting for the one that its thread holds. No lock is held across a call that can block.
  */
 #ifndef AFTERSHOCK_PRELOAD_CONN_H
 #define AFTERSHOCK_PRELOAD_CONN_H
@@ -126,6 +127,7 @@ struct conn {
 	int32_t connect_swap;		/* the same for the outcome of a non-blocking connect */
 	uint8_t first, count;		/* ring of exchanges in flight */
 	uint16_t lowat;			/* SO_RCVLOWAT we set above what is there already; 0 none */
+	uint64_t look_ns;		/* the same for a Unix socket, which has no such mark in poll: hidden until then; 0 not */
 	uint32_t sequence;
 	struct http1 requests, answers;	/* framing of either direction */
 	struct exchange ring[CONN_PIPELINE];
@@ -152,7 +154,7 @@ void conn_put(struct conn *c);
 /* The connection with this index (valid memory even when free). */
 struct conn *conn_at(uint32_t index);
 
-/* False when this very thread holds it already (a signal handler): pass through then. */
+/* False when this very thread holds a lock already (a signal handler): pass through then. */
 bool conn_lock(struct conn *c);
 void conn_unlock(struct conn *c);
 

@@ -17,6 +17,7 @@
 #define BACKLOG_BYTES 65536ull	/* what a receive buffer holds for a program that is busy elsewhere: Linux's first window ... */
 #define BACKLOG_SLICES 10	/* ... which it makes larger on fast connections */
 #define RESEND_NS (5 * NS_PER_MS)	/* between tries to send the rest of an answer to a client that does not read */
+#define LOOK_NS (5 * NS_PER_MS)		/* between looks at an incomplete request head on a Unix socket */
 #define LOWAT_MAX 16000	/* a request head longer than this is let through undecided */
 
 /* The exchange that governs input. */
@@ -342,14 +343,17 @@ static enum look look(struct conn *c, int fd)
 		pool_give(buf);
 		return LOOK_END;
 	}
-	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n) && n < LOWAT_MAX && c->peer.family != ADDR_UNIX) {
+	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n) && n < LOWAT_MAX) {
 		/* Not decidable yet. A low-water mark above what is there lets the kernel itself say when more has come. */
 		pool_give(buf);
-		set_lowat(c, fd, (int)n + 1);
+		if (c->local.family == ADDR_UNIX)
+			c->look_ns = now_ns + LOOK_NS;
+		else
+			set_lowat(c, fd, (int)n + 1);
 		return LOOK_WAIT;
 	}
 	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n))
-		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a longer head than we look at, or a partial one on a Unix socket */
+		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a longer head than we look at */
 	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		exchange_turn_opaque(c, buf, n);
@@ -409,6 +413,9 @@ static bool pump(struct conn *c, int fd, uint64_t now_ns)
 {
 	bool visible;
 
+	if (now_ns < c->look_ns)
+		return false;
+	c->look_ns = 0;
 	if (c->lowat)
 		set_lowat(c, fd, 1);
 	/* Each step on its own time: the next request may have come only after the answer to the last one went out. */
@@ -492,7 +499,11 @@ bool gate_hidden(struct conn *c, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
 
-	if (!x || c->dead)
+	if (c->dead)
+		return false;
+	if (now_ns < c->look_ns)
+		return true;
+	if (!x)
 		return false;
 	if (c->role == JOURNAL_SERVER && x->synthetic && c->count > 1)
 		return true;
@@ -511,6 +522,8 @@ uint64_t gate_deadline(struct conn *c)
 	struct exchange *x = subject(c);
 	uint64_t until = x && !c->dead && (is_held(x) || x->gate == GATE_ANSWER) ? x->until_ns : FOREVER;
 
+	if (c->look_ns && c->look_ns < until)
+		until = c->look_ns;
 	return c->cut == CUT_RST && c->cut_ns < until ? c->cut_ns : until;
 }
 
@@ -520,7 +533,7 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 
 	if (c->cut == CUT_RST)
 		gate_cut(c, fd, now_ns);
-	else if (x && !c->dead && c->role == JOURNAL_SERVER)
+	else if ((x || c->look_ns) && !c->dead && c->role == JOURNAL_SERVER)
 		pump(c, fd, now_ns);
 	else if (x && due(x, now_ns))
 		release(c, x, fd, now_ns);

@@ -7,7 +7,9 @@ the program reads, in whatever way it does, how that ends and what comes after m
 """
 import json
 import os
+import socket
 import sys
+import threading
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -130,6 +132,71 @@ for name, answer, fault, seen in SPECIAL:
             got, figures, r = drain(how, peer.port, fault)
             ok(isinstance(got, dict) and got["got"] == seen.decode() and got["end"] == ("ECONNRESET" if "reset" in fault else "eof"),
                f"{fault}_{name}_{'in_pieces' if piece else 'at_once'}_read_with_{how}", f"{len(figures.get('got', ''))} {str(r)[:600]}")
+
+# ---- a request in pieces, and one that is no HTTP: the answer is cut all the same ----
+RAW = """
+import json, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+request, piece, got = sys.argv[2].encode().decode("unicode_escape").encode(), int(sys.argv[3]), b""
+for at in range(0, len(request), piece):
+    s.sendall(request[at:at + piece])
+    time.sleep(0.001)
+while data := s.recv(65536):
+    got += data
+print(json.dumps(got.decode()))
+"""
+
+
+def after(request, answer):
+    """A peer that answers once it has the whole request."""
+    def serve(conn, n):
+        got = b""
+        while request not in got:
+            got += conn.recv(65536)
+        conn.sendall(answer)
+        linger(conn)
+    return Peer(serve)
+
+
+GET = b"GET / HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"
+for name, request, answer, seen in (("http", GET, SIZED + BODY, SIZED + BODY[:100]), ("other", b"\\x01\\x02hello\\n", BODY, BODY[:100])):
+    for piece in (1, 1000):
+        peer = after(request.decode("unicode_escape").encode(), answer)
+        r = shock(f"to=127.0.0.1:{peer.port} truncate=100", PYTHON, "-c", RAW, peer.port, request.decode(), piece)
+        is_(json.loads(r.out or "null"), seen.decode(), f"truncate=100_of_an_answer_to_{name}_sent_in_pieces_of_{piece}", r)
+
+# ---- Unix sockets ----
+
+
+def unix_peer(answer):
+    """A Unix socket whose every connection gets this answer; its path."""
+    path = os.path.join(tmpdir(), "s")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+
+    def talk(conn):
+        try:
+            conn.recv(65536)
+            conn.sendall(answer)
+        except OSError:  # a reset that the program sees is the end of it
+            pass
+        linger(conn)
+
+    def serve():
+        while True:
+            threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()
+    threading.Thread(target=serve, daemon=True).start()
+    return path
+
+
+for fault, seen, end, again in (("truncate=100", SIZED + BODY[:100], "eof", "eof"), ("reset=100", (SIZED + BODY)[:100], "ECONNRESET", "eof"),
+                                ("reset=request", b"", "ECONNRESET", "eof")):
+    for how in ("recv", "level", "waitall"):
+        path = unix_peer(SIZED + BODY)
+        r = shock(f"to=unix:{path} {fault}", PYTHON, os.path.join(CLIENTS, "drain.py"), how, f"unix:{path}", 65536)
+        said = json.loads(r.out or "{}")
+        is_((said.get("got"), said.get("end"), said.get("again")), (seen.decode(), end, again), f"{fault}_on_a_unix_socket_read_with_{how}", r)
 
 # ---- evidence ----
 for fault, outcome, error, status, rows in (

@@ -4,7 +4,9 @@
 are hit are answered and never delivered, and all others pass whole and in order on the same connection."""
 import json
 import os
+import socket
 import sys
+import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
 from peers import echo
@@ -138,6 +140,35 @@ for path, status in (("/hit", "503"), ("/b", "200")):
     is_(r.out, status, f"at: a_client_that_expects_100_gets_{status}", r)
     ok(r.seconds < 2, f"at: and_does_not_wait_for_ever_for_{status}", r)
 stop(served.process)
+
+# a head in two pieces on a Unix socket, which has no low-water mark: not shown, and not looked at all the time, before it is whole
+UNIX_SERVER = """
+import resource, socket, sys
+l = socket.socket(socket.AF_UNIX)
+l.bind(sys.argv[1])
+l.listen()
+print("ready", flush=True)
+c = l.accept()[0]
+while data := c.recv(65536):
+    print(len(data), flush=True)
+    c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_utime + resource.getrusage(resource.RUSAGE_SELF).ru_stime, flush=True)
+"""
+path = os.path.join(tmpdir(), "s")
+server = spawn(shock_argv(f"at=unix:{path} {FAULT}", os.path.join(tmpdir(), "u.db"), (PYTHON, "-c", UNIX_SERVER, path)), stdout=-1, bufsize=0)
+line_of(server)
+with socket.socket(socket.AF_UNIX) as client:
+    client.settimeout(10)
+    client.connect(path)
+    for request_path, status in (("/hit", b"503"), ("/b", b"200")):
+        head = get(request_path).encode()
+        for part in (head[:15], head[15:20], head[20:]):
+            client.sendall(part)
+            time.sleep(0.3)
+        is_(client.recv(65536)[9:12], status, f"at unix: a_head_in_pieces_for_{request_path}_is_answered_{status.decode()}")
+    is_(line_of(server).strip(), str(len(get("/b"))), "at unix: the_server_sees_only_the_request_that_passes")
+ok(float(line_of(server) or 9) < 0.5, "at unix: and_does_not_spin_meanwhile")
+stop(server)
 
 # what is no HTTP passes untouched, and so does what stops being HTTP
 plain = Peer(echo)
