@@ -13,6 +13,7 @@
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/raw.h"
+#include "preload/waker.h"
 
 #define BACKLOG_BYTES 65536ull	/* what a receive buffer holds for a program that is busy elsewhere: Linux's first window ... */
 #define BACKLOG_SLICES 10	/* ... which it makes larger on fast connections */
@@ -101,20 +102,7 @@ void gate_cut(struct conn *c, int fd, uint64_t now_ns)
 		return;
 	}
 	epoll_refresh(c, now_ns);
-	gate_wake(c);
-}
-
-void gate_wake(struct conn *c)
-{
-	uint64_t one = 1;
-	struct itimerspec now = {.it_value = {0, 1}};
-
-	for (int i = 0; i < CONN_WAITERS; i++) {
-		if (!c->waiters[i])
-			continue;
-		if (RAW(SYS_timerfd_settime, c->waiters[i] - 1, 0, &now, 0, 0, 0) == -EINVAL)
-			raw_write(c->waiters[i] - 1, &one, sizeof(one));
-	}
+	waker_wake_all(c);
 }
 
 /* ---- time ---- */

@@ -41,7 +41,4 @@ void gate_reset(struct conn *c, int fd, int error);
 /* The verdict's errno for the error action, ECONNRESET otherwise. */
 int gate_errno(const struct exchange *x);
 
-/* Wakes threads that wait inside us on c. */
-void gate_wake(struct conn *c);
-
 #endif

@@ -2,11 +2,10 @@
 #include "preload/stream.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
 #include "base/clock.h"
 #include "plan/decide.h"
 #include "record/protocol.h"
@@ -16,6 +15,7 @@
 #include "preload/gate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/waker.h"
 
 #define SENDER_NOTE_NS (10 * NS_PER_MS)	/* how long a reader lets a sender on the same connection do its books */
 #define BESIDE (MSG_OOB | MSG_ERRQUEUE)	/* urgent data and notices of the kernel: no part of the stream, never waited for */
@@ -137,44 +137,32 @@ static uint64_t receive_limit(int fd, uint64_t now)
 	return now + (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
 }
 
-static int *waiter_slot(struct conn *c, int fd)
-{
-	for (int i = 0; i < CONN_WAITERS; i++)
-		if (!c->waiters[i]) {
-			c->waiters[i] = fd + 1;
-			return &c->waiters[i];
-		}
-	return NULL;
-}
-
 /* Waits with the lock free until the deadline, the receive timeout (limit), a wake or a signal. 0 go on, else an errno. A blocking read of a
  * timerfd is restarted or interrupted by signal handlers as a blocking receive is (SA_RESTART); with a receive
  * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
 static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
 {
-	uint64_t end = until < limit ? until : limit, expired;
-	struct itimerspec it = {.it_value = {(time_t)(end / NS_PER_S), (long)(end % NS_PER_S)}};
-	int fd = guest_high_fd((int)RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC, 0, 0, 0, 0)), error = 0;
-	int *slot = fd < 0 ? NULL : waiter_slot(c, fd);
-	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t end = until < limit ? until : limit, now = clock_now_ns(), expired;
+	struct waker_wait w = {c, waker_timer(end), NULL};
+	struct pollfd p = {.fd = w.fd, .events = POLLIN};
+	int error = 0;
 
-	if (fd >= 0 && end != FOREVER)
-		RAW(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &it, 0, 0, 0);
+	waker_join(c, w.fd);
 	conn_unlock(c);
-	if (fd < 0 || limit != FOREVER) {
-		uint64_t now = clock_now_ns(), left = end <= now ? 0 : end - now < NS_PER_S ? end - now : NS_PER_S;
+	pthread_cleanup_push(waker_cancelled, &w);
+	if (w.fd < 0 || limit != FOREVER) {
+		uint64_t left = end <= now ? 0 : end - now < NS_PER_S ? end - now : NS_PER_S;
 		struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};	/* no descriptor to wake us: look again */
 
-		if (real.ppoll(&p, fd >= 0, fd < 0 ? &t : NULL, NULL) < 0)
+		if (real.ppoll(&p, w.fd >= 0, w.fd < 0 ? &t : NULL, NULL) < 0)
 			error = errno;
-	} else if (real.read(fd, &expired, sizeof(expired)) < 0) {
+	} else if (real.read(w.fd, &expired, sizeof(expired)) < 0) {
 		error = errno;
 	}
+	pthread_cleanup_pop(0);
 	conn_lock(c);
-	if (slot)
-		*slot = 0;
-	if (fd >= 0)
-		raw_close(fd);
+	waker_leave(c, w.fd);
+	waker_close(w.fd);
 	if (!error && limit <= until && clock_now_ns() >= limit)
 		error = EAGAIN;
 	return error;
@@ -185,15 +173,18 @@ static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
 static int arrival_wait(struct conn *c, int fd)
 {
 	size_t want = c->lowat ? c->lowat : 1;
-	char one, *buf = want > 1 ? pool_take() : NULL;
+	struct waker_wait w = {c, -1, want > 1 ? pool_take() : NULL};
+	char one;
 	ssize_t r;
 	int error;
 
 	conn_unlock(c);
-	r = real.recv(fd, buf ? buf : &one, buf ? want : 1, MSG_PEEK | (buf ? MSG_WAITALL : 0));
+	pthread_cleanup_push(waker_cancelled, &w);
+	r = real.recv(fd, w.buffer ? w.buffer : &one, w.buffer ? want : 1, MSG_PEEK | (w.buffer ? MSG_WAITALL : 0));
 	error = errno;
+	pthread_cleanup_pop(0);
 	conn_lock(c);
-	pool_give(buf);
+	pool_give(w.buffer);
 	if (r >= 0)
 		return 0;
 	if (error == EAGAIN || error == EINTR)
@@ -205,22 +196,21 @@ static int arrival_wait(struct conn *c, int fd)
 /* Nothing asked yet, but another thread may ask and be answered by us: waits for the kernel or for that. */
 static int either_wait(struct conn *c, int fd, uint64_t limit)
 {
-	int ev = guest_high_fd((int)RAW(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
-	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = ev, .events = POLLIN}};
-	int *slot = ev < 0 ? NULL : waiter_slot(c, ev), error = 0;
+	struct waker_wait w = {c, waker_event(), NULL};
+	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = w.fd, .events = POLLIN}};
 	uint64_t now = clock_now_ns(), left = limit > now ? limit - now : 0;
 	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-	int r;
+	int r, error;
 
+	waker_join(c, w.fd);
 	conn_unlock(c);
-	r = real.ppoll(p, ev < 0 ? 1 : 2, limit == FOREVER ? NULL : &t, NULL);
-	if (r <= 0)
-		error = r < 0 ? errno : EAGAIN;
+	pthread_cleanup_push(waker_cancelled, &w);
+	r = real.ppoll(p, w.fd < 0 ? 1 : 2, limit == FOREVER ? NULL : &t, NULL);
+	error = r > 0 ? 0 : r < 0 ? errno : EAGAIN;
+	pthread_cleanup_pop(0);
 	conn_lock(c);
-	if (slot)
-		*slot = 0;
-	if (ev >= 0)
-		raw_close(ev);
+	waker_leave(c, w.fd);
+	waker_close(w.fd);
 	return error;
 }
 
@@ -436,7 +426,7 @@ static size_t swallow(struct conn *c, struct io *io, size_t at, size_t n, uint64
 	size_t moved = consume(c, io, at, message_extent(c, io, at, n), t0, clock_now_ns());
 
 	gate_tick(c, io->fd, clock_now_ns());
-	gate_wake(c);
+	waker_wake_all(c);
 	return moved;
 }
 
@@ -635,7 +625,7 @@ int stream_shutdown(struct conn *c, int fd, int how)
 		exchange_end_all(c, JOURNAL_CLOSED, now);
 		c->eof_in = true;
 		epoll_refresh(c, now);
-		gate_wake(c);
+		waker_wake_all(c);
 		conn_unlock(c);
 	}
 	errno = error;
@@ -1054,7 +1044,7 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 		note_unseen(c, (size_t)r, nowhere, t0);
 	gate_cut(c, out, clock_now_ns());
 	gate_tick(c, out, clock_now_ns());
-	gate_wake(c);
+	waker_wake_all(c);
 	conn_unlock(c);
 	errno = error;
 	return r;
@@ -1140,7 +1130,7 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 		note_unseen(out_conn, (size_t)r, nowhere, t0);
 		gate_cut(out_conn, out, clock_now_ns());
 		gate_tick(out_conn, out, clock_now_ns());
-		gate_wake(out_conn);
+		waker_wake_all(out_conn);
 		conn_unlock(out_conn);
 	}
 	pool_give(copy);

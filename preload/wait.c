@@ -2,14 +2,15 @@
 #include "preload/wait.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include "base/clock.h"
 #include "preload/epoll.h"
 #include "preload/gate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/table.h"
+#include "preload/waker.h"
 
 #define ON_STACK 64	/* descriptors copied to the stack (threads may have 16 KB); more come from the buffer pool */
 #define INPUT (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND | POLLRDHUP)
@@ -21,6 +22,7 @@ struct waiting {		/* one wait under way */
 	struct pollfd *fds;	/* the program's; its revents are the result */
 	struct pollfd *asked;	/* what the kernel is asked: n entries and one for the wake descriptor */
 	nfds_t n;
+	char *pooled;		/* the pool buffer that `asked` is; NULL: it is on the stack */
 	uint64_t deadline;	/* of what is held */
 	int wake;		/* eventfd, -1 none */
 	bool answers;		/* one of ours is readable now */
@@ -147,13 +149,9 @@ static int wake_open(struct pollfd *fds, nfds_t n)
 		struct conn *c = gated(fds[i].fd);
 
 		if (c && c->can_answer && fd < 0)
-			fd = guest_high_fd((int)RAW(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
+			fd = waker_event();
 		if (c && c->can_answer && fd >= 0 && conn_lock(c)) {
-			for (int k = 0; k < CONN_WAITERS; k++)
-				if (!c->waiters[k]) {
-					c->waiters[k] = fd + 1;
-					break;
-				}
+			waker_join(c, fd);
 			conn_unlock(c);
 		}
 		conn_put(c);
@@ -167,15 +165,12 @@ static void wake_close(int fd, struct pollfd *fds, nfds_t n)
 		struct conn *c = gated(fds[i].fd);
 
 		if (c && conn_lock(c)) {
-			for (int k = 0; k < CONN_WAITERS; k++)
-				if (c->waiters[k] == fd + 1)
-					c->waiters[k] = 0;
+			waker_leave(c, fd);
 			conn_unlock(c);
 		}
 		conn_put(c);
 	}
-	if (fd >= 0)
-		raw_close(fd);
+	waker_close(fd);
 }
 
 static int wait_turns(struct waiting *w, uint64_t end, const sigset_t *mask)
@@ -192,24 +187,35 @@ static int wait_turns(struct waiting *w, uint64_t end, const sigset_t *mask)
 	}
 }
 
+/* Also when the thread is cancelled in the wait. */
+static void wait_end(void *waiting)
+{
+	struct waiting *w = waiting;
+
+	wake_close(w->wake, w->fds, w->n);
+	pool_give(w->pooled);
+}
+
 int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
 {
 	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
 	struct pollfd on_stack[ON_STACK + 1];
 	struct waiting w = {.fds = fds, .asked = on_stack, .n = n};
-	bool pooled = n > ON_STACK;
 	int r, error;
 
-	if (pooled && ((n + 1) * sizeof(*fds) > CONN_BUFFER_BYTES || !(w.asked = (struct pollfd *)pool_take()))) {
+	if (n > ON_STACK) {
+		w.pooled = (n + 1) * sizeof(*fds) > CONN_BUFFER_BYTES ? NULL : pool_take();
+		w.asked = (struct pollfd *)w.pooled;
+	}
+	if (!w.asked) {
 		guest_lost(PAGE_LOST_STANDIN);
 		return real.ppoll(fds, n, t, mask);
 	}
 	w.wake = wake_open(fds, n);
+	pthread_cleanup_push(wait_end, &w);
 	r = wait_turns(&w, end, mask);
 	error = errno;
-	wake_close(w.wake, fds, n);
-	if (pooled)
-		pool_give((char *)w.asked);
+	pthread_cleanup_pop(1);
 	errno = error;
 	return r;
 }
@@ -278,6 +284,12 @@ static int to_fd_sets(const struct pollfd *p, nfds_t k, fd_set *r, fd_set *w, fd
 	return bits;
 }
 
+/* The thread is cancelled in the wait. */
+static void give_back(void *buffer)
+{
+	pool_give(buffer);
+}
+
 int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *mask, struct timespec *left)
 {
 	uint64_t start = clock_now_ns(), given = t ? (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : 0, used;
@@ -290,8 +302,10 @@ int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t
 		return real.pselect(n, r, w, e, t, mask);
 	}
 	k = to_pollfds(n, r, w, e, p, room);
+	pthread_cleanup_push(give_back, p);
 	ready = wait_poll(p, k, t, mask);
 	error = errno;
+	pthread_cleanup_pop(0);
 	for (nfds_t i = 0; ready > 0 && i < k; i++)
 		if (p[i].revents & POLLNVAL) {
 			ready = -1;

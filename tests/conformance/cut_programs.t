@@ -28,14 +28,16 @@ PROGRAMS = {
     "curl_retry": ("curl", "-sS", "-m", "10", "--retry", "1", "--retry-all-errors", "--retry-delay", "0", "-o", "/dev/null", "URL"),
     "wget": ("wget", "-q", "-O", "/dev/null", "--tries=2", "--waitretry=0", "--timeout=5", "URL"),
     "requests": (PYTHON, "-c", "import requests, sys; print(len(requests.get(sys.argv[1], timeout=5).content))", "URL"),
-    "urllib3": (PYTHON, "-c", "import urllib3, sys; print(len(urllib3.PoolManager(retries=1).request('GET', sys.argv[1], timeout=5).data))", "URL"),
+    "urllib3": (PYTHON, "-c", "import urllib3, sys; print(len(urllib3.PoolManager(retries=1).request('GET', sys.argv[1], timeout=5).data))",
+                "URL"),
     "asyncio": (PYTHON, "-c", ASYNCIO, "URL"),
     "aiohttp": (PYTHON, "-c", "import aiohttp, asyncio, sys\nasync def main():\n  async with aiohttp.ClientSession() as s:\n"
                 "    async with s.get(sys.argv[1]) as r: print(len(await r.read()))\nasyncio.run(main())", "URL"),
     "node_fetch": ("node", "-e", "fetch(process.argv[1]).then(r => r.text()).then(b => console.log(b.length),"
                    " e => { console.log(e.message, (e.cause || {}).code); process.exit(3) })", "URL"),
     "node_http": ("node", "-e", "let n = 0; const end = w => { console.log(n, w); process.exit(w ? 3 : 0) };"
-                  " require('http').get(process.argv[1], r => { r.on('data', d => n += d.length); r.on('end', () => end('')); r.on('error', e => end(e.code)) })"
+                  " require('http').get(process.argv[1], r => { r.on('data', d => n += d.length); r.on('end', () => end(''));"
+                  " r.on('error', e => end(e.code)) })"
                   ".on('error', e => end(e.code))", "URL"),
     "perl": ("perl", "-MIO::Socket::INET", "-e", "my ($p) = $ARGV[0] =~ /:(\\d+)/; my $s = IO::Socket::INET->new(\"127.0.0.1:$p\") or die;"
              " print $s \"GET / HTTP/1.0\\r\\n\\r\\n\"; my $n = 0; while (defined(my $r = sysread($s, my $b, 65536))) { last unless $r; $n += $r }"

@@ -55,6 +55,11 @@ is_(got, {"status": 200}, "a child that closes its copy of a socket sends nothin
 got, r = guest("control_data", "delay=1ms", side="at=", port=free_port())
 is_(got, {"got": 36, "control": 0, "flags": 0}, "a server's recvmsg says that no control data came", r)
 
+for fault in ("delay=1m", "status=503 delay=1m", "throttle=1B"):
+    got, r = guest("cancelled", fault)
+    is_(got.get("left"), 0, f"threads that are cancelled in a wait under {fault} leave no descriptor of ours open", r)
+    ok(fault.startswith("throttle") or got.get("unjoined") == 0, "... and were in it", r)
+
 quiet = Peer(lambda conn, n: conn.recv(1))
 r = shock(f"to=127.0.0.1:{quiet.port} delay=1s probability=0", victim("handlers"), quiet.port, 2, timeout=20)
 ok(r.rc == 0 and r.out.startswith("ran "), "a signal handler that receives on another thread's connection while its own is in epoll_ctl ends", r)

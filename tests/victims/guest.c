@@ -242,6 +242,60 @@ static void control_data(void)
 	printf("got=%zd control=%zu flags=%d\n", got, (size_t)m.msg_controllen, m.msg_flags);
 }
 
+static int waits_how, waits_on;
+
+/* Waits for an answer that does not come, in one of several ways. */
+static void *wait_for_answer(void *unused)
+{
+	struct pollfd p = {.fd = waits_on, .events = POLLIN};
+	struct timeval limit = {100, 0};
+	fd_set s;
+
+	(void)unused;
+	FD_ZERO(&s);
+	FD_SET(waits_on, &s);
+	if (waits_how == 1)
+		setsockopt(waits_on, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	if (waits_how == 2)
+		poll(&p, 1, -1);
+	else if (waits_how == 3)
+		select(waits_on + 1, &s, NULL, NULL, NULL);
+	else
+		recv(waits_on, buf, 1, 0);
+	return NULL;
+}
+
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Threads that are cancelled while they wait leave nothing open, and their connections can be closed. */
+static void cancelled(void)
+{
+	int before = open_descriptors(), unjoined = 0;
+
+	for (int i = 0; i < 40; i++) {
+		pthread_t t;
+		void *result;
+
+		waits_how = i % 4;
+		waits_on = dial(0);
+		ask(waits_on);
+		pthread_create(&t, NULL, wait_for_answer, NULL);
+		usleep(10000);	/* well into the wait, most of the time */
+		pthread_cancel(t);
+		pthread_join(t, &result);
+		unjoined += result != PTHREAD_CANCELED;
+		close(waits_on);
+	}
+	printf("left=%d unjoined=%d\n", open_descriptors() - before, unjoined);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -249,6 +303,7 @@ static const struct {
 	{"eager", eager}, {"early_reader", early_reader}, {"fionread", fionread}, {"many_vectors", many_vectors},
 	{"closed_duplicate", closed_duplicate}, {"hangup_only", hangup_only}, {"one_shot", one_shot}, {"stream_close", stream_close},
 	{"receive_nothing", receive_nothing}, {"fork_in_head", fork_in_head}, {"control_data", control_data},
+	{"cancelled", cancelled},
 };
 
 int main(int argc, char **argv)

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A descriptor of ours that wakes a thread which waits inside us: a timerfd or an eventfd that is known to the connections whose
+ * gate may change meanwhile (conn.waiters). It lives as long as the wait, also when that ends by pthread_cancel().
+ *
+ * Invariant: what stands in conn.waiters is a private descriptor (table.h), or was one: nobody writes to it unless it still is.
+ * Async-signal-safe.
+ */
+#ifndef AFTERSHOCK_PRELOAD_WAKER_H
+#define AFTERSHOCK_PRELOAD_WAKER_H
+
+#include <stdbool.h>
+#include "preload/conn.h"
+
+/* An eventfd, or a timerfd that expires at end_ns (FOREVER: not); -1 when there is none. */
+int waker_event(void);
+int waker_timer(uint64_t end_ns);
+
+/* c's gate wakes fd from now on (false: too many wait already), and no more. Under c's lock. */
+bool waker_join(struct conn *c, int fd);
+void waker_leave(struct conn *c, int fd);
+
+/* Wakes all that joined c. Under its lock. */
+void waker_wake_all(struct conn *c);
+
+/* -1 is fine. */
+void waker_close(int fd);
+
+/* A wait on one connection, for pthread_cleanup_push(): what to undo when the thread is cancelled in it, with the lock free. The connection's
+ * reference is that of the call which never returns. */
+struct waker_wait {
+	struct conn *c;
+	int fd;		/* -1 none */
+	char *buffer;	/* of the pool; NULL none */
+};
+
+void waker_cancelled(void *wait);
+
+#endif
