@@ -130,7 +130,7 @@ int launch_library(char path[LAUNCH_PATH_MAX], char *error, unsigned error_size)
 
 /* ---- environment ---- */
 
-/* AddressSanitizer ends programs in which another library comes before its runtime. */
+/* Somebody put the runtime of a sanitizer first for a program that is not linked with it: there it has to stay. */
 static bool begins_with_sanitizer(const char *preload)
 {
 	size_t n = strcspn(preload, ": ");
@@ -152,24 +152,34 @@ static int preload_variable(char **out, const char *library)
 	return asprintf(out, "LD_PRELOAD=%s:%s", library, had);
 }
 
+/* AddressSanitizer ends a program in which another library comes before its runtime, unless told that this is meant. What calls pass
+ * through the library end in the runtime's own all the same. No other program looks at the variable. */
+static int asan_variable(char **out)
+{
+	const char *had = getenv("ASAN_OPTIONS");
+
+	return asprintf(out, "ASAN_OPTIONS=verify_asan_link_order=0%s%s", had && *had ? ":" : "", had ? had : "");
+}
+
 static bool ours(const char *variable)
 {
-	return !strncmp(variable, "LD_PRELOAD=", 11) || !strncmp(variable, "AFTERSHOCK_RUN=", 15);
+	return !strncmp(variable, "LD_PRELOAD=", 11) || !strncmp(variable, "AFTERSHOCK_RUN=", 15) || !strncmp(variable, "ASAN_OPTIONS=", 13);
 }
+
+#define OURS 3	/* variables of ours, which come first */
 
 char **launch_environment(const char *run_dir, const char *library)
 {
-	size_t n = 0, at = 2;
+	size_t n = 0, at = OURS;
 	char **env;
 
 	while (environ[n])
 		n++;
-	env = calloc(n + 3, sizeof(*env));
+	env = calloc(n + OURS + 1, sizeof(*env));
 	if (!env)
 		return NULL;
-	if (asprintf(&env[0], "AFTERSHOCK_RUN=%s", run_dir) < 0 || preload_variable(&env[1], library) < 0) {
-		free(env[0]);
-		free(env);
+	if (asprintf(&env[0], "AFTERSHOCK_RUN=%s", run_dir) < 0 || preload_variable(&env[1], library) < 0 || asan_variable(&env[2]) < 0) {
+		launch_free_environment(env);
 		return NULL;
 	}
 	for (size_t i = 0; i < n; i++) {
@@ -181,10 +191,8 @@ char **launch_environment(const char *run_dir, const char *library)
 
 void launch_free_environment(char **environment)
 {
-	if (!environment)
-		return;
-	free(environment[0]);
-	free(environment[1]);
+	for (size_t i = 0; environment && i < OURS; i++)
+		free(environment[i]);
 	free(environment);
 }
 

@@ -12,6 +12,8 @@
 
 #define RUN "AFTERSHOCK_RUN="
 #define PRELOAD "LD_PRELOAD="
+#define ASAN "ASAN_OPTIONS="
+#define UNORDERED "verify_asan_link_order=0"	/* or a program with AddressSanitizer ends because a library comes before its runtime */
 
 static char run_word[WORD_MAX];		/* RUN and the directory; empty: nothing to carry on */
 static char library[WORD_MAX];		/* the path of this library, as LD_PRELOAD named it */
@@ -53,35 +55,45 @@ static const char *value(char *const envp[], const char *name)
 
 bool spawn_lacks(char *const envp[], size_t *pointers, size_t *bytes)
 {
-	const char *preload = value(envp, PRELOAD);
+	const char *preload = value(envp, PRELOAD), *asan = value(envp, ASAN);
 	size_t n = 0;
 
-	if (!run_word[0] || (value(envp, RUN) && preload && strstr(preload, library)))
+	if (!run_word[0] || (value(envp, RUN) && preload && strstr(preload, library) && asan && strstr(asan, UNORDERED)))
 		return false;
 	while (envp && envp[n])
 		n++;
-	*pointers = n + 3;
-	*bytes = sizeof(PRELOAD) + strlen(library) + 1 + (preload ? strlen(preload) : 0);
+	*pointers = n + 4;
+	*bytes = sizeof(PRELOAD) + strlen(library) + 1 + (preload ? strlen(preload) : 0) + sizeof(ASAN) + sizeof(UNORDERED) +
+		 (asan ? strlen(asan) : 0);
 	return n <= ENTRIES_MAX;
+}
+
+static bool begins(const char *word, const char *name)
+{
+	return !strncmp(word, name, strlen(name));
+}
+
+/* name, then part, then what the program has there unless it has part already, at to; returns its end. */
+static char *join(char *to, const char *name, const char *part, const char *had)
+{
+	to = stpcpy(to, name);
+	if (!had || !strstr(had, part))
+		to = stpcpy(stpcpy(to, part), had && *had ? ":" : "");
+	return (had ? stpcpy(to, had) : to) + 1;
 }
 
 char **spawn_env(char *const envp[], char **to, char *text)
 {
-	const char *preload = value(envp, PRELOAD);
-	size_t n = 0, at = sizeof(PRELOAD) - 1, len = strlen(library);
+	const char *preload = value(envp, PRELOAD), *asan = value(envp, ASAN);
+	size_t n = 0;
 
 	for (; envp && *envp; envp++)
-		if (strncmp(*envp, PRELOAD, sizeof(PRELOAD) - 1) && strncmp(*envp, RUN, sizeof(RUN) - 1))
+		if (!begins(*envp, PRELOAD) && !begins(*envp, RUN) && !begins(*envp, ASAN))
 			to[n++] = *envp;
-	memcpy(text, PRELOAD, at);
-	memcpy(text + at, library, len + 1);
-	at += len;
-	if (preload && *preload) {
-		text[at++] = ':';
-		memcpy(text + at, preload, strlen(preload) + 1);
-	}
 	to[n++] = run_word;
 	to[n++] = text;
+	to[n++] = join(text, PRELOAD, library, preload);
+	join(to[n - 1], ASAN, UNORDERED, asan);
 	to[n] = NULL;
 	return to;
 }

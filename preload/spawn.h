@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Children stay in the run: a program image that is started with an environment of its own gets the two words back that
+ * Children stay in the run: a program image that is started with an environment of its own gets the words back that
  * bring it under the library. Everything else in the environment is the program's. Async-signal-safe (also in a vfork
  * child): no allocation, the new environment lies on the caller's stack.
  */

@@ -98,7 +98,8 @@ for name, code in (("subprocess", f"import subprocess; subprocess.run([{curl}], 
     r = shock(f"to=127.0.0.1:{peer.port} status=503", PYTHON, "-c", code)
     is_(r.out.strip(), "503", f"a_child_with_a_cleaned_environment_stays_in_the_run_{name}", r)
 r = shock(f"to=127.0.0.1:{peer.port} status=503 probability=0", "env", "-i", "A=b", "env")
-is_(sorted(line.partition("=")[0] for line in r.out.splitlines()), ["A", "AFTERSHOCK_RUN", "LD_PRELOAD"], "env_-i_keeps_the_two_words_and_its_own", r)
+is_(sorted(line.partition("=")[0] for line in r.out.splitlines()), ["A", "AFTERSHOCK_RUN", "ASAN_OPTIONS", "LD_PRELOAD"],
+    "env_-i_keeps_the_words_that_are_ours_and_its_own", r)
 r = shock(f"to=127.0.0.1:{peer.port} status=503 probability=0", "env", "LD_PRELOAD=libm.so.6", "sh", "-c", "echo $LD_PRELOAD")
 is_(r.out.strip(), f"{os.path.realpath(LIB)}:libm.so.6", "a_child_s_own_LD_PRELOAD_is_kept_behind_ours", r)
 
