@@ -43,6 +43,10 @@ CALL(int, sendmmsg, (int fd, struct mmsghdr *vec, unsigned int n, int flags), (f
      KERNEL(SYS_sendmmsg, fd, vec, n, flags, 0, 0), ERRNO_SEND)
 CALL(ssize_t, write, (int fd, const void *buf, size_t n), (fd, buf, n), KERNEL(SYS_write, fd, buf, n, 0, 0, 0), ERRNO_SEND)
 CALL(ssize_t, writev, (int fd, const struct iovec *iov, int n), (fd, iov, n), KERNEL(SYS_writev, fd, iov, n, 0, 0, 0), ERRNO_SEND)
+CALL(ssize_t, pwritev2, (int fd, const struct iovec *iov, int n, off_t at, int flags), (fd, iov, n, at, flags),
+     KERNEL(SYS_pwritev2, fd, iov, n, at, 0, flags), ERRNO_SEND)
+CALL(ssize_t, pwritev64v2, (int fd, const struct iovec *iov, int n, off64_t at, int flags), (fd, iov, n, at, flags),
+     KERNEL(SYS_pwritev2, fd, iov, n, at, 0, flags), ERRNO_SEND)
 CALL(ssize_t, sendfile, (int out, int in, off_t *offset, size_t n), (out, in, offset, n),
      KERNEL(SYS_sendfile, out, in, offset, n, 0, 0), 0)
 CALL(ssize_t, sendfile64, (int out, int in, off64_t *offset, size_t n), (out, in, offset, n),
@@ -61,6 +65,10 @@ CALL(int, recvmmsg, (int fd, struct mmsghdr *vec, unsigned int n, int flags, str
      (fd, vec, n, flags, timeout), KERNEL(SYS_recvmmsg, fd, vec, n, flags, timeout, 0), ERRNO_RECV)
 CALL(ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n), KERNEL(SYS_read, fd, buf, n, 0, 0, 0), ERRNO_RECV)
 CALL(ssize_t, readv, (int fd, const struct iovec *iov, int n), (fd, iov, n), KERNEL(SYS_readv, fd, iov, n, 0, 0, 0), ERRNO_RECV)
+CALL(ssize_t, preadv2, (int fd, const struct iovec *iov, int n, off_t at, int flags), (fd, iov, n, at, flags),
+     KERNEL(SYS_preadv2, fd, iov, n, at, 0, flags), ERRNO_RECV)
+CALL(ssize_t, preadv64v2, (int fd, const struct iovec *iov, int n, off64_t at, int flags), (fd, iov, n, at, flags),
+     KERNEL(SYS_preadv2, fd, iov, n, at, 0, flags), ERRNO_RECV)
 CALL(ssize_t, __recv_chk, (int fd, void *buf, size_t n, size_t room, int flags), (fd, buf, n, room, flags),
      KERNEL(SYS_recvfrom, fd, buf, n, flags, 0, 0), ERRNO_RECV)
 CALL(ssize_t, __recvfrom_chk,
@@ -81,6 +89,8 @@ CALL(int, select, (int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *t), (
      early_pselect(n, r, w, e, t ? &(struct timespec){t->tv_sec, t->tv_usec * 1000} : NULL), 0)
 CALL(int, pselect, (int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *mask),
      (n, r, w, e, t, mask), early_pselect(n, r, w, e, t), 0)
+CALL(int, epoll_create, (int n), (n), early_epoll_create(n), 0)
+CALL(int, epoll_create1, (int flags), (flags), KERNEL(SYS_epoll_create1, flags, 0, 0, 0, 0, 0), 0)
 CALL(int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *ev), (ep, op, fd, ev),
      KERNEL(SYS_epoll_ctl, ep, op, fd, ev, 0, 0), 0)
 CALL(int, epoll_wait, (int ep, struct epoll_event *evs, int max, int ms), (ep, evs, max, ms),
@@ -92,7 +102,7 @@ CALL(int, epoll_pwait2, (int ep, struct epoll_event *evs, int max, const struct 
 
 /* descriptors and connections change and go */
 CALL(int, close, (int fd), (fd), KERNEL(SYS_close, fd, 0, 0, 0, 0, 0), 0)
-CALL(int, fclose, (FILE *f), (f), NEVER, 0)
+CALL(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NONE, 0)
 CALL(int, shutdown, (int fd, int how), (fd, how), KERNEL(SYS_shutdown, fd, how, 0, 0, 0, 0), 0)
 CALL(int, dup, (int fd), (fd), KERNEL(SYS_dup, fd, 0, 0, 0, 0, 0), 0)
 CALL(int, dup2, (int fd, int to), (fd, to), early_dup2(fd, to), 0)
@@ -104,6 +114,8 @@ VCALL(int, fcntl, (int fd, int cmd, ...), (fd, cmd, rest[0]), KERNEL(SYS_fcntl, 
 VCALL(int, fcntl64, (int fd, int cmd, ...), (fd, cmd, rest[0]), KERNEL(SYS_fcntl, fd, cmd, rest[0], 0, 0, 0), 0, cmd, 1)
 VCALL(int, ioctl, (int fd, unsigned long request, ...), (fd, request, rest[0]),
       KERNEL(SYS_ioctl, fd, request, rest[0], 0, 0, 0), 0, request, 1)
+CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len), (fd, level, name, value, len),
+     KERNEL(SYS_setsockopt, fd, level, name, value, len, 0), 0)
 CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd, level, name, value, len),
      KERNEL(SYS_getsockopt, fd, level, name, value, len, 0), 0)
 

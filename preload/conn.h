@@ -128,6 +128,7 @@ struct conn {
 	uint8_t first, count;		/* ring of exchanges in flight */
 	uint16_t lowat;			/* SO_RCVLOWAT we set above what is there already; 0 none */
 	uint64_t look_ns;		/* the same for a Unix socket, which has no such mark in poll: hidden until then; 0 not */
+	int32_t own_lowat;		/* ... and the program's own meanwhile */
 	uint32_t sequence;
 	struct http1 requests, answers;	/* framing of either direction */
 	struct exchange ring[CONN_PIPELINE];

@@ -24,6 +24,7 @@ enum token_kind { TOKEN_SOCKET, TOKEN_STANDIN, TOKEN_TIMER };
 
 struct reg {			/* one (epoll set, descriptor) of a gated connection */
 	uint16_t generation;
+	bool bare;		/* an answer of ours is ready and no descriptor could be had to announce it */
 	bool used, standin, outside, disarmed;	/* outside: taken out of the kernel's set for now; disarmed: EPOLLONESHOT has fired */
 	int set;		/* index of its set */
 	int fd;
@@ -57,6 +58,7 @@ static uint16_t set_of[TABLE_FDS];	/* index + 1 by epoll descriptor */
 static uint32_t reg_made, set_made;
 static int32_t reg_free;
 static uint32_t batches;
+static _Atomic bool starved;		/* some set could not have its timer */
 static _Atomic bool tokens;		/* some registration bears a token, or did */
 
 static uint64_t token(enum token_kind kind, unsigned generation, unsigned index)
@@ -182,12 +184,12 @@ static void set_timer(int s, uint64_t until_ns)
 	if (until_ns >= set->armed_ns)
 		return;
 	if (!set->timer) {
-		fd = guest_high_fd((int)RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK, 0, 0, 0, 0));
+		fd = table_own((int)RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK, 0, 0, 0, 0));
 		if (fd < 0) {
-			guest_lost(PAGE_LOST_STANDIN);
+			set->armed_ns = until_ns;	/* who waits on the set ends its turn there */
+			atomic_store(&starved, true);
 			return;
 		}
-		table_private(fd, true);
 		set->timer = fd + 1;
 		raw_epoll_ctl(set->ep - 1, EPOLL_CTL_ADD, fd, &ev);
 	}
@@ -253,8 +255,7 @@ static void standin_close(struct conn *c)
 	c->standin = 0;
 	for (int32_t i = c->regs; i; i = regs[i - 1].next)
 		regs[i - 1].standin = false;
-	table_private(fd, false);
-	raw_close(fd);	/* the only descriptor of its file: it leaves every set */
+	table_disown(fd);	/* the only descriptor of its file: it leaves every set */
 }
 
 static void standin_place(struct conn *c, struct reg *r)
@@ -264,15 +265,15 @@ static void standin_place(struct conn *c, struct reg *r)
 	if (r->standin || r->disarmed || !(r->events & INPUT))
 		return;
 	if (!c->standin) {
-		int fd = guest_high_fd((int)RAW(SYS_eventfd2, 1, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
+		int fd = table_own((int)RAW(SYS_eventfd2, 1, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0));
 
 		if (fd < 0) {
 			guest_lost(PAGE_LOST_STANDIN);
 			set_timer(r->set, clock_now_ns() + NS_PER_MS);
+			r->bare = true;
 			r->until_ns = clock_now_ns() + NS_PER_MS;	/* try again: descriptors come back as answers are read */
 			return;
 		}
-		table_private(fd, true);
 		c->standin = fd + 1;
 	}
 	r->standin = raw_epoll_ctl(sets[r->set].ep - 1, EPOLL_CTL_ADD, c->standin - 1, &ev) == 0;
@@ -284,6 +285,7 @@ static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t unt
 {
 	uint32_t want = hidden ? r->events & ~INPUT : r->events;
 
+	r->bare = false;
 	r->until_ns = until_ns;
 	if (until_ns != FOREVER)
 		set_timer(r->set, until_ns);
@@ -452,6 +454,17 @@ static void batch_add(struct batch *b, struct reg *r, uint32_t events)
 		r->disarmed = true;
 }
 
+/* Adds the answers of set s that nothing announces, as far as the batch has room. */
+static void announce_bare(struct batch *b, int s, uint32_t room)
+{
+	if (!lock_take(&lock))
+		return;
+	for (int32_t i = sets[s].regs; i && b->n < room; i = regs[i - 1].next_in_set)
+		if (regs[i - 1].bare && !regs[i - 1].disarmed)
+			batch_add(b, &regs[i - 1], regs[i - 1].events & (EPOLLIN | EPOLLRDNORM));
+	lock_give(&lock);
+}
+
 /* The registration a token names, if it still exists; under the lock. */
 static struct reg *reg_of(uint64_t data)
 {
@@ -511,24 +524,48 @@ static void translate_socket(struct batch *b, struct epoll_event e)
 	conn_put(c);
 }
 
+static bool batch_begin(struct batch *b, struct epoll_event *evs)
+{
+	*b = (struct batch){.evs = evs};
+	if (!lock_take(&lock))
+		return false;
+	b->id = ++batches;
+	lock_give(&lock);
+	return true;
+}
+
+static void fire(struct batch *b, int s, uint32_t room)
+{
+	set_fire(s);
+	announce_bare(b, s, room);
+}
+
 static int translate(struct epoll_event *evs, int n)
 {
-	struct batch b = {.evs = evs};
+	struct batch b;
 
-	if (!lock_take(&lock))
+	if (!batch_begin(&b, evs))
 		return n;
-	b.id = ++batches;
-	lock_give(&lock);
 	for (int i = 0; i < n; i++) {
 		struct epoll_event e = evs[i];
 
 		if (!is_token(e.data.u64))
 			evs[b.n++] = e;
 		else if ((e.data.u64 >> 40 & 15) == TOKEN_TIMER)
-			set_fire((int)(e.data.u64 & 0xffff) % SETS);
+			fire(&b, (int)(e.data.u64 & 0xffff) % SETS, (uint32_t)i + 1);
 		else
 			translate_socket(&b, e);
 	}
+	return (int)b.n;
+}
+
+/* The deadline of a set without a timer has come. */
+static int fire_untimed(int s, struct epoll_event *evs, int max)
+{
+	struct batch b;
+
+	if (batch_begin(&b, evs))
+		fire(&b, s, (uint32_t)max);
 	return (int)b.n;
 }
 
@@ -542,24 +579,49 @@ static int ask(enum epoll_how how, int ep, struct epoll_event *evs, int max, con
 	return how == EPOLL_PWAIT ? real.epoll_pwait(ep, evs, max, (int)ms, mask) : real.epoll_wait(ep, evs, max, (int)ms);
 }
 
+/* The deadline of ep's set, *s, when no timer could be had for it; FOREVER: it has one, or nothing is held. */
+static uint64_t untimed(int ep, int *s)
+{
+	uint64_t until = FOREVER;
+
+	if (likely(!atomic_load_explicit(&starved, memory_order_relaxed)) || !lock_take(&lock))
+		return FOREVER;
+	*s = set_find(ep, false);
+	if (*s >= 0 && !sets[*s].timer)
+		until = sets[*s].armed_ns;
+	lock_give(&lock);
+	return until;
+}
+
+static struct timespec span(uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
+
+	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+}
+
 int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
 {
 	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
 	struct timespec left = t ? *t : (struct timespec){0, 0};
 
 	for (;;) {
-		int n = ask(how, ep, evs, max, t ? &left : NULL, mask);
-		uint64_t now;
+		int s = -1, n;
+		uint64_t now, until = untimed(ep, &s);
+		bool ours = until < end;
 
-		if (n <= 0 || !atomic_load_explicit(&tokens, memory_order_acquire))
+		if (ours)
+			left = span(clock_now_ns(), until);
+		n = ask(how, ep, evs, max, t || ours ? &left : NULL, mask);
+		if (n < 0 || (!n && !ours) || !atomic_load_explicit(&tokens, memory_order_acquire))
 			return n;
-		n = translate(evs, n);
+		n = n ? translate(evs, n) : fire_untimed(s, evs, max);
 		if (n)
 			return n;
 		now = clock_now_ns();
 		if (now >= end)
 			return 0;
-		left = (struct timespec){(time_t)((end - now) / NS_PER_S), (long)((end - now) % NS_PER_S)};
+		left = span(now, end);
 	}
 }
 
@@ -618,10 +680,7 @@ void epoll_forget_set(int fd)
 
 			reg_drop(conn_at(r->conn), r);
 		}
-		if (sets[s].timer) {
-			table_private(sets[s].timer - 1, false);
-			raw_close(sets[s].timer - 1);
-		}
+		table_disown(sets[s].timer - 1);
 		sets[s] = (struct set){0};
 		set_of[fd] = 0;
 	}

@@ -297,10 +297,35 @@ static bool swallow(struct conn *c, int fd, uint64_t now_ns)
 	return r > 0;
 }
 
-static void set_lowat(struct conn *c, int fd, int bytes)
+static void raise_lowat(struct conn *c, int fd, int bytes)
 {
-	c->lowat = (uint16_t)(bytes > 1 ? bytes : 0);
+	if (!c->lowat)
+		c->own_lowat = raw_sockopt_int(fd, SOL_SOCKET, SO_RCVLOWAT);
+	c->lowat = (uint16_t)bytes;
 	raw_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+}
+
+static void restore_lowat(struct conn *c, int fd)
+{
+	if (!c->lowat)
+		return;
+	c->lowat = 0;
+	raw_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &c->own_lowat, sizeof(c->own_lowat));
+}
+
+bool gate_lowat(struct conn *c, int *value, bool set)
+{
+	bool ours = false;
+
+	if (conn_lock(c)) {
+		ours = c->lowat != 0;
+		if (ours && set)
+			c->own_lowat = *value;
+		else if (ours)
+			*value = c->own_lowat;
+		conn_unlock(c);
+	}
+	return ours;
 }
 
 enum look {
@@ -337,7 +362,7 @@ static enum look look(struct conn *c, int fd)
 		if (c->local.family == ADDR_UNIX)
 			c->look_ns = now_ns + LOOK_NS;
 		else
-			set_lowat(c, fd, (int)n + 1);
+			raise_lowat(c, fd, (int)n + 1);
 		return LOOK_WAIT;
 	}
 	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n))
@@ -404,8 +429,7 @@ static bool pump(struct conn *c, int fd, uint64_t now_ns)
 	if (now_ns < c->look_ns)
 		return false;
 	c->look_ns = 0;
-	if (c->lowat)
-		set_lowat(c, fd, 1);
+	restore_lowat(c, fd);
 	/* Each step on its own time: the next request may have come only after the answer to the last one went out. */
 	while (pump_step(c, fd, now_ns, &visible))
 		now_ns = clock_now_ns();

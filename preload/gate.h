@@ -38,6 +38,9 @@ void gate_cut(struct conn *c, int fd, uint64_t now_ns);
 /* A real RST: the peer gets it, the program's socket is as after one that came from the peer. error: errno to show. */
 void gate_reset(struct conn *c, int fd, int error);
 
+/* SO_RCVLOWAT as the program knows it: whether the kernel's is ours for now. Then *value is what the program set before (set: sets now). */
+bool gate_lowat(struct conn *c, int *value, bool set);
+
 /* The verdict's errno for the error action, ECONNRESET otherwise. */
 int gate_errno(const struct exchange *x);
 

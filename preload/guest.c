@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include "base/clock.h"
 #include "base/hash.h"
@@ -18,6 +19,7 @@
 #define ARGS_MAX 64
 
 extern char **environ;
+extern void *__libc_stack_end;	/* ld.so's, a public symbol */
 
 struct guest guest;
 
@@ -50,11 +52,20 @@ static void say(const char *why)
 	raw_write(2, line, n + m + 1);
 }
 
+/* Calls of the executable's .preinit_array come before libc has set environ; what the kernel put on the stack is there from the start:
+ * argc, the arguments, NULL, the environment. */
+static char **environment(void)
+{
+	long *stack = __libc_stack_end;
+
+	return environ ? environ : (char **)stack + 1 + *stack + 1;
+}
+
 static const char *env_value(const char *name)
 {
 	size_t n = strlen(name);
 
-	for (char **e = environ; e && *e; e++)
+	for (char **e = environment(); *e; e++)
 		if (!strncmp(*e, name, n) && (*e)[n] == '=')
 			return *e + n + 1;
 	return NULL;
@@ -201,14 +212,15 @@ static struct page *join_page(const char *dir)
 	return NULL;
 }
 
-static void join_journal(const char *dir)
+static bool join_journal(const char *dir)
 {
 	struct journal *j = map_file(dir, JOURNAL_FILE, sizeof(*j));
 
 	if (j && j->magic == JOURNAL_MAGIC && j->layout == JOURNAL_LAYOUT && j->segment_count <= JOURNAL_SEGMENT_MAX)
 		guest.journal.j = j;
 	else
-		say("its journal is missing or damaged; faults act, evidence is lost");
+		say("its journal is missing, damaged, or larger than this process may map");
+	return guest.journal.j != NULL;
 }
 
 static void mark_forks(void)
@@ -225,10 +237,9 @@ static void join(const char *dir)
 	char command[512];
 	struct page *page = join_page(dir);
 
-	if (!page)
+	if (!page || !join_journal(dir))
 		return;
 	mark_forks();
-	join_journal(dir);
 	guest.mode = page->mode;
 	name_service(command, sizeof(command));
 	for (uint32_t i = 0; i < page->fault_count; i++) {
@@ -370,6 +381,14 @@ void guest_tell_exec(uint32_t pid, uint32_t ppid, const char *file, uint64_t at_
 	journal_commit(r, JOURNAL_EXEC);
 }
 
+static long descriptor_limit(void)
+{
+	struct rlimit limit = {0};
+
+	RAW(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &limit, 0, 0);
+	return (long)limit.rlim_cur;
+}
+
 int guest_high_fd(int fd)
 {
 	int high;
@@ -377,6 +396,8 @@ int guest_high_fd(int fd)
 	if (fd < 0 || fd >= GUEST_FD_FLOOR)
 		return fd;
 	high = raw_fcntl(fd, F_DUPFD_CLOEXEC, GUEST_FD_FLOOR);
+	if (high == -EINVAL)	/* a limit below the floor: the last quarter of what there is */
+		high = raw_fcntl(fd, F_DUPFD_CLOEXEC, descriptor_limit() / 4 * 3);
 	if (high < 0)
 		return fd;
 	raw_close(fd);

@@ -50,6 +50,13 @@ static long early_pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct t
 	return KERNEL(SYS_pselect6, n, r, w, e, t ? &copy : NULL, 0);
 }
 
+static long early_epoll_create(int n)
+{
+	if (n <= 0)
+		return KERNEL(SYS_epoll_create1, -1, 0, 0, 0, 0, 0);	/* EINVAL */
+	return KERNEL(SYS_epoll_create1, 0, 0, 0, 0, 0, 0);
+}
+
 static long early_dup2(int fd, int to)
 {
 	if (fd == to)
@@ -59,6 +66,7 @@ static long early_dup2(int fd, int to)
 
 /* Not called while dlsym is at work, and nothing that a system call alone could do. */
 #define NEVER (errno = ENOSYS, -1)
+#define NONE (errno = ENOSYS, NULL)
 #define MS(ms) ms_to_ts(ms, &(struct timespec){0, 0})
 
 #define READY (real_resolve(), atomic_load_explicit(&resolved, memory_order_acquire) == 2)

@@ -2,7 +2,6 @@
 #include "preload/stream.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -10,12 +9,14 @@
 #include "plan/decide.h"
 #include "record/protocol.h"
 #include "preload/answer.h"
+#include "preload/cancel.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/gate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/waker.h"
+#include "preload/table.h"
 
 #define SENDER_NOTE_NS (10 * NS_PER_MS)	/* how long a reader lets a sender on the same connection do its books */
 #define BESIDE (MSG_OOB | MSG_ERRQUEUE)	/* urgent data and notices of the kernel: no part of the stream, never waited for */
@@ -149,7 +150,7 @@ static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
 
 	waker_join(c, w.fd);
 	conn_unlock(c);
-	pthread_cleanup_push(waker_cancelled, &w);
+	CANCEL_BEGIN(waker_cancelled, &w);
 	if (w.fd < 0 || limit != FOREVER) {
 		uint64_t left = end <= now ? 0 : end - now < NS_PER_S ? end - now : NS_PER_S;
 		struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};	/* no descriptor to wake us: look again */
@@ -159,7 +160,7 @@ static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
 	} else if (real.read(w.fd, &expired, sizeof(expired)) < 0) {
 		error = errno;
 	}
-	pthread_cleanup_pop(0);
+	CANCEL_END;
 	conn_lock(c);
 	waker_leave(c, w.fd);
 	waker_close(w.fd);
@@ -179,10 +180,10 @@ static int arrival_wait(struct conn *c, int fd)
 	int error;
 
 	conn_unlock(c);
-	pthread_cleanup_push(waker_cancelled, &w);
+	CANCEL_BEGIN(waker_cancelled, &w);
 	r = real.recv(fd, w.buffer ? w.buffer : &one, w.buffer ? want : 1, MSG_PEEK | (w.buffer ? MSG_WAITALL : 0));
 	error = errno;
-	pthread_cleanup_pop(0);
+	CANCEL_END;
 	conn_lock(c);
 	pool_give(w.buffer);
 	if (r >= 0)
@@ -204,10 +205,10 @@ static int either_wait(struct conn *c, int fd, uint64_t limit)
 
 	waker_join(c, w.fd);
 	conn_unlock(c);
-	pthread_cleanup_push(waker_cancelled, &w);
+	CANCEL_BEGIN(waker_cancelled, &w);
 	r = real.ppoll(p, w.fd < 0 ? 1 : 2, limit == FOREVER ? NULL : &t, NULL);
 	error = r > 0 ? 0 : r < 0 ? errno : EAGAIN;
-	pthread_cleanup_pop(0);
+	CANCEL_END;
 	conn_lock(c);
 	waker_leave(c, w.fd);
 	waker_close(w.fd);
@@ -240,6 +241,7 @@ static ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
 	int error;
 
 	atomic_fetch_add(&c->sending, 1);
+	io->sending = true;
 	conn_unlock(c);
 	r = call(io);
 	error = errno;
@@ -248,9 +250,16 @@ static ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
 		if (r > 0)
 			note_sent(c, io, 0, (size_t)r, t0, clock_now_ns());
 	}
+	io->sending = false;
 	atomic_fetch_sub(&c->sending, 1);
 	errno = error;
 	return r;
+}
+
+void stream_cancelled(struct io *io)
+{
+	if (io->sending)
+		atomic_fetch_sub(&io->conn->sending, 1);
 }
 
 /* How many bytes, of those held back and then of the call's from at on, belong to the message that begins or goes on there. */
@@ -926,7 +935,28 @@ static ssize_t recv_beside(struct conn *c, struct io *io)
 		hidden = (io->flags & MSG_OOB) && gate_hidden(c, clock_now_ns());
 		conn_unlock(c);
 	}
-	return hidden ? fail(EAGAIN) : call(io);
+	return hidden ? fail(EINVAL) : call(io);	/* none has come yet (tcp_recv_urg() of the kernel) */
+}
+
+static void cancelled_give(void *buffer)
+{
+	pool_give(buffer);
+}
+
+/* MSG_TRUNC: TCP discards the bytes instead of delivering them (tcp(7)). To be followed they are read all the same, elsewhere. */
+static ssize_t recv_discard(struct conn *c, struct io *io)
+{
+	char *gone = pool_take();
+	size_t n = total(io);
+	struct io in = {.op = IO_RECV, .fd = io->fd, .flags = io->flags & ~(MSG_TRUNC | MSG_WAITALL), .count = 1,
+			.one = {gone, n < CONN_BUFFER_BYTES ? n : CONN_BUFFER_BYTES}};
+	ssize_t r;
+
+	CANCEL_BEGIN(cancelled_give, gone);
+	r = gone ? stream_recv(c, &in) : call(io);
+	CANCEL_END;
+	pool_give(gone);
+	return r;
 }
 
 ssize_t stream_recv(struct conn *c, struct io *io)
@@ -936,6 +966,8 @@ ssize_t stream_recv(struct conn *c, struct io *io)
 
 	if (io->flags & BESIDE)
 		return recv_beside(c, io);
+	if ((io->flags & MSG_TRUNC) && c->peer.family != ADDR_UNIX)
+		return recv_discard(c, io);
 	if (!enter(c, io->fd))
 		return call(io);
 	if (!c->gated || (!total(io) && io->op >= IO_READ))	/* read of nothing returns at once, recv of nothing waits */

@@ -27,10 +27,15 @@ struct io {
 	struct msghdr *msg;	/* *MSG */
 	struct sockaddr *sa;	/* SENDTO, RECVFROM */
 	socklen_t *len;		/* RECVFROM; SENDTO: its value */
+	struct conn *conn;
+	bool sending;		/* counted in conn->sending */
 };
 
 ssize_t stream_send(struct conn *c, struct io *io);
 ssize_t stream_recv(struct conn *c, struct io *io);
+
+/* The thread was cancelled in stream_send() or stream_recv(): nothing of io stays behind. */
+void stream_cancelled(struct io *io);
 
 /* sendfile and splice: data that moves inside the kernel. splice's in or out may be the connection. */
 ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n);

@@ -73,10 +73,24 @@ void table_share(int from, int to)
 		table_set(to, c);
 }
 
-void table_private(int fd, bool on)
+static void mark_private(int fd, bool on)
 {
 	if ((unsigned)fd < TABLE_FDS)
 		atomic_store(&fd_conn[fd], on ? TABLE_PRIVATE : 0);
+}
+
+int table_own(int fd)
+{
+	fd = guest_high_fd(fd);
+	mark_private(fd, true);
+	return fd;
+}
+
+void table_disown(int fd)
+{
+	mark_private(fd, false);
+	if (fd >= 0)
+		raw_close(fd);
 }
 
 bool table_is_private(int fd)
@@ -91,10 +105,10 @@ void table_vacate(int to)
 	if (!table_is_private(to) || guest_is_borrowed())
 		return;
 	moved = raw_fcntl(to, F_DUPFD_CLOEXEC, to + 1);
-	table_private(to, false);
+	mark_private(to, false);
 	if (moved < 0)
 		return;
-	table_private(moved, true);
+	mark_private(moved, true);
 	epoll_moved(to, moved);
 }
 
@@ -115,13 +129,17 @@ static bool addresses(int fd, struct addr *local, struct addr *peer)
 	return local->family != ADDR_NONE;
 }
 
-/* Nobody says who called whom on a socket that comes from elsewhere. The end with a name on a Unix socket, or with the lower
- * port on TCP, is the server: ephemeral ports (ip_local_port_range) lie above those that services listen on. */
-static enum journal_role probable_role(const struct addr *local, const struct addr *peer)
+#define EPHEMERAL 32768	/* where ip_local_port_range begins by default */
+
+/* Nobody says who called whom on a socket that comes from elsewhere. The end with a name on a Unix socket is the server. A TCP socket has
+ * SO_REUSEADDR from the listener that accepted it, which servers set and clients do not; without it the end below the ephemeral ports is. */
+static enum journal_role probable_role(int fd, const struct addr *local, const struct addr *peer)
 {
-	if (local->family == ADDR_UNIX)
-		return local->len ? JOURNAL_SERVER : JOURNAL_CLIENT;
-	return local->port < peer->port ? JOURNAL_SERVER : JOURNAL_CLIENT;
+	bool server = local->family == ADDR_UNIX ? local->len != 0
+						 : raw_sockopt_int(fd, SOL_SOCKET, SO_REUSEADDR) > 0 ||
+							   (local->port < EPHEMERAL && local->port < peer->port);
+
+	return server ? JOURNAL_SERVER : JOURNAL_CLIENT;
 }
 
 void table_adopt(int fd)
@@ -135,7 +153,7 @@ void table_adopt(int fd)
 		return;
 	if (!addresses(fd, &local, &peer))
 		return;
-	role = probable_role(&local, &peer);
+	role = probable_role(fd, &local, &peer);
 	if (local.family == ADDR_UNIX && !local.len && !peer.len)
 		return;	/* a socketpair: a pipe between relatives, not a dependency */
 	faults = role == JOURNAL_CLIENT ? conn_candidates(PAGE_TO, &peer) : conn_candidates(PAGE_AT, &local);

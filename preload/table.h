@@ -48,8 +48,12 @@ void table_drop(int fd, bool stays);
 /* After dup: `to` means what `from` means. */
 void table_share(int from, int to);
 
-/* Marks a descriptor as the guest's own; clears the mark. */
-void table_private(int fd, bool on);
+/* A new descriptor becomes the guest's own: moved up (guest_high_fd), out of the program's reach. Returns its number (< 0 as it came). */
+int table_own(int fd);
+
+/* Closes one of the guest's own; < 0 is fine. */
+void table_disown(int fd);
+
 bool table_is_private(int fd);
 
 /* Before the program makes `to` its own (dup2): one of ours there moves away. */

@@ -2,9 +2,9 @@
 #include "preload/wait.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <string.h>
 #include "base/clock.h"
+#include "preload/cancel.h"
 #include "preload/epoll.h"
 #include "preload/gate.h"
 #include "preload/raw.h"
@@ -212,10 +212,11 @@ int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigs
 		return real.ppoll(fds, n, t, mask);
 	}
 	w.wake = wake_open(fds, n);
-	pthread_cleanup_push(wait_end, &w);
+	CANCEL_BEGIN(wait_end, &w);
 	r = wait_turns(&w, end, mask);
+	CANCEL_END;
 	error = errno;
-	pthread_cleanup_pop(1);
+	wait_end(&w);
 	errno = error;
 	return r;
 }
@@ -302,10 +303,10 @@ int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t
 		return real.pselect(n, r, w, e, t, mask);
 	}
 	k = to_pollfds(n, r, w, e, p, room);
-	pthread_cleanup_push(give_back, p);
+	CANCEL_BEGIN(give_back, p);
 	ready = wait_poll(p, k, t, mask);
+	CANCEL_END;
 	error = errno;
-	pthread_cleanup_pop(0);
 	for (nfds_t i = 0; ready > 0 && i < k; i++)
 		if (p[i].revents & POLLNVAL) {
 			ready = -1;

@@ -10,11 +10,9 @@
 
 static int ours(long fd)
 {
-	int high = guest_high_fd((int)fd);
+	int own = table_own((int)fd);
 
-	if (high >= 0)
-		table_private(high, true);
-	return high < 0 ? -1 : high;
+	return own < 0 ? -1 : own;
 }
 
 int waker_event(void)
@@ -68,8 +66,7 @@ void waker_close(int fd)
 {
 	if (fd < 0 || !table_is_private(fd))
 		return;	/* the program has taken the number (dup2) */
-	table_private(fd, false);
-	raw_close(fd);
+	table_disown(fd);
 }
 
 void waker_cancelled(void *wait)
@@ -82,5 +79,4 @@ void waker_cancelled(void *wait)
 	}
 	waker_close(w->fd);
 	pool_give(w->buffer);
-	conn_put(w->c);
 }

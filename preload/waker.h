@@ -26,8 +26,8 @@ void waker_wake_all(struct conn *c);
 /* -1 is fine. */
 void waker_close(int fd);
 
-/* A wait on one connection, for pthread_cleanup_push(): what to undo when the thread is cancelled in it, with the lock free. The connection's
- * reference is that of the call which never returns. */
+/* A wait on one connection, for CANCEL_BEGIN (cancel.h): what to undo when the thread is cancelled in it, with the lock free. The
+ * connection's reference is given back by the wrapper of the call. */
 struct waker_wait {
 	struct conn *c;
 	int fd;		/* -1 none */

@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "base/clock.h"
+#include "preload/cancel.h"
 #include "preload/dial.h"
 #include "preload/epoll.h"
+#include "preload/file.h"
 #include "preload/gate.h"
 #include "preload/guest.h"
 #include "preload/numbers.h"
@@ -73,27 +75,42 @@ int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 static bool sound(const struct io *io)
 {
 	const struct iovec *v = io->iov ? io->iov : &io->one;
+	bool unused = io->op >= IO_RECV && (io->flags & MSG_TRUNC);	/* nothing is put there (tcp(7)) */
 
 	if (io->count > IOV_MAX || !guest_plausible(v))
 		return false;
 	for (size_t i = 0; i < io->count; i++)
-		if (v[i].iov_len > SSIZE_MAX || (v[i].iov_len && !guest_plausible(v[i].iov_base)))
+		if (v[i].iov_len > SSIZE_MAX || (v[i].iov_len && !unused && !guest_plausible(v[i].iov_base)))
 			return false;
 	return true;
 }
 
-/* What is on another path than the stream: urgent bytes, and the queue of errors. */
-#define ASIDE (MSG_OOB | MSG_ERRQUEUE)
+static void cancel_put(void *c)
+{
+	conn_put(c);
+}
+
+static void cancel_io(void *io)
+{
+	struct conn *c = ((struct io *)io)->conn;
+
+	stream_cancelled(io);
+	conn_lock(c);	/* false: a handler has left by siglongjmp() while this thread had it */
+	conn_unlock(c);
+	conn_put(c);
+}
 
 static ssize_t io(ssize_t (*way)(struct conn *, struct io *), struct io io)
 {
-	struct conn *c = table_get(io.fd);
+	struct conn *c = io.conn = table_get(io.fd);
 	ssize_t r;
 	int error;
 
 	if (!c)
 		return table_is_private(io.fd) ? (errno = EBADF, -1) : -2;
-	r = (io.flags & ASIDE) || !sound(&io) ? -2 : way(c, &io);
+	CANCEL_BEGIN(cancel_io, &io);
+	r = !sound(&io) ? -2 : way(c, &io);
+	CANCEL_END;
 	error = errno;
 	conn_put(c);
 	errno = error;
@@ -162,6 +179,32 @@ int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 	return (int)i;
 }
 
+/* The vector calls with an offset mean the stream when it is -1; any other is ESPIPE on a socket. Of the flags only "do not wait" changes
+ * anything on a socket, and of that there is a name in the calls for sockets. */
+static bool on_stream(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+	return !UNTRACKED(fd) && n > 0 && at == -1 && !(flags & ~(RWF_NOWAIT | RWF_HIPRI));
+}
+
+static struct msghdr message(const struct iovec *iov, int n)
+{
+	return (struct msghdr){.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)n};
+}
+
+ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+	struct msghdr m = message(iov, n);
+
+	if (!on_stream(fd, iov, n, at, flags))
+		return real.pwritev64v2(fd, iov, n, at, flags);
+	return flags & RWF_NOWAIT ? sendmsg(fd, &m, MSG_DONTWAIT) : writev(fd, iov, n);
+}
+
+ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	return pwritev64v2(fd, iov, n, at, flags);
+}
+
 ssize_t sendfile64(int out_fd, int in_fd, off64_t *offset, size_t n)
 {
 	struct conn *c = TABLE_GET(out_fd);
@@ -170,7 +213,9 @@ ssize_t sendfile64(int out_fd, int in_fd, off64_t *offset, size_t n)
 
 	if (!c)
 		return real.sendfile64(out_fd, in_fd, offset, n);
+	CANCEL_BEGIN(cancel_put, c);
 	r = stream_sendfile(c, out_fd, in_fd, offset, n);
+	CANCEL_END;
 	error = errno;
 	conn_put(c);
 	errno = error;
@@ -185,15 +230,23 @@ ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 	return sendfile64(out_fd, in_fd, (off64_t *)offset, n);
 }
 
+static void cancel_both(void *both)
+{
+	conn_put(((struct conn **)both)[0]);
+	conn_put(((struct conn **)both)[1]);
+}
+
 ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned int flags)
 {
-	struct conn *a = TABLE_GET(from), *b = TABLE_GET(to);
+	struct conn *a = TABLE_GET(from), *b = TABLE_GET(to), *both[] = {a, b};
 	ssize_t r;
 	int error;
 
 	if (!a && !b)
 		return real.splice(from, from_at, to, to_at, n, flags);
+	CANCEL_BEGIN(cancel_both, both);
 	r = stream_splice(a, b, from, from_at, to, to_at, n, flags);
+	CANCEL_END;
 	error = errno;
 	conn_put(a);
 	conn_put(b);
@@ -305,6 +358,20 @@ ssize_t readv(int fd, const struct iovec *iov, int n)
 	THROUGH(stream_recv, real.readv(fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n);
 }
 
+ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
+{
+	struct msghdr m = message(iov, n);
+
+	if (!on_stream(fd, iov, n, at, flags))
+		return real.preadv64v2(fd, iov, n, at, flags);
+	return flags & RWF_NOWAIT ? recvmsg(fd, &m, MSG_DONTWAIT) : readv(fd, iov, n);
+}
+
+ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t at, int flags)
+{
+	return preadv64v2(fd, iov, n, at, flags);
+}
+
 /* The FORTIFY variants: libc checks and aborts when the buffer is too small; otherwise they are the plain calls. */
 ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags)
 {
@@ -379,6 +446,27 @@ int pselect(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, co
 	return wait_select(n, r, w, e, t, mask, NULL);
 }
 
+/* A number that was closed by means we do not see starts clean. */
+static int new_set(int ep)
+{
+	int error = errno;
+
+	if (ep >= 0 && epoll_knows(ep))
+		epoll_forget_set(ep);
+	errno = error;
+	return ep;
+}
+
+int epoll_create(int n)
+{
+	return new_set(real.epoll_create(n));
+}
+
+int epoll_create1(int flags)
+{
+	return new_set(real.epoll_create1(flags));
+}
+
 int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
 	struct conn *c;
@@ -439,17 +527,11 @@ int close(int fd)
 	return real.close(fd);
 }
 
-/* libc closes the descriptor of a stream out of our sight: fdopen() on a socket is common. What the stream still holds goes out first. */
-int fclose(FILE *f)
+FILE *fdopen(int fd, const char *mode)
 {
-	int fd = f && guest.page ? fileno_unlocked(f) : -1, error = errno;
+	FILE *f = guest.page && !table_is_private(fd) ? file_on_socket(fd, mode) : NULL;
 
-	if (fd >= 0 && (epoll_knows(fd) || !UNTRACKED(fd)) && !table_is_private(fd)) {
-		fflush(f);
-		leave(fd);
-	}
-	errno = error;
-	return real.fclose(f);
+	return f ? f : real.fdopen(fd, mode);
 }
 
 int shutdown(int fd, int how)
@@ -571,12 +653,37 @@ int ioctl(int fd, unsigned long request, ...)
 	return real.ioctl(fd, request, rest[0]);
 }
 
+/* The program's low-water mark, when the kernel holds one of ours for now. */
+static bool other_lowat(int fd, int level, int name, int *value, bool set)
+{
+	struct conn *c = level == SOL_SOCKET && name == SO_RCVLOWAT ? TABLE_GET(fd) : NULL;
+	bool ours = c && gate_lowat(c, value, set);
+
+	conn_put(c);
+	return ours;
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int lowat = 0;
+
+	if (likely(level != SOL_SOCKET || name != SO_RCVLOWAT || len < sizeof(lowat)) || UNTRACKED(fd) || !guest_plausible(value))
+		return real.setsockopt(fd, level, name, value, len);
+	memcpy(&lowat, value, sizeof(lowat));
+	lowat = lowat < 0 ? INT_MAX : lowat ? lowat : 1;	/* as sock_setsockopt() of the kernel */
+	return other_lowat(fd, level, name, &lowat, true) ? 0 : real.setsockopt(fd, level, name, value, len);
+}
+
 int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	int r = real.getsockopt(fd, level, name, value, len), error = errno;
 
-	if (r == 0 && level == SOL_SOCKET && name == SO_ERROR && !UNTRACKED(fd) && *len >= sizeof(int))
-		dial_so_error(fd, value);
+	if (r == 0 && level == SOL_SOCKET && !UNTRACKED(fd) && *len >= sizeof(int)) {
+		if (name == SO_ERROR)
+			dial_so_error(fd, value);
+		else
+			other_lowat(fd, level, name, value, false);
+	}
 	errno = error;
 	return r;
 }

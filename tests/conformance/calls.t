@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """The table of calls, row by row: each is exported and nothing else is, each ends where libc's does and says the same of bad
 arguments, leaves errno alone when it succeeds, and returns the errors that a fault asks for. victims/calls.c makes the calls."""
+import glob
 import os
+import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -30,6 +32,15 @@ ok(len(rows) > 50, "the_table_has_its_rows", rows)
 with open(MANUAL) as f:
     listed = f.read().split(".SH CALLS")[1].split(".SH")[0].split(".PP")[1]
 is_(sorted(listed.split()), sorted(rows), "the_manual_lists_the_table_of_calls")
+
+with open(MANUAL) as f:
+    listed = f.read().split(".SH SANDBOXES")[1].split(".SH")[0].split(".PP")[1]
+made = set()
+for path in glob.glob(os.path.join(os.path.dirname(MANUAL), "..", "preload", "*.[ch]")):
+    if os.path.basename(path) not in ("calls.h", "numbers.c", "real.c"):  # there the program's own calls are named
+        with open(path) as f:
+            made |= set(re.findall(r"\bSYS_(\w+)", f.read()))
+is_(sorted(listed.split()), sorted(made), "the_manual_lists_the_system_calls_that_the_library_makes_for_itself")
 
 for plan in ("to=* probability=0 status=503", "to=203.0.113.1:1 refuse=true"):
     world = "tracked" if "*" in plan else "untracked"

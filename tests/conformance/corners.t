@@ -1,0 +1,40 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Flags, vectors, numbers, streams of stdio and bad arguments: each case of victims/corners.c says under a fault what it says
+without the library of a server that really behaves so."""
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import *
+
+CASES = ("wait_all", "peek", "discard", "dont_wait", "no_wait_vector", "zero_bytes", "urgent", "no_name", "messages", "by_number",
+         "stdio", "bad_pointers")
+healthy, slow, busy = HttpPeer(), HttpPeer(delay=0.3), HttpPeer(lambda request: 503, delay=0.3)
+WORLDS = (("is_only_watched", "probability=0 delay=1s", slow, slow), ("is_slow", "delay=300ms", healthy, slow),
+          ("answers_503", "delay=300ms status=503", healthy, busy))
+
+def really(port, case):
+    return run([victim("corners"), case, port], timeout=20)
+
+
+def injected(peer, fault, case):
+    return shock(f"to=127.0.0.1:{peer.port} {fault}", victim("corners"), case, peer.port, timeout=20)
+
+
+pool = ThreadPoolExecutor(4)  # they wait most of the time
+wants = {(real.port, case): pool.submit(really, real.port, case) for real in (slow, busy) for case in CASES}
+gots = {(world, case): pool.submit(injected, peer, fault, case) for world, fault, peer, _ in WORLDS for case in CASES}
+for world, fault, peer, real in WORLDS:
+    for case in CASES:
+        want, r = wants[real.port, case].result(), gots[world, case].result()
+        ok(want.rc == 0 and want.out, f"{case}_says_something", want)
+        is_(r.out, want.out, f"{case}_says_the_same_of_a_server_that_{world}", r)
+
+port = free_port()
+want = run([victim("corners"), "low_water", port])
+r = shock(f"at=:{port} method=POST status=503", victim("corners"), "low_water", port)
+is_(r.out, want.out, "a_server_keeps_its_low_water_mark_while_ours_waits_for_a_whole_head", r)
+r = shock(f"to=* probability=0 status=503", victim("corners"), "ring", 1)
+is_(r.out.strip(), "ring=EPERM", "a_program_is_told_that_rings_are_switched_off", r)
+done()

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The corners of calls on a connection to an HTTP server: corners CASE PORT makes them and prints what they said. Nothing printed depends
+ * on the text of the answer's head, nor on how fast the machine is.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SAY(format, ...) printf("%s=" format " ", __VA_ARGS__)
+
+static const char request[] = "GET /corner HTTP/1.1\r\nHost: corner\r\n\r\n";
+static char buf[65536], again[65536];
+/* Wrong on purpose, so the compiler shall not know them. */
+static volatile int minus = -1, many = 1025;
+static void *volatile nowhere = (void *)1;
+
+static struct sockaddr_in server = {.sin_family = AF_INET};
+
+static int now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
+}
+
+static int dial(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (connect(fd, (struct sockaddr *)&server, sizeof(server)))
+		exit(2);
+	return fd;
+}
+
+static int asked(void)
+{
+	int fd = dial();
+
+	if (send(fd, request, sizeof(request) - 1, 0) < 0)
+		exit(2);
+	return fd;
+}
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, ms) == 1;
+}
+
+static void patience(int fd, int ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+}
+
+static void say(const char *name, ssize_t r)
+{
+	if (r < 0)
+		SAY("%s", name, strerrorname_np(errno));
+	else
+		SAY("%zd", name, r);
+}
+
+/* ---- flags of a receive ---- */
+
+static void wait_all(void)
+{
+	int fd = asked(), began = now_ms();
+	ssize_t n = recv(fd, buf, 40, MSG_WAITALL), more;
+
+	say("exactly", n);
+	patience(fd, 700);
+	began = now_ms();
+	more = recv(fd, buf, sizeof(buf), MSG_WAITALL);
+	SAY("%d", "rest_came", more > 0);
+	SAY("%d", "and_waited_for_more", now_ms() - began >= 690);
+	say("then", recv(fd, buf, sizeof(buf), MSG_WAITALL));
+}
+
+static void peek(void)
+{
+	int fd = asked();
+	ssize_t n = recv(fd, buf, 20, MSG_PEEK), m = recv(fd, again, 20, 0);
+
+	say("peeked", n);
+	SAY("%d", "same", n == m && !memcmp(buf, again, (size_t)m));
+}
+
+static void discard(void)
+{
+	int fd = asked();
+
+	say("discarded", recv(fd, NULL, 9, MSG_TRUNC));
+	say("read", recv(fd, buf, 3, 0));
+	SAY("%d", "status_follows", buf[0] >= '2' && buf[0] <= '5' && buf[1] == '0');
+}
+
+static void dont_wait(void)
+{
+	int fd = asked();
+
+	say("at_once", recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
+	SAY("%d", "came", readable(fd, 3000));
+	SAY("%d", "read", recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0);
+	say("empty", recv(fd, buf, sizeof(buf), MSG_DONTWAIT));
+}
+
+static void no_wait_vector(void)
+{
+	struct iovec v = {buf, sizeof(buf)};
+	int fd = asked();
+
+	say("at_once", preadv2(fd, &v, 1, -1, RWF_NOWAIT));
+	SAY("%d", "read", preadv2(fd, &v, 1, -1, 0) > 0);
+	say("at_zero", preadv2(fd, &v, 1, 0, 0));
+	say("positioned", pread(fd, buf, 1, 0));
+}
+
+static void zero_bytes(void)
+{
+	struct iovec none = {buf, 0};
+	int fd = asked();
+
+	say("read", read(fd, buf, 0));
+	say("readv", readv(fd, &none, 1));
+	say("no_vectors", readv(fd, &none, 0));
+	say("minus", readv(fd, &none, minus));
+	say("too_many", writev(fd, &none, many));
+	say("write", write(fd, buf, 0));
+	SAY("%d", "came", readable(fd, 3000));
+	say("recv", recv(fd, buf, 0, 0));
+	SAY("%d", "still_there", recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0);
+}
+
+static void urgent(void)
+{
+	int fd = asked();
+
+	say("urgent", recv(fd, buf, 1, MSG_OOB));
+	say("errors", recv(fd, buf, 1, MSG_ERRQUEUE));
+	SAY("%d", "stream", recv(fd, buf, sizeof(buf), 0) > 0);
+}
+
+static void no_name(void)
+{
+	struct sockaddr_storage ss;
+	struct iovec v = {buf, 5};
+	struct msghdr m = {.msg_name = &ss, .msg_namelen = sizeof(ss), .msg_iov = &v, .msg_iovlen = 1, .msg_flags = 0x5555};
+	socklen_t len = sizeof(ss);
+	int fd = asked();
+
+	say("got", recvfrom(fd, buf, 5, 0, (struct sockaddr *)&ss, &len));
+	SAY("%u", "name", len);
+	say("message", recvmsg(fd, &m, 0));
+	SAY("%u", "its_name", m.msg_namelen);
+	SAY("%d", "flags", m.msg_flags);
+}
+
+/* ---- vectors of messages ---- */
+
+static void messages(void)
+{
+	struct iovec third[3] = {{(char *)request, 9}, {(char *)request + 9, 9}, {(char *)request + 18, sizeof(request) - 1 - 18}}, in[3];
+	struct mmsghdr out[3] = {0}, got[3] = {0};
+	int fd = dial(), n;
+
+	for (int i = 0; i < 3; i++) {
+		in[i] = (struct iovec){buf + 9 * i, 9};
+		out[i].msg_hdr = (struct msghdr){.msg_iov = &third[i], .msg_iovlen = 1};
+		got[i].msg_hdr = (struct msghdr){.msg_iov = &in[i], .msg_iovlen = 1};
+	}
+	say("sent", sendmmsg(fd, out, 3, 0));
+	SAY("%u+%u+%u", "bytes", out[0].msg_len, out[1].msg_len, out[2].msg_len);
+	n = recvmmsg(fd, got, 2, 0, NULL);
+	say("two", n);
+	SAY("%u+%u", "bytes", got[0].msg_len, got[1].msg_len);
+	patience(fd, 300);
+	in[2].iov_len = sizeof(buf) - 18;
+	say("the_rest", recvmmsg(fd, got + 2, 1, MSG_WAITFORONE, &(struct timespec){1, 0}));
+	say("no_more", recvmmsg(fd, got, 3, MSG_WAITFORONE, NULL));
+	say("no_messages", sendmmsg(fd, out, 0, 0));
+	say("bad_time", recvmmsg(fd, got, 1, 0, &(struct timespec){0, 2000000000}));
+}
+
+/* ---- by number ---- */
+
+static void by_number(void)
+{
+	int fd = dial(), ep = (int)syscall(SYS_epoll_create1, 0), zero = 0;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	struct epoll_event ev = {.events = EPOLLIN, .data.fd = 77};
+
+	say("send", syscall(SYS_sendto, fd, request, sizeof(request) - 1, 0, NULL, 0));
+	say("add", syscall(SYS_epoll_ctl, ep, EPOLL_CTL_ADD, fd, &ev));
+	say("nothing_yet", syscall(SYS_recvfrom, fd, buf, sizeof(buf), MSG_DONTWAIT, NULL, NULL));
+	say("no_bytes_yet", syscall(SYS_ioctl, fd, FIONREAD, &zero) ? -1 : zero);
+	say("epoll_yet", syscall(SYS_epoll_pwait, ep, &ev, 1, 0, NULL, 8));
+	say("poll_yet", syscall(SYS_ppoll, &p, 1, &(struct timespec){0, 0}, NULL, 8));
+	say("poll", syscall(SYS_ppoll, &p, 1, &(struct timespec){3, 0}, NULL, 8));
+	say("epoll", syscall(SYS_epoll_pwait, ep, &ev, 1, 3000, NULL, 8));
+	SAY("%d", "data", ev.data.fd);
+	SAY("%d", "read", syscall(SYS_read, fd, buf, sizeof(buf)) > 0);
+	say("close", syscall(SYS_close, fd));
+	say("closed", syscall(SYS_read, fd, buf, 1));
+	say("unknown", syscall(4095, 0));
+}
+
+static void ring(void)
+{
+	say("ring", syscall(SYS_io_uring_setup, 0, NULL));
+}
+
+/* ---- stdio ---- */
+
+static void stdio(void)
+{
+	int fd = dial(), other;
+	FILE *f = fdopen(fd, "r+");
+	char line[512];
+
+	SAY("%d", "number", fileno(f) == fd);
+	say("printed", fprintf(f, "%s", request));
+	say("flushed", fflush(f));
+	SAY("%d", "nothing_yet", recv(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN);
+	SAY("%d", "line", fgets(line, sizeof(line), f) && !strncmp(line, "HTTP/1.1 ", 9));
+	SAY("%d", "then", getc_unlocked(f) != EOF);
+	say("seek", fseek(f, 0, SEEK_SET));
+	SAY("%d", "error", ferror(f));
+	say("closed", fclose(f));
+	say("gone", fcntl(fd, F_GETFD));
+	other = open("/dev/null", O_RDWR);
+	SAY("%d", "number_again", other == fd);
+	say("wrote", write(other, request, 10));
+	SAY("%d", "bad", !fdopen(dial(), "x") && errno == EINVAL);
+}
+
+/* ---- what the kernel refuses ---- */
+
+static void bad_pointers(void)
+{
+	int fd = asked();
+	void *bad = (void *)-1;
+	struct iovec v = {bad, 10}, huge = {buf, (size_t)-1};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1}, long_m = {.msg_iov = &v, .msg_iovlen = 2000};
+	struct epoll_event ev = {.events = EPOLLIN};
+	int ep = epoll_create1(0);
+
+	SAY("%d", "came", readable(fd, 3000));
+	say("send", send(fd, NULL, 10, 0));
+	say("write", write(fd, bad, 10));
+	say("writev", writev(fd, &v, 1));
+	say("vector", writev(fd, bad, 1));
+	say("huge", writev(fd, &huge, 1));
+	say("sendmsg", sendmsg(fd, bad, 0));
+	say("message", sendmsg(fd, &m, 0));
+	say("long", sendmsg(fd, &long_m, 0));
+	say("recvmsg", recvmsg(fd, bad, 0));
+	say("long_in", recvmsg(fd, &long_m, 0));
+	say("sendmmsg", sendmmsg(fd, bad, 1, 0));
+	say("poll", poll(nowhere, 1, 0));
+	say("select", select(fd + 1, (void *)1, NULL, NULL, NULL));
+	say("epoll_ctl", epoll_ctl(ep, EPOLL_CTL_ADD, fd, bad));
+	epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev);
+	say("epoll_wait", epoll_wait(ep, &ev, 0, 0));
+	SAY("%d", "read", recv(fd, buf, sizeof(buf), 0) > 0);
+}
+
+/* ---- the low-water mark of a server ---- */
+
+static int lowat(int fd)
+{
+	int n = -1;
+	socklen_t len = sizeof(n);
+
+	getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &n, &len);
+	return n;
+}
+
+static void low_water(void)
+{
+	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, from, to, two = 2;
+
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(listener, (struct sockaddr *)&server, sizeof(server)) || listen(listener, 1))
+		exit(2);
+	from = dial();
+	to = accept(listener, NULL, NULL);
+	if (send(from, request, 10, 0) != 10)
+		exit(2);
+	readable(to, 300);
+	SAY("%d", "mark", lowat(to));
+	setsockopt(to, SOL_SOCKET, SO_RCVLOWAT, &two, sizeof(two));
+	SAY("%d", "set", lowat(to));
+	if (send(from, request + 10, sizeof(request) - 1 - 10, 0) < 0)
+		exit(2);
+	SAY("%d", "whole", readable(to, 3000));
+	say("read", recv(to, buf, sizeof(buf), 0));
+	SAY("%d", "kept", lowat(to));
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
+	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
+	{"ring", ring}, {"stdio", stdio}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
+};
+
+int main(int argc, char **argv)
+{
+	server.sin_port = htons((uint16_t)(argc == 3 ? atoi(argv[2]) : 0));
+	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (size_t i = 0; server.sin_port && i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (!strcmp(cases[i].name, argv[1])) {
+			cases[i].run();
+			return 0;
+		}
+	fprintf(stderr, "usage: corners CASE PORT\n");
+	return 2;
+}
