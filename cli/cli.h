@@ -19,6 +19,7 @@ enum cli_status {
 /* name, one line of help; the function is cmd_<name>(argc, argv) with argv[0] the command's name; it returns the exit status. */
 #define CLI_COMMANDS(X) \
 	X(run, "run a command under faults and record what happens") \
+	X(fault, "list and change the faults of a run while it is going") \
 	X(trace, "record what running processes do, from the kernel alone") \
 	X(report, "say what a recorded run means") \
 	X(compare, "compare runs before and after a change") \

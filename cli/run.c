@@ -4,6 +4,7 @@
  * is let go and watched until it ends. What COMMAND leaves behind in the background runs on without faults and unrecorded.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/coverage.h"
+#include "cli/faultbook.h"
 #include "cli/launch.h"
 #include "cli/reach.h"
 #include "cli/rundir.h"
@@ -55,6 +57,7 @@ struct run {
 	struct rundir dir;
 	struct journal_reader reader;
 	struct recorder *recorder;
+	struct faultbook faults;
 	struct tracer *tracer;
 	struct launch child;
 	struct coverage coverage;
@@ -154,7 +157,8 @@ static const struct cli_usage usage = {
 		"  aftershock run -p plan.json -o before.db ./start-everything.sh\n\n"
 		"`aftershock plan keys` lists what a fault may say.\n\n"
 		"Exit status: COMMAND's, 128+N when signal N killed it; 2 nothing was started, stderr says why;\n"
-		"3 COMMAND succeeded but a fault never fired (probability=0 only watches, and is exempt).",
+		"3 COMMAND succeeded but a fault never fired (probability=0 only watches, and is exempt).\n\n"
+		"While it runs, `aftershock fault` lists and changes its faults.",
 	.first_operand_ends = true,
 };
 
@@ -230,6 +234,17 @@ static const char *output(const struct run *run)
 	return run->output ? run->output : run->output_made;
 }
 
+static int open_faults(struct run *run)
+{
+	int dir = open(run->dir.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	if (dir < 0)
+		return -errno;
+	err = faultbook_open(&run->faults, dir, run->dir.page, &run->plan);
+	close(dir);
+	return err;
+}
+
 static int make_directory(struct run *run)
 {
 	char error[SENTENCE_MAX];
@@ -240,6 +255,9 @@ static int make_directory(struct run *run)
 	if (plan_compile(&run->plan, run->dir.page))
 		return complain(run->plan.error);
 	atomic_store(&run->dir.page->serial, 1);
+	err = open_faults(run);
+	if (err)
+		return cli_error("cannot write the run's list of faults: %s", strerror(-err));
 	err = rundir_beat(&run->dir);
 	if (err)
 		return cli_error("cannot start the heartbeat of the run: %s", strerror(-err));
@@ -259,12 +277,7 @@ static int open_recorder(struct run *run)
 	free(plan);
 	if (err)
 		return complain(error);
-	for (unsigned i = 0; i < run->plan.fault_count; i++) {
-		char *spec = plan_fault_json(&run->plan, i);
-
-		recorder_fault(run->recorder, i + 1, plan_fault_name(&run->plan, i), spec ? spec : "{}");
-		free(spec);
-	}
+	run->faults.recorder = run->recorder;
 	return 0;
 }
 
@@ -384,8 +397,6 @@ static void take_counters(struct run *run)
 {
 	struct page *p = run->dir.page;
 
-	for (uint32_t i = 0; i < p->fault_count; i++)
-		recorder_fault_counts(run->recorder, p->faults[i].id, atomic_load(&p->faults[i].matched), atomic_load(&p->faults[i].fired));
 	for (size_t i = 0; i < sizeof(loss_names) / sizeof(*loss_names); i++)
 		recorder_loss(run->recorder, "shim", loss_names[i], atomic_load(&p->lost[i]));
 }
@@ -437,6 +448,7 @@ static void pump(struct run *run)
 		coverage_look(&run->coverage, run->recorder, !run->tracer, false);
 	if (sample)
 		run->sampled_ns = now;
+	faultbook_follow(&run->faults, now);
 	if (now - run->flushed_ns < FLUSH_NS)
 		return;
 	take_counters(run);
@@ -506,12 +518,14 @@ static void finish_recording(struct run *run)
 {
 	char status[16];
 
+	faultbook_follow(&run->faults, run->ended_ns);
 	rundir_end_faults(&run->dir);
 	drain_and_end_the_dead(run, run->ended_ns);
 	if (run->tracer)
 		tracer_finish(run->tracer);
 	drain(run, true);
 	coverage_look(&run->coverage, run->recorder, false, true);
+	faultbook_follow(&run->faults, run->ended_ns);
 	take_counters(run);
 	recorder_process_end(run->recorder, (uint32_t)run->child.pid, run->ended_ns, run->status);
 	snprintf(status, sizeof(status), "%d", run->status);
@@ -537,22 +551,9 @@ static void print_report(struct run *run)
 	clearerr(stdout);	/* a reader that left early does not change COMMAND's status */
 }
 
-/* How many faults, other than those that only watch, did nothing; each is named. */
-static unsigned say_idle_faults(struct run *run)
+static void say_idle(const char *name, uint64_t matched)
 {
-	struct page *p = run->dir.page;
-	unsigned idle = 0;
-
-	for (uint32_t i = 0; i < p->fault_count; i++) {
-		struct page_fault *f = &p->faults[i];
-
-		if (f->watch_only || atomic_load(&f->fired))
-			continue;
-		idle++;
-		cli_say("fault '%s' never fired (%llu exchanges matched it)", plan_fault_name(&run->plan, i),
-			(unsigned long long)atomic_load(&f->matched));
-	}
-	return idle;
+	cli_say("fault '%s' never fired (%llu exchanges matched it)", name, (unsigned long long)matched);
 }
 
 static int conclude(struct run *run)
@@ -560,7 +561,7 @@ static int conclude(struct run *run)
 	unsigned idle;
 
 	finish_recording(run);
-	idle = say_idle_faults(run);
+	idle = faultbook_idle(&run->faults, say_idle);
 	if (!run->output)
 		cli_say("recorded in %s", output(run));
 	print_report(run);
@@ -610,6 +611,7 @@ static int run_checked(struct run *run)
 		status = conclude(run);
 	}
 	coverage_free(&run->coverage);
+	faultbook_close(&run->faults);
 	rundir_remove(&run->dir);
 	detach(run);
 	if (run->signal_fd >= 0)

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,11 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "cli/faultlog.h"
+#include "plan/live.h"
 
 #define LOCK_FILE "lock"
 #define BEAT_MS 100
 
-static const char *const contents[] = {PAGE_FILE, JOURNAL_FILE, LOCK_FILE};
+static const char *const contents[] = {PAGE_FILE, JOURNAL_FILE, LOCK_FILE, FAULTLOG_FILE};
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
@@ -66,19 +69,32 @@ static int open_private(const char *path)
 	return fd;
 }
 
-static int open_base(char *path, size_t size)
+/* Where runs of this user are: 0 the runtime directory, 1 the temporary one. -ENOENT when there is no such place. */
+static int base_path(int where, char *path, size_t size)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR"), *tmp = getenv("TMPDIR");
-	int fd;
+	int n;
 
-	if (runtime && *runtime == '/' && snprintf(path, size, "%s/aftershock", runtime) < (int)size) {
+	if (where == 0 && !(runtime && *runtime == '/'))
+		return -ENOENT;
+	if (where == 0)
+		n = snprintf(path, size, "%s/aftershock", runtime);
+	else
+		n = snprintf(path, size, "%s/aftershock-%u", tmp && *tmp == '/' ? tmp : "/tmp", (unsigned)geteuid());
+	return n < (int)size ? 0 : -ENAMETOOLONG;
+}
+
+static int open_base(char *path, size_t size)
+{
+	int err, fd;
+
+	if (!base_path(0, path, size)) {
 		fd = open_private(path);
 		if (fd >= 0)
 			return fd;
 	}
-	if (snprintf(path, size, "%s/aftershock-%u", tmp && *tmp == '/' ? tmp : "/tmp", (unsigned)geteuid()) >= (int)size)
-		return -ENAMETOOLONG;
-	return open_private(path);
+	err = base_path(1, path, size);
+	return err ? err : open_private(path);
 }
 
 /* ---- directories of runs that died ---- */
@@ -218,6 +234,86 @@ int rundir_make(struct rundir *d, const char *name, const char *command, char *e
 	return err ? complain(err, error, error_size, "cannot make the run directory", d->path) : 0;
 }
 
+/* ---- runs of others ---- */
+
+/* Whether a run holds the lock of this directory. */
+static bool is_live(int base, const char *name)
+{
+	char path[NAME_MAX + sizeof(LOCK_FILE) + 2];
+	bool live;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/" LOCK_FILE, name);
+	fd = openat(base, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	live = flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return live;
+}
+
+/* Adds the live runs of one base directory. What can not be opened has none for us. */
+static unsigned list_base(const char *base_path, struct rundir_found *found, unsigned n, unsigned max)
+{
+	int base = open(base_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *list = base < 0 ? NULL : fdopendir(base);
+	struct dirent *e;
+
+	if (!list)
+		return n;
+	flock(base, LOCK_EX);	/* no run is taking its lock while we try them */
+	while (n < max && (e = readdir(list))) {
+		if (rundir_name_check(e->d_name) || !is_live(base, e->d_name))
+			continue;
+		snprintf(found[n].name, sizeof(found[n].name), "%s", e->d_name);
+		if (snprintf(found[n].path, sizeof(found[n].path), "%s/%s", base_path, e->d_name) < (int)sizeof(found[n].path))
+			n++;
+	}
+	closedir(list);
+	return n;
+}
+
+static unsigned list_everybody(struct rundir_found *found, unsigned n, unsigned max)
+{
+	glob_t g;
+
+	memset(&g, 0, sizeof(g));
+	glob("/run/user/*/aftershock", 0, NULL, &g);
+	glob("/tmp/aftershock-[0-9]*", GLOB_APPEND, NULL, &g);
+	for (size_t i = 0; i < g.gl_pathc; i++)
+		n = list_base(g.gl_pathv[i], found, n, max);
+	globfree(&g);
+	return n;
+}
+
+static unsigned drop_twins(struct rundir_found *found, unsigned n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		bool twin = false;
+
+		for (unsigned k = 0; k < kept; k++)
+			twin |= !strcmp(found[k].path, found[i].path);
+		if (!twin)
+			found[kept++] = found[i];
+	}
+	return kept;
+}
+
+unsigned rundir_list(struct rundir_found *found, unsigned max, bool everybody)
+{
+	char path[RUNDIR_PATH_MAX - RUNDIR_NAME_MAX - 1];
+	unsigned n = 0;
+
+	for (int where = 0; where < 2; where++)
+		if (!base_path(where, path, sizeof(path)))
+			n = list_base(path, found, n, max);
+	if (everybody && !geteuid())
+		n = list_everybody(found, n, max);
+	return drop_twins(found, n);
+}
+
 /* ---- heartbeat ---- */
 
 static void *heart(void *arg)
@@ -264,11 +360,8 @@ void rundir_end_faults(struct rundir *d)
 	stop_beating(d);
 	if (!p)
 		return;
-	atomic_fetch_add(&p->version, 1);
-	for (uint32_t i = 0; i < p->fault_count; i++)
-		atomic_store(&p->faults[i].enabled, 0);
+	live_publish(p, 0);
 	atomic_store(&p->heartbeat_ns, 0);
-	atomic_fetch_add(&p->version, 1);
 }
 
 void rundir_remove(struct rundir *d)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run directory: $XDG_RUNTIME_DIR/aftershock/NAME, else <temporary directory>/aftershock-UID/NAME, mode 0700, with the
- * control page, the journal and a lock that its run holds. Directories of runs that died are cleaned at the next start.
+ * control page, the journal, the log of faults and a lock that its run holds. Directories of runs that died are cleaned at the next start.
  * A thread beats the page's heartbeat every 100 ms, whatever the rest of the process waits for.
  *
  * Invariant: who holds the lock of a directory owns it; base directories are changed under their own lock.
@@ -38,6 +38,14 @@ int rundir_name_check(const char *name);
  * 0 or -errno with one sentence; *d is ready for rundir_remove() in both cases.
  */
 int rundir_make(struct rundir *d, const char *name, const char *command, char *error, unsigned error_size);
+
+struct rundir_found {
+	char path[RUNDIR_PATH_MAX];
+	char name[RUNDIR_NAME_MAX];
+};
+
+/* The live runs of this user (everybody: for root, of all users), at most max; returns how many. */
+unsigned rundir_list(struct rundir_found *found, unsigned max, bool everybody);
 
 /* Starts the heartbeat. 0 or -errno. */
 int rundir_beat(struct rundir *d);

@@ -1,28 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* One fault onto the control page: its values as they are, its texts behind those already there. */
+/* One fault onto the control page: its values as they are, its texts in one piece. */
 #include <errno.h>
 #include <string.h>
 #include "plan/fault.h"
 
-/* Bytes of text[] that are in use; they are taken from the front and the last fault's texts end last. */
-static uint32_t text_used(const struct page *page)
-{
-	return page->fault_count ? page->faults[page->fault_count - 1].body.at + page->faults[page->fault_count - 1].body.len : 0;
-}
-
 struct pen { /* where the next text goes */
-	struct page *page;
-	uint32_t at;
+	struct page *page; /* NULL: only measuring */
+	uint32_t at, end;
 	bool full;
 };
 
 static void add(struct pen *pen, struct page_text *t, const char *text, size_t n)
 {
-	if (n > PAGE_TEXT_BYTES - pen->at) {
+	if (n > pen->end - pen->at) {
 		pen->full = true;
 		return;
 	}
-	memcpy(pen->page->text + pen->at, text, n);
+	if (pen->page)
+		memcpy(pen->page->text + pen->at, text, n);
 	t->len += (uint32_t)n;
 	pen->at += (uint32_t)n;
 }
@@ -59,24 +54,39 @@ static void put_lines(struct pen *pen, struct page_text *t, const char *lines)
 	}
 }
 
-int fault_compile(const struct plan_fault *f, struct page *page)
+static void put_all(struct pen *pen, struct page_fault *v, const struct plan_fault *f)
 {
-	struct page_fault *v = &page->faults[page->fault_count];
-	struct pen pen = {.page = page, .at = text_used(page)};
+	put(pen, &v->name, f->text[FAULT_NAME]);
+	put(pen, &v->host, f->host);
+	put(pen, &v->process, f->text[FAULT_PROCESS]);
+	put(pen, &v->method, f->text[FAULT_METHOD]);
+	put(pen, &v->path, f->text[FAULT_PATH]);
+	put(pen, &v->pattern, f->text[FAULT_PATTERN]);
+	put_header(pen, v, f->text[FAULT_HEADER]);
+	put_lines(pen, &v->reply_headers, f->text[FAULT_REPLY_HEADER]);
+	put(pen, &v->body, f->text[FAULT_BODY]);
+}
 
-	*v = f->v;
-	v->id = page->fault_count + 1;
-	put(&pen, &v->name, f->text[FAULT_NAME]);
-	put(&pen, &v->host, f->host);
-	put(&pen, &v->process, f->text[FAULT_PROCESS]);
-	put(&pen, &v->method, f->text[FAULT_METHOD]);
-	put(&pen, &v->path, f->text[FAULT_PATH]);
-	put(&pen, &v->pattern, f->text[FAULT_PATTERN]);
-	put_header(&pen, v, f->text[FAULT_HEADER]);
-	put_lines(&pen, &v->reply_headers, f->text[FAULT_REPLY_HEADER]);
-	put(&pen, &v->body, f->text[FAULT_BODY]); /* last: see text_used() */
-	if (pen.full)
-		return -E2BIG;
-	page->fault_count++;
-	return 0;
+uint32_t fault_text_bytes(const struct plan_fault *f)
+{
+	struct pen pen = {.end = UINT32_MAX};
+	struct page_fault v;
+
+	put_all(&pen, &v, f);
+	return pen.at;
+}
+
+/* The id comes last: until then nobody takes the slot for this fault, nor for the one that it held before. */
+void fault_compile(const struct plan_fault *f, struct page *page, unsigned slot, uint32_t at)
+{
+	struct page_fault *v = &page->faults[slot], filled = f->v;
+	struct pen pen = {.page = page, .at = at, .end = PAGE_TEXT_BYTES};
+
+	put_all(&pen, &filled, f);
+	filled.id = 0;
+	atomic_store(&v->id, 0);
+	*v = filled;
+	if (slot >= page->fault_count)
+		page->fault_count = slot + 1;
+	atomic_store(&v->id, (uint32_t)++page->ids);
 }

@@ -87,9 +87,7 @@ bool decide_active(const struct page *page, const struct page_fault *f, uint64_t
 {
 	uint64_t begin = page->started_ns + f->from_ns;
 
-	if (!atomic_load_explicit(&f->enabled, memory_order_relaxed) || now_ns < begin)
-		return false;
-	return !f->for_ns || now_ns - begin < f->for_ns;
+	return now_ns >= begin && (!f->for_ns || now_ns - begin < f->for_ns);
 }
 
 /* The step at which one action happens; a delay where the user said, if the fault has not ended the attempt before. */

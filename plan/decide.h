@@ -16,14 +16,14 @@
 
 /*
  * Whether the exchange with this ordinal (1, 2, ... per fault and destination) is hit. Order of the conditions:
- * after, then first, every, pattern counted on what remains, then probability. Not considered: window, max, enabled.
+ * after, then first, every, pattern counted on what remains, then probability. Not considered: window, max.
  */
 bool decide_hit(const struct page *page, const struct page_fault *f, uint64_t destination, uint64_t ordinal);
 
 /* The delay of that exchange in ns (0 without PAGE_DELAY); normal and lognormal draws are cut at 0 and at one hour. */
 uint64_t decide_delay_ns(const struct page *page, const struct page_fault *f, uint64_t destination, uint64_t ordinal);
 
-/* Whether now lies in the fault's window (`from`, `for`) and the fault is enabled. */
+/* Whether now lies in the fault's window (`from`, `for`). */
 bool decide_active(const struct page *page, const struct page_fault *f, uint64_t now_ns);
 
 /* The steps of an attempt, in their order. */

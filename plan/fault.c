@@ -153,7 +153,7 @@ const struct fault_key *fault_key_near(const char *name)
 void fault_init(struct plan_fault *f)
 {
 	memset(f, 0, sizeof(*f));
-	f->v.enabled = 1;
+	f->v.listed = 1;
 	f->v.hit_below = 1ull << 32;
 	f->v.retry_after_s = -1;
 }

@@ -112,8 +112,11 @@ bool fault_name_valid(const char *text);
 /* Copies text for a sentence: printable, at most size - 1 bytes with "..." where it was cut, no broken character. */
 const char *fault_show(const char *text, char *out, size_t size);
 
-/* Adds all that f says to page as its next fault. 0, or -E2BIG when the page's text is full. */
-int fault_compile(const struct plan_fault *f, struct page *page);
+/* How many bytes of a page's text[] f needs. */
+uint32_t fault_text_bytes(const struct plan_fault *f);
+
+/* Writes all that f says to a slot of page that no reader follows, its texts from `at` on, and gives it the next id. */
+void fault_compile(const struct plan_fault *f, struct page *page, unsigned slot, uint32_t at);
 
 /* A number as the shortest decimal without exponent that reads back the same ("0.3", "429"); returns out (400 bytes suffice). */
 const char *fault_number_text(double x, char *out, size_t size);

@@ -2,11 +2,13 @@
 /*
  * The control page: the plan compiled to one flat, pointer-free, fixed-width file that
  * `aftershock` writes and every covered process maps shared and writable (it counts in it).
- * Same layout for 32- and 64-bit. The writer of faults is one process, `aftershock`;
- * readers never block: they check `version` with one acquire load.
+ * Same layout for 32- and 64-bit. Faults are changed while readers run (live.h): one store to `version` switches
+ * from one set of faults to the next, and readers never block: page_live() of the version that they loaded is the whole set.
  *
- * Invariant: text references (struct page_text) lie inside text[]; a reader that finds a
- * wrong magic, layout or size must not touch the rest and injects nothing (fail open).
+ * Invariant: a slot (struct page_fault) whose bit is in the live mask is not written, nor its texts, until
+ * PAGE_REST_NS after that bit has left the mask for good; its id then changes, so that who still holds the slot's
+ * number from before can tell. A reader that finds a wrong magic, layout or size must not touch the rest and injects nothing
+ * (fail open); text references are checked against text[] before they are followed.
  * Signal- and fork-safe: only loads and atomic adds.
  */
 #ifndef AFTERSHOCK_PLAN_PAGE_H
@@ -22,6 +24,8 @@
 #define PAGE_TEXT_BYTES 65536
 #define PAGE_ORDINAL_SLOTS 4096			/* power of two */
 #define PAGE_HEARTBEAT_STALE_NS 2000000000ull	/* no beat for this long: no faults */
+#define PAGE_VERSIONS 64			/* live masks that are kept, of the last versions; power of two */
+#define PAGE_REST_NS 2000000000ull		/* from a slot's leaving the live mask to its next use */
 
 #define PAGE_FILE "control"			/* file names inside the run directory */
 #define JOURNAL_FILE "journal"
@@ -64,8 +68,8 @@ struct page_text {	/* a string in text[]; len 0: not given */
 };
 
 struct page_fault {
-	_Atomic uint32_t enabled;	/* 0: never matches */
-	uint32_t id;			/* 1..: row id of `fault` in the run file */
+	_Atomic uint32_t id;		/* 1..: row id of `fault` in the run file; never used twice; 0: nothing is here */
+	_Atomic uint32_t listed;	/* 1: users see it, on or off; 0: replaced or cleared */
 	uint32_t side;			/* enum page_side */
 	uint32_t peer;			/* enum page_peer */
 	uint32_t prefix;		/* PAGE_PEER_NET: bits of addr that count */
@@ -94,7 +98,7 @@ struct page_fault {
 	_Atomic uint64_t matched;	/* exchanges that met every condition but chance, counts and window */
 	_Atomic uint64_t fired;		/* exchanges hit */
 	_Atomic uint64_t shared_ordinal;	/* next ordinal of all destinations for which page.ordinals had no slot */
-	_Atomic uint64_t reserved;
+	_Atomic uint64_t retired_ns;	/* when it was replaced or cleared */
 };
 
 struct page_ordinal {		/* next ordinal of one (fault, destination) */
@@ -118,18 +122,31 @@ struct page {
 	uint64_t magic;			/* PAGE_MAGIC */
 	uint32_t layout;		/* PAGE_LAYOUT */
 	uint32_t bytes;			/* sizeof(struct page) */
-	_Atomic uint64_t version;	/* odd while faults are being written; a change means: match connections anew */
-	_Atomic uint64_t heartbeat_ns;	/* CLOCK_MONOTONIC of the controller's last sign of life */
 	uint64_t started_ns;		/* CLOCK_MONOTONIC at the run's start: `from` counts from here */
 	uint64_t seed;
 	uint32_t mode;			/* enum page_mode */
-	uint32_t fault_count;
+	uint32_t fault_count;		/* slots that are or were in use, from the front; only grows */
+	_Atomic uint64_t version;	/* which set of faults is on; a change means: match connections anew */
+	_Atomic uint64_t heartbeat_ns;	/* CLOCK_MONOTONIC of the controller's last sign of life */
+	uint64_t ids;			/* fault ids given out */
+	_Atomic uint64_t live[PAGE_VERSIONS];	/* of version v, at v % PAGE_VERSIONS: the faults that are on, one bit each */
 	_Atomic uint64_t serial;	/* next connection/exchange serial of the run */
 	_Atomic uint64_t lost[PAGE_LOST_KINDS];
 	struct page_fault faults[PAGE_FAULT_MAX];
 	struct page_ordinal ordinals[PAGE_ORDINAL_SLOTS];
 	char text[PAGE_TEXT_BYTES];
 };
+
+/* The version of the faults; page_live() of it is the set that belongs to it, whatever is switched meanwhile. */
+static inline uint64_t page_version(const struct page *p)
+{
+	return atomic_load_explicit(&p->version, memory_order_acquire);
+}
+
+static inline uint64_t page_live(const struct page *p, uint64_t version)
+{
+	return atomic_load_explicit(&p->live[version % PAGE_VERSIONS], memory_order_acquire);
+}
 
 _Static_assert(sizeof(struct page_fault) % 8 == 0, "no tail padding that differs between word sizes");
 _Static_assert(sizeof(struct page_ordinal) == 16, "two words");

@@ -2,9 +2,12 @@
 #include "plan/plan.h"
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/clock.h"
 #include "plan/fault.h"
+#include "plan/live.h"
 
 void plan_init(struct plan *p)
 {
@@ -84,16 +87,24 @@ int plan_append(struct plan *p, struct plan_fault *f)
 
 static int compile(struct plan *p, struct page *page)
 {
+	uint32_t used = 0;
+
 	page->magic = PAGE_MAGIC;
 	page->layout = PAGE_LAYOUT;
 	page->bytes = sizeof(*page);
 	page->seed = p->seed;
-	for (unsigned i = 0; i < p->fault_count; i++)
-		if (fault_compile(&p->faults[i], page))
+	for (unsigned i = 0; i < p->fault_count; i++) {
+		uint32_t bytes = fault_text_bytes(&p->faults[i]);
+
+		if (bytes > PAGE_TEXT_BYTES - used)
 			return plan_refuse(p,
 					   "fault '%s': the texts of the plan (bodies, headers, patterns) exceed %d bytes; give "
 					   "shorter ones",
 					   plan_fault_name(p, i), PAGE_TEXT_BYTES);
+		fault_compile(&p->faults[i], page, i, used);
+		used += bytes;
+	}
+	live_publish(page, p->fault_count < 64 ? (1ull << p->fault_count) - 1 : UINT64_MAX);
 	return 0;
 }
 
@@ -145,4 +156,20 @@ int plan_check(struct plan *p)
 
 	free(page);
 	return err;
+}
+
+int plan_shift(struct plan *p, uint64_t by_ns)
+{
+	for (unsigned i = 0; i < p->fault_count; i++) {
+		struct plan_fault *f = &p->faults[i];
+		uint64_t ms = (f->v.from_ns + by_ns) / NS_PER_MS;
+		char *text;
+
+		if (asprintf(&text, "%llums", (unsigned long long)ms) < 0)
+			return plan_out_of_memory(p);
+		free(f->text[FAULT_FROM]);
+		f->text[FAULT_FROM] = text;
+		f->v.from_ns = ms * NS_PER_MS;
+	}
+	return 0;
 }

@@ -46,6 +46,9 @@ int plan_check(struct plan *p);
  */
 int plan_compile(struct plan *p, struct page *page);
 
+/* Counts the windows (`from`, `for`) of all faults from by_ns after the run's start, to the millisecond below, instead of from it. 0, -ENOMEM. */
+int plan_shift(struct plan *p, uint64_t by_ns);
+
 /*
  * The whole plan as canonical JSON ({"seed":..,"faults":[..]}; seed only when given), malloc'd; and one fault's. NULL without
  * memory. Adding what was written gives the same plan again.

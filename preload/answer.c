@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/answer.h"
+#include "preload/exchange.h"
 
 #include <string.h>
 #include <time.h>
@@ -84,14 +85,15 @@ static void put_date(struct writer *w, uint64_t t)
 	put(w, " GMT");
 }
 
+/* NULL when its slot has another fault by now: the program came for its answer long after the fault was taken away. */
 static const struct page_fault *fault_of(const struct exchange *x)
 {
-	return &guest.page->faults[x->verdict.main_fault - 1];
+	return exchange_fault(x->verdict.main_fault, x->verdict.main_id);
 }
 
-static bool bodiless(const struct exchange *x)
+static bool bodiless(const struct exchange *x, const struct page_fault *f)
 {
-	unsigned s = fault_of(x)->status;
+	unsigned s = f->status;
 
 	return (x->request_flags & HTTP1_IS_HEAD) || s == 204 || s == 304 || s < 200;
 }
@@ -124,6 +126,8 @@ bool answer_make(struct conn *c, struct exchange *x)
 	struct writer w = {.room = CONN_BUFFER_BYTES};
 	struct timespec now = {0, 0};
 
+	if (!f)
+		return false;
 	if (c->reply_len)
 		return true;
 	if (!c->reply && !(c->reply = pool_take()))
@@ -159,7 +163,7 @@ size_t answer_iov(const struct conn *c, const struct exchange *x, struct iovec i
 	const struct page_fault *f = fault_of(x);
 
 	iov[0] = (struct iovec){c->reply, c->reply_len};
-	iov[1] = (struct iovec){guest.page->text + f->body.at, bodiless(x) ? 0 : f->body.len};
+	iov[1] = (struct iovec){guest.page->text + (f ? f->body.at : 0), !f || bodiless(x, f) ? 0 : f->body.len};
 	return iov[0].iov_len + iov[1].iov_len;
 }
 

@@ -21,6 +21,7 @@
 static struct conn *_Atomic chunks[CONN_MAX / CHUNK];
 static _Atomic uint32_t conn_made;
 static _Atomic uint64_t conn_free;
+_Atomic uint32_t conn_gated;
 static char *_Atomic buffers[POOL_MAX];
 static _Atomic uint32_t buffer_made;
 static _Atomic uint64_t buffer_free;
@@ -168,17 +169,89 @@ void pool_give(char *buffer)
 
 /* ---- life ---- */
 
-uint64_t conn_candidates(enum page_side side, const struct addr *end)
+uint64_t conn_candidates(uint64_t version, enum page_side side, const struct addr *end)
 {
 	uint64_t faults = 0;
 
-	for (unsigned i = 0; i < guest.page->fault_count; i++) {
-		const struct page_fault *f = &guest.page->faults[i];
+	for (uint64_t live = page_live(guest.page, version); live; live &= live - 1) {
+		const struct page_fault *f = &guest.page->faults[__builtin_ctzll(live)];
 
-		if (decide_concerns(guest.page, f, side, end, names_may_match(f, side, end), guest.service))
-			faults |= 1ull << i;
+		if (guest_fault_sound(f) && decide_concerns(guest.page, f, side, end, names_may_match(f, side, end), guest.service))
+			faults |= live & -live;
 	}
 	return faults;
+}
+
+/* ---- following the faults as they change ---- */
+
+static void set_gated(struct conn *c, bool on)
+{
+	if (c->gated == on)
+		return;
+	c->gated = on;
+	if (on)
+		atomic_fetch_add_explicit(&conn_gated, 1, memory_order_relaxed);
+	else
+		atomic_fetch_sub_explicit(&conn_gated, 1, memory_order_relaxed);
+}
+
+void conn_match(struct conn *c)
+{
+	bool client = c->role == JOURNAL_CLIENT;
+	uint64_t version = page_version(guest.page);
+
+	c->faults = conn_candidates(version, client ? PAGE_TO : PAGE_AT, client ? &c->peer : &c->local);
+	c->needs_head = c->can_answer = false;
+	for (uint64_t rest = c->faults; rest; rest &= rest - 1) {
+		const struct page_fault *f = &guest.page->faults[__builtin_ctzll(rest)];
+
+		c->needs_head |= decide_needs_head(f);
+		c->can_answer |= (f->actions & PAGE_STATUS) != 0;
+	}
+	atomic_store_explicit(&c->version, version, memory_order_relaxed);
+}
+
+/* Part of a request's head has gone by: what is left of it can not be decided. */
+static bool inside_head(const struct conn *c)
+{
+	const struct exchange *x = c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
+
+	return !c->opaque && !http1_idle(&c->requests) && !(x && x->head_passed && !x->request_done);
+}
+
+/* Nothing of ours is left on it. */
+static bool is_plain(const struct conn *c)
+{
+	for (unsigned i = 0; i < c->count; i++) {
+		const struct exchange *x = &c->ring[(c->first + i) % CONN_PIPELINE];
+
+		if (x->gate != GATE_OPEN || x->synthetic || x->mute || x->verdict.actions)
+			return false;
+	}
+	if (c->held_len || c->sink || c->lowat || c->hup_hidden || c->connecting)
+		return false;
+	return !inside_head(c) && !c->swap_error && !c->late_error && !c->connect_swap;
+}
+
+void conn_follow_locked(struct conn *c, int fd)
+{
+	if (c->dead || (!c->gated && inside_head(c)))
+		return;
+	conn_match(c);
+	if (c->faults && !c->gated) {
+		set_gated(c, true);
+		epoll_import(c, fd);
+	} else if (!c->faults && c->gated && is_plain(c) && epoll_let_go(c)) {
+		set_gated(c, false);
+	}
+}
+
+void conn_follow(struct conn *c, int fd)
+{
+	if (guest_is_borrowed() || !conn_lock(c))
+		return;
+	conn_follow_locked(c, fd);
+	conn_unlock(c);
 }
 
 static void journal_conn(struct conn *c, enum journal_kind kind, int error, enum journal_end end, uint64_t now_ns)
@@ -199,7 +272,7 @@ static void journal_conn(struct conn *c, enum journal_kind kind, int error, enum
 	journal_commit(r, kind);
 }
 
-struct conn *conn_new(enum journal_role role, const struct addr *local, const struct addr *peer, uint64_t faults, uint64_t now_ns)
+struct conn *conn_new(enum journal_role role, const struct addr *local, const struct addr *peer, uint64_t now_ns)
 {
 	struct conn *c = conn_recycled();
 
@@ -214,15 +287,9 @@ struct conn *conn_new(enum journal_role role, const struct addr *local, const st
 	c->role = (uint8_t)role;
 	c->local = *local;
 	c->peer = *peer;
-	c->faults = faults;
-	c->gated = faults != 0;
+	conn_match(c);
+	set_gated(c, c->faults != 0);
 	c->journalled = guest.mode == PAGE_JOURNAL_ALL || (guest.mode == PAGE_JOURNAL_MATCHED && c->gated);
-	for (unsigned i = 0; i < guest.page->fault_count; i++) {
-		if (!(faults >> i & 1))
-			continue;
-		c->needs_head |= decide_needs_head(&guest.page->faults[i]);
-		c->can_answer |= (guest.page->faults[i].actions & PAGE_STATUS) != 0;
-	}
 	c->opened_ns = now_ns;
 	c->owner_pid = guest_pid();
 	c->protocol = JOURNAL_UNKNOWN;
@@ -249,6 +316,7 @@ void conn_put(struct conn *c)
 	pool_give(c->held);
 	pool_give(c->reply);
 	c->held = c->reply = NULL;
+	set_gated(c, false);
 	conn_recycle(c);
 }
 

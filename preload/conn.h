@@ -46,6 +46,7 @@ struct verdict {		/* what the faults decided for one exchange or connect */
 	uint8_t throttle_fault;	/* the same for the rate */
 	uint8_t main_fault;	/* index + 1 of the fault with the other action, which says how it ends; 0 none */
 	uint8_t reset;		/* PAGE_RESET: enum page_place */
+	uint32_t delay_id, throttle_id, main_id;	/* ids of these faults: a slot may hold another one later */
 	uint64_t delay_ns;
 	uint64_t bytes_per_s;	/* PAGE_THROTTLE; 0 none */
 	uint64_t cut_bytes;	/* bytes of the answer (PAGE_TRUNCATE: of its body) before it is cut; NO_CUT */
@@ -80,6 +81,7 @@ struct exchange {
 	bool answer_done;	/* the whole answer has passed, perhaps before the request was done */
 	bool swallowed;		/* its request does not reach the other side */
 	bool synthetic;		/* swallowed, and answered by us */
+	bool hung;		/* client: the verdict was to hang */
 	bool mute;		/* server: the program's answer is swallowed (hang) */
 	bool cut;		/* a fault ended its answer */
 	bool dry;		/* PAGE_THROTTLE: the program read all that the kernel had */
@@ -92,12 +94,13 @@ struct conn {
 	uint32_t next_free;
 	_Atomic uint64_t lock;		/* guest_self() of the holder; 0 free */
 
-	/* set before the connection is visible, constant afterwards */
+	/* set before the connection is visible; what follows from the faults changes between exchanges, under lock */
 	uint64_t serial;
-	uint64_t faults;		/* faults that may concern it, one bit each */
+	_Atomic uint64_t version;	/* of the page: when it was matched with the faults */
+	uint64_t faults;		/* faults of that version that may concern it, one bit each */
 	struct addr local, peer;
 	uint8_t role;			/* enum journal_role */
-	bool gated;			/* faults != 0: reading and waiting go through the gate */
+	bool gated;			/* reading and waiting go through the gate: there are faults, or what they began is not over */
 	bool needs_head;		/* some of them need the request head before a byte may leave or be seen */
 	bool can_answer;		/* some of them answer with a status */
 	bool journalled;		/* its exchanges are evidence, not only its injections */
@@ -143,8 +146,30 @@ struct conn {
 
 #define CONN_BUFFER_BYTES 16384	/* size of a pool buffer */
 
-/* A new connection with one reference, journalled as opened at now_ns; NULL (counted) when the table is full. */
-struct conn *conn_new(enum journal_role role, const struct addr *local, const struct addr *peer, uint64_t faults, uint64_t now_ns);
+/* A new connection with one reference, matched with the faults that are on; NULL (counted) when the table is full. */
+struct conn *conn_new(enum journal_role role, const struct addr *local, const struct addr *peer, uint64_t now_ns);
+
+/* Whether the faults were changed since c was matched, or a gate that no fault needs any more may go. Lock-free. */
+static inline bool conn_is_behind(const struct conn *c)
+{
+	return atomic_load_explicit(&c->version, memory_order_relaxed) != page_version(guest.page) || (c->gated && !c->faults);
+}
+
+/* Matches c with the faults that are on now. Under its lock. */
+void conn_match(struct conn *c);
+
+/* The same between exchanges, with all that follows from it; in the middle of a request's head it is left to a later call. fd is one of
+ * its descriptors. */
+void conn_follow(struct conn *c, int fd);
+void conn_follow_locked(struct conn *c, int fd);
+
+/* How many connections of this process are gated; or some fault is on, so that the next may be. */
+extern _Atomic uint32_t conn_gated;
+
+static inline bool conn_gating(void)
+{
+	return guest.page && (atomic_load_explicit(&conn_gated, memory_order_relaxed) || page_live(guest.page, page_version(guest.page)));
+}
 
 /* Takes one more reference unless the connection is free. */
 bool conn_hold(struct conn *c);
@@ -167,8 +192,8 @@ void lock_give(_Atomic uint64_t *lock);
 struct exchange *conn_head(struct conn *c);
 struct exchange *conn_tail(struct conn *c);
 
-/* The faults that may concern a connection with this end on this side, or (end: a name) a resolution. */
-uint64_t conn_candidates(enum page_side side, const struct addr *end);
+/* The faults of this version of the page that may concern a connection with this end on this side, or (end: a name) a resolution. */
+uint64_t conn_candidates(uint64_t version, enum page_side side, const struct addr *end);
 
 /* Journals the outcome of the connect; error 0 or errno. Learns the cookie and local address from fd (>= 0). */
 void conn_connected(struct conn *c, int fd, int error, uint64_t now_ns);

@@ -138,7 +138,6 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct addr peer, local = {0};
 	struct conn *c = TABLE_GET(fd);
-	uint64_t faults;
 	int r;
 
 	if (c && c->connecting) {
@@ -147,16 +146,17 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 		return r;
 	}
 	conn_put(c);
-	if (!guest.page || !sa || (!guest.any_to && guest.mode != PAGE_JOURNAL_ALL))
+	if (!guest.page || !sa)
 		return real.connect(fd, sa, len);
 	addr_from_sockaddr(&peer, sa, len);
 	if (peer.family == ADDR_NONE || raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
 		return real.connect(fd, sa, len);
-	faults = conn_candidates(PAGE_TO, &peer);
-	if (!faults && guest.mode != PAGE_JOURNAL_ALL)
-		return real.connect(fd, sa, len);
 	table_drop(fd, true);	/* a socket that is connected anew after a failure */
-	c = conn_new(JOURNAL_CLIENT, &local, &peer, faults, clock_now_ns());
+	if (guest.mode != PAGE_JOURNAL_ALL && !conn_candidates(page_version(guest.page), PAGE_TO, &peer)) {
+		table_mark(fd, JOURNAL_CLIENT);
+		return real.connect(fd, sa, len);
+	}
+	c = conn_new(JOURNAL_CLIENT, &local, &peer, clock_now_ns());
 	if (!c || !conn_hold(c) || !table_set(fd, c))
 		return real.connect(fd, sa, len);
 	epoll_import(c, fd);
@@ -181,19 +181,23 @@ static bool end_of(long nr, int fd, struct addr *a)
 void dial_accepted(int fd)
 {
 	struct addr local, peer = {0};
-	uint64_t faults;
 	struct conn *c;
 
-	if (!guest.page || (!guest.any_at && guest.mode != PAGE_JOURNAL_ALL))
+	if (!guest.page)
 		return;
 	table_drop(fd, false);	/* a number that was closed by other means than close() */
+	if (guest.mode != PAGE_JOURNAL_ALL && !page_live(guest.page, page_version(guest.page))) {
+		table_mark(fd, JOURNAL_SERVER);
+		return;
+	}
 	if (!end_of(SYS_getsockname, fd, &local) || raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
 		return;
-	faults = conn_candidates(PAGE_AT, &local);
-	if (!faults && guest.mode != PAGE_JOURNAL_ALL)
+	if (guest.mode != PAGE_JOURNAL_ALL && !conn_candidates(page_version(guest.page), PAGE_AT, &local)) {
+		table_mark(fd, JOURNAL_SERVER);
 		return;
+	}
 	end_of(SYS_getpeername, fd, &peer);
-	c = conn_new(JOURNAL_SERVER, &local, &peer, faults, clock_now_ns());
+	c = conn_new(JOURNAL_SERVER, &local, &peer, clock_now_ns());
 	if (!c)
 		return;
 	if (conn_lock(c)) {

@@ -32,6 +32,7 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 	uint32_t applied;	/* the kernel's */
 	uint64_t data;		/* the program's */
 	uint64_t until_ns;	/* its connection's deadline; FOREVER none */
+	bool held;		/* something is held that ends with its fault */
 	uint32_t conn;
 	int32_t next, next_in_set;	/* index + 1 */
 	uint32_t batch, slot;	/* where its event stands in the batch being returned */
@@ -42,6 +43,7 @@ struct set {			/* one epoll descriptor with gated connections in it */
 	int timer;		/* + 1; 0 none */
 	int32_t regs;
 	uint64_t armed_ns;	/* what the timer is set to; FOREVER: not */
+	uint64_t version;	/* of the faults, when the timer fired last */
 };
 
 struct early {			/* a registration of a descriptor that is no tracked connection (yet) */
@@ -82,7 +84,7 @@ static int set_find(int ep, bool make)
 	for (uint32_t i = 0; i < SETS; i++) {
 		if (sets[i].ep)
 			continue;
-		sets[i] = (struct set){.ep = ep + 1, .armed_ns = FOREVER};
+		sets[i] = (struct set){.ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
 		set_of[ep] = (uint16_t)(i + 1);
 		set_made = i >= set_made ? i + 1 : set_made;
 		return (int)i;
@@ -197,22 +199,25 @@ static void set_timer(int s, uint64_t until_ns)
 	set->armed_ns = until_ns;
 }
 
-/* The deadlines of a set that have passed: up to DUE_BATCH connections, each held; the timer is set for the rest. */
-static int set_due(int s, uint64_t now_ns, struct conn *due[], int fds[])
+/* The deadlines of a set that have passed, and all that is held when the faults have changed: up to DUE_BATCH connections, each held; the
+ * timer is set for the rest. */
+static int set_due(int s, bool changed, uint64_t now_ns, struct conn *due[], int fds[])
 {
-	uint64_t next = FOREVER;
+	uint64_t next = FOREVER, tick = gate_next_tick(now_ns);
 	int n = 0;
 
 	sets[s].armed_ns = FOREVER;
 	for (int32_t i = sets[s].regs; i; i = regs[i - 1].next_in_set) {
 		struct reg *r = &regs[i - 1];
 
-		if (r->until_ns <= now_ns && n < DUE_BATCH && conn_hold(conn_at(r->conn))) {
+		if ((r->until_ns <= now_ns || (changed && r->held)) && n < DUE_BATCH && conn_hold(conn_at(r->conn))) {
 			due[n] = conn_at(r->conn);
 			fds[n++] = r->fd;
 			r->until_ns = FOREVER;
+			r->held = false;
 		}
 		next = r->until_ns < next ? r->until_ns : next;
+		next = r->held && tick < next ? tick : next;
 	}
 	if (next != FOREVER)
 		set_timer(s, next);
@@ -221,9 +226,10 @@ static int set_due(int s, uint64_t now_ns, struct conn *due[], int fds[])
 
 static void set_fire(int s)
 {
+	uint64_t expired, version = page_version(guest.page);
+	bool changed = !guest_faults_on(clock_now_ns());
 	struct conn *due[DUE_BATCH];
 	int fds[DUE_BATCH], n;
-	uint64_t expired;
 
 	do {
 		uint64_t now = clock_now_ns();
@@ -232,7 +238,9 @@ static void set_fire(int s)
 			return;
 		if (sets[s].timer)
 			raw_read(sets[s].timer - 1, &expired, sizeof(expired));
-		n = set_due(s, now, due, fds);
+		changed |= sets[s].version != version;
+		sets[s].version = version;
+		n = set_due(s, changed, now, due, fds);
 		lock_give(&lock);
 		for (int i = 0; i < n; i++) {
 			if (conn_lock(due[i])) {
@@ -281,14 +289,15 @@ static void standin_place(struct conn *c, struct reg *r)
 
 /* ---- following the gate ---- */
 
-static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t until_ns)
+static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t until_ns, uint64_t tick_ns)
 {
 	uint32_t want = hidden ? r->events & ~INPUT : r->events;
 
 	r->bare = false;
 	r->until_ns = until_ns;
-	if (until_ns != FOREVER)
-		set_timer(r->set, until_ns);
+	r->held = tick_ns != FOREVER;
+	if (until_ns != FOREVER || r->held)
+		set_timer(r->set, until_ns < tick_ns ? until_ns : tick_ns);
 	if (hidden && c->hup_hidden)
 		reg_take_out(r);
 	else if (!r->disarmed && (r->outside || want != r->applied))
@@ -298,17 +307,18 @@ static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t unt
 void epoll_refresh(struct conn *c, uint64_t now_ns)
 {
 	bool hidden, ready;
-	uint64_t until;
+	uint64_t until, tick;
 
 	if (!c->regs || !lock_take(&lock))
 		return;
 	hidden = gate_hidden(c, now_ns);
 	ready = gate_answer_ready(c, now_ns);
 	until = ready ? FOREVER : gate_deadline(c);
+	tick = gate_holds(c, now_ns) ? gate_next_tick(now_ns) : FOREVER;
 	if (!ready)
 		standin_close(c);
 	for (int32_t i = c->regs; i; i = regs[i - 1].next) {
-		reg_refresh(c, &regs[i - 1], hidden, until);
+		reg_refresh(c, &regs[i - 1], hidden, until, tick);
 		if (ready)
 			standin_place(c, &regs[i - 1]);
 	}
@@ -423,7 +433,7 @@ void epoll_import(struct conn *c, int fd)
 	if (!e.ep || !c->gated || !lock_take(&lock))
 		return;
 	s = set_find(e.ep - 1, true);
-	reg = s < 0 ? NULL : reg_new(c, s, fd);
+	reg = s < 0 || reg_find(c, s, fd) ? NULL : reg_new(c, s, fd);
 	if (reg) {
 		reg->events = e.events;
 		reg->data = e.data;
@@ -637,6 +647,27 @@ static void reg_release(struct reg *r)
 		raw_epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, &ev);
 	else if (!(r->events & EPOLLEXCLUSIVE))
 		raw_epoll_ctl(ep, EPOLL_CTL_MOD, r->fd, &ev);
+}
+
+bool epoll_let_go(struct conn *c)
+{
+	bool plain = !c->standin;
+
+	if (!c->regs)
+		return true;
+	if (!lock_take(&lock))
+		return false;
+	for (int32_t i = c->regs; i; i = regs[i - 1].next)
+		plain &= !regs[i - 1].disarmed && !regs[i - 1].outside && !(regs[i - 1].events & EPOLLEXCLUSIVE);
+	while (plain && c->regs) {
+		struct reg *r = &regs[c->regs - 1];
+
+		reg_release(r);
+		early[r->fd] = (struct early){sets[r->set].ep, r->events, r->data};
+		reg_drop(c, r);
+	}
+	lock_give(&lock);
+	return plain;
 }
 
 void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew)

@@ -23,6 +23,9 @@ int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev
 /* fd just became connection c: a registration made before is taken over. */
 void epoll_import(struct conn *c, int fd);
 
+/* No fault concerns c any more: its registrations become the program's own. False: not now, one of them is in between. Under c's lock. */
+bool epoll_let_go(struct conn *c);
+
 /* Brings every set's registration of c in line with its gate. Call under c's lock whenever the gate may have changed. */
 void epoll_refresh(struct conn *c, uint64_t now_ns);
 

@@ -21,7 +21,7 @@ static uint64_t cut_bytes(const struct page_fault *f)
 }
 
 /* Adds what fault i does at this step to the verdict where it combines: one delay, one rate, one ending; the first in the plan wins. */
-static void combine(struct verdict *v, unsigned i, enum decide_place place, uint64_t destination, uint64_t ordinal)
+static void combine(struct verdict *v, unsigned i, uint32_t id, enum decide_place place, uint64_t destination, uint64_t ordinal)
 {
 	struct page_fault *f = &guest.page->faults[i];
 	uint32_t actions = decide_actions_at(f, place);
@@ -34,18 +34,21 @@ static void combine(struct verdict *v, unsigned i, enum decide_place place, uint
 	if (delays) {
 		v->actions |= PAGE_DELAY;
 		v->delay_fault = (uint8_t)(i + 1);
+		v->delay_id = id;
 		v->delay_ordinal = ordinal;
 		v->delay_ns = decide_delay_ns(guest.page, f, destination, ordinal);
 	}
 	if (throttles) {
 		v->actions |= PAGE_THROTTLE;
 		v->throttle_fault = (uint8_t)(i + 1);
+		v->throttle_id = id;
 		v->throttle_ordinal = ordinal;
 		v->bytes_per_s = f->throttle_bytes_per_s;
 	}
 	if (ends) {
 		v->actions |= actions & ENDINGS;
 		v->main_fault = (uint8_t)(i + 1);
+		v->main_id = id;
 		v->main_ordinal = ordinal;
 		v->reset = (uint8_t)f->reset;
 		v->cut_bytes = cut_bytes(f);
@@ -80,19 +83,25 @@ static void judge(const struct matter *m, uint64_t now_ns, struct verdict *v)
 	v->cut_bytes = NO_CUT;
 	if (!guest_faults_on(now_ns))
 		return;
-	for (unsigned i = 0; i < guest.page->fault_count; i++) {
+	if (conn_is_behind(m->c)) {	/* the faults of one instant decide, and that instant is now: their windows may begin after the call did */
+		conn_match(m->c);
+		now_ns = clock_now_ns();
+	}
+	for (uint64_t rest = m->c->faults; rest; rest &= rest - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(rest);
 		struct page_fault *f = &guest.page->faults[i];
+		uint32_t id = atomic_load(&f->id);
 		uint64_t destination, ordinal;
 
-		if (!(m->c->faults >> i & 1) || !matches(m, f, end, asked))
+		if (!matches(m, f, end, asked))
 			continue;
 		atomic_fetch_add_explicit(&f->matched, 1, memory_order_relaxed);
 		if (!decide_active(guest.page, f, now_ns))
 			continue;
 		destination = decide_destination(f, end, asked);
 		ordinal = decide_ordinal(guest.page, f, destination);
-		if (decide_hit(guest.page, f, destination, ordinal))
-			combine(v, i, m->place, destination, ordinal);
+		if (decide_hit(guest.page, f, destination, ordinal) && atomic_load(&f->id) == id)
+			combine(v, i, id, m->place, destination, ordinal);
 	}
 }
 
@@ -131,14 +140,59 @@ bool exchange_awaits_head(const struct conn *c, const void *data, size_t n)
 	return c->needs_head && method_begins(data, n);
 }
 
+/* ---- while it lasts ---- */
+
+const struct page_fault *exchange_fault(unsigned fault, uint32_t id)
+{
+	const struct page_fault *f = &guest.page->faults[(fault - 1) % PAGE_FAULT_MAX];
+
+	return fault && atomic_load(&f->id) == id ? f : NULL;
+}
+
+static bool stands(unsigned fault, uint32_t id, uint64_t live)
+{
+	return !fault || ((live >> (fault - 1) & 1) && exchange_fault(fault, id));
+}
+
+bool exchange_fault_on(unsigned fault, uint32_t id, uint64_t now_ns)
+{
+	return fault && guest_faults_on(now_ns) && stands(fault, id, page_live(guest.page, page_version(guest.page)));
+}
+
+bool exchange_lapse(struct exchange *x, uint64_t now_ns)
+{
+	struct verdict *v = &x->verdict;
+	uint64_t live = guest_faults_on(now_ns) ? page_live(guest.page, page_version(guest.page)) : 0;
+	bool delay = (v->actions & PAGE_DELAY) && v->delay_ns && !stands(v->delay_fault, v->delay_id, live);
+	bool rate = v->bytes_per_s && !stands(v->throttle_fault, v->throttle_id, live);
+	bool other = (v->actions & EXCHANGE_LAPSING) && !x->swallowed && !x->first_byte_ns && !stands(v->main_fault, v->main_id, live);
+	bool held = x->gate != GATE_OPEN && x->gate != GATE_ARMED && x->until_ns > now_ns;
+
+	if (delay)
+		v->delay_ns = 0;
+	if (rate)
+		v->bytes_per_s = 0;
+	if (other) {
+		v->actions &= ~EXCHANGE_LAPSING;
+		v->cut_bytes = NO_CUT;
+	}
+	if (other && x->mute && !x->last_ns)
+		x->mute = false;
+	if (rate && x->gate == GATE_PACED)
+		x->until_ns = now_ns;
+	else if (held && delay && !(v->actions & PAGE_HANG) && (x->gate == GATE_HELD || x->until_ns != FOREVER))
+		x->until_ns = now_ns;
+	else if (held && other && x->gate == GATE_HELD)
+		x->until_ns = x->arrived_ns + v->delay_ns;
+	return delay || rate || other;
+}
+
 /* ---- evidence ---- */
 
 /* The id of the fault that says most about what became of the exchange; 0 none. */
 static uint32_t fault_of(const struct verdict *v)
 {
-	unsigned fault = v->main_fault ? v->main_fault : v->throttle_fault ? v->throttle_fault : v->delay_fault;
-
-	return fault ? guest.page->faults[fault - 1].id : 0;
+	return v->main_fault ? v->main_id : v->throttle_fault ? v->throttle_id : v->delay_id;
 }
 
 static void fill(const struct conn *c, const struct exchange *x, struct journal_exchange *to)
@@ -191,7 +245,7 @@ static void journal_inject(struct conn *c, struct exchange *x, uint32_t action, 
 
 	if (!r)
 		return;
-	r->inject.fault_id = guest.page->faults[fault - 1].id;
+	r->inject.fault_id = delay ? v->delay_id : throttle ? v->throttle_id : v->main_id;
 	r->inject.action = action;
 	r->inject.ordinal = delay ? v->delay_ordinal : throttle ? v->throttle_ordinal : v->main_ordinal;
 	r->inject.intended_ns = delay ? v->delay_ns : action == PAGE_HANG ? FOREVER : 0;
@@ -232,6 +286,7 @@ static void set_gate(struct conn *c, struct exchange *x, uint64_t now_ns)
 		x->swallowed = exchange_resets_at(x, PAGE_REQUEST);
 		x->gate = x->swallowed ? GATE_HELD : GATE_ARMED;
 		x->until_ns = FOREVER;
+		x->hung = (a & PAGE_HANG) != 0;
 	} else {
 		x->mute = (a & PAGE_HANG) != 0;
 		if (a & PAGE_DELAY) {

@@ -22,6 +22,20 @@ void exchange_decide(struct conn *c, const struct http1_head *head, const char *
 /* Whether a request that begins like this must be whole before it moves: a fault asks what its head says, and this looks like HTTP. */
 bool exchange_awaits_head(const struct conn *c, const void *data, size_t n);
 
+/* The fault with this number (index + 1) and id; NULL when there is none, or its slot has another one by now. */
+const struct page_fault *exchange_fault(unsigned fault, uint32_t id);
+
+/* Whether that fault is there and on; its window is not looked at. */
+bool exchange_fault_on(unsigned fault, uint32_t id, uint64_t now_ns);
+
+/* What the end of a fault takes back from exchanges that it hit before, beside delays and rates: ends that are still to come. What has begun
+ * goes on, and who swallowed a request answers it, nobody else can. */
+#define EXCHANGE_LAPSING ((uint32_t)(PAGE_HANG | PAGE_RESET | PAGE_ERROR | PAGE_TRUNCATE))
+
+/* The faults that are gone by now (switched off, replaced, or nobody controls the run any more) let go of x, as if the network had
+ * recovered; true when there was something. */
+bool exchange_lapse(struct exchange *x, uint64_t now_ns);
+
 /* Appends an exchange whose request begins at now_ns; verdict may be NULL. NULL (counted, connection opaque) when too many are in flight. */
 struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, const struct verdict *v, uint64_t now_ns);
 

@@ -31,9 +31,9 @@ static struct exchange *subject(struct conn *c)
 
 int gate_errno(const struct exchange *x)
 {
-	if ((x->verdict.actions & PAGE_ERROR) && x->verdict.main_fault)
-		return guest.page->faults[x->verdict.main_fault - 1].error_errno;
-	return ECONNRESET;
+	const struct page_fault *f = exchange_fault(x->verdict.main_fault, x->verdict.main_id);
+
+	return f && (x->verdict.actions & PAGE_ERROR) ? f->error_errno : ECONNRESET;
 }
 
 /* ---- by kernel means ---- */
@@ -122,12 +122,20 @@ static uint64_t arrival(int fd, const struct exchange *x, uint64_t now_ns)
 	return now_ns - ago;
 }
 
+/* When a hang ends by its fault's own window. */
+static uint64_t window_end(const struct exchange *x)
+{
+	const struct page_fault *f = exchange_fault(x->verdict.main_fault, x->verdict.main_id);
+
+	return f && f->for_ns ? guest.page->started_ns + f->from_ns + f->for_ns : FOREVER;
+}
+
 /* What was armed has arrived: from here on its delay counts. */
 static void arrived(struct exchange *x, int fd, uint64_t now_ns)
 {
 	x->arrived_ns = arrival(fd, x, now_ns);
 	x->gate = GATE_HELD;
-	x->until_ns = x->verdict.actions & PAGE_HANG ? FOREVER : x->arrived_ns + x->verdict.delay_ns;
+	x->until_ns = x->verdict.actions & PAGE_HANG ? window_end(x) : x->arrived_ns + x->verdict.delay_ns;
 }
 
 /* Bytes in the kernel's buffer. */
@@ -194,6 +202,8 @@ static void release(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 
 	if (x->gate == GATE_HELD && (a & PAGE_DELAY) && !x->answer_at)
 		exchange_achieved(c, x, PAGE_DELAY, now_ns);
+	if (c->role == JOURNAL_CLIENT && x->hung)
+		exchange_achieved(c, x, PAGE_HANG, now_ns);
 	x->gate = GATE_OPEN;
 	c->hup_hidden = false;
 	if (c->role != JOURNAL_CLIENT)
@@ -438,6 +448,24 @@ static bool pump(struct conn *c, int fd, uint64_t now_ns)
 
 /* ---- what the waits and receives ask ---- */
 
+/* Faults that ended let go of what they hold. */
+static void lapse_all(struct conn *c, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < c->count && !c->dead; i++) {
+		struct exchange *x = &c->ring[(c->first + i) % CONN_PIPELINE];
+
+		if (x->verdict.actions)
+			exchange_lapse(x, now_ns);
+	}
+}
+
+bool gate_holds(struct conn *c, uint64_t now_ns)
+{
+	struct exchange *x = subject(c);
+
+	return x && !c->dead && (is_held(x) || (x->gate == GATE_ANSWER && x->until_ns != FOREVER)) && now_ns < x->until_ns;
+}
+
 bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
@@ -445,6 +473,7 @@ bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 
 	if (!c->gated || c->dead || c->connecting)
 		return true;
+	lapse_all(c, now_ns);
 	if (c->role == JOURNAL_SERVER && c->cut == CUT_ENDED) {
 		if (there(fd))
 			gate_reset(c, fd, ECONNRESET);	/* so does a peer that is told more after it closed */
@@ -543,6 +572,7 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
 
+	lapse_all(c, now_ns);
 	if (c->cut == CUT_RST)
 		gate_cut(c, fd, now_ns);
 	else if ((x || c->look_ns) && !c->dead && c->role == JOURNAL_SERVER)

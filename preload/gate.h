@@ -7,6 +7,7 @@
 #ifndef AFTERSHOCK_PRELOAD_GATE_H
 #define AFTERSHOCK_PRELOAD_GATE_H
 
+#include "base/clock.h"
 #include "preload/conn.h"
 
 /* Something is readable (or ended, or failed) in the kernel: whether the program may see that now. Begins what begins with arrival:
@@ -21,6 +22,16 @@ bool gate_answer_ready(struct conn *c, uint64_t now_ns);
 
 /* When that may change by the passing of time; FOREVER when it will not. */
 uint64_t gate_deadline(struct conn *c);
+
+/* Whether something is held that the end of a fault would let go. */
+bool gate_holds(struct conn *c, uint64_t now_ns);
+
+/* The next moment, common to all who wait for what is held, to look whether its fault has ended. */
+#define GATE_TICK_NS (50 * NS_PER_MS)
+static inline uint64_t gate_next_tick(uint64_t now_ns)
+{
+	return (now_ns / GATE_TICK_NS + 1) * GATE_TICK_NS;
+}
 
 /* Time passed, or an exchange ended: moves the gate on and tells the epoll sets. */
 void gate_tick(struct conn *c, int fd, uint64_t now_ns);

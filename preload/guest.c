@@ -185,17 +185,22 @@ static bool text_valid(struct page_text t)
 	return t.at <= PAGE_TEXT_BYTES && t.len <= PAGE_TEXT_BYTES - t.at;
 }
 
+bool guest_fault_sound(const struct page_fault *f)
+{
+	const struct page_text texts[] = {f->name,   f->host,	     f->process, f->method,	   f->path,
+					  f->header, f->header_glob, f->pattern, f->reply_headers, f->body};
+
+	for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
+		if (!text_valid(texts[k]))
+			return false;
+	return true;
+}
+
 static bool faults_valid(const struct page *p)
 {
-	for (uint32_t i = 0; i < p->fault_count; i++) {
-		const struct page_fault *f = &p->faults[i];
-		const struct page_text texts[] = {f->name,   f->host,	     f->process, f->method,	   f->path,
-						  f->header, f->header_glob, f->pattern, f->reply_headers, f->body};
-
-		for (size_t k = 0; k < sizeof(texts) / sizeof(texts[0]); k++)
-			if (!text_valid(texts[k]))
-				return false;
-	}
+	for (uint64_t live = page_live(p, page_version(p)); live; live &= live - 1)
+		if (!guest_fault_sound(&p->faults[__builtin_ctzll(live)]))
+			return false;
 	return true;
 }
 
@@ -242,10 +247,6 @@ static void join(const char *dir)
 	mark_forks();
 	guest.mode = page->mode;
 	name_service(command, sizeof(command));
-	for (uint32_t i = 0; i < page->fault_count; i++) {
-		guest.any_to |= page->faults[i].side == PAGE_TO;
-		guest.any_at |= page->faults[i].side == PAGE_AT;
-	}
 	guest.page = page;
 	spawn_remember(dir, env_value("LD_PRELOAD"));
 	record_process(command, true);

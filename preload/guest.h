@@ -30,7 +30,6 @@ struct guest {
 	struct page *page;		/* NULL: absent, pass everything through */
 	struct journal_writer journal;
 	uint32_t mode;			/* enum page_mode */
-	bool any_to, any_at;		/* some fault of the plan is on that side */
 	char service[96];
 };
 
@@ -59,6 +58,9 @@ void guest_lost(enum page_loss what);
 
 /* Whether faults may act now: the controller lives. */
 bool guest_faults_on(uint64_t now_ns);
+
+/* Whether all texts of a fault lie inside the page. */
+bool guest_fault_sound(const struct page_fault *f);
 
 /* A journal record to fill (header fields set), or NULL (counted). */
 struct journal_record *guest_record(uint64_t connection, uint64_t exchange, uint64_t at_ns);

@@ -24,7 +24,7 @@ static bool kernel_mask(long mask, long bytes)
 
 static bool waits_for_ours(const long a[6])
 {
-	return guest.page && guest.page->fault_count && wait_concerns_poll((struct pollfd *)a[0], (nfds_t)a[1]);
+	return conn_gating() && wait_concerns_poll((struct pollfd *)a[0], (nfds_t)a[1]);
 }
 
 /* pselect6 passes its mask in a pair of pointer and size (select(2)). */
@@ -102,6 +102,6 @@ long numbers_call(long number, const long a[6])
 	case SYS_epoll_wait: return epoll_wait(FD, BUF(1), INT(2), INT(3));
 	case SYS_dup2: return dup2(FD, INT(1));
 #endif
-	default: return table_tracks(FD) ? on_connection(number, a) : through(number, a);
+	default: return table_knows(FD) ? on_connection(number, a) : through(number, a);
 	}
 }

@@ -46,7 +46,7 @@ static const struct {
 /* The faults that act on the resolution of this name. */
 static uint64_t faults_on(const struct addr *name)
 {
-	uint64_t faults = conn_candidates(PAGE_TO, name), left = faults;
+	uint64_t faults = conn_candidates(page_version(guest.page), PAGE_TO, name), left = faults;
 
 	for (; left; left &= left - 1)
 		if (!decide_is_at(&guest.page->faults[__builtin_ctzll(left)], DECIDE_RESOLVE))
@@ -54,26 +54,23 @@ static uint64_t faults_on(const struct addr *name)
 	return faults;
 }
 
-static void stand_in(struct lookup *l, uint64_t faults)
+static void stand_in(struct lookup *l)
 {
 	static const struct addr nowhere;
 
-	l->c = conn_new(JOURNAL_CLIENT, &nowhere, &l->name, faults, l->started_ns);
+	l->c = conn_new(JOURNAL_CLIENT, &nowhere, &l->name, l->started_ns);
 }
 
 static void begin(struct lookup *l, const char *name, uint16_t port)
 {
-	uint64_t faults;
-
 	memset(l, 0, sizeof(*l));
 	if (!guest.page || !name || host_is_address(name))
 		return;
 	addr_from_name(&l->name, name, port);
 	l->started_ns = clock_now_ns();
-	faults = faults_on(&l->name);
-	if (!faults)
+	if (!faults_on(&l->name))
 		return;
-	stand_in(l, faults);
+	stand_in(l);
 	if (l->c && again.name == l->name.hash)
 		l->verdict = again.verdict;
 	else if (l->c)
@@ -84,7 +81,9 @@ static void begin(struct lookup *l, const char *name, uint16_t port)
 /* The error that a fault put in the answer's place; 0: ask. */
 static int failure(const struct lookup *l)
 {
-	return l->verdict.actions & PAGE_RESOLVE ? guest.page->faults[l->verdict.main_fault - 1].resolve_eai : 0;
+	const struct page_fault *f = exchange_fault(l->verdict.main_fault, l->verdict.main_id);
+
+	return f && (l->verdict.actions & PAGE_RESOLVE) ? f->resolve_eai : 0;
 }
 
 /* Puts a fault's error into the call's results; returns the _r functions' value. */
@@ -111,10 +110,9 @@ static void nap(uint64_t until)
 /* The answer is there and comes late, for as long as the fault acts. */
 static void hold(const struct verdict *v)
 {
-	const struct page_fault *f = &guest.page->faults[v->delay_fault - 1];
 	uint64_t now = clock_now_ns(), until = now + v->delay_ns;
 
-	for (; now < until && guest_faults_on(now) && atomic_load_explicit(&f->enabled, memory_order_relaxed); now = clock_now_ns())
+	for (; now < until && exchange_fault_on(v->delay_fault, v->delay_id, now); now = clock_now_ns())
 		nap(until - now < LOOK_NS ? until : now + LOOK_NS);
 }
 
@@ -159,7 +157,7 @@ static void end(struct lookup *l, int eai, bool told)
 	int error = errno;
 
 	if (!l->c && eai && told && l->name.family && guest.mode == PAGE_JOURNAL_ALL)
-		stand_in(l, 0);
+		stand_in(l);
 	if (l->c && conn_lock(l->c)) {
 		if (eai)
 			failed(l, eai);

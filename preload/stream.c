@@ -143,7 +143,7 @@ static uint64_t receive_limit(int fd, uint64_t now)
  * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
 static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
 {
-	uint64_t end = until < limit ? until : limit, now = clock_now_ns(), expired;
+	uint64_t now = clock_now_ns(), tick = gate_next_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick, expired;
 	struct waker_wait w = {c, waker_timer(end), NULL};
 	struct pollfd p = {.fd = w.fd, .events = POLLIN};
 	int error = 0;
@@ -411,7 +411,9 @@ static ssize_t send_part(struct conn *c, struct io *io, size_t at, size_t k, uin
 
 static bool errs_at(const struct exchange *x, enum page_call where)
 {
-	return x && (x->verdict.actions & PAGE_ERROR) && guest.page->faults[x->verdict.main_fault - 1].error_call == where;
+	const struct page_fault *f = x && (x->verdict.actions & PAGE_ERROR) ? exchange_fault(x->verdict.main_fault, x->verdict.main_id) : NULL;
+
+	return f && f->error_call == where;
 }
 
 static ssize_t strike_send(struct conn *c, struct exchange *x, int fd, uint64_t now)
@@ -808,8 +810,12 @@ static ssize_t recv_answer(struct conn *c, struct exchange *x, struct io *io, ui
 	struct iovec from[2];
 	size_t n;
 
-	if (!answer_make(c, x))
-		return fail(ENOBUFS);
+	if (!answer_make(c, x)) {	/* nothing is left to answer with: the connection breaks, as with a server that restarts */
+		gate_reset(c, io->fd, ECONNRESET);
+		exchange_end_all(c, ECONNRESET, now);
+		epoll_refresh(c, now);
+		return fail(ECONNRESET);
+	}
 	answer_iov(c, x, from);
 	n = copy_out(io, from, x->answer_at);
 	report_nothing(io);
@@ -959,6 +965,88 @@ static ssize_t recv_discard(struct conn *c, struct io *io)
 	return r;
 }
 
+/* ---- requests that came in through a receive made before there was a fault for them ---- */
+
+/* Decides the request whose bytes are the r that were received, when it can be told from them: its whole head is there, and nothing
+ * behind it. The exchange has begun then. */
+static bool decide_late(struct conn *c, const struct io *io, size_t r, uint64_t now)
+{
+	struct http1 p = c->requests;
+	enum http1_event e = HTTP1_OPAQUE;
+	const char *raw = pieces(io)->iov_base;
+	size_t len = pieces(io)->iov_len < r ? pieces(io)->iov_len : r, head;
+	struct verdict v;
+
+	head = c->opaque ? 0 : http1_feed(&p, raw, len, &e);
+	if (e == HTTP1_HEAD && message_extent(c, io, 0, r) < r)
+		return false;
+	if (e != HTTP1_HEAD && e != HTTP1_OPAQUE)
+		return false;
+	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, raw, head, now, &v);
+	if (e == HTTP1_OPAQUE)
+		exchange_turn_opaque(c, raw, len);
+	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now);
+	return true;
+}
+
+/* Waits for the end of what holds the request that the program is about to get. */
+static void wait_late(struct conn *c, int fd)
+{
+	for (;;) {
+		uint64_t now = clock_now_ns();
+
+		gate_tick(c, fd, now);
+		if (!gate_hidden(c, now) || hold_wait(c, gate_deadline(c), FOREVER) == EINTR)
+			return;
+	}
+}
+
+/* Enters and leaves locked. */
+static ssize_t recv_late(struct conn *c, struct io *io, ssize_t r, uint64_t t0)
+{
+	bool begins = c->role == JOURNAL_SERVER && (c->opaque || http1_idle(&c->requests)) && !nonblocking(io);
+	struct exchange *x;
+
+	conn_follow_locked(c, io->fd);
+	if (!c->gated || !begins || !decide_late(c, io, (size_t)r, clock_now_ns()))
+		return after_recv(c, io, total(io), r, 0, t0);
+	r = after_recv(c, io, total(io), r, 0, t0);
+	x = conn_tail(c);
+	if (!x || !x->synthetic) {
+		wait_late(c, io->fd);
+		return r;
+	}
+	gate_tick(c, io->fd, clock_now_ns());	/* answers it when it is whole */
+	return recv_gated(c, io, t0);
+}
+
+ssize_t stream_late(struct conn *c, struct io *io, ssize_t r)
+{
+	uint64_t t0 = clock_now_ns();
+
+	if (c->role != JOURNAL_SERVER || (io->flags & MSG_PEEK) || !enter(c, io->fd))
+		return r;
+	r = recv_late(c, io, r, t0);
+	conn_unlock(c);
+	return r;
+}
+
+/* The receive of a connection that no fault concerns, as it began. Enters and leaves locked. */
+static ssize_t recv_free(struct conn *c, struct io *io, uint64_t t0)
+{
+	ssize_t r;
+	int error;
+
+	conn_unlock(c);
+	r = call(io);
+	error = errno;
+	if (!conn_lock(c))
+		return r;
+	if (r > 0 && c->role == JOURNAL_SERVER && conn_is_behind(c) && !c->gated && !(io->flags & MSG_PEEK))
+		return recv_late(c, io, r, t0);
+	return after_recv(c, io, total(io), r, error, t0);
+}
+
 ssize_t stream_recv(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
@@ -970,7 +1058,9 @@ ssize_t stream_recv(struct conn *c, struct io *io)
 		return recv_discard(c, io);
 	if (!enter(c, io->fd))
 		return call(io);
-	if (!c->gated || (!total(io) && io->op >= IO_READ))	/* read of nothing returns at once, recv of nothing waits */
+	if (!c->gated)
+		r = recv_free(c, io, t0);
+	else if (!total(io) && io->op >= IO_READ)	/* read of nothing returns at once, recv of nothing waits */
 		r = recv_plain(c, io, SIZE_MAX, t0);
 	else
 		r = recv_gated(c, io, t0);

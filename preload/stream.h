@@ -36,6 +36,9 @@ ssize_t stream_recv(struct conn *c, struct io *io);
 
 /* The thread was cancelled in stream_send() or stream_recv(): nothing of io stays behind. */
 void stream_cancelled(struct io *io);
+/* A receive that went past us has brought r bytes, and a fault for connections like this one (a server's) was set while it waited: r, or
+ * what the program gets instead. */
+ssize_t stream_late(struct conn *c, struct io *io, ssize_t r);
 
 /* sendfile and splice: data that moves inside the kernel. splice's in or out may be the connection. */
 ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n);

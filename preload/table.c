@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/table.h"
 
+#include <netinet/in.h>
+#include <linux/tcp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "base/clock.h"
@@ -8,6 +10,8 @@
 #include "preload/raw.h"
 
 _Atomic uint32_t fd_conn[TABLE_FDS];
+
+static struct conn *take_up(int fd, uint32_t mark, bool always);
 
 struct conn *table_get(int fd)
 {
@@ -17,11 +21,16 @@ struct conn *table_get(int fd)
 
 		if (v < TABLE_FIRST)
 			return NULL;
+		if (v & TABLE_MARK)
+			return take_up(fd, v, false);
 		c = conn_at(v - TABLE_FIRST);
 		if (!conn_hold(c))
 			continue;	/* freed this instant: the entry is about to change */
-		if (atomic_load_explicit(&fd_conn[fd], memory_order_acquire) == v)
+		if (atomic_load_explicit(&fd_conn[fd], memory_order_acquire) == v) {
+			if (unlikely(conn_is_behind(c)))
+				conn_follow(c, fd);
 			return c;
+		}
 		conn_put(c);
 	}
 }
@@ -43,10 +52,10 @@ void table_drop(int fd, bool stays)
 	uint32_t v;
 	struct conn *c;
 
-	if (!table_tracks(fd) || guest_is_borrowed())
+	if (!table_knows(fd) || guest_is_borrowed())
 		return;
 	v = atomic_load(&fd_conn[fd]);
-	if (v == TABLE_PRIVATE || !atomic_compare_exchange_strong(&fd_conn[fd], &v, 0))
+	if (v == TABLE_PRIVATE || !atomic_compare_exchange_strong(&fd_conn[fd], &v, 0) || (v & TABLE_MARK))
 		return;
 	c = conn_at(v - TABLE_FIRST);
 	epoll_forget_fd(c, fd, stays || atomic_load(&c->descriptors) > 1, stays);
@@ -63,7 +72,8 @@ void table_drop(int fd, bool stays)
 
 void table_share(int from, int to)
 {
-	struct conn *c = TABLE_GET(from);
+	uint32_t v = table_knows(from) ? atomic_load(&fd_conn[from]) : 0;
+	struct conn *c = !v ? NULL : v & TABLE_MARK ? take_up(from, v, true) : table_get(from);
 
 	if (!c)
 		return;
@@ -142,24 +152,91 @@ static enum journal_role probable_role(int fd, const struct addr *local, const s
 	return server ? JOURNAL_SERVER : JOURNAL_CLIENT;
 }
 
+/* ---- marks ---- */
+
+static uint32_t mark_of(enum journal_role role, uint64_t version)
+{
+	return TABLE_MARK | (role == JOURNAL_SERVER ? TABLE_MARK_SERVER : 0) | ((uint32_t)version & TABLE_MARK_VERSION);
+}
+
+void table_mark(int fd, enum journal_role role)
+{
+	if ((unsigned)fd < TABLE_FDS && !guest_is_borrowed())
+		atomic_store_explicit(&fd_conn[fd], mark_of(role, page_version(guest.page)), memory_order_release);
+}
+
+/* Whether the next byte that a client sends begins a request, as far as the kernel's clocks tell: its last act was to receive. */
+static bool at_rest(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return true;
+	return !info.tcpi_bytes_sent || info.tcpi_last_data_recv <= info.tcpi_last_data_sent;
+}
+
+/* Makes a marked descriptor a connection when a fault of now concerns it, or always (it is about to be shared: both numbers must mean the
+ * same). NULL: it stays marked, or was no stream after all. A client in the middle of an exchange is left for later. */
+static struct conn *take_up(int fd, uint32_t mark, bool always)
+{
+	enum journal_role role = mark & TABLE_MARK_SERVER ? JOURNAL_SERVER : JOURNAL_CLIENT;
+	uint64_t version = page_version(guest.page), now;
+	struct addr local, peer;
+	struct conn *c;
+
+	if (guest_is_borrowed())
+		return NULL;
+	if (raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM) {
+		atomic_compare_exchange_strong(&fd_conn[fd], &mark, 0);
+		return NULL;
+	}
+	if (!addresses(fd, &local, &peer))
+		return NULL;	/* not connected yet */
+	if (!always && !conn_candidates(version, role == JOURNAL_CLIENT ? PAGE_TO : PAGE_AT, role == JOURNAL_CLIENT ? &peer : &local)) {
+		atomic_compare_exchange_strong(&fd_conn[fd], &mark, mark_of(role, version));
+		return NULL;
+	}
+	now = clock_now_ns();
+	if ((!always && role == JOURNAL_CLIENT && !at_rest(fd)) || !(c = conn_new(role, &local, &peer, now)))
+		return NULL;
+	c->mid_stream = true;
+	conn_hold(c);
+	conn_lock(c);
+	atomic_store(&c->descriptors, 1);
+	if (atomic_compare_exchange_strong(&fd_conn[fd], &mark, c->index + TABLE_FIRST)) {
+		conn_connected(c, fd, 0, now);
+		epoll_import(c, fd);
+		conn_unlock(c);
+		return c;
+	}
+	conn_unlock(c);	/* another thread was quicker */
+	conn_put(c);
+	conn_put(c);
+	return mark & TABLE_MARK ? NULL : table_get(fd);
+}
+
 void table_adopt(int fd)
 {
 	struct addr local, peer;
 	struct conn *c;
-	uint64_t faults, now = clock_now_ns();
+	uint64_t now = clock_now_ns();
 	enum journal_role role;
 
-	if ((unsigned)fd >= TABLE_FDS || table_tracks(fd) || raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
+	if ((unsigned)fd >= TABLE_FDS || table_knows(fd) || raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
 		return;
 	if (!addresses(fd, &local, &peer))
 		return;
 	role = probable_role(fd, &local, &peer);
 	if (local.family == ADDR_UNIX && !local.len && !peer.len)
 		return;	/* a socketpair: a pipe between relatives, not a dependency */
-	faults = role == JOURNAL_CLIENT ? conn_candidates(PAGE_TO, &peer) : conn_candidates(PAGE_AT, &local);
-	if (!faults && guest.mode != PAGE_JOURNAL_ALL)
+	if (guest.mode != PAGE_JOURNAL_ALL && !conn_candidates(page_version(guest.page), role == JOURNAL_CLIENT ? PAGE_TO : PAGE_AT,
+							       role == JOURNAL_CLIENT ? &peer : &local)) {
+		table_mark(fd, role);
 		return;
-	c = conn_new(role, &local, &peer, faults, now);
+	}
+	c = conn_new(role, &local, &peer, now);
 	if (!c)
 		return;
 	c->mid_stream = true;

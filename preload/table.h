@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Which descriptor is which connection. One array load tells that a descriptor is none of ours; everything else lives
- * behind it. State follows the open file description: dup shares it, the last close frees it, a reused number starts clean.
+ * behind it. A stream that no fault could concern when it was opened (and that is not journalled) bears a mark with its role
+ * and the version of the faults: it is taken up when a later version has a fault for it.
+ * State follows the open file description: dup shares it, the last close frees it, a reused number starts clean.
  *
- * Invariant: fd_conn[fd] is 0 (not ours), TABLE_PRIVATE (a descriptor of the guest itself), or a connection's index
- * plus TABLE_FIRST. Async-signal-safe, thread-safe.
+ * Invariant: fd_conn[fd] is 0 (not ours), TABLE_PRIVATE (a descriptor of the guest itself), a connection's index
+ * plus TABLE_FIRST, or a mark (TABLE_MARK and what it says). Async-signal-safe, thread-safe.
  */
 #ifndef AFTERSHOCK_PRELOAD_TABLE_H
 #define AFTERSHOCK_PRELOAD_TABLE_H
@@ -19,6 +21,9 @@
 #define TABLE_FDS (1u << 20)	/* descriptors that can be tracked; the kernel's default ceiling (fs.nr_open) */
 #define TABLE_PRIVATE 1u
 #define TABLE_FIRST 2u
+#define TABLE_MARK 0x80000000u
+#define TABLE_MARK_SERVER 0x40000000u
+#define TABLE_MARK_VERSION 0x3fffffffu	/* the low bits of the page's version */
 
 extern _Atomic uint32_t fd_conn[TABLE_FDS];	/* zero pages until touched */
 
@@ -28,13 +33,30 @@ void table_adopt_inherited(void);
 /* Takes up one descriptor that came from elsewhere (SCM_RIGHTS), when it is a connected stream. */
 void table_adopt(int fd);
 
-/* The connection of fd, held until conn_put(); NULL when fd is not tracked. */
+/* The connection of fd, matched with the faults of now, held until conn_put(); NULL when fd is not tracked. */
 struct conn *table_get(int fd);
 
-static inline bool table_tracks(int fd)
+/* Whether the table says anything about fd. */
+static inline bool table_knows(int fd)
 {
 	return (unsigned)fd < TABLE_FDS && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) != 0;
 }
+
+/* Whether a call on fd is our business: all that the table knows but marks of the present version. */
+static inline bool table_tracks(int fd)
+{
+	uint32_t v = (unsigned)fd < TABLE_FDS ? atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) : 0;
+
+	return v && (!(v & TABLE_MARK) || ((v ^ page_version(guest.page)) & TABLE_MARK_VERSION));
+}
+
+static inline bool table_is_marked(int fd)
+{
+	return (unsigned)fd < TABLE_FDS && (atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) & TABLE_MARK);
+}
+
+/* Marks a stream that no fault concerns now. fd means no connection. */
+void table_mark(int fd, enum journal_role role);
 
 #define TABLE_GET(fd) (likely(!table_tracks(fd)) ? NULL : table_get(fd))
 

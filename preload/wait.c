@@ -68,6 +68,8 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 	} else if (until < w->deadline) {
 		w->deadline = until;
 	}
+	if (gate_holds(c, now) && gate_next_tick(now) < w->deadline)
+		w->deadline = gate_next_tick(now);
 	if (gate_hidden(c, now)) {
 		p->events &= ~INPUT;
 		if (c->hup_hidden || !p->events)

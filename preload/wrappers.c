@@ -33,10 +33,10 @@
 
 #define UNTRACKED(fd) likely(!table_tracks(fd))
 
-/* Whether waits may meet gated connections at all; false until a plan is there. */
+/* Whether poll and select may meet gated connections at all. */
 static inline bool gating(void)
 {
-	return guest.page && guest.page->fault_count;
+	return conn_gating();
 }
 
 /* ---- connections come ---- */
@@ -256,18 +256,37 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, uns
 
 /* ---- in ---- */
 
+/* The faults changed while a receive waited that had gone straight on: what it brought may be theirs. */
+static ssize_t late(ssize_t r, struct io io)
+{
+	struct conn *c = table_get(io.fd);
+	int error;
+
+	if (c && !(io.flags & ASIDE))
+		r = stream_late(c, &io, r);
+	error = errno;
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
+#define RECEIVE(fd, real_call, ...)								\
+	do {											\
+		if (UNTRACKED(fd)) {								\
+			ssize_t n_ = (real_call);						\
+			return likely(n_ <= 0 || UNTRACKED(fd)) ? n_ : late(n_, (struct io){__VA_ARGS__});	\
+		}										\
+		THROUGH(stream_recv, real_call, __VA_ARGS__);						\
+	} while (0)
+
 ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-	if (UNTRACKED(fd))
-		return real.recv(fd, buf, n, flags);
-	THROUGH(stream_recv, real.recv(fd, buf, n, flags), .op = IO_RECV, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1);
+	RECEIVE(fd, real.recv(fd, buf, n, flags), .op = IO_RECV, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1);
 }
 
 ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len)
 {
-	if (UNTRACKED(fd))
-		return real.recvfrom(fd, buf, n, flags, sa, len);
-	THROUGH(stream_recv, real.recvfrom(fd, buf, n, flags, sa, len), .op = IO_RECVFROM, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1,
+	RECEIVE(fd, real.recvfrom(fd, buf, n, flags, sa, len), .op = IO_RECVFROM, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1,
 		.sa = sa, .len = len);
 }
 
@@ -299,7 +318,9 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 			adopt_passed(msg);
 			errno = error;
 		}
-		return r;
+		if (likely(r <= 0 || UNTRACKED(fd)))
+			return r;
+		return late(r, (struct io){.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg});
 	}
 	THROUGH(stream_recv, real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
 		.msg = msg);
@@ -346,16 +367,14 @@ int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct time
 
 ssize_t read(int fd, void *buf, size_t n)
 {
-	if (UNTRACKED(fd))
-		return real.read(fd, buf, n);
-	THROUGH(stream_recv, real.read(fd, buf, n), .op = IO_READ, .fd = fd, .one = {buf, n}, .count = 1);
+	RECEIVE(fd, real.read(fd, buf, n), .op = IO_READ, .fd = fd, .one = {buf, n}, .count = 1);
 }
 
 ssize_t readv(int fd, const struct iovec *iov, int n)
 {
-	if (UNTRACKED(fd) || n <= 0)
+	if (n <= 0)
 		return real.readv(fd, iov, n);
-	THROUGH(stream_recv, real.readv(fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n);
+	RECEIVE(fd, real.readv(fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n);
 }
 
 ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
@@ -472,7 +491,7 @@ int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 	struct conn *c;
 	int r, error;
 
-	if (!gating() || (op != EPOLL_CTL_DEL && !guest_plausible(ev)))
+	if (!guest.page || (op != EPOLL_CTL_DEL && !guest_plausible(ev)))
 		return real.epoll_ctl(ep, op, fd, ev);
 	c = TABLE_GET(fd);
 	r = epoll_control(c, ep, op, fd, ev);
@@ -486,19 +505,19 @@ int epoll_wait(int ep, struct epoll_event *evs, int max, int ms)
 {
 	struct timespec t;
 
-	return gating() ? epoll_await(EPOLL_WAIT, ep, evs, max, from_ms(ms, &t), NULL) : real.epoll_wait(ep, evs, max, ms);
+	return guest.page ? epoll_await(EPOLL_WAIT, ep, evs, max, from_ms(ms, &t), NULL) : real.epoll_wait(ep, evs, max, ms);
 }
 
 int epoll_pwait(int ep, struct epoll_event *evs, int max, int ms, const sigset_t *mask)
 {
 	struct timespec t;
 
-	return gating() ? epoll_await(EPOLL_PWAIT, ep, evs, max, from_ms(ms, &t), mask) : real.epoll_pwait(ep, evs, max, ms, mask);
+	return guest.page ? epoll_await(EPOLL_PWAIT, ep, evs, max, from_ms(ms, &t), mask) : real.epoll_pwait(ep, evs, max, ms, mask);
 }
 
 int epoll_pwait2(int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
 {
-	return gating() ? epoll_await(EPOLL_PWAIT2, ep, evs, max, t, mask) : real.epoll_pwait2(ep, evs, max, t, mask);
+	return guest.page ? epoll_await(EPOLL_PWAIT2, ep, evs, max, t, mask) : real.epoll_pwait2(ep, evs, max, t, mask);
 }
 
 /* ---- connections and numbers go ---- */
@@ -510,9 +529,9 @@ static void leave(int fd)
 
 	if (epoll_knows(fd))
 		epoll_forget_set(fd);
-	if (UNTRACKED(fd))
+	if (likely(!table_knows(fd)))
 		return;
-	c = table_get(fd);
+	c = table_is_marked(fd) ? NULL : table_get(fd);
 	if (c && atomic_load(&c->descriptors) == 1 && !guest_is_borrowed())
 		stream_flush(c, fd);
 	conn_put(c);
@@ -552,7 +571,7 @@ static int copied(int from, int to)
 {
 	int error = errno;
 
-	if (to >= 0 && !UNTRACKED(from) && to != from)
+	if (to >= 0 && table_knows(from) && to != from)
 		table_share(from, to);
 	errno = error;
 	return to;
@@ -592,7 +611,7 @@ int close_range(unsigned int first, unsigned int last, int flags)
 	if (!guest.page || (flags & CLOSE_RANGE_CLOEXEC) || first > last)
 		return real.close_range(first, last, flags);
 	for (unsigned int fd = first; fd <= end; fd++) {
-		if (epoll_knows((int)fd) || table_tracks((int)fd)) {
+		if (epoll_knows((int)fd) || table_knows((int)fd)) {
 			if (!table_is_private((int)fd)) {
 				leave((int)fd);
 				continue;

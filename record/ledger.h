@@ -115,7 +115,8 @@ struct total {		/* a loss or the counters of a fault */
 	bool dirty;
 };
 
-#define LEDGER_TOTALS 128
+#define LEDGER_TOTALS 128	/* losses */
+#define LEDGER_FAULTS 4096
 
 struct recorder {
 	struct store *store;
@@ -129,9 +130,9 @@ struct recorder {
 	TAILQ_HEAD(, injection) all_injections, dirty_injections;
 	struct exchange *spare;
 	unsigned waiting_count, injection_count;
-	struct total losses[LEDGER_TOTALS], faults[LEDGER_TOTALS];
+	struct total losses[LEDGER_TOTALS], faults[LEDGER_FAULTS];
 	unsigned loss_count, fault_count;
-	uint64_t no_memory, overflow;
+	uint64_t no_memory, overflow, faults_lost;
 };
 
 /* ---- processes (processes.c) ---- */

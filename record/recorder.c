@@ -197,12 +197,22 @@ void recorder_loss(struct recorder *r, const char *source, const char *reason, u
 
 void recorder_fault(struct recorder *r, uint32_t id, const char *name, const char *spec_json)
 {
-	struct total *t = total_of(r, r->faults, &r->fault_count, name, spec_json);
+	struct total *t = &r->faults[r->fault_count];
 
-	if (!t)
+	if (r->fault_count == LEDGER_FAULTS) {
+		recorder_loss(r, "recorder", "too_many_faults", ++r->faults_lost);
 		return;
+	}
+	t->a = ledger_text(r, name, SIZE_MAX);
+	t->b = ledger_text(r, spec_json, SIZE_MAX);
+	if (!t->a || !t->b) {
+		free(t->a);
+		free(t->b);
+		return;
+	}
 	t->id = id;
 	t->dirty = true;
+	r->fault_count++;
 }
 
 void recorder_fault_counts(struct recorder *r, uint32_t id, uint64_t matched, uint64_t fired)

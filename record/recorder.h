@@ -41,7 +41,7 @@ void recorder_started(struct recorder *r, uint64_t started_ns);
 /* The witnesses at work are others than said in recorder_open(). */
 void recorder_sources(struct recorder *r, bool shim, bool ebpf);
 
-/* One fault of the plan: its row id (1..), name, spec as JSON. */
+/* One fault, of the plan or set later: its row id (1.., each once), name, spec as JSON. */
 void recorder_fault(struct recorder *r, uint32_t id, const char *name, const char *spec_json);
 
 /* The counters of the control page for a fault; the last call stands. */

@@ -239,8 +239,6 @@ static void test_window(void)
 	ok(decide_active(&page, f, start + 10 * s), "it is active from `from` on");
 	ok(decide_active(&page, f, start + 40 * s - 1), "to the last moment of `for`");
 	ok(!decide_active(&page, f, start + 40 * s), "and no longer");
-	atomic_store(&f->enabled, 0);
-	ok(!decide_active(&page, f, start + 20 * s), "a disabled fault is not active");
 	f = fault("to=:80 status=503 from=10s", 1);
 	page.started_ns = start;
 	ok(decide_active(&page, f, start + 100000 * s), "without `for` the window has no end");

@@ -355,7 +355,8 @@ static void test_compiled(void)
 	ok(!strcmp(text(f->header), "X-T") && !strcmp(text(f->header_glob), "g*"), "header name and pattern");
 	ok(!strcmp(text(f->process), "o*") && !strcmp(text(f->pattern), "x."), "process and pattern");
 	ok(f->side == PAGE_TO && f->peer == PAGE_PEER_NET && f->prefix == 32 && f->port == 80 && f->id == 1, "peer");
-	ok(f->actions == PAGE_STATUS && f->status == 429 && f->retry_after_s == 2 && f->enabled, "answer");
+	ok(f->actions == PAGE_STATUS && f->status == 429 && f->retry_after_s == 2 && f->listed, "answer");
+	ok(page_live(&page, page_version(&page)) == 1, "and it is on");
 	ok(f->hit_below == 1ull << 30 && f->every == 2 && f->after == 3 && f->first == 4 && f->max == 5, "counts");
 	ok(f->from_ns == 1000000000ull && f->for_ns == 2000000000ull && !f->watch_only, "window");
 	f = compiled("to=10.9.8.7/8 delay=1s");
