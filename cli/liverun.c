@@ -70,13 +70,13 @@ static int choose(struct liverun *r, const char *name, const struct rundir_found
 	else if (same > 1)
 		snprintf(error, size, "several users have a run named '%s'; give the path of one, such as %s", name, found[i].path);
 	else if (!name && n > 1)
-		snprintf(error, size, "several runs are going on; give --run one of: %s", names);
+		snprintf(error, size, "several runs are going on; name one of: %s", names);
 	else
 		return take_path(r, found[i].path);
 	return n && (same > 1 || !name) ? -ENOTUNIQ : -ENOENT;
 }
 
-int liverun_find(struct liverun *r, const char *name, char *error, unsigned error_size)
+int liverun_find(struct liverun *r, const char *name, bool everybody, char *error, unsigned error_size)
 {
 	static struct rundir_found found[RUNS_MAX];
 	const char *own = getenv("AFTERSHOCK_RUN");
@@ -88,8 +88,8 @@ int liverun_find(struct liverun *r, const char *name, char *error, unsigned erro
 	if (!name && own && *own)
 		return take_path(r, own);
 	n = rundir_list(found, RUNS_MAX, false);
-	if (!n || (name && !count_named(name, found, n, &at)))
-		n = rundir_list(found, RUNS_MAX, true);	/* root controls the runs of all */
+	if (everybody && (!n || (name && !count_named(name, found, n, &at))))
+		n = rundir_list(found, RUNS_MAX, true);
 	return choose(r, name, found, n, error, error_size);
 }
 
@@ -132,7 +132,7 @@ static int open_parts(struct liverun *r)
 
 int liverun_open(struct liverun *r, const char *name, char *error, unsigned error_size)
 {
-	int err = liverun_find(r, name, error, error_size);
+	int err = liverun_find(r, name, true, error, error_size);
 
 	if (err)
 		return err;

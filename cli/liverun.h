@@ -19,9 +19,10 @@ struct liverun {
 
 /*
  * The run called name, or at this path when there is a slash in it; NULL: the one that this process is part of ($AFTERSHOCK_RUN), else
- * the only one. 0, or -errno with one sentence (-ENOENT: there is none, -ENOTUNIQ: several and no name).
+ * the only one. everybody: for root, when this user has none such, those of all users.
+ * 0, or -errno with one sentence (-ENOENT: there is none, -ENOTUNIQ: several and no name).
  */
-int liverun_find(struct liverun *r, const char *name, char *error, unsigned error_size);
+int liverun_find(struct liverun *r, const char *name, bool everybody, char *error, unsigned error_size);
 
 /* Finds it, maps its page and waits for its lock. 0 or -errno with one sentence; liverun_close() in both cases. */
 int liverun_open(struct liverun *r, const char *name, char *error, unsigned error_size);

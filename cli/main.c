@@ -48,7 +48,6 @@ static const struct command *command_find(const char *name)
 static const struct {
 	const char *name, *what;
 } later[] = {
-	{"env", "joining a run from a launcher of one's own"},
 	{"watch", "the live view of a run"},
 };
 

@@ -2,7 +2,10 @@
 /*
  * `aftershock run`: everything is checked, then the run directory, the run file and the witnesses are set up, then COMMAND
  * is let go and watched until it ends. What COMMAND leaves behind in the background runs on without faults and unrecorded.
+ * A run without COMMAND (run.h) is the same for programs that others start, until it is told to end.
  */
+#include "cli/run.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -42,9 +45,10 @@ struct run {
 	const char *output, *name;
 	enum trace trace;
 	uint64_t seed;
-	bool seed_given, report;
+	bool seed_given, report, serves;	/* serves: there is no COMMAND */
 	int argc;
 	char **argv;
+	const struct run_service *service;
 
 	/* found out */
 	char path[LAUNCH_PATH_MAX], library[LAUNCH_PATH_MAX], output_made[LAUNCH_PATH_MAX];
@@ -219,7 +223,9 @@ static int check(struct run *run)
 	}
 	if (plan_check(&run->plan))
 		return complain(run->plan.error);
-	if (launch_find(run->argv[0], run->path, error, sizeof(error)) || launch_library(run->library, error, sizeof(error)))
+	if (!run->serves && launch_find(run->argv[0], run->path, error, sizeof(error)))
+		return complain(error);
+	if (launch_library(run->library, error, sizeof(error)))
 		return complain(error);
 	if (!run->output)
 		choose_output(run);
@@ -344,7 +350,8 @@ static void start_clock(struct run *run)
 
 	run->dir.page->started_ns = now;
 	recorder_started(run->recorder, now);
-	introduce_child(run, now);
+	if (!run->serves)
+		introduce_child(run, now);
 }
 
 static int let_go(struct run *run)
@@ -374,9 +381,10 @@ static int start(struct run *run)
 
 /* ---- taking down what the witnesses say ---- */
 
+/* Who lives apart can not be asked for: they tell of their end, or end with the run. */
 static bool alive(uint32_t pid)
 {
-	return !kill((pid_t)pid, 0) || errno == EPERM;
+	return (pid & JOURNAL_PID_APART) || !kill((pid_t)pid, 0) || errno == EPERM;
 }
 
 static void feed(void *arg, const struct journal_record *rec)
@@ -475,6 +483,11 @@ static void asked_to_stop(struct run *run, const struct signalfd_siginfo *s)
 {
 	uint64_t now = clock_now_ns();
 
+	if (run->serves) {
+		run->running = false;
+		run->ended_ns = now;
+		return;
+	}
 	if (s->ssi_code != SI_KERNEL && run->running)
 		kill(run->child.pid, (int)s->ssi_signo);
 	run->interrupted |= s->ssi_signo == SIGINT;
@@ -491,10 +504,10 @@ static void take_signals(struct run *run)
 	struct signalfd_siginfo s;
 
 	while (read(run->signal_fd, &s, sizeof(s)) == sizeof(s)) {
-		if (s.ssi_signo == SIGCHLD)
-			reap(run);
-		else
+		if (s.ssi_signo != SIGCHLD)
 			asked_to_stop(run, &s);
+		else if (!run->serves)
+			reap(run);
 	}
 }
 
@@ -527,7 +540,8 @@ static void finish_recording(struct run *run)
 	coverage_look(&run->coverage, run->recorder, false, true);
 	faultbook_follow(&run->faults, run->ended_ns);
 	take_counters(run);
-	recorder_process_end(run->recorder, (uint32_t)run->child.pid, run->ended_ns, run->status);
+	if (!run->serves)
+		recorder_process_end(run->recorder, (uint32_t)run->child.pid, run->ended_ns, run->status);
 	snprintf(status, sizeof(status), "%d", run->status);
 	recorder_note(run->recorder, "exit_status", status);
 	recorder_flush(run->recorder);
@@ -598,12 +612,20 @@ static void abandon(struct run *run)
 	unlink(output(run));
 }
 
+static int go_on_air(struct run *run)
+{
+	start_clock(run);
+	run->running = true;
+	run->service->ready(run->service->arg, run->dir.name, run->dir.path, output(run));
+	return 0;
+}
+
 static int run_checked(struct run *run)
 {
 	int status = set_up(run);
 
 	if (!status)
-		status = start(run);
+		status = run->serves ? go_on_air(run) : start(run);
 	if (status) {
 		abandon(run);
 	} else {
@@ -638,4 +660,17 @@ int cmd_run(int argc, char **argv)
 		status = run_checked(&run);
 	plan_clear(&run.plan);
 	return status;
+}
+
+int run_serve(struct run_service *service)
+{
+	static char *words[] = {(char *)"env", NULL};
+	static struct run run;
+	int status;
+
+	run = (struct run){.plan = service->plan, .name = service->name, .output = service->output, .serves = true, .service = service,
+			   .trace = service->exchanges ? TRACE_SHIM : TRACE_OFF, .argc = 1, .argv = words};
+	run.dir.lock = run.dir.stop = -1;
+	status = check(&run);
+	return status ? status : run_checked(&run);
 }

@@ -167,6 +167,7 @@ static int take_lock(struct rundir *d, int dir)
 static int make_page(struct rundir *d, int dir)
 {
 	int fd = openat(dir, PAGE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600), err;
+	struct stat ns;
 	void *p;
 
 	if (fd < 0)
@@ -176,9 +177,11 @@ static int make_page(struct rundir *d, int dir)
 	if (!err && p == MAP_FAILED)
 		err = -errno;
 	close(fd);
-	if (!err)
-		d->page = p;
-	return err;
+	if (err)
+		return err;
+	d->page = p;
+	d->page->pid_namespace = stat("/proc/self/ns/pid", &ns) ? 0 : ns.st_ino;
+	return 0;
 }
 
 /* The base is locked. -EEXIST when a run of this name is alive. */
@@ -312,6 +315,25 @@ unsigned rundir_list(struct rundir_found *found, unsigned max, bool everybody)
 	if (everybody && !geteuid())
 		n = list_everybody(found, n, max);
 	return drop_twins(found, n);
+}
+
+int rundir_controller(const char *path, int *pid)
+{
+	char lock[RUNDIR_PATH_MAX + sizeof(LOCK_FILE) + 1], text[16] = "";
+	int fd, err = 0;
+
+	snprintf(lock, sizeof(lock), "%s/" LOCK_FILE, path);
+	fd = open(lock, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+		err = -ESRCH;
+	else if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || sscanf(text, "%d", pid) != 1 || *pid <= 1)
+		err = -EPROTO;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 /* ---- heartbeat ---- */

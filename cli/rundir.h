@@ -47,6 +47,9 @@ struct rundir_found {
 /* The live runs of this user (everybody: for root, of all users), at most max; returns how many. */
 unsigned rundir_list(struct rundir_found *found, unsigned max, bool everybody);
 
+/* Who controls the run in the directory path: *pid. Returns its lock (held by that process while it lives), to be closed, or -errno. */
+int rundir_controller(const char *path, int *pid);
+
 /* Starts the heartbeat. 0 or -errno. */
 int rundir_beat(struct rundir *d);
 

@@ -129,6 +129,7 @@ struct page {
 	_Atomic uint64_t version;	/* which set of faults is on; a change means: match connections anew */
 	_Atomic uint64_t heartbeat_ns;	/* CLOCK_MONOTONIC of the controller's last sign of life */
 	uint64_t ids;			/* fault ids given out */
+	uint64_t pid_namespace;		/* of the controller: inode of /proc/self/ns/pid */
 	_Atomic uint64_t live[PAGE_VERSIONS];	/* of version v, at v % PAGE_VERSIONS: the faults that are on, one bit each */
 	_Atomic uint64_t serial;	/* next connection/exchange serial of the run */
 	_Atomic uint64_t lost[PAGE_LOST_KINDS];

@@ -156,6 +156,26 @@ static void name_service(char *command, size_t size)
 			command[i] = ' ';
 }
 
+/* Whether process ids mean here what they mean to the controller. */
+static void compare_namespaces(void)
+{
+	int fd = raw_open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	struct stat st = {0};
+	uint32_t apart = 0;
+
+	if (fd >= 0 && RAW(SYS_fstat, fd, &st, 0, 0, 0, 0) == 0 && st.st_ino != guest.page->pid_namespace)
+		apart = JOURNAL_PID_APART | ((uint32_t)(hash_mix(st.st_ino) << 22) & JOURNAL_PID_NAMESPACE);
+	if (fd >= 0)
+		raw_close(fd);
+	atomic_store(&guest.apart, apart);
+}
+
+/* A pid as the journal has it. */
+static uint32_t told_pid(uint32_t pid)
+{
+	return pid ? pid | atomic_load_explicit(&guest.apart, memory_order_relaxed) : 0;
+}
+
 static void record_process(const char *command, bool image)
 {
 	struct journal_record *r = guest_record(0, 0, clock_now_ns());
@@ -163,7 +183,7 @@ static void record_process(const char *command, bool image)
 
 	if (!r)
 		return;
-	r->process.ppid = (uint32_t)RAW(SYS_getppid, 0, 0, 0, 0, 0, 0);
+	r->process.ppid = told_pid((uint32_t)RAW(SYS_getppid, 0, 0, 0, 0, 0, 0));
 	r->process.image = image;
 	memcpy(r->process.service, guest.service, sizeof(r->process.service));
 	if (n >= sizeof(r->process.command))
@@ -248,6 +268,7 @@ static void join(const char *dir)
 	guest.mode = page->mode;
 	name_service(command, sizeof(command));
 	guest.page = page;
+	compare_namespaces();
 	spawn_remember(dir, env_value("LD_PRELOAD"));
 	record_process(command, true);
 	table_adopt_inherited();
@@ -295,6 +316,7 @@ static void after_fork(uint32_t pid)
 		return;
 	atomic_fetch_add(&forks, 1);
 	atomic_store(&guest.journal.segment, 0);
+	compare_namespaces();
 	record_process("", false);
 }
 
@@ -350,7 +372,7 @@ bool guest_faults_on(uint64_t now_ns)
 
 struct journal_record *guest_record(uint64_t connection, uint64_t exchange, uint64_t at_ns)
 {
-	uint32_t pid = guest_pid();
+	uint32_t pid = told_pid(guest_pid());
 	struct journal_record *r = journal_reserve(&guest.journal, pid);
 
 	if (!r) {
@@ -372,8 +394,8 @@ void guest_tell_exec(uint32_t pid, uint32_t ppid, const char *file, uint64_t at_
 
 	if (!r)
 		return;
-	r->pid = pid;
-	r->process.ppid = ppid;
+	r->pid = told_pid(pid);
+	r->process.ppid = told_pid(ppid);
 	r->process.image = !failed;
 	r->process.service[0] = '\0';
 	for (; guest_plausible(file) && file[n] && n < sizeof(r->process.command) - 1; n++)

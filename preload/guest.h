@@ -30,6 +30,7 @@ struct guest {
 	struct page *page;		/* NULL: absent, pass everything through */
 	struct journal_writer journal;
 	uint32_t mode;			/* enum page_mode */
+	_Atomic uint32_t apart;		/* JOURNAL_PID_APART and the namespace's bits when this process is in another one than the controller */
 	char service[96];
 };
 

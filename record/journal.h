@@ -111,9 +111,14 @@ struct journal_inject {		/* INJECT, ACHIEVED */
 	uint64_t arrived_ns;	/* when what is delayed really was there; 0 not applicable */
 };
 
+/* Bits of a pid in a record from another pid namespace than the controller's (a container): there it names nobody. */
+#define JOURNAL_PID_APART 0x80000000u
+#define JOURNAL_PID_NAMESPACE 0x7fc00000u	/* which namespace, hashed */
+#define JOURNAL_PID_INSIDE 0x003fffffu		/* the pid inside it; the kernel's limit is 2^22 (PID_MAX_LIMIT) */
+
 struct journal_record {
 	_Atomic uint32_t commit;	/* enum journal_kind once the rest is written; 0 before */
-	uint32_t pid;			/* getpid() of the writer */
+	uint32_t pid;			/* getpid() of the writer; see JOURNAL_PID_APART */
 	uint32_t tid;			/* gettid(), or 0 when not asked for */
 	uint32_t bytes;			/* how many of this record are said; 0: all (what is not said costs no cache line) */
 	uint64_t at_ns;

@@ -12,6 +12,12 @@ void process_dirty(struct recorder *r, struct process *p)
 	TAILQ_INSERT_TAIL(&r->dirty_processes, p, dirt);
 }
 
+/* As the process itself knows it. */
+static uint32_t shown_pid(uint32_t pid)
+{
+	return pid & JOURNAL_PID_APART ? pid & JOURNAL_PID_INSIDE : pid;
+}
+
 static struct process *process_new(struct recorder *r, uint32_t pid)
 {
 	struct process *p = ledger_new(r, sizeof(*p));
@@ -314,7 +320,7 @@ static void process_write(struct recorder *r, struct process *p)
 {
 	bool named = p->program && !covered(p) && !r->ebpf;	/* (the kernel tells the whole command line) */
 	struct row_process row = {
-		.id = p->id, .parent_id = p->parent_id, .pid = p->pid, .service = named ? name_of(p) : p->service,
+		.id = p->id, .parent_id = p->parent_id, .pid = shown_pid(p->pid), .service = named ? name_of(p) : p->service,
 		.command = named ? p->program : p->command,
 		.started_ns = p->started_ns, .ended_ns = p->ended_ns, .exit_status = p->exit_status,
 		.covered = covered(p), .why = why_not(r, p),

@@ -25,7 +25,7 @@ like(aftershock("--version").out, r"^aftershock \d+\.\d+\.\d+\n$", "version_is_o
 unknown = aftershock("rum")
 is_((unknown.rc, unknown.err.count("\n")), (2, 1), "an_unknown_command_is_refused_in_one_line", unknown)
 ok("rum" in unknown.err, "and_named")
-for command in ("env", "watch"):
+for command in ("watch",):
     later = aftershock(command, "list")
     is_((later.rc, later.err.count("\n"), later.out), (2, 1, ""), f"{command}_is_refused_in_one_line", later)
     ok("not available in this version" in later.err, f"and_{command}_is_said_to_come_later", later)
