@@ -288,6 +288,35 @@ static int take_fault(struct loader *l, sqlite3_stmt *row)
 	return map_put(&l->faults, (uint64_t)f->id, (uint32_t)l->m->fault_count++);
 }
 
+/* What a mark says of a fault: "fault on NAME" and so on; of several of one name, of the one that was there then. */
+static struct model_fault *marked_fault(struct loader *l, const char *name, bool comes_on, uint64_t at_ns)
+{
+	for (size_t i = l->m->fault_count; i-- > 0;) {
+		struct model_fault *f = &l->m->faults[i];
+
+		if (!strcmp(texts_text(&l->m->names, f->name), name) && (comes_on ? l->m->started_ns + f->from_ns <= at_ns : f->on))
+			return f;
+	}
+	return NULL;
+}
+
+static int take_mark(struct loader *l, sqlite3_stmt *row)
+{
+	static const struct { const char *says; bool on; } words[] = {{"fault on ", true}, {"fault off ", false}, {"fault end ", false}};
+	const char *mark = text(row, 1);
+
+	for (size_t i = 0; mark && i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t n = strlen(words[i].says);
+		struct model_fault *f = strncmp(mark, words[i].says, n) ? NULL : marked_fault(l, mark + n, words[i].on, word(row, 0));
+
+		if (!f)
+			continue;
+		f->on = words[i].on;
+		f->off_ns = f->on ? 0 : word(row, 0);
+	}
+	return 0;
+}
+
 static int take_injection(struct loader *l, sqlite3_stmt *row)
 {
 	struct model_injection *i;
@@ -443,6 +472,7 @@ static int load_tables(struct loader *l)
 		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic"
 		 " FROM exchange", take_exchange},
 		{"SELECT id, name, spec, matched, fired FROM fault ORDER BY id", take_fault},
+		{"SELECT at_ns, name FROM mark ORDER BY at_ns, rowid", take_mark},
 		{"SELECT source, reason, count FROM loss", take_loss},
 	};
 	static const struct table injections = {

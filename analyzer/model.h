@@ -70,6 +70,8 @@ struct model_fault {
 	uint32_t name, spec;	/* names */
 	uint64_t matched, fired;
 	uint64_t from_ns, for_ns;	/* the plan's window since the run's start; 0 not given */
+	uint64_t off_ns;	/* when it was switched off, taken away or its window ended, for the last time; 0: it never was, or came on again */
+	bool on;		/* while marks are read: it has come on */
 	bool watch_only;	/* probability 0 */
 };
 

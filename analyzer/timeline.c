@@ -97,6 +97,11 @@ static void settle_end(const struct model *m, const struct model_fault *f, struc
 {
 	uint64_t planned_end = m->started_ns + f->from_ns + f->for_ns;
 
+	if (f->off_ns) {
+		s->to_ns = f->off_ns > s->to_ns ? f->off_ns : s->to_ns;
+		s->cleared = s->to_ns < m->ended_ns;
+		return;
+	}
 	if (f->for_ns)
 		s->to_ns = planned_end > s->to_ns ? planned_end : s->to_ns;
 	s->cleared = f->for_ns ? s->to_ns < m->ended_ns : !is_luck(e, e->after);

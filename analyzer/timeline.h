@@ -2,7 +2,7 @@
 /*
  * When each fault was felt, and the run cut into baseline, fault and recovery by it.
  *
- * A fault is felt from the start of the first exchange it hit. When it cleared is what the plan says (`for`): a client
+ * A fault is felt from the start of the first exchange it hit. When it cleared is what the run file's marks say, else the plan (`for`): a client
  * that stopped calling did not mend the dependency. Without `for`, it cleared with its last hit, when enough later
  * attempts at the same edges passed unhit to say so (chance below 1 in 1000 at the fault's own rate of hits); else it
  * lasted to the end of the run. The same test on the attempts before the first hit tells a baseline from luck.

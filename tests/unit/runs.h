@@ -120,6 +120,11 @@ __attribute__((unused)) static void runs_fault(struct runs *r, int id, const cha
 	runs_sql(r, "INSERT INTO fault VALUES(%d, %Q, %Q, %d, %d)", id, name, spec, matched, fired);
 }
 
+__attribute__((unused)) static void runs_mark(struct runs *r, double at_ms, const char *name)
+{
+	runs_sql(r, "INSERT INTO mark(at_ns, name) VALUES(%lld, %Q)", (long long)((RUNS_START_MS + at_ms) * 1e6), name);
+}
+
 /* Times in ms; intended or achieved below 0: NULL. */
 __attribute__((unused)) static void runs_inject(struct runs *r, int fault, int exchange, double at_ms, const char *action,
 						 double intended_ms, double achieved_ms)

@@ -207,6 +207,34 @@ static void recovery_that_the_run_does_not_show(void)
 }
 
 /* Without `for`: whether a fault cleared is told by what passed unhit after its last hit. */
+/* A fault that was set at 10 s, replaced at 20 s by one of the same name that only watches, and cleared at 30 s. */
+static void a_fault_set_while_it_ran(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 40000);
+	runs_fault(&r, 1, "f", "{\"from\":\"10000ms\"}", 100, 50);
+	runs_fault(&r, 2, "f", "{\"from\":\"20000ms\",\"probability\":0}", 100, 0);
+	runs_mark(&r, 10000, "fault on f");
+	runs_mark(&r, 20000, "fault off f");
+	runs_mark(&r, 20000, "fault on f");
+	runs_mark(&r, 30000, "fault off f");
+	for (int k = 0; k < 399; k++) {
+		bool hit = k >= 100 && k < 195 && k % 2 == 0;
+		int id = runs_add(&r, ATTEMPT(.tid = 100 + k, .status = hit ? 503 : 200, .at_ms = 100 * k, .took_ms = 1));
+
+		if (hit)
+			runs_inject(&r, 1, id, 100 * k, "status", -1, -1);
+	}
+	judge(&r, &x, everything);
+	is_int(x.timeline.window_count, 3, "a fault that was set while the run went on has a baseline before and a recovery after it");
+	NEAR((double)(x.timeline.windows[0].to_ns - x.model.started_ns) / 1e9, 10, "it begins when it was set");
+	NEAR((double)(x.timeline.spans[0].to_ns - x.model.started_ns) / 1e9, 20, "and ends when another took its place");
+	ok(x.timeline.spans[0].cleared && x.model.faults[1].off_ns > x.model.faults[0].off_ns, "each has its own end");
+	judge_end(&r, &x);
+}
+
 static void when_a_fault_cleared(void)
 {
 	static const struct { double share; int tail; bool cleared; const char *what; } cases[] = {
@@ -536,6 +564,7 @@ int main(void)
 	an_outage_and_its_recovery();
 	recovery_that_the_run_does_not_show();
 	when_a_fault_cleared();
+	a_fault_set_while_it_ran();
 	when_a_fault_began();
 	fan_out_is_divided_out();
 	outcomes_that_the_file_lacks();
