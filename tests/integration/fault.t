@@ -265,6 +265,47 @@ for script in (ask_py, loop_py):
     is_(r.rc, 2, "its run can not be changed any more")
     end_session(going.child)
 
+# ---- a one-shot registration that has fired stays silent until the program arms it again ----
+ONCE = """
+import select, socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+e = select.epoll()
+e.register(s, select.EPOLLIN | select.EPOLLONESHOT)
+def ask(): s.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+def show(*what): print(*what, flush=True)
+ask()
+show("first", len(e.poll(5)), s.recv(4096)[9:12].decode())
+sys.stdin.readline()
+ask()
+show("fired", len(e.poll(0.3)))
+e.modify(s, select.EPOLLIN | select.EPOLLONESHOT)
+show("armed", len(e.poll(5)), s.recv(4096)[9:12].decode())
+e.modify(s, select.EPOLLIN | select.EPOLLONESHOT)
+sys.stdin.readline()
+ask()
+show("again", len(e.poll(5)), s.recv(4096)[9:12].decode())
+sys.stdin.readline()
+e.modify(s, select.EPOLLIN | select.EPOLLONESHOT)
+ask()
+show("real", len(e.poll(5)), s.recv(4096)[9:12].decode())
+"""
+once_py = os.path.join(directory, "once.py")
+with open(once_py, "w") as f:
+    f.write(ONCE.replace("\\\\", "\\"))
+for trace in ("shim", "off"):
+    going = Going(PYTHON, once_py, peer.port, stdin=-1, trace=trace)
+    ok(going.line("^first 1 200"), f"a one-shot program asks (--trace {trace})", going.log)
+    going.fault("set", f"name=o to=:{peer.port} status=503")
+    going.child.stdin.write(b"\n")
+    is_(going.line("^fired"), "fired 0", "what has fired is not armed by a new fault")
+    is_(going.line("^armed"), "armed 1 503", "once the program arms it, the answer is there")
+    going.child.stdin.write(b"\n")
+    is_(going.line("^again"), "again 1 503", "what is armed meets the next answer")
+    going.fault("clear")
+    going.child.stdin.write(b"\n")
+    is_(going.line("^real"), "real 1 200", "and the server's, after clear")
+    going.child.wait(20)
+
 # ---- atomic: each answer is of one fault or the other ----
 CROWD = """
 import http.client, sys, threading, time
