@@ -1024,7 +1024,7 @@ ssize_t stream_late(struct conn *c, struct io *io, ssize_t r)
 {
 	uint64_t t0 = clock_now_ns();
 
-	if (c->role != JOURNAL_SERVER || (io->flags & MSG_PEEK) || !enter(c, io->fd))
+	if (c->role != JOURNAL_SERVER || (io->flags & (MSG_PEEK | BESIDE)) || !enter(c, io->fd))
 		return r;
 	r = recv_late(c, io, r, t0);
 	conn_unlock(c);

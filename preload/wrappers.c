@@ -262,7 +262,7 @@ static ssize_t late(ssize_t r, struct io io)
 	struct conn *c = table_get(io.fd);
 	int error;
 
-	if (c && !(io.flags & ASIDE))
+	if (c)
 		r = stream_late(c, &io, r);
 	error = errno;
 	conn_put(c);
