@@ -4,6 +4,8 @@
 #include "base/clock.h"
 
 #define SLICE_NS (10 * NS_PER_MS)
+#define BACKLOG_BYTES 65536
+#define BACKLOG_NS (100 * NS_PER_MS)
 
 typedef unsigned __int128 wide;
 
@@ -25,6 +27,13 @@ uint64_t pace_slice(const struct pace *p)
 	uint64_t bytes = ratio(p->bytes_per_s, SLICE_NS, NS_PER_S);
 
 	return bytes ? bytes : 1;
+}
+
+uint64_t pace_backlog(const struct pace *p)
+{
+	uint64_t bytes = ratio(p->bytes_per_s, BACKLOG_NS, NS_PER_S);
+
+	return bytes > BACKLOG_BYTES ? bytes : BACKLOG_BYTES;
 }
 
 uint64_t pace_credit(const struct pace *p, uint64_t now_ns)

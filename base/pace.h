@@ -23,6 +23,9 @@ void pace_begin(struct pace *p, uint64_t bytes_per_s, uint64_t now_ns);
 /* Bytes of a slice, at least 1. */
 uint64_t pace_slice(const struct pace *p);
 
+/* Bytes that a network's buffers keep for who comes late: 64 KB (Linux's first window), of a fast rate 100 ms' worth. */
+uint64_t pace_backlog(const struct pace *p);
+
 /* Bytes earned by now_ns and not taken. */
 uint64_t pace_credit(const struct pace *p, uint64_t now_ns);
 

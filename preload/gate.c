@@ -15,8 +15,6 @@
 #include "preload/raw.h"
 #include "preload/waker.h"
 
-#define BACKLOG_BYTES 65536ull	/* what a receive buffer holds for a program that is busy elsewhere: Linux's first window ... */
-#define BACKLOG_SLICES 10	/* ... which it makes larger on fast connections */
 #define RESEND_NS (5 * NS_PER_MS)	/* between tries to send the rest of an answer to a client that does not read */
 #define LOOK_NS (5 * NS_PER_MS)		/* between looks at an incomplete request head on a Unix socket */
 #define LOWAT_MAX 16000	/* a request head longer than this is let through undecided */
@@ -151,13 +149,12 @@ static uint64_t there(int fd)
  * when the program waited for them, at most a slice is. */
 static void pace(struct exchange *x, int fd, uint64_t now_ns)
 {
-	uint64_t bytes = there(fd), slice, backlog, part;
+	uint64_t bytes = there(fd), slice, part;
 
 	if (!x->pace.bytes_per_s)
 		pace_begin(&x->pace, x->verdict.bytes_per_s, x->until_ns);
 	slice = pace_slice(&x->pace);
-	backlog = slice * BACKLOG_SLICES > BACKLOG_BYTES ? slice * BACKLOG_SLICES : BACKLOG_BYTES;
-	pace_forfeit(&x->pace, x->dry ? slice : backlog, now_ns);
+	pace_forfeit(&x->pace, x->dry ? slice : pace_backlog(&x->pace), now_ns);
 	x->dry = false;
 	part = bytes < slice ? bytes : slice;
 	x->grant = pace_credit(&x->pace, now_ns);

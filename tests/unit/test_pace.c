@@ -69,6 +69,9 @@ static void check_slices(void)
 	is_int(pace_credit(&p, pace_due_ns(&p, 1)), 1, "and is there when it is said to be");
 	pace_begin(&p, 65536, START);
 	is_int(pace_slice(&p), 655, "of 64k it is ten milliseconds' worth");
+	is_int(pace_backlog(&p), 65536, "a buffer keeps 64 KB of it for who comes late");
+	pace_begin(&p, 100000000, START);
+	is_int(pace_backlog(&p), 10000000, "of a fast rate, 100 ms' worth");
 	pace_begin(&p, UINT64_MAX, START);
 	ok(pace_credit(&p, START + 3600 * NS_PER_S) == UINT64_MAX && pace_due_ns(&p, UINT64_MAX) <= START + NS_PER_S + 1,
 	   "the largest rate does not wrap round");
