@@ -113,6 +113,8 @@ struct conn {
 	struct authority tunnel;	/* what the last CONNECT asked for: the end of all that follows it */
 	uint64_t pending_bytes;		/* request bytes seen before their head was complete */
 	uint64_t pending_ns;		/* when the first of them moved */
+	uint64_t patience_ns;		/* until when the rest of a request head is waited for; 0 it is not */
+	uint32_t patience_bytes;	/* how much of it was there */
 	uint32_t owner_pid;		/* the process whose act on it was the last */
 	_Atomic uint32_t descriptors;	/* of this process */
 	bool connecting;		/* connect() said EINPROGRESS and the outcome was not seen yet */
@@ -144,6 +146,7 @@ struct conn {
 	int standin;			/* descriptor that is readable in our answer's stead, + 1; 0 none (under epoll.c's lock) */
 };
 
+#define CONN_PATIENCE_NS (1000 * NS_PER_MS)	/* how long after a piece of a request head the next one may come */
 #define CONN_BUFFER_BYTES 16384	/* size of a pool buffer */
 
 /* A new connection with one reference, matched with the faults that are on; NULL (counted) when the table is full. */

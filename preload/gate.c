@@ -341,6 +341,18 @@ enum look {
 	LOOK_END	/* end of stream, error, or no means to look: the kernel's truth */
 };
 
+/* Whether the rest of a head is still to be waited for: each piece of it, n bytes by now, gives the next one its time. A client
+ * that is slow beyond it, or sends no more, is the program's to judge. */
+static bool patient(struct conn *c, size_t n, uint64_t now_ns)
+{
+	if (n >= LOWAT_MAX)
+		return false;
+	if (!c->patience_ns || n != c->patience_bytes)
+		c->patience_ns = now_ns + CONN_PATIENCE_NS;
+	c->patience_bytes = (uint32_t)n;
+	return now_ns < c->patience_ns;
+}
+
 /* Looks at the next request in the kernel's buffer and decides it when its head is whole. */
 static enum look look(struct conn *c, int fd)
 {
@@ -355,15 +367,17 @@ static enum look look(struct conn *c, int fd)
 	n = buf ? peek(fd, buf, &r) : 0;
 	now_ns = clock_now_ns();	/* not before: what was seen may have come this instant */
 	if (!n) {
+		c->patience_ns = 0;
 		pool_give(buf);
 		return buf && r == -EAGAIN ? LOOK_WAIT : LOOK_END;
 	}
 	used = c->opaque ? 0 : http1_feed(&p, buf, n, &e);
 	if (e == HTTP1_MORE && ended(fd)) {
+		c->patience_ns = 0;
 		pool_give(buf);
 		return LOOK_END;
 	}
-	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n) && n < LOWAT_MAX) {
+	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n) && patient(c, n, now_ns)) {
 		/* Not decidable yet. A low-water mark above what is there lets the kernel itself say when more has come. */
 		pool_give(buf);
 		if (c->local.family == ADDR_UNIX)
@@ -373,7 +387,8 @@ static enum look look(struct conn *c, int fd)
 		return LOOK_WAIT;
 	}
 	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n))
-		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a longer head than we look at */
+		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a head too long, or too slow */
+	c->patience_ns = 0;
 	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		exchange_turn_opaque(c, buf, n);
@@ -562,7 +577,38 @@ uint64_t gate_deadline(struct conn *c)
 
 	if (c->look_ns && c->look_ns < until)
 		until = c->look_ns;
-	return c->cut == CUT_RST && c->cut_ns < until ? c->cut_ns : until;
+	if (c->cut == CUT_RST && c->cut_ns < until)
+		until = c->cut_ns;
+	return c->patience_ns && !c->dead && c->patience_ns < until ? c->patience_ns : until;
+}
+
+static void begin_undecided(struct conn *c, uint64_t now_ns)
+{
+	struct exchange *x = conn_tail(c);
+	struct verdict v;
+
+	if (x && !x->head_passed)
+		return;
+	guest_lost(PAGE_LOST_FRAMING);
+	exchange_decide(c, NULL, c->held, c->held_len, now_ns, &v);
+	exchange_begin(c, NULL, &v, now_ns);
+}
+
+/* Client: nothing followed a piece of a request head that was held back. It leaves as it is, judged without what its head would say. */
+static void release_head(struct conn *c, int fd, uint64_t now_ns)
+{
+	long sent = raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	begin_undecided(c, now_ns);
+	if (sent > 0) {
+		exchange_request_bytes(c, c->held, (size_t)sent, now_ns, now_ns);
+		c->held_len -= (uint32_t)sent;
+		memmove(c->held, c->held + sent, c->held_len);
+	} else if (sent != -EAGAIN) {
+		c->held_len = 0;
+		c->late_error = sent == -EPIPE ? 0 : (int32_t)-sent;
+	}
+	c->patience_ns = c->held_len ? now_ns + RESEND_NS : 0;
 }
 
 void gate_tick(struct conn *c, int fd, uint64_t now_ns)
@@ -570,9 +616,11 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 	struct exchange *x = subject(c);
 
 	lapse_all(c, now_ns);
+	if (c->role == JOURNAL_CLIENT && c->patience_ns && now_ns >= c->patience_ns)
+		release_head(c, fd, now_ns);
 	if (c->cut == CUT_RST)
 		gate_cut(c, fd, now_ns);
-	else if ((x || c->look_ns) && !c->dead && c->role == JOURNAL_SERVER)
+	else if ((x || c->look_ns || c->patience_ns) && !c->dead && c->role == JOURNAL_SERVER)
 		pump(c, fd, now_ns);
 	else if (x && due(x, now_ns))
 		release(c, x, fd, now_ns);

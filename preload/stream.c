@@ -215,6 +215,17 @@ static int either_wait(struct conn *c, int fd, uint64_t limit)
 	return error;
 }
 
+/* The rest of a request head is awaited: waits for that, or until it is awaited no more. A signal interrupts it when a receive timeout
+ * is set (signal(7)); else the wait begins anew, and ends soon. */
+static int patience_wait(struct conn *c, int fd, uint64_t limit)
+{
+	int error = either_wait(c, fd, c->patience_ns < limit ? c->patience_ns : limit);
+
+	if ((error == EINTR && limit == FOREVER) || (error == EAGAIN && clock_now_ns() < limit))
+		error = 0;
+	return error;
+}
+
 /* ---- out ---- */
 
 static void note_sent(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0, uint64_t now)
@@ -312,6 +323,9 @@ static bool hold_back(struct conn *c, const struct io *io, size_t at, size_t n)
 	if (c->held_len + n > CONN_BUFFER_BYTES || (!c->held && !(c->held = pool_take())))
 		return false;
 	c->held_len = (uint32_t)gather(c, io, at, n, c->held, CONN_BUFFER_BYTES);
+	c->patience_ns = clock_now_ns() + CONN_PATIENCE_NS;
+	epoll_refresh(c, clock_now_ns());
+	waker_wake_all(c);
 	return true;
 }
 
@@ -345,6 +359,7 @@ static bool decide_request(struct conn *c, struct io *io, size_t at, size_t n, u
 		pool_give(copy);
 		return false;
 	}
+	c->patience_ns = 0;
 	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, raw, len, t0, &v);
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		exchange_turn_opaque(c, raw, len);
@@ -619,6 +634,7 @@ void stream_flush(struct conn *c, int fd)
 		return;	/* (held by the parent of a fork: the parent sends it) */
 	raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	c->held_len = 0;
+	c->patience_ns = 0;
 	conn_unlock(c);
 }
 
@@ -859,10 +875,14 @@ static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 	uint64_t now = clock_now_ns();
 	int error;
 
+	if (c->patience_ns)
+		gate_tick(c, fd, now);
 	if (c->cut == CUT_RST) {
 		error = wait ? hold_wait(c, c->cut_ns, limit) : EAGAIN;
 		gate_tick(c, fd, clock_now_ns());
-	} else if (wait && !c->count && c->can_answer && c->role == JOURNAL_CLIENT && !raw_ready(fd, POLLIN)) {
+	} else if (wait && c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP)) {
+		error = patience_wait(c, fd, limit);
+	} else if (wait && !c->count && c->needs_head && c->role == JOURNAL_CLIENT && !raw_ready(fd, POLLIN)) {
 		error = either_wait(c, fd, limit);
 	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(fd, POLLIN | POLLRDHUP)) {
 		error = wait ? arrival_wait(c, fd) : EAGAIN;
@@ -871,12 +891,7 @@ static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 	} else {
 		uint64_t until = gate_deadline(c);
 
-		if (!wait)
-			error = EAGAIN;
-		else if (gate_hidden(c, now))
-			error = hold_wait(c, until, limit);
-		else
-			error = c->lowat ? arrival_wait(c, fd) : 0;
+		error = !wait ? EAGAIN : gate_hidden(c, now) ? hold_wait(c, until, limit) : 0;
 		gate_tick(c, fd, clock_now_ns());
 	}
 	return error ? error : AGAIN;

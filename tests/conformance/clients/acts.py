@@ -5,6 +5,7 @@
 """
 import select
 import socket
+import struct
 import sys
 
 LIMIT = 5
@@ -56,6 +57,39 @@ def edge():
         server.sendall(b"world!!!")
         yield sorted(bits for _, bits in ep.poll(1, 4))
         yield said(client.recv, 99), said(server.recv, 99)
+
+
+def silence():
+    """The beginning of a request and no more: the server sees it in the end, and its answer comes back."""
+    for way in (select_way, poll_way, epoll_way, blocking_way):
+        for piece in (b"GET / HTTP/1.1\r\nHost:", b"G"):
+            client, server = pair()
+            client.sendall(piece)
+            way(client, 3)
+            server.settimeout(None if piece == b"G" else LIMIT)
+            yield said(server.recv, 99)
+            server.sendall(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
+            yield said(client.recv, 99)
+
+
+def select_way(sock, seconds):
+    return select.select([sock], [], [], seconds)
+
+
+def poll_way(sock, seconds):
+    return polled(sock, select.POLLIN, seconds * 1000)
+
+
+def epoll_way(sock, seconds):
+    with select.epoll() as ep:
+        ep.register(sock, select.EPOLLIN | select.EPOLLET)
+        return ep.poll(seconds)
+
+
+def blocking_way(sock, seconds):
+    sock.setblocking(True)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, 0))
+    return said(sock.recv, 99)
 
 
 def urgent():
