@@ -7,6 +7,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 
 LIMIT = 5
 
@@ -57,6 +58,27 @@ def edge():
         server.sendall(b"world!!!")
         yield sorted(bits for _, bits in ep.poll(1, 4))
         yield said(client.recv, 99), said(server.recv, 99)
+
+
+def large():
+    """A server that takes a short read for an empty socket, as edge-triggered servers may: it has the whole request in the end."""
+    body = b"x" * 300000
+    client, server = pair()
+    client.settimeout(None)
+    writer = threading.Thread(target=client.sendall, args=(b"POST /in HTTP/1.1\r\nContent-Length: 300000\r\n\r\n" + body,))
+    writer.start()
+    server.setblocking(False)
+    got, want = b"", len(body) + 45
+    with select.epoll() as ep:
+        ep.register(server, select.EPOLLIN | select.EPOLLET | select.EPOLLRDHUP)
+        while len(got) < want and ep.poll(LIMIT):
+            n = 65536
+            while n == 65536:
+                got += (piece := server.recv(65536))
+                n = len(piece)
+    yield len(got) - want, got[-9:]
+    server.close()
+    writer.join()
 
 
 def silence():
