@@ -87,7 +87,7 @@ def silence():
         for piece in (b"GET / HTTP/1.1\r\nHost:", b"G"):
             client, server = pair()
             client.sendall(piece)
-            way(client, 3)
+            way(client, 1.5)
             server.settimeout(None if piece == b"G" else LIMIT)
             yield said(server.recv, 99)
             server.sendall(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n")
@@ -99,7 +99,7 @@ def select_way(sock, seconds):
 
 
 def poll_way(sock, seconds):
-    return polled(sock, select.POLLIN, seconds * 1000)
+    return polled(sock, select.POLLIN, int(seconds * 1000))
 
 
 def epoll_way(sock, seconds):
@@ -110,7 +110,7 @@ def epoll_way(sock, seconds):
 
 def blocking_way(sock, seconds):
     sock.setblocking(True)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, 0))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(seconds), int(seconds % 1 * 1000000)))
     return said(sock.recv, 99)
 
 
