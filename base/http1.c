@@ -4,6 +4,9 @@
  * reports an event or says STEP_ON. Heads, chunk sizes and trailers are read by lines; a line that
  * lies whole in the input is looked at in place, others are gathered in p->line. Bodies are skipped.
  *
+ * The heads of one connection are often the same, byte by byte: the last one that lay whole in the input is kept in p->line,
+ * which is free then, and when it comes again p->head says already what it says.
+ *
  * The same stream gives the same events however it is split. So both ways of reading a line must agree:
  * whatever is decided from a line depends on its bytes alone, never on where the input ended.
  */
@@ -51,6 +54,7 @@ enum private_flag {
 struct input {
 	const char *at;
 	size_t n;
+	const char *head; /* where the head that is being read begins; NULL when that was in an earlier input */
 };
 
 struct line {
@@ -141,20 +145,22 @@ static bool has_control_bytewise(const char *s, size_t n)
 	return false;
 }
 
-/* Control bytes other than HTAB; eight bytes a step, as every byte of every head passes here. */
+/* Control bytes other than HTAB; eight bytes a step, the last of which may overlap, as every byte of every head passes here. */
 static bool has_control(const char *s, size_t n)
 {
 	const uint64_t ones = 0x0101010101010101ull, tops = ones << 7;
+	uint64_t w, del;
 
-	for (; n >= 8; s += 8, n -= 8) {
-		uint64_t w, del;
-
+	if (n < 8)
+		return has_control_bytewise(s, n);
+	for (const char *last = s + n - 8;; s = s + 8 < last ? s + 8 : last) {
 		memcpy(&w, s, 8);
 		del = w ^ (ones * 0x7f);
 		if (((((w - ones * 0x20) & ~w) | ((del - ones) & ~del)) & tops) && has_control_bytewise(s, 8))
 			return true;
+		if (s == last)
+			return false;
 	}
-	return has_control_bytewise(s, n);
 }
 
 /* The part of an over-long line that does not fit: remembers its last bytes. A long target still counts in the fingerprint. */
@@ -188,6 +194,7 @@ static bool line_append(struct http1 *p, const char *at, size_t n)
 		return false;
 	if (n < fits)
 		fits = n;
+	p->known = 0;
 	memcpy(p->line + p->line_len, at, fits);
 	p->line_len += fits;
 	if (n > fits)
@@ -598,9 +605,18 @@ static const struct field {
 #define START_OF_FIELDS (FIELDS + FIELD_COUNT) /* no field yet that a folded line could continue */
 _Static_assert(START_OF_FIELDS <= UINT8_MAX, "http1.state holds it");
 
+/* The first letters of fields[], in either case. */
+static bool may_be_known(char first)
+{
+	const uint32_t letters = 1u << ('h' & 31) | 1u << ('c' & 31) | 1u << ('t' & 31) | 1u << ('e' & 31) | 1u << ('u' & 31) |
+				 1u << ('x' & 31) | 1u << ('i' & 31) | 1u << ('r' & 31);
+
+	return letters >> (first & 31) & 1;
+}
+
 static size_t field_find(struct span name)
 {
-	for (size_t i = 1; i < FIELD_COUNT; i++) {
+	for (size_t i = 1; i < FIELD_COUNT && may_be_known(name.at[0]); i++) {
 		if (fields[i].n == name.n && fields[i].name[0] == lower(name.at[0]) &&
 		    same_word(name, fields[i].name, fields[i].n))
 			return i;
@@ -796,13 +812,45 @@ static int stopped(struct http1 *p)
 	return HTTP1_STOP;
 }
 
-static int begin_message(struct http1 *p)
+/* Keeps a head that lay whole in the input for when it comes again. */
+static void know_head(struct http1 *p, const struct input *in, uint32_t request_flags)
 {
+	size_t n = (size_t)(in->at - in->head);
+
+	if (!in->head || n > HTTP1_LINE_MAX)
+		return;
+	memcpy(p->line, in->head, n);
+	p->known = (uint16_t)n;
+	p->known_state = p->state;
+	p->known_request_flags = request_flags;
+	p->known_fingerprint = p->head.fingerprint;
+}
+
+/* Whether the head last read comes again: then it is taken, and p->head is as after reading it. */
+static bool take_known_head(struct http1 *p, struct input *in)
+{
+	if (!p->known || in->n < p->known || p->request_flags != p->known_request_flags || memcmp(in->at, p->line, p->known))
+		return false;
+	in->at += p->known;
+	in->n -= p->known;
+	p->head.fingerprint = p->known_fingerprint;
+	p->left = p->head.content_length;
+	p->request_flags = 0;
+	p->state = p->known_state;
+	return true;
+}
+
+static int begin_message(struct http1 *p, struct input *in)
+{
+	p->hashed = 0;
+	p->body = 0;
+	if (take_known_head(p, in))
+		return HTTP1_HEAD;
+	in->head = in->at;
+	p->known = 0;
 	memset(&p->head, 0, sizeof(p->head));
 	p->head.retry_after_ms = -1;
 	p->head.fingerprint = p->role == HTTP1_REQUEST ? HASH_SEED : 0;
-	p->hashed = 0;
-	p->body = 0;
 	p->state = START_LINE;
 	return STEP_ON;
 }
@@ -816,7 +864,7 @@ static int step_idle(struct http1 *p, struct input *in)
 		if (p->state == IDLE_CR)
 			return STEP_ON;
 	}
-	return in->n ? begin_message(p) : HTTP1_MORE;
+	return in->n ? begin_message(p, in) : HTTP1_MORE;
 }
 
 static int step_idle_cr(struct http1 *p, struct input *in)
@@ -831,7 +879,7 @@ static int step_idle_cr(struct http1 *p, struct input *in)
 
 static int step_after_interim(struct http1 *p, struct input *in)
 {
-	return in->n ? begin_message(p) : HTTP1_MORE;
+	return in->n ? begin_message(p, in) : HTTP1_MORE;
 }
 
 /* Takes a line of the head and counts its bytes against the limit of a head. */
@@ -866,8 +914,14 @@ static int step_fields(struct http1 *p, struct input *in)
 
 	if (r != STEP_ON)
 		return r;
-	if (!l.n)
-		return head_done(p);
+	if (!l.n) {
+		uint32_t request_flags = p->request_flags;
+
+		r = head_done(p);
+		if (r == HTTP1_HEAD)
+			know_head(p, in, request_flags);
+		return r;
+	}
 	return (is_blank(l.at[0]) ? take_folded(p, &l) : take_field(p, &l)) ? STEP_ON : HTTP1_OPAQUE;
 }
 
@@ -1044,7 +1098,7 @@ uint64_t http1_room(const struct http1 *p)
 
 size_t http1_feed(struct http1 *p, const void *data, size_t n, enum http1_event *event)
 {
-	struct input in = {n ? data : "", n};
+	struct input in = {.at = n ? data : "", .n = n};
 	int r;
 
 	do

@@ -75,6 +75,11 @@ struct http1 {
 	uint8_t state;			/* private */
 	uint32_t request_flags;		/* response: HTTP1_IS_HEAD / HTTP1_IS_CONNECT / HTTP1_UPGRADE of its request */
 	uint32_t line_total;		/* bytes of the current line, kept or not */
+	uint16_t known;			/* bytes of line[] that are the whole head last read, of which head tells; 0 none */
+	uint8_t known_state;		/* private: what follows that head */
+	uint8_t reserved;
+	uint32_t known_request_flags;
+	uint64_t known_fingerprint;
 	char line[HTTP1_LINE_MAX];
 };
 

@@ -375,6 +375,8 @@ static bool splits_agree(const struct stream *s, int random_rounds, uint64_t *rn
 	return true;
 }
 
+static const char *events_of(enum http1_role role, const char *text, size_t n);
+
 static void check_example_splits(void)
 {
 	uint64_t rng = 1;
@@ -389,6 +391,54 @@ static void check_example_splits(void)
 		}
 	}
 	is_int(bad, 0, "every example gives the same events in any split");
+}
+
+/* Each example three times on one connection: read as a whole, byte by byte (where no head lies whole in the input), and anyhow. */
+static void check_same_heads(void)
+{
+	static char thrice[3 * 70000];
+	uint64_t rng = 2;
+	size_t bad = 0;
+
+	for (size_t i = 0; i < EXAMPLES; i++) {
+		struct stream s = stream_of(&examples[i]);
+
+		if (3 * s.n > sizeof(thrice))
+			continue;
+		for (int k = 0; k < 3; k++)
+			memcpy(thrice + k * s.n, s.data, s.n);
+		s.data = thrice;
+		s.n *= 3;
+		if (!splits_agree(&s, 20, &rng)) {
+			printf("# differs when repeated: %s\n", examples[i].says);
+			bad++;
+		}
+	}
+	is_int(bad, 0, "a head that comes again gives the same events in any split");
+	is_str(events_of(RES, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyou", 81),
+	       "200 [length=2]; done; 200 [length=3]; done; |idle", "a head that is nearly the same is another");
+}
+
+/* The same head is an answer with a body to GET and without one to HEAD, also when it comes again. */
+static void check_same_answers(void)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n";
+	static const uint32_t asked[] = {0, HTTP1_IS_HEAD, HTTP1_IS_HEAD, 0, 0};
+	enum http1_event event;
+	struct http1 p;
+	int wrong = 0;
+
+	http1_init(&p, HTTP1_RESPONSE);
+	for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
+		http1_answers(&p, asked[i]);
+		wrong += http1_feed(&p, head, sizeof(head) - 1, &event) != sizeof(head) - 1 || event != HTTP1_HEAD;
+		if (!asked[i])
+			wrong += http1_feed(&p, "h", 1, &event) != 1 || http1_feed(&p, "i", 1, &event) != 1;
+		else
+			http1_feed(&p, "", 0, &event);
+		wrong += event != HTTP1_DONE;
+	}
+	is_int(wrong, 0, "the same head ends where the request that it answers says");
 }
 
 /* One random message or piece of rubbish; lines of up to 2000 bytes, so that over-long ones occur often. */
@@ -923,6 +973,8 @@ int main(void)
 {
 	check_examples();
 	check_example_splits();
+	check_same_heads();
+	check_same_answers();
 	check_random_streams();
 	check_never_reads_outside();
 	check_identifiers();
