@@ -1,201 +1,179 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/batch.h"
 
-#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum kind {
-	NUMBER,
-	NONZERO,	/* a number; 0 is NULL */
-	NATURAL,	/* a number; -1 is NULL */
-	TEXT,		/* NULL is NULL */
-	UNKNOWN		/* NULL while a run is recorded */
-};
+#define PAGE 65536u		/* the largest there is */
+#define LEAVES 64u		/* pages of rows: some 20,000 exchanges, and twice that where all pages are full */
+#define ROWS 30000u
+#define NEAR 64u		/* places that a row is moved forward when it comes */
+#define LEAF_HEADER 8u		/* of a b-tree page; its cell pointers follow */
+#define INTERIOR_HEADER 12u
+#define TABLE_LEAF 13		/* b-tree page types */
+#define TABLE_INTERIOR 5
+#define CHANGE_COUNTER 24	/* offsets in the database header */
+#define PAGE_COUNT 28
+#define VALID_FOR 92
 
-/* The columns of `exchange`, in its own order (else SQLite copies each value once more), and what they hold. */
+/*
+ * The columns of `exchange` in their order, which are the members of struct row_exchange, and what they hold: KEY (stands before the
+ * record, NULL in it), NUMBER, NONZERO (0 is NULL), NATURAL (-1 is NULL), TEXT (NULL is NULL), NOTHING (NULL while a run is recorded).
+ */
 #define COLUMNS(X) \
-	X(id, NUMBER) X(connection_id, NONZERO) X(process_id, NONZERO) X(tid, NONZERO) X(role, TEXT) X(protocol, TEXT) \
+	X(id, KEY) X(connection_id, NONZERO) X(process_id, NONZERO) X(tid, NONZERO) X(role, TEXT) X(protocol, TEXT) \
 	X(method, TEXT) X(path, TEXT) X(status, NONZERO) X(outcome, TEXT) X(error, TEXT) X(started_ns, NONZERO) \
 	X(sent_ns, NONZERO) X(first_byte_ns, NONZERO) X(ended_ns, NONZERO) X(bytes_out, NUMBER) X(bytes_in, NUMBER) \
 	X(fingerprint, NONZERO) X(correlation, NONZERO) X(idempotency_key, NONZERO) X(retry_after_ms, NATURAL) \
-	X(fault_id, NONZERO) X(parent_id, UNKNOWN) X(synthetic, NUMBER) X(sources, TEXT)
+	X(fault_id, NONZERO) X(parent_id, NOTHING) X(synthetic, NUMBER) X(sources, TEXT)
 
-/* CHECK(1) says nothing; it takes the comma behind the last name. */
-#define X(name, kind) #name ","
-const char batch_insert[] = "INSERT INTO exchange SELECT * FROM batch";
-static const char declaration[] = "CREATE TABLE batch(" COLUMNS(X) "CHECK(1))";
+#define X(name, kind) +1
+enum { COLUMN_COUNT = COLUMNS(X) };
 #undef X
 
-static const struct column {
-	uint16_t at;
-	uint8_t kind;
-} columns[] = {
-#define X(name, kind) {offsetof(struct row_exchange, name), kind},
-	COLUMNS(X)
-#undef X
+#define HEAD_MAX (1 + 3 * COLUMN_COUNT)	/* of a record: its own size (below 128), then a type of at most 3 bytes for each column */
+#define VALUES_AT (9 + 9 + HEAD_MAX)	/* where values are put until it is known how long what comes before them is */
+#define CELL_MAX (VALUES_AT + 8 * COLUMN_COUNT + 8)	/* without the bytes of texts */
+
+struct cell {
+	int64_t id;
+	uint32_t at, n;		/* in cells[] */
 };
 
 struct batch {
-	struct row_exchange rows[BATCH_ROWS];
-	uint16_t order[BATCH_ROWS];	/* of the rows, by id */
 	unsigned count;
-	size_t used;			/* of text */
-	char text[BATCH_TEXT_BYTES];
+	uint32_t used;			/* of cells[] */
+	struct cell rows[ROWS];		/* by id, which is nearly the order of coming, unless */
+	bool unsorted;
+	uint8_t cells[LEAVES / 2 * PAGE];	/* pages of which each is at least half full hold them all */
+	uint8_t *image;			/* the database: its schema, the root of its table, the leaves */
+	uint32_t root, first_leaf;	/* page numbers, from 1 */
 };
 
-struct view {			/* what SQLite holds of the table */
-	sqlite3_vtab base;
-	const struct batch *batch;
+/* ---- numbers as SQLite writes them ---- */
+
+static void put16(uint8_t *to, uint32_t v)
+{
+	to[0] = (uint8_t)(v >> 8);
+	to[1] = (uint8_t)v;
+}
+
+static void put32(uint8_t *to, uint32_t v)
+{
+	put16(to, v >> 16);
+	put16(to + 2, v);
+}
+
+static uint32_t get32(const uint8_t *from)
+{
+	return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
+/* A varint: seven bits a byte, the highest first; the ninth byte would have eight, for numbers from 2^56 on, which no id reaches. */
+static unsigned put_varint(uint8_t *to, uint64_t v)
+{
+	unsigned n = 1;
+
+	for (uint64_t rest = v >> 7; rest; rest >>= 7)
+		n++;
+	for (unsigned i = n; i--; v >>= 7)
+		to[i] = (uint8_t)((v & 0x7f) | (i + 1 < n ? 0x80 : 0));
+	return n;
+}
+
+/* ---- a row as a cell of a table's leaf: the record's size, the key, the record (size of its head, types; then the values) ---- */
+
+struct pen {
+	uint8_t *type;	/* where the next type goes */
+	uint8_t *value;	/* where the next value goes; eight bytes more than it needs may be written */
 };
 
-struct cursor {
-	sqlite3_vtab_cursor base;
-	const struct batch *batch;
-	unsigned at;
-};
-
-/* ---- the table, as SQLite asks for it (sqlite.org/vtab.html) ---- */
-
-static int view_connect(sqlite3 *db, void *batch, int argc, const char *const *argv, sqlite3_vtab **out, char **error)
+static inline void put_null(struct pen *p)
 {
-	struct view *v;
-	int rc = sqlite3_declare_vtab(db, declaration);
-
-	if (rc != SQLITE_OK)
-		return rc;
-	v = sqlite3_malloc(sizeof(*v));
-	if (!v)
-		return SQLITE_NOMEM;
-	*v = (struct view){.batch = batch};
-	*out = &v->base;
-	return SQLITE_OK;
+	*p->type++ = 0;
 }
 
-static int view_disconnect(sqlite3_vtab *base)
+/* In the smallest of the sizes that there are: 0 (for 0 and 1), 1, 2, 3, 4, 6, 8 bytes. */
+static inline void put_number(struct pen *p, int64_t v)
 {
-	sqlite3_free(base);
-	return SQLITE_OK;
+	static const uint8_t types[] = {0, 1, 2, 3, 4, 5, 5, 6, 6}, sizes[] = {0, 1, 2, 3, 4, 6, 6, 8, 8};
+	unsigned bytes;
+	uint64_t big;
+
+	if (v == 0 || v == 1) {
+		*p->type++ = (uint8_t)(8 + v);
+		return;
+	}
+	bytes = (unsigned)(64 - __builtin_clzll((uint64_t)(v ^ (v >> 63)) | 1)) / 8 + 1;	/* with the sign */
+	big = __builtin_bswap64((uint64_t)v << (64 - 8 * sizes[bytes]));
+	memcpy(p->value, &big, sizeof(big));
+	p->value += sizes[bytes];
+	*p->type++ = types[bytes];
 }
 
-static int view_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+static inline void put_text(struct pen *p, const char *text)
 {
-	return SQLITE_OK;	/* there is one way: all rows in order */
+	size_t n;
+
+	if (!text) {
+		put_null(p);
+		return;
+	}
+	n = strlen(text);
+	p->type += put_varint(p->type, 13 + 2 * n);
+	memcpy(p->value, text, n);
+	p->value += n;
 }
 
-static int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
-{
-	struct cursor *c = sqlite3_malloc(sizeof(*c));
+#define KEY(v) put_null(&p)
+#define NOTHING(v) put_null(&p)
+#define NUMBER(v) put_number(&p, v)
+#define NONZERO(v) ((v) ? put_number(&p, v) : put_null(&p))
+#define NATURAL(v) ((v) >= 0 ? put_number(&p, v) : put_null(&p))
+#define TEXT(v) put_text(&p, v)
+#define X(name, kind) kind(row->name);
 
-	if (!c)
-		return SQLITE_NOMEM;
-	*c = (struct cursor){.batch = ((struct view *)base)->batch};
-	*out = &c->base;
-	return SQLITE_OK;
+static uint32_t put_cell(uint8_t *to, const struct row_exchange *row)
+{
+	uint8_t head[HEAD_MAX];
+	struct pen p = {head + 1, to + VALUES_AT};
+	uint32_t head_n, values_n, n;
+
+	COLUMNS(X)
+	head_n = (uint32_t)(p.type - head);
+	values_n = (uint32_t)(p.value - to - VALUES_AT);
+	head[0] = (uint8_t)head_n;
+	n = put_varint(to, head_n + values_n);
+	n += put_varint(to + n, (uint64_t)row->id);
+	memcpy(to + n, head, head_n);
+	memmove(to + n + head_n, to + VALUES_AT, values_n);
+	return n + head_n + values_n;
 }
+#undef X
 
-static int cursor_close(sqlite3_vtab_cursor *base)
+/* ---- rows ---- */
+
+static size_t length(const char *text)
 {
-	sqlite3_free(base);
-	return SQLITE_OK;
-}
-
-static int cursor_filter(sqlite3_vtab_cursor *base, int plan, const char *text, int argc, sqlite3_value **argv)
-{
-	((struct cursor *)base)->at = 0;
-	return SQLITE_OK;
-}
-
-static int cursor_next(sqlite3_vtab_cursor *base)
-{
-	((struct cursor *)base)->at++;
-	return SQLITE_OK;
-}
-
-static int cursor_eof(sqlite3_vtab_cursor *base)
-{
-	const struct cursor *c = (const struct cursor *)base;
-
-	return c->at >= c->batch->count;
-}
-
-static const struct row_exchange *row_at(const struct batch *b, unsigned i)
-{
-	return &b->rows[b->order[i]];
-}
-
-static int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *to, int i)
-{
-	const struct cursor *c = (const struct cursor *)base;
-	const char *member = (const char *)row_at(c->batch, c->at) + columns[i].at;
-	int kind = columns[i].kind;
-
-	if (kind == TEXT && *(const char *const *)member)
-		sqlite3_result_text(to, *(const char *const *)member, -1, SQLITE_STATIC);
-	else if (kind == NUMBER || (kind == NONZERO && *(const int64_t *)member) || (kind == NATURAL && *(const int64_t *)member >= 0))
-		sqlite3_result_int64(to, *(const int64_t *)member);
-	return SQLITE_OK;	/* nothing said: NULL */
-}
-
-static int cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *id)
-{
-	const struct cursor *c = (const struct cursor *)base;
-
-	*id = row_at(c->batch, c->at)->id;
-	return SQLITE_OK;
-}
-
-/* Without xCreate it is there without CREATE VIRTUAL TABLE, and leaves no trace in the file. */
-static const sqlite3_module module = {
-	.xConnect = view_connect,   .xDisconnect = view_disconnect, .xBestIndex = view_best_index, .xOpen = cursor_open,
-	.xClose = cursor_close,	    .xFilter = cursor_filter,	    .xNext = cursor_next,	   .xEof = cursor_eof,
-	.xColumn = cursor_column,   .xRowid = cursor_rowid,
-};
-
-int batch_register(struct batch *b, sqlite3 *db)
-{
-	return sqlite3_create_module(db, "batch", &module, b);
-}
-
-/* ---- filling it ---- */
-
-struct batch *batch_new(void)
-{
-	return calloc(1, sizeof(struct batch));
-}
-
-void batch_free(struct batch *b)
-{
-	free(b);
-}
-
-static const char *keep(struct batch *b, const char *text, size_t size)
-{
-	char *copy = b->text + b->used;
-
-	if (!text)
-		return NULL;
-	memcpy(copy, text, size);
-	b->used += size;
-	return copy;
+	return text ? strlen(text) : 0;
 }
 
 bool batch_add(struct batch *b, const struct row_exchange *row)
 {
-	size_t method = row->method ? strlen(row->method) + 1 : 0, path = row->path ? strlen(row->path) + 1 : 0;
-	size_t error = row->error ? strlen(row->error) + 1 : 0;
-	struct row_exchange *to = &b->rows[b->count];
+	size_t room = CELL_MAX + BATCH_WORDS + length(row->method) + length(row->path) + length(row->error);
+	struct cell c = {row->id, b->used, 0};
 	unsigned i = b->count;
 
-	if (b->count == BATCH_ROWS || method + path + error > BATCH_TEXT_BYTES - b->used)
+	if (i == ROWS || room > PAGE / 2 - LEAF_HEADER || room > sizeof(b->cells) - b->used)
 		return false;
-	*to = *row;
-	to->method = keep(b, row->method, method);
-	to->path = keep(b, row->path, path);
-	to->error = keep(b, row->error, error);
-	for (; i && row_at(b, i - 1)->id > to->id; i--)
-		b->order[i] = b->order[i - 1];
-	b->order[i] = (uint16_t)b->count++;
+	c.n = put_cell(b->cells + b->used, row);
+	b->used += c.n;
+	for (; i && i + NEAR > b->count && b->rows[i - 1].id > c.id; i--)
+		b->rows[i] = b->rows[i - 1];
+	b->unsorted |= i && b->rows[i - 1].id > c.id;
+	b->rows[i] = c;
+	b->count++;
 	return true;
 }
 
@@ -208,4 +186,146 @@ void batch_empty(struct batch *b)
 {
 	b->count = 0;
 	b->used = 0;
+	b->unsorted = false;
+}
+
+/* ---- pages ---- */
+
+static uint8_t *page_at(const struct batch *b, uint32_t number)
+{
+	return b->image + (size_t)(number - 1) * PAGE;
+}
+
+/* Fills a leaf with rows from `from` on; returns the first that it has no room for. */
+static unsigned fill_leaf(const struct batch *b, uint8_t *page, unsigned from)
+{
+	uint32_t pointers = LEAF_HEADER, content = PAGE;
+	unsigned i = from;
+
+	for (; i < b->count && content - pointers >= b->rows[i].n + 2; i++, pointers += 2) {
+		content -= b->rows[i].n;
+		memcpy(page + content, b->cells + b->rows[i].at, b->rows[i].n);
+		put16(page + pointers, content);
+	}
+	memset(page, 0, LEAF_HEADER);
+	page[0] = TABLE_LEAF;
+	put16(page + 3, i - from);
+	put16(page + 5, content);	/* 65536 is written as 0 */
+	return i;
+}
+
+/* The root above the leaves: for each but the last its number and its largest key. */
+static void fill_root(const struct batch *b, uint32_t leaves, const int64_t *last_key)
+{
+	uint8_t *page = page_at(b, b->root);
+	uint32_t content = PAGE;
+
+	for (uint32_t i = 0; i + 1 < leaves; i++) {
+		uint8_t key[9];
+		unsigned n = put_varint(key, (uint64_t)last_key[i]);
+
+		content -= 4 + n;
+		put32(page + content, b->first_leaf + i);
+		memcpy(page + content + 4, key, n);
+		put16(page + INTERIOR_HEADER + 2 * i, content);
+	}
+	memset(page, 0, INTERIOR_HEADER);
+	page[0] = TABLE_INTERIOR;
+	put16(page + 3, leaves - 1);
+	put16(page + 5, content);
+	put32(page + 8, b->first_leaf + leaves - 1);
+}
+
+static int by_id(const void *a, const void *b)
+{
+	int64_t x = ((const struct cell *)a)->id, y = ((const struct cell *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+void batch_fill(struct batch *b)
+{
+	int64_t last_key[LEAVES];
+	uint32_t leaves = 0, changes = get32(b->image + CHANGE_COUNTER) + 1;
+
+	if (b->unsorted)
+		qsort(b->rows, b->count, sizeof(*b->rows), by_id);
+	for (unsigned i = 0; i < b->count; leaves++) {
+		i = fill_leaf(b, page_at(b, b->first_leaf + leaves), i);
+		last_key[leaves] = b->rows[i - 1].id;
+	}
+	if (leaves > 1)
+		fill_root(b, leaves, last_key);
+	else
+		memcpy(page_at(b, b->root), page_at(b, b->first_leaf), PAGE);
+	put32(b->image + CHANGE_COUNTER, changes);
+	put32(b->image + VALID_FOR, changes);
+}
+
+/* ---- the database ---- */
+
+/* The first value of a query, copied; NULL when there is none. */
+static char *ask(sqlite3 *db, const char *sql)
+{
+	sqlite3_stmt *st = NULL;
+	char *answer = NULL;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+		answer = sqlite3_mprintf("%s", sqlite3_column_text(st, 0));
+	sqlite3_finalize(st);
+	return answer;
+}
+
+/* Lets SQLite itself make a database with the table, and appends the leaves. */
+static int make_image(struct batch *b, const char *table)
+{
+	char *sql = sqlite3_mprintf("PRAGMA page_size=%u; %s", PAGE, table), *root = NULL;
+	uint8_t *made = NULL;
+	sqlite3_int64 n = 0;
+	sqlite3 *db;
+	int rc = sqlite3_open(":memory:", &db);
+
+	if (rc == SQLITE_OK)
+		rc = sql ? sqlite3_exec(db, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+	if (rc == SQLITE_OK) {
+		root = ask(db, "SELECT rootpage FROM sqlite_master");
+		made = sqlite3_serialize(db, "main", &n, 0);
+		b->image = calloc(1, (size_t)n + LEAVES * PAGE);
+		rc = root && made && b->image ? SQLITE_OK : SQLITE_NOMEM;
+	}
+	if (rc == SQLITE_OK) {
+		memcpy(b->image, made, (size_t)n);
+		b->root = (uint32_t)atoi(root);
+		b->first_leaf = (uint32_t)(n / PAGE) + 1;
+		put32(b->image + PAGE_COUNT, b->first_leaf - 1 + LEAVES);
+	}
+	sqlite3_free(made);
+	sqlite3_free(root);
+	sqlite3_free(sql);
+	sqlite3_close(db);
+	return rc;
+}
+
+int batch_open(struct batch **out, sqlite3 *db)
+{
+	struct batch *b = *out = calloc(1, sizeof(*b));
+	char *table = ask(db, "SELECT sql FROM main.sqlite_master WHERE name='exchange'");
+	int rc = b && table ? make_image(b, table) : SQLITE_NOMEM;
+	sqlite3_int64 n = 0;
+
+	sqlite3_free(table);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(db, "ATTACH ':memory:' AS batch", NULL, NULL, NULL);
+	if (rc == SQLITE_OK) {
+		n = (sqlite3_int64)(b->first_leaf - 1 + LEAVES) * PAGE;
+		rc = sqlite3_deserialize(db, "batch", b->image, n, n, SQLITE_DESERIALIZE_READONLY);
+	}
+	return rc;
+}
+
+void batch_free(struct batch *b)
+{
+	if (b)
+		free(b->image);
+	free(b);
 }

@@ -21,7 +21,7 @@
 		   " VALUES(?,?,?,?,?,?,?,?,?,?)") \
 	X(CONNECTION, "INSERT OR REPLACE INTO connection(id,process_id,cookie,role,family,local,peer,opened_ns,connected_ns,closed_ns," \
 		      "end,bytes_in,bytes_out,mid_stream,sources) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") \
-	X(EXCHANGES, batch_insert) \
+	X(EXCHANGES, BATCH_INSERT) \
 	X(INJECTION, "INSERT OR REPLACE INTO injection(id,fault_id,exchange_id,process_id,at_ns,action,intended_ns,achieved_ns,ordinal)" \
 		     " VALUES(?,?,?,?,?,?,?,?,?)") \
 	X(FAULT, "INSERT OR REPLACE INTO fault VALUES(?,?,?,?,?)") \
@@ -171,7 +171,7 @@ static int set_up(struct store *s)
 
 	sqlite3_free(sql);
 	if (rc == SQLITE_OK)
-		rc = batch_register(s->batch, s->db);
+		rc = batch_open(&s->batch, s->db);
 	for (int i = 0; rc == SQLITE_OK && i < S_COUNT; i++)
 		rc = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 	return rc;
@@ -208,10 +208,6 @@ int store_open(struct store **out, const char *path, char *error, unsigned error
 	int err;
 
 	*error = '\0';
-	if (s && !(s->batch = batch_new())) {
-		free(s);
-		s = NULL;
-	}
 	if (!s) {
 		snprintf(error, error_size, "out of memory");
 		return -ENOMEM;
@@ -357,11 +353,13 @@ void store_connection(struct store *s, const struct row_connection *c)
 	step(s, S_CONNECTION);
 }
 
-/* Stores the exchanges that were taken so far. */
+/* Stores the exchanges that were taken since the last commit. */
 static void write_batch(struct store *s)
 {
-	if (batch_count(s->batch) && row(s, S_EXCHANGES))
-		step(s, S_EXCHANGES);
+	if (!batch_count(s->batch) || !row(s, S_EXCHANGES))
+		return;
+	batch_fill(s->batch);
+	step(s, S_EXCHANGES);
 	batch_empty(s->batch);
 }
 
@@ -369,7 +367,7 @@ void store_exchange(struct store *s, const struct row_exchange *x)
 {
 	if (*s->error || batch_add(s->batch, x))
 		return;
-	write_batch(s);
+	store_commit(s);
 	batch_add(s->batch, x);
 }
 
@@ -459,7 +457,7 @@ void store_merge_connection(struct store *s, int64_t from, int64_t to)
 {
 	struct binder b;
 
-	write_batch(s);
+	store_commit(s);	/* exchanges of `from` that wait to be written: then there are none */
 	b = (struct binder){row(s, S_REPOINT), 0};
 	if (!b.st)
 		return;

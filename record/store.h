@@ -30,7 +30,7 @@ struct row_connection {
 	const char *role, *family, *local, *peer, *end, *sources;
 };
 
-struct row_exchange {		/* method, path and error are copied; the other texts must last as long as the store */
+struct row_exchange {		/* texts other than method, path and error are of the few words of runfile.h */
 	int64_t id, connection_id, process_id, tid, fault_id, parent_id, status, synthetic;
 	int64_t started_ns, sent_ns, first_byte_ns, ended_ns, bytes_out, bytes_in, fingerprint, correlation, idempotency_key;
 	int64_t retry_after_ms;	/* -1 none */

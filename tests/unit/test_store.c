@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "record/batch.h"
 #include "record/store.h"
 
 static char path[] = "/tmp/test_store.XXXXXX";
@@ -70,23 +69,63 @@ static void test_columns(void)
 
 static void test_many(void)
 {
-	enum { ROWS = 3 * BATCH_ROWS + 7 };
+	enum { ROWS = 60000 };
 	char name[4096] = "/";
 
 	open_store();
 	memset(name + 1, 'x', 1000);
 	for (int64_t i = 0; i < ROWS; i++) {
-		struct row_exchange x = plain((i ^ 5) + 1);	/* not in the order of their ids */
+		struct row_exchange x = plain((i ^ 5 ^ (i & 8) << 9) + 1);	/* not in the order of their ids; some far from their place */
 		char copied[1100];
 
 		snprintf(copied, sizeof(copied), "%s%d", name, (int)x.id);
-		x.path = i % 3 ? "/short" : copied;	/* both limits of a batch are met: rows and text */
+		x.path = i % 3 ? "/short" : copied;	/* batches end by their rows and by their bytes */
 		store_exchange(s, &x);
 	}
 	store_commit(s);
 	is_int(atoi(ask("SELECT count(*) FROM exchange")), ROWS, "more rows than a batch holds are all stored");
 	is_str(ask("SELECT count(*) FROM exchange WHERE path NOT LIKE '/short' AND path NOT LIKE '/xxx%x' || id"), "0",
 	       "each with the path that it had then");
+	is_str(ask("PRAGMA integrity_check"), "ok", "in a file that is whole");
+	is_int(store_close(s), 0, "it closes in order");
+}
+
+/* Numbers at the borders of their sizes in the file, and texts at those of their lengths. */
+static void test_sizes(void)
+{
+	char text[20001];
+	int64_t id = 0;
+
+	open_store();
+	for (int bits = 0; bits < 64; bits++) {
+		for (int64_t d = -1; d <= 1; d++) {
+			struct row_exchange x = plain(++id);
+
+			x.bytes_out = (int64_t)((1ull << bits) + (uint64_t)d);
+			x.bytes_in = (int64_t)(-(1ull << bits) + (uint64_t)d);
+			x.started_ns = bits;
+			x.ended_ns = 10 + d;
+			store_exchange(s, &x);
+		}
+		store_commit(s);
+	}
+	is_str(ask("SELECT count(*) FROM exchange WHERE bytes_out = (1 << started_ns) + ended_ns - 10"
+		   " AND bytes_in = -(1 << started_ns) + ended_ns - 10 AND started_ns < 62 OR started_ns IS NULL"),
+	       "186", "numbers of any size are themselves");
+	is_str(ask("SELECT bytes_out || ' ' || bytes_in FROM exchange WHERE id = 192"), "-9223372036854775807 -9223372036854775807",
+	       "the largest as well");
+	for (unsigned i = 0; i <= 20000; i += i < 300 ? 1 : 1971) {
+		struct row_exchange x = plain(++id);
+
+		memset(text, 'y', i);
+		text[i] = '\0';
+		x.path = text;
+		x.bytes_in = i;
+		store_exchange(s, &x);
+	}
+	store_commit(s);
+	is_str(ask("SELECT count(*) || ' ' || sum(length(path) = bytes_in) FROM exchange WHERE path IS NOT NULL"), "310 310",
+	       "texts of any length are themselves");
 	is_str(ask("PRAGMA integrity_check"), "ok", "in a file that is whole");
 	is_int(store_close(s), 0, "it closes in order");
 }
@@ -99,8 +138,11 @@ static void test_merge(void)
 	x.connection_id = 7;
 	store_exchange(s, &x);
 	store_merge_connection(s, 7, 8);
+	x.id = 2;
+	store_exchange(s, &x);
 	store_commit(s);
-	is_str(ask("SELECT connection_id FROM exchange"), "8", "an exchange that waits to be written is moved with its connection");
+	is_str(ask("SELECT group_concat(id || ':' || connection_id) FROM exchange"), "1:8,2:7",
+	       "an exchange that waits to be written is moved with its connection");
 	is_int(store_close(s), 0, "it closes in order");
 }
 
@@ -123,6 +165,7 @@ int main(void)
 	close(mkstemp(path));
 	test_columns();
 	test_many();
+	test_sizes();
 	test_merge();
 	test_twice();
 	unlink(path);
