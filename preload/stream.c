@@ -661,27 +661,28 @@ int stream_shutdown(struct conn *c, int fd, int how)
 
 /* ---- in ---- */
 
-static void note_received(struct conn *c, struct io *io, size_t n, uint64_t t0, uint64_t now)
+/* The bytes are there from the call's return on: what it waited for them is no part of an exchange. */
+static void note_received(struct conn *c, struct io *io, size_t n, uint64_t now)
 {
 	bool seen = !(io->flags & MSG_TRUNC);	/* on TCP that throws the bytes away (tcp(7)) */
 
 	if (c->role == JOURNAL_CLIENT && seen)
-		exchange_answer_iov(c, pieces(io), (int)io->count, io->done, n, t0, now);
+		exchange_answer_iov(c, pieces(io), (int)io->count, io->done, n, now, now);
 	else if (c->role == JOURNAL_CLIENT)
-		exchange_answer_bytes(c, NULL, n, t0, now);
+		exchange_answer_bytes(c, NULL, n, now, now);
 	else if (seen)
-		exchange_request_iov(c, pieces(io), (int)io->count, io->done, n, t0, now);
+		exchange_request_iov(c, pieces(io), (int)io->count, io->done, n, now, now);
 	else
-		exchange_request_bytes(c, NULL, n, t0, now);
+		exchange_request_bytes(c, NULL, n, now, now);
 }
 
 /* The program took n bytes of the kernel's; dry: all there were. What is to happen at that place of the answer happens. */
-static void took(struct conn *c, struct io *io, size_t n, bool dry, uint64_t t0, uint64_t now)
+static void took(struct conn *c, struct io *io, size_t n, bool dry, uint64_t now)
 {
 	struct exchange *x = conn_head(c);
 	uint64_t serial = x ? x->serial : 0;
 
-	note_received(c, io, n, t0, now);
+	note_received(c, io, n, now);
 	x = conn_head(c);
 	if (x && x->serial == serial && c->role == JOURNAL_CLIENT)
 		gate_took(x, io->fd, n, dry, now);
@@ -718,7 +719,7 @@ static ssize_t after_recv(struct conn *c, struct io *io, size_t asked, ssize_t r
 	if (r > 0 && c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)
 		r = 0;	/* another thread read up to the end meanwhile: these bytes lie behind it */
 	if (r > 0 && !(io->flags & MSG_PEEK))
-		took(c, io, (size_t)r, (size_t)r < asked, t0, now);
+		took(c, io, (size_t)r, (size_t)r < asked, now);
 	if (r >= 0 && c->connecting)
 		conn_connected(c, io->fd, 0, now);
 	if (r == 0 && total(io) && c->dead && c->swap_error) {	/* a Unix socket that we reset */
@@ -1258,7 +1259,7 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 	if (r > 0 && in_conn && conn_lock(in_conn)) {
 		struct io seen = {.fd = in, .flags = copy ? 0 : MSG_TRUNC, .one = {copy, n}, .count = 1};
 
-		took(in_conn, &seen, (size_t)r, (size_t)r < n, t0, clock_now_ns());
+		took(in_conn, &seen, (size_t)r, (size_t)r < n, clock_now_ns());
 		epoll_refresh(in_conn, clock_now_ns());
 		epoll_rearm(in_conn);
 		conn_unlock(in_conn);

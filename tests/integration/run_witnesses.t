@@ -42,6 +42,24 @@ is_(r.one("SELECT count(*) FROM exchange"), 0, "without a witness no exchange is
 is_(injections(r), 3, "but each injection")
 is_(r.rc, 0, "and the fault counts as fired")
 
+RESTING = """
+import socket, threading, time
+door = socket.create_server(('127.0.0.1', 0))
+def client():
+    c = socket.create_connection(door.getsockname())
+    for _ in range(3):
+        time.sleep(0.3); c.sendall(b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); c.recv(1000)
+    c.close()
+threading.Thread(target=client).start()
+c, _ = door.accept()
+while c.recv(1000):
+    c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n')
+"""
+for watch, how in ([], "no fault"), ("at=* status=503 probability=0", "a fault that may hit it"):
+    r = shock(watch, PYTHON, "-c", RESTING, trace="shim")
+    slowest = r.one("SELECT max(ended_ns - started_ns) / 1e6 FROM exchange WHERE role = 'server'")
+    ok(slowest and slowest < 200, f"what a server waits in recv for a request is not part of it ({how})", slowest)
+
 if aftershock("run", "--trace", "ebpf", "-o", os.path.join(tmpdir(), "try.db"), "true").rc:
     skip("eBPF is not available here (root and BTF are needed)", 7)
     done()
