@@ -11,7 +11,7 @@ Three workloads, each without any tool and with each of WAYS; the program that i
 Program and load generator have a core each, of which the recorder takes what it needs: on two cores all is saturated.
 For each way: the rate as a share of the plain one (median of ROUNDS pairings A B B A, half as many for other tools, and
 their range), and the CPU time per unit of work of the program with its tool (the recorder, the tracer, the proxy; not of
-the other side), which noise changes less. The raw figures follow.
+the other side), which noise changes less; "lost" is what the recorder counted as lost. The raw figures follow.
 Environment: ROUNDS, SECONDS (of each run), WORK and WAYS (names, separated by blanks).
 """
 import json
@@ -24,16 +24,17 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from bench import ROUNDS, SECONDS, Figures, cpu, cpu_of, cpu_so_far, median, paired, ratios, say_where, spread, table  # noqa: E402
 from peers import Redis  # noqa: E402
 from scratch import free_port, listening, run, spawn, stop, tmpdir, wait_for  # noqa: E402
-from shock import BIN, BUILD  # noqa: E402
+from shock import BIN, BUILD, Run  # noqa: E402
 
 PAIR = os.path.join(BUILD, "tests", "bench", "pair")
 DIRECTORY = tmpdir()
+RUN_FILE = os.path.join(DIRECTORY, "run.db")
 NOBODY = "to=127.0.0.99:9 delay=1ms probability=0"
 BYTES_CALLS = "trace=read,write,readv,writev,sendto,recvfrom,sendmsg,recvmsg,connect,accept,accept4"
 
 
 def under(*options):
-    return [BIN, "run", "-o", os.path.join(DIRECTORY, "run.db"), *options, "--"]
+    return [BIN, "run", "-o", RUN_FILE, *options, "--"]
 
 
 # name: (what it is, its command line before the program's; "proxy" is in the path instead)
@@ -148,6 +149,18 @@ WORK = {"nginx": NginxWork, "nginx-memory": lambda: NginxWork("return 200 'the r
         "redis-benchmark": RedisWork, "pair": PairWork}
 
 
+def lost():
+    """What the last run of ours could not record."""
+    return Run(RUN_FILE).one("SELECT coalesce(sum(count), 0) FROM loss")
+
+
+def run_once(work, way, losses):
+    figures = work.run(way)
+    if way in OURS:
+        losses.append(lost())
+    return figures
+
+
 def verdict(work, way, ratio):
     goal = (PAIR_GOALS if work == "pair" else GOALS).get(way)
     if not goal:
@@ -160,15 +173,16 @@ def measure(name, ways):
     work, rows, raw = WORK[name](), [], []
     work.run(None)  # warms up
     for way in ways:
-        quads = paired(lambda: work.run(None), lambda: work.run(way), ROUNDS if way in OURS else max(1, ROUNDS // 2))
+        losses = []
+        quads = paired(lambda: work.run(None), lambda: run_once(work, way, losses), ROUNDS if way in OURS else max(1, ROUNDS // 2))
         shares = ratios(quads)
         plain = [f for q in quads for f in q[:2]]
         other = [f for q in quads for f in q[2:]]
         rows.append([WAYS[way][0], f"{median([f.rate for f in plain]):,.0f}", f"{median([f.rate for f in other]):,.0f}",
-                     f"{median(shares):.3f}", spread(shares), cpu(plain), cpu(other), verdict(name, way, median(shares))])
+                     f"{median(shares):.3f}", spread(shares), cpu(plain), cpu(other), sum(losses) if losses else "-", verdict(name, way, median(shares))])
         raw.append({"work": name, "way": way, "plain": [[round(f.rate, 1), f.cpu_us] for f in plain],
-                    "with": [[round(f.rate, 1), f.cpu_us] for f in other], "ratios": shares})
-    table([name, "plain/s", "with/s", "ratio", "range", "CPU us plain", "with", "goal"], rows)
+                    "with": [[round(f.rate, 1), f.cpu_us] for f in other], "ratios": shares, "lost": losses})
+    table([name, "plain/s", "with/s", "ratio", "range", "CPU us plain", "with", "lost", "goal"], rows)
     sys.stdout.flush()
     return raw
 
