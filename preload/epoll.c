@@ -34,7 +34,7 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 	uint64_t until_ns;	/* its connection's deadline; FOREVER none */
 	bool held;		/* something is held that ends with its fault */
 	uint32_t conn;
-	int32_t next, next_in_set;	/* index + 1 */
+	int32_t next, next_in_set, before_in_set;	/* index + 1 */
 	uint32_t batch, slot;	/* where its event stands in the batch being returned */
 };
 
@@ -116,25 +116,40 @@ static struct reg *reg_new(struct conn *c, int set, int fd)
 	r = &regs[i];
 	*r = (struct reg){.generation = r->generation, .used = true, .set = set, .fd = fd, .conn = c->index, .until_ns = FOREVER,
 			  .next = c->regs, .next_in_set = sets[set].regs};
+	if (r->next_in_set)
+		regs[r->next_in_set - 1].before_in_set = (int32_t)i + 1;
 	c->regs = sets[set].regs = (int32_t)i + 1;
 	atomic_store(&tokens, true);
 	return r;
 }
 
-static void unlink_reg(int32_t *head, int32_t index, bool in_set)
+/* A connection is in few sets, a set has many connections. */
+static void leave_conn(struct conn *c, const struct reg *r, int32_t index)
 {
-	while (*head && *head != index)
-		head = in_set ? &regs[*head - 1].next_in_set : &regs[*head - 1].next;
-	if (*head)
-		*head = in_set ? regs[index - 1].next_in_set : regs[index - 1].next;
+	int32_t *at = &c->regs;
+
+	while (*at && *at != index)
+		at = &regs[*at - 1].next;
+	if (*at)
+		*at = r->next;
+}
+
+static void leave_set(const struct reg *r)
+{
+	if (r->next_in_set)
+		regs[r->next_in_set - 1].before_in_set = r->before_in_set;
+	if (r->before_in_set)
+		regs[r->before_in_set - 1].next_in_set = r->next_in_set;
+	else
+		sets[r->set].regs = r->next_in_set;
 }
 
 static void reg_drop(struct conn *c, struct reg *r)
 {
 	int32_t index = (int32_t)(r - regs) + 1;
 
-	unlink_reg(&c->regs, index, false);
-	unlink_reg(&sets[r->set].regs, index, true);
+	leave_conn(c, r, index);
+	leave_set(r);
 	r->used = false;
 	r->generation++;
 	r->next = reg_free;
