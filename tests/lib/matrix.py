@@ -152,9 +152,18 @@ def _differences(column, real, shocked):
     return sure, figures
 
 
+def _faster(now, before):
+    """The better figures of two looks: what the machine did meanwhile only adds to them."""
+    if before and before.seconds and len(before.seconds) == len(now.seconds):
+        now.seconds = [min(pair) for pair in zip(now.seconds, before.seconds)]
+        now.cpu = min(now.cpu, before.cpu)
+    return now
+
+
 def _cell(client, column):
+    real = shocked = None
     for _ in range(TRIES):
-        real, shocked = _really(client, column), _shocked(client, column)
+        real, shocked = _faster(_really(client, column), real), _faster(_shocked(client, column), shocked)
         sure, figures = _differences(column, real, shocked)
         if sure or not figures:
             break

@@ -3,12 +3,14 @@
 // UPLOAD: each request is a POST of so many bytes.
 // Prints a JSON list, one entry a request: [what the client said (status and body, or the error's code and text), seconds].
 import http from 'node:http';
+import https from 'node:https';
 
 const [client, url, count, timeout, upload] = process.argv.slice(2);
 const ms = Number(timeout) * 1000;
 const body = upload === undefined ? undefined : Buffer.alloc(Number(upload), 'u');
 const method = body ? 'POST' : 'GET';
-const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const protocol = url.startsWith('https:') ? https : http;
+const agent = new protocol.Agent({ keepAlive: true, maxSockets: 1 });
 
 function explain(e) {
 	const said = [e.name, e.code, e.message].filter(Boolean).join(' ');
@@ -17,7 +19,7 @@ function explain(e) {
 
 const clients = {
 	http: () => new Promise((done, failed) => {
-		const request = http.request(url, { agent, method, headers: body ? { 'Content-Length': body.length } : {} }, (answer) => {
+		const request = protocol.request(url, { agent, method, headers: body ? { 'Content-Length': body.length } : {} }, (answer) => {
 			let text = '';
 			answer.on('data', (part) => { text += part; });
 			answer.on('end', () => done(`${answer.statusCode} ${text}`));

@@ -10,6 +10,7 @@ uri, count, timeout = URI(ARGV[0]), ARGV[1].to_i, ARGV[2].to_f
 def open_client(uri, timeout)
   client = Net::HTTP.new(uri.hostname, uri.port, nil)
   client.open_timeout = client.read_timeout = timeout
+  client.use_ssl = uri.scheme == 'https'
   client.keep_alive_timeout = 30
   client.start
 end
