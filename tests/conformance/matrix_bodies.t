@@ -6,7 +6,7 @@ import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from matrix import Column, table
-from peers import silence
+from peers import cut, silence
 from tap import *
 from webclients import ALWAYS, BUSY, healthy, only, web_clients
 
@@ -18,6 +18,7 @@ COLUMNS = (
     Column("429 with Retry-After once", "status=429 retry_after=1s body=busy first=1", only([0], BUSY, PAGE), healthy(PAGE), keeps=True, count=2),
     Column("reset of a kept connection", "reset=response after=1 max=1", only([1], reset, PAGE), healthy(PAGE), count=3),
     Column("hang", "hang=response", only(ALWAYS, silence), healthy(PAGE), timeout=1),
+    Column("truncate", "truncate=150000", only(ALWAYS, cut(150000, PAGE), PAGE), healthy(PAGE), count=2),
 )
 CLIENTS = ("curl", "wget", "python3 socket", "python3 requests", "python3 httpx_async", "python3 aiohttp", "python3 asyncio", "node http",
            "node fetch", "java send", "ruby", "php curl", "php stream", "perl tiny")

@@ -5,7 +5,7 @@ import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from matrix import Column, Refusing, table
-from peers import silence
+from peers import cut, silence
 from tap import *
 from webclients import ALWAYS, BUSY, healthy, only, web_clients
 
@@ -19,6 +19,8 @@ COLUMNS = (
     Column("reset of a kept connection", "reset=response after=1 max=1", only([1], reset), healthy(), count=3),
     Column("reset", "reset=response", only(ALWAYS, reset), healthy(), count=2),
     Column("hang", "hang=response", only(ALWAYS, silence), healthy(), timeout=1),
+    Column("truncate", "truncate=7", only(ALWAYS, cut(7)), healthy(), count=2),
+    Column("truncate on a kept connection", "truncate=0 after=1 max=1", only([1], cut(0)), healthy(), count=3),
 )
 table(web_clients(), COLUMNS)
 done()

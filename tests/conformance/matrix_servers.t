@@ -11,7 +11,7 @@ import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from matrix import CLIENTS, Refusing, missing, plain, read_json, read_text
-from peers import Haproxy, Memcached, Postgres, TurnPeer, silence
+from peers import Haproxy, Memcached, Postgres, TurnPeer, cut, silence
 from tap import *
 
 POOL, TRIES = 6, 3
@@ -86,10 +86,12 @@ BUSY = (429, {"Retry-After": "1"}, "busy")
 BUSY_BYTES = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 4\r\n\r\nbusy"
 
 class Fault:
-    """spec: without its place. really: what the relay before a healthy server does to a turn. asks: how often the client does."""
+    """spec: without its place. really: what the relay before a healthy server does to a turn. asks: how often the client does.
+    web_really: the same for HTTP, when that is something else (the body is 3 bytes of the page)."""
 
-    def __init__(self, name, spec, really, asks=3, timeout=6):
+    def __init__(self, name, spec, really, asks=3, timeout=6, web_really=None):
         self.name, self.spec, self.really, self.asks, self.timeout = name, spec, really, asks, timeout
+        self.web_really = web_really or really
 
 
 AT = (
@@ -99,6 +101,8 @@ AT = (
     Fault("reset of a new connection", "reset=response first=1", lambda turn: None if turn else reset),
     Fault("reset of a kept connection", "reset=response after=1 first=1", lambda turn: reset if turn == 1 else None),
     Fault("hang", "hang=response first=1", lambda turn: None if turn else silence, timeout=2),
+    Fault("truncate", "truncate=3 after=1 first=1", lambda turn: slice(3) if turn == 1 else None, timeout=3,
+          web_really=lambda turn: cut(3) if turn == 1 else None),
     Fault("429 with Retry-After", "status=429 retry_after=1s body=busy after=1 first=1", lambda turn: BUSY_BYTES if turn == 1 else None),
 )
 # name, what it needs, how to start it under a command line, its client
@@ -124,7 +128,7 @@ def figures(real, shocked, cpu):
 
 def at_once(make, client, fault, healthy_port):
     """One look at a cell: what differs for sure, what may be noise."""
-    relay = TurnPeer(healthy_port, fault.really)
+    relay = TurnPeer(healthy_port, fault.web_really if client is curl else fault.really)
     real = Heard(client, relay.port, fault.asks, fault.timeout)
     server = Shocked(make, lambda port: f"at=:{port} {fault.spec}")
     before = cpu_of(server.server.process.pid)
@@ -192,6 +196,7 @@ TO = (
     Upstream("reset of a kept connection", "reset=response after=1 max=1", lambda n: reset if n == 1 else None),
     Upstream("reset", "reset=response", lambda n: reset),
     Upstream("hang", "hang=response", lambda n: silence),
+    Upstream("truncate", "truncate=7", lambda n: cut(7)),
 )
 
 

@@ -12,6 +12,7 @@ from tap import *
 
 FIGURES = re.compile(r"[\d.]+ (requests per second|ms|tps)|rps=|latency|tps|initial connection|^pgbench \(|^\s*$")
 NOT_HTTP = {"429 with Retry-After": "it does not speak HTTP"}
+KEPT = ("reset of a kept connection", "truncate on a kept connection")
 
 
 def columns(server):
@@ -29,6 +30,9 @@ def columns(server):
         Column("reset of a kept connection", "reset=response after=1 max=1", relay(lambda turn: reset if turn == 1 else None), healthy, count=3),
         Column("reset", "reset=response", relay(lambda turn: reset), healthy, count=2),
         Column("hang", "hang=response", relay(lambda turn: silence), healthy, timeout=2),
+        Column("truncate", "truncate=3", relay(lambda turn: slice(3)), healthy, count=2, timeout=3),
+        Column("truncate on a kept connection", "truncate=3 after=1 max=1", relay(lambda turn: slice(3) if turn == 1 else None), healthy,
+               count=3, timeout=3),
     )
 
 
@@ -60,7 +64,7 @@ def memcached_rows():
         Client("memccat", lambda peer, count, timeout: until(timeout, "memccat", f"--servers=127.0.0.1:{peer.port}", *["key"] * count),
                omits=NOT_HTTP, needs=("cmd:memccat",)),
         Client("memcping", lambda peer, count, timeout: until(timeout, "memcping", f"--servers=127.0.0.1:{peer.port}"),
-               omits={**NOT_HTTP, "reset of a kept connection": "it asks once"}, needs=("cmd:memcping",)),
+               omits={**NOT_HTTP, **{name: "it asks once" for name in KEPT}}, needs=("cmd:memcping",)),
     ]
 
 
@@ -80,7 +84,7 @@ def postgres_rows():
                omits=NOT_HTTP, needs=("cmd:psql",)),
         Client("pgbench", lambda peer, count, timeout: until(timeout, "pgbench", "-n", "-c", 1, "-t", count, "-f", script, conninfo(peer)),
                read_errors,
-               omits={**NOT_HTTP, "reset of a kept connection": "which turn is the second is a race of its two connections"}, needs=("cmd:pgbench",)),
+               omits={**NOT_HTTP, **{name: "which turn is the second is a race of its two connections" for name in KEPT}}, needs=("cmd:pgbench",)),
     ]
 
 

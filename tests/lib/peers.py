@@ -17,13 +17,13 @@ import time
 
 from scratch import free_port, listening, run, spawn, stop, tmpdir, wait_for
 
-PAGE = "this is the real page\n"  # what Nginx serves at /
-
-
 def reset(conn):
     """Closes a connection with a real RST."""
     conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     conn.close()
+
+
+PAGE = "this is the real page\n"  # what Nginx serves at /
 
 
 def silence(conn):
@@ -32,9 +32,9 @@ def silence(conn):
         pass
 
 
-def cut(n):
+def cut(n, page=PAGE):
     """A function that begins to answer with the page and ends the connection in order after n bytes of it."""
-    return lambda conn: conn.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(PAGE)}\r\n\r\n{PAGE[:n]}".encode())
+    return lambda conn: conn.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(page)}\r\n\r\n{page[:n]}".encode())
 
 
 def refusing():
@@ -155,7 +155,8 @@ class HttpPeer(Peer):
 class TurnPeer(Peer):
     """A peer in front of a real server, whatever their protocol. A turn is what the client sends until the server answers. act(turn)
     says for each (0, 1, ..., over all connections) what becomes of its answer: None (it goes through), a number (seconds that it is
-    late), bytes (the client gets these in its stead), or a function of the connection (reset, silence), which then ends.
+    late), bytes (the client gets these in its stead), a slice (of its first bytes; the connection then ends), or a function of the connection
+    (reset, silence), which then ends.
     No answer comes sooner than PACE: whether a client waits already when it comes is not left to chance.
     requests: the first bytes of each turn."""
 
@@ -192,6 +193,9 @@ class TurnPeer(Peer):
         time.sleep(TurnPeer.PACE if act else 0)
         if callable(how):
             how(conn)
+            return False
+        if isinstance(how, slice):
+            conn.sendall(data[how])
             return False
         if isinstance(how, bytes):
             data = how
