@@ -11,14 +11,14 @@ from webclients import ALWAYS, BUSY, healthy, only, web_clients
 
 COLUMNS = (
     Column("nothing", "delay=1s probability=0", healthy(), healthy(), count=2),
-    Column("delay beyond its timeout", "delay=3s", healthy(delay=3), healthy(), timeout=1),
+    Column("delay beyond its timeout", "delay=4s", healthy(delay=4), healthy(), timeout=2),
     Column("delay within its timeout", "delay=500ms", healthy(delay=0.5), healthy(), count=2),
     Column("429 with Retry-After once", "status=429 retry_after=1s body=busy first=1", only([0], BUSY), healthy(), keeps=True, count=2),
     Column("429 with Retry-After for ever", "status=429 retry_after=1s body=busy", only(ALWAYS, BUSY), healthy(), keeps=True),
     Column("refuse", "refuse=true", Refusing, healthy(), count=2),
     Column("reset of a kept connection", "reset=response after=1 max=1", only([1], reset), healthy(), count=3),
     Column("reset", "reset=response", only(ALWAYS, reset), healthy(), count=2),
-    Column("hang", "hang=response", only(ALWAYS, silence), healthy(), timeout=1),
+    Column("hang", "hang=response", only(ALWAYS, silence), healthy(), timeout=2),
     Column("truncate", "truncate=7", only(ALWAYS, cut(7)), healthy(), count=2),
     Column("truncate on a kept connection", "truncate=0 after=1 max=1", only([1], cut(0)), healthy(), count=3),
 )

@@ -14,7 +14,7 @@ from matrix import CLIENTS, Refusing, missing, plain, read_json, read_text
 from peers import Haproxy, Memcached, Postgres, TurnPeer, cut, silence
 from tap import *
 
-POOL, TRIES = 6, 3
+POOL, TRIES = 10, 4
 DIRECT = {"http_proxy": None, "HTTP_PROXY": None, "no_proxy": "*"}
 
 

@@ -21,8 +21,8 @@ from tap import diag, ok, skip
 
 CLIENTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "conformance", "clients")
 DIRECT = {"http_proxy": None, "HTTP_PROXY": None, "no_proxy": "*"}
-POOL = 8
-TRIES = 3  # a cell that differs only in its figures is looked at again: the machine may have been busy
+POOL = 12
+TRIES = 4  # a cell that differs only in its figures is looked at again: the machine may have been busy
 
 # what may differ between two runs of one client against one peer
 NOISE = (

@@ -68,8 +68,8 @@ def java(upload):
     return [script(upload, runner, None, how, needs=needs, title=f"java {how}") for how in ("send", "sendAsync", "url")]
 
 
-PYTHONS = (("socket", ()), ("http.client", ()), ("urllib3", ("py:urllib3",)), ("urllib3_default", ("py:urllib3",)),
-           ("urllib3_retry", ("py:urllib3",)), ("requests", ("py:requests",)), ("requests_retry", ("py:requests",)),
+PYTHONS = (("socket", ()), ("http.client", ()), ("urllib3", ("py:urllib3",)), ("urllib3_retry", ("py:urllib3",)),
+           ("requests", ("py:requests",)), ("requests_retry", ("py:requests",)),
            ("httpx", ("py:httpx",)), ("httpx_async", ("py:httpx",)), ("aiohttp", ("py:aiohttp",)), ("asyncio", ()))
 
 

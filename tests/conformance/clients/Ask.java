@@ -4,7 +4,11 @@
 // Prints a JSON list, one entry a request: [what the client said (status and body, or the error's class and text), seconds].
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.HttpURLConnection;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -48,12 +52,30 @@ public class Ask {
 		}
 	}
 
+	/* One request to a server of our own: the first one of a virtual machine loads classes, for seconds when it is busy. */
+	private static void warmUp(String client) throws Exception {
+		try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+			Thread thread = new Thread(() -> {
+				try (Socket socket = server.accept()) {
+					socket.getInputStream().read(new byte[8192]);
+					socket.getOutputStream().write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok".getBytes());
+				} catch (IOException e) {
+					throw new UncheckedIOException(e);
+				}
+			});
+			thread.start();
+			ask(client, URI.create("http://127.0.0.1:" + server.getLocalPort() + "/"), Duration.ofSeconds(30));
+			thread.join();
+		}
+	}
+
 	private static String quoted(String text) {
 		return '"' + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n").replace("\r", "\\r") + '"';
 	}
 
 	public static void main(String[] args) throws Exception {
 		Duration timeout = Duration.ofMillis((long) (Double.parseDouble(args[3]) * 1000));
+		warmUp(args[0]);
 		upload = args.length > 4 ? "u".repeat(Integer.parseInt(args[4])).getBytes() : null;
 		StringJoiner all = new StringJoiner(", ", "[", "]");
 		for (int i = 0; i < Integer.parseInt(args[2]); i++) {

@@ -93,10 +93,6 @@ def urllib3_client(url, timeout, retries=False):
     return ask
 
 
-def urllib3_default(url, timeout):
-    return urllib3_client(url, timeout, None)
-
-
 def urllib3_retry(url, timeout):
     return urllib3_client(url, timeout, retry())
 
@@ -173,8 +169,8 @@ async def asyncio_client(url, timeout):
     return ask
 
 
-CLIENTS = {"socket": socket_client, "http.client": http_client, "urllib3": urllib3_client, "urllib3_default": urllib3_default,
-           "urllib3_retry": urllib3_retry, "requests": requests_client, "requests_retry": requests_retry, "httpx": httpx_client,
+CLIENTS = {"socket": socket_client, "http.client": http_client, "urllib3": urllib3_client, "urllib3_retry": urllib3_retry,
+           "requests": requests_client, "requests_retry": requests_retry, "httpx": httpx_client,
            "httpx_async": httpx_async, "aiohttp": aiohttp_client, "asyncio": asyncio_client}
 
 
