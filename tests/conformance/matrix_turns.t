@@ -26,7 +26,7 @@ def columns(server):
         Column("delay beyond its timeout", "delay=4s", relay(lambda turn: 4), healthy, timeout=2),
         Column("delay within its timeout", "delay=500ms", relay(lambda turn: 0.5), healthy, count=2, timeout=5),
         Column("429 with Retry-After", "status=429 retry_after=1s", healthy, healthy),
-        Column("refuse", "refuse=true", Refusing, healthy, count=2),
+        Column("refuse", "refuse=true", Refusing, healthy, count=2, timeout=2),
         Column("reset of a kept connection", "reset=response after=1 max=1", relay(lambda turn: reset if turn == 1 else None), healthy, count=3),
         Column("reset", "reset=response", relay(lambda turn: reset), healthy, count=2),
         Column("hang", "hang=response", relay(lambda turn: silence), healthy, timeout=2),

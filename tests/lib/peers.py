@@ -48,7 +48,7 @@ class Peer:
     """A TCP server: serve(conn, n) is called in a thread for the n-th connection (0, 1, ...); it is closed afterwards."""
 
     def __init__(self, serve, host="127.0.0.1", backlog=128):
-        self.serve, self.connections = serve, 0
+        self.serve, self.connections, self.ended = serve, 0, 0
         self.socket = socket.create_server((host, 0), backlog=backlog, family=socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.host, self.port = host, self.socket.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -69,6 +69,7 @@ class Peer:
             pass
         finally:
             conn.close()
+            self.ended += 1
 
     def url(self, path="/"):
         host = f"[{self.host}]" if ":" in self.host else self.host
