@@ -198,7 +198,9 @@ void launch_free_environment(char **environment)
 
 /* ---- signals ---- */
 
-static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD};
+/* Taken besides the real-time signals: what asks to stop, and what programs give a meaning of their own (USR1 of haproxy and nginx, ...). Not:
+ * job control, which is the terminal's, and what only a fault of our own would send. */
+static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGURG, SIGIO, SIGPWR};
 
 int launch_signals_take(struct launch_signals *s)
 {
@@ -209,6 +211,8 @@ int launch_signals_take(struct launch_signals *s)
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(handled) / sizeof(*handled); i++)
 		sigaddset(&set, handled[i]);
+	for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++)
+		sigaddset(&set, sig);
 	sigprocmask(SIG_BLOCK, &set, &s->mask);
 	sigaction(SIGPIPE, &ignore, &s->pipe);
 	sigaction(SIGXFSZ, &ignore, &s->xfsz);

@@ -478,7 +478,18 @@ static void reap(struct run *run)
 	run->status = WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/* What the terminal sent (Ctrl-C) COMMAND got as well; what was sent to us alone is passed on. */
+static bool asks_to_stop(int sig)
+{
+	return sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT;
+}
+
+/* What the terminal sent (Ctrl-C, a new size) COMMAND got as well; what was sent to us alone is passed on. */
+static void pass_on(struct run *run, const struct signalfd_siginfo *s)
+{
+	if (s->ssi_code != SI_KERNEL && run->running && !run->serves)
+		kill(run->child.pid, (int)s->ssi_signo);
+}
+
 static void asked_to_stop(struct run *run, const struct signalfd_siginfo *s)
 {
 	uint64_t now = clock_now_ns();
@@ -488,8 +499,6 @@ static void asked_to_stop(struct run *run, const struct signalfd_siginfo *s)
 		run->ended_ns = now;
 		return;
 	}
-	if (s->ssi_code != SI_KERNEL && run->running)
-		kill(run->child.pid, (int)s->ssi_signo);
 	run->interrupted |= s->ssi_signo == SIGINT;
 	run->asked = now - run->asked_ns < AGAIN_NS ? run->asked + 1 : 1;
 	run->asked_ns = now;
@@ -504,10 +513,12 @@ static void take_signals(struct run *run)
 	struct signalfd_siginfo s;
 
 	while (read(run->signal_fd, &s, sizeof(s)) == sizeof(s)) {
-		if (s.ssi_signo != SIGCHLD)
-			asked_to_stop(run, &s);
-		else if (!run->serves)
+		if (s.ssi_signo == SIGCHLD && !run->serves)
 			reap(run);
+		else if (s.ssi_signo != SIGCHLD)
+			pass_on(run, &s);
+		if (asks_to_stop((int)s.ssi_signo))
+			asked_to_stop(run, &s);
 	}
 }
 

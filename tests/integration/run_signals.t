@@ -17,7 +17,8 @@ COUNTER = "import os, signal, sys\n" \
           "got = []\n" \
           "def note(n, f):\n    got.append(signal.Signals(n).name); os.write(1, ' '.join(['got', *got, '']).rstrip().encode() + b'\\n')\n" \
           "    if len(got) == {leave}: sys.exit(6)\n" \
-          "for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT): signal.signal(s, note)\n" \
+          "for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):" \
+          " signal.signal(s, note)\n" \
           "os.write(1, b'ready\\n')\n" \
           "while True: signal.pause()\n"
 
@@ -97,7 +98,7 @@ ok(t.read_until("hastty"), "with the terminal as its own")
 is_(t.wait(), 3, "and leaves as it likes")
 
 # ---- signals to `run` alone ----
-for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH):
     db = os.path.join(directory, f"{sig}.db")
     child = spawn([BIN, "run", "--trace", "shim", "-o", db, "--", PYTHON, "-c", COUNTER.format(leave=1)], stdout=-1, stderr=-1)
     child.stdout.readline()
