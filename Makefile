@@ -9,7 +9,8 @@ CLANG ?= clang
 BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
 SAN ?=
-FLAVOUR := $(if $(SAN),san,release)
+comma := ,
+FLAVOUR := $(if $(SAN),$(subst $(comma),-,$(SAN)),release)
 B := build/$(FLAVOUR)
 VERSION := 0.1.0
 
@@ -19,7 +20,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' $(1) $(patsubst $(B)/%,%,$@))
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu11 $(WARN) $(CFLAGS) -I. -I$(B) -D_GNU_SOURCE -DAFTERSHOCK_VERSION='"$(VERSION)"' -MMD -MP \
-	$(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer)
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_LDFLAGS := $(LDFLAGS) $(if $(SAN),-fsanitize=$(SAN))
 
 # ---- rooms: every .c of a room belongs to it ----
@@ -49,10 +50,10 @@ $(B)/%.o: %.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-# The guest is built apart: position independent, nothing exported that is not said, no sanitizer.
+# The guest is built apart: position independent, nothing exported that is not said.
 $(B)/guest/%.o: %.c
 	$(call say,CC)
-	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-exec \
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -U_FORTIFY_SOURCE -fPIC -fvisibility=hidden -ftls-model=initial-exec \
 		-fno-stack-protector -fno-plt -c -o $@ $<
 
 $(HOUSE): $(call obj,$(BASE) $(PLAN) $(RECORD) $(EBPF) $(ANALYZER))
@@ -65,7 +66,7 @@ $(TOOL): $(call obj,$(CLI)) $(HOUSE)
 
 $(GUEST_LIB): $(patsubst %.c,$(B)/guest/%.o,$(PRELOAD) $(GUEST)) $(B)/exports.map
 	$(call say,LINK)
-	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--version-script=$(B)/exports.map -Wl,-soname,libaftershock.so \
+	$(Q)$(CC) -shared $(ALL_LDFLAGS) -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -Wl,--version-script=$(B)/exports.map -Wl,-soname,libaftershock.so \
 		-o $@ $(filter %.o,$^) -ldl
 
 # What the guest exports is what its table of calls says, and nothing else.

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 # What `make test` builds and runs. A unit test is tests/unit/test_X.c, linked with everything below cli/; a test of code
-# elsewhere adds its objects as UNIT_OBJ_test_X and its libraries as UNIT_LIBS_test_X. Victims are plain programs without
-# sanitizers: the library goes into them. tests/integration and tests/conformance hold executable scripts that speak TAP.
+# elsewhere adds its objects as UNIT_OBJ_test_X and its libraries as UNIT_LIBS_test_X. Victims are plain programs that the
+# library goes into. tests/integration and tests/conformance hold executable scripts that speak TAP.
 
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 VICTIMS := $(patsubst %.c,$(B)/%,$(wildcard tests/victims/*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SCRIPTS := $(sort $(wildcard tests/fuzz/*.t)) $(sort $(wildcard tests/integration/*.t)) $(sort $(wildcard tests/conformance/*.t))
-TESTS ?= $(UNIT) $(SCRIPTS)
+# With a sanitizer (SAN=) it is in everything that is ours, victims and the library in them too: what runs programs of others is left out.
+SANE := $(addprefix tests/conformance/,calls.t corners.t cuts.t guest.t victims.t)
+TESTS ?= $(UNIT) $(if $(SAN),$(SANE),$(SCRIPTS))
 JOBS ?= 1
 FUZZ_SECONDS ?= 60
 
