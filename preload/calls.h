@@ -116,6 +116,8 @@ VCALL(int, ioctl, (int fd, unsigned long request, ...), (fd, request, rest[0]),
       KERNEL(SYS_ioctl, fd, request, rest[0], 0, 0, 0), 0, request, 1)
 CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len), (fd, level, name, value, len),
      KERNEL(SYS_setsockopt, fd, level, name, value, len, 0), 0)
+CALL(int, getpeername, (int fd, struct sockaddr *sa, socklen_t *len), (fd, sa, len),
+     KERNEL(SYS_getpeername, fd, sa, len, 0, 0, 0), 0)
 CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd, level, name, value, len),
      KERNEL(SYS_getsockopt, fd, level, name, value, len, 0), 0)
 

@@ -351,8 +351,11 @@ static void failed_attempt(struct conn *c, int error, uint64_t now_ns)
 {
 	struct exchange *x = conn_head(c);
 
-	if (!x && c->role == JOURNAL_CLIENT)
+	if (!x && c->role == JOURNAL_CLIENT) {
 		x = exchange_begin(c, NULL, NULL, c->opened_ns);
+		if (x)
+			x->verdict = c->attempt.verdict;
+	}
 	if (x)
 		exchange_end_all(c, error, now_ns);
 }
@@ -392,6 +395,10 @@ static void settle_connect(struct conn *c, int fd, uint64_t now_ns)
 	socklen_t len = sizeof(info);
 	int error;
 
+	if (c->dialling != DIAL_PLAIN) {
+		conn_connected(c, fd, JOURNAL_CLOSED, now_ns);	/* whatever the kernel knows: the program was not told */
+		return;
+	}
 	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_SYN_SENT) {
 		conn_connected(c, fd, 0, now_ns);
 		return;

@@ -25,6 +25,7 @@
 #define CONN_PIPELINE 16	/* exchanges in flight on one connection; more: it turns opaque (counted) */
 #define CONN_WAITERS 4		/* threads that wait inside us on one connection */
 #define FOREVER UINT64_MAX
+#define KERNEL_KNOWS (-1)
 
 enum gate {		/* what the oldest exchange does to reading */
 	GATE_OPEN,	/* nothing: the kernel's truth */
@@ -40,12 +41,22 @@ enum cut {		/* how a fault ends the stream of answers at its place */
 	CUT_ENDED		/* as by a FIN. Client: there is nothing more to read; server: what the program sends goes nowhere */
 };
 
+enum dialling {		/* a connect under way, as far as a fault concerns it */
+	DIAL_PLAIN,	/* not, or no more: the kernel's truth */
+	DIAL_ARMED,	/* something begins when its outcome is there */
+	DIAL_HELD,	/* the outcome is there; hidden until attempt.until_ns */
+	DIAL_NOWHERE,	/* its SYN went where nobody answers; attempt.until_ns: the next look whether that is still asked for */
+	DIAL_LATER	/* a Unix socket, not connected; may be from attempt.until_ns on */
+};
+
 struct verdict {		/* what the faults decided for one exchange or connect */
 	uint32_t actions;	/* enum page_action bits that fired */
 	uint8_t delay_fault;	/* index + 1 of the fault whose delay it is; 0 none */
 	uint8_t throttle_fault;	/* the same for the rate */
 	uint8_t main_fault;	/* index + 1 of the fault with the other action, which says how it ends; 0 none */
 	uint8_t reset;		/* PAGE_RESET: enum page_place */
+	uint8_t delay_on;	/* PAGE_DELAY: enum page_place */
+	uint8_t reserved[3];
 	uint32_t delay_id, throttle_id, main_id;	/* ids of these faults: a slot may hold another one later */
 	uint64_t delay_ns;
 	uint64_t bytes_per_s;	/* PAGE_THROTTLE; 0 none */
@@ -130,6 +141,12 @@ struct conn {
 	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */
 	int32_t late_error;		/* an error that was consumed when its arrival was noticed; to show after the hold */
 	int32_t connect_swap;		/* the same for the outcome of a non-blocking connect */
+	uint8_t dialling;		/* enum dialling */
+	int32_t next_connect;		/* errno of the program's next connect, which dials nothing; KERNEL_KNOWS: the kernel's; 0 it dials */
+	uint64_t judged, owed;		/* faults that were decided at the connect, one bit each; those that fired and have an action for
+					 * the first exchange too */
+	struct exchange attempt;	/* the connect under a fault: its verdict and times; the first exchange gets its serial.
+					 * error: its outcome, when a call that was cut short took it from the kernel */
 	uint8_t first, count;		/* ring of exchanges in flight */
 	uint16_t lowat;			/* SO_RCVLOWAT we set above what is there already; 0 none */
 	uint64_t look_ns;		/* the same for a Unix socket, which has no such mark in poll: hidden until then; 0 not */

@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include "base/clock.h"
+#include "preload/attempt.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/gate.h"
+#include "preload/nowhere.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/stream.h"
 #include "preload/table.h"
 
 static int fail(int error)
@@ -18,27 +22,26 @@ static int fail(int error)
 	return -1;
 }
 
-/* ---- a connect that is refused ---- */
+/* ---- the program's connect ---- */
 
-/* A loopback port that is bound and not listening, in the family of the program's socket: the kernel itself refuses. */
-static int dead_port(int family, struct sockaddr_storage *ss, socklen_t *len)
+struct call {		/* connect(2) as the program made it */
+	struct conn *c;
+	int fd;
+	const struct sockaddr *sa;
+	socklen_t len;
+	bool wait;		/* the socket is blocking */
+	uint64_t limit;		/* the end of its time (SO_SNDTIMEO) */
+};
+
+/* The call as it is; enters and leaves locked. 0 or -errno. */
+static int plain(struct call *d)
 {
-	struct sockaddr_in *v4 = (void *)ss;
-	struct sockaddr_in6 *v6 = (void *)ss;
-	int fd = (int)RAW(SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+	int r;
 
-	memset(ss, 0, sizeof(*ss));
-	ss->ss_family = (sa_family_t)family;
-	*len = family == AF_INET6 ? sizeof(*v6) : sizeof(*v4);
-	if (family == AF_INET6)
-		v6->sin6_addr = in6addr_loopback;
-	else
-		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd >= 0 && (RAW(SYS_bind, fd, ss, *len, 0, 0, 0) != 0 || RAW(SYS_getsockname, fd, ss, len, 0, 0, 0) != 0)) {
-		raw_close(fd);
-		return -1;
-	}
-	return fd;
+	conn_unlock(d->c);
+	r = real.connect(d->fd, d->sa, d->len) ? -errno : 0;
+	conn_lock(d->c);
+	return r;
 }
 
 /* Lets the kernel refuse. A blocking connect fails at once, a non-blocking one says EINPROGRESS and then ERR|HUP. */
@@ -50,7 +53,7 @@ static int refused(int fd)
 
 	if (family != AF_INET && family != AF_INET6)
 		return -ECONNREFUSED;	/* a Unix socket is refused at once, also when it is non-blocking */
-	dead = dead_port(family, &ss, &len);
+	dead = nowhere_refusing(family, &ss, &len);
 	if (dead < 0)
 		return -ECONNREFUSED;
 	r = raw_connect(fd, &ss, len);
@@ -65,67 +68,181 @@ static bool immediate(int error)
 }
 
 /* The verdict's failure; 0 or -errno as the kernel would have said. */
-static int strike(struct conn *c, struct exchange *x, int fd)
+static int strike(struct call *d)
 {
-	bool wait = !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+	const struct exchange *x = &d->c->attempt;
 	int error = x->verdict.actions & PAGE_ERROR ? gate_errno(x) : ECONNREFUSED, r;
 
-	if (error != ECONNREFUSED && (wait || immediate(error)))
+	exchange_achieved(d->c, &d->c->attempt, x->verdict.actions & (PAGE_REFUSE | PAGE_ERROR), clock_now_ns());
+	if (error != ECONNREFUSED && (d->wait || immediate(error)))
 		return -error;
-	r = refused(fd);
+	r = refused(d->fd);
 	if (error != ECONNREFUSED)
-		c->connect_swap = error;
+		d->c->connect_swap = error;
 	return r;
 }
 
-/* ---- connect ---- */
+/* What connect says when its wait ended before the outcome was there. */
+static int cut_short(int error)
+{
+	return error == EAGAIN ? -EINPROGRESS : -error;
+}
+
+/* The SYN goes nowhere, until the fault ends or the program's patience does; r of the connect in the end. */
+static int hang(struct call *d)
+{
+	struct sockaddr_storage ss;
+	socklen_t len;
+	int r = nowhere_silent(raw_sockopt_int(d->fd, SOL_SOCKET, SO_DOMAIN), &ss, &len), error = 0;
+
+	r = r ? r : attempt_dial(d->fd, &ss, len);
+	if (r != -EINPROGRESS) {
+		guest_lost(PAGE_LOST_STANDIN);
+		return plain(d);
+	}
+	d->c->dialling = DIAL_NOWHERE;
+	d->c->attempt.until_ns = clock_now_ns() + ATTEMPT_LOOK_NS;
+	if (!d->wait)
+		return r;
+	while (!error && d->c->dialling == DIAL_NOWHERE) {
+		error = stream_hold(d->c, d->c->attempt.until_ns, d->limit);
+		attempt_look(d->c, d->fd, clock_now_ns());
+	}
+	if (error)
+		return cut_short(error);
+	if (d->c->attempt.error)
+		return -d->c->attempt.error;
+	r = plain(d);	/* waits for the one that is under way now */
+	return r == -EISCONN ? 0 : r;
+}
+
+/* A Unix socket knows no SYN: its connect waits for room in the peer's backlog (AF_UNIX, unix_stream_connect), and without leave to wait
+ * it fails with EAGAIN until there is some. 0: it may go on now. */
+static int unix_late(struct call *d)
+{
+	const struct verdict *v = &d->c->attempt.verdict;
+	uint64_t now = clock_now_ns(), until = v->actions & PAGE_DELAY ? now + v->delay_ns : now;
+	int error = 0;
+
+	d->c->attempt.until_ns = v->actions & PAGE_HANG ? FOREVER : until;
+	d->c->attempt.arrived_ns = now;
+	if (!d->wait) {
+		d->c->dialling = DIAL_LATER;
+		return -EAGAIN;
+	}
+	while (!error && (attempt_hangs(d->c, now) || now < until)) {
+		error = stream_hold(d->c, now < until ? until : now + ATTEMPT_LOOK_NS, d->limit);
+		now = clock_now_ns();
+	}
+	exchange_achieved(d->c, &d->c->attempt, v->actions & (PAGE_DELAY | PAGE_HANG), now);
+	return -error;
+}
+
+/* The outcome r is there: the program learns of it after the delay, and a reset may follow it. */
+static int outcome(struct call *d, int r)
+{
+	uint64_t now = clock_now_ns();
+	int error = 0;
+
+	if (!d->wait && r && d->c->peer.family != ADDR_UNIX)
+		return r;	/* no packet was sent: nothing that a network could delay */
+	attempt_hold(d->c, now, now);
+	if (d->c->peer.family == ADDR_UNIX)
+		d->c->attempt.until_ns = now;	/* was late already */
+	while (!error && !attempt_look(d->c, d->fd, clock_now_ns()))
+		error = stream_hold(d->c, d->c->attempt.until_ns, d->limit);
+	if (error)
+		d->c->attempt.error = -r;
+	return error ? cut_short(error) : r;
+}
+
+/* connect under a verdict; enters and leaves locked. */
+static int afflicted(struct call *d)
+{
+	uint32_t a = d->c->attempt.verdict.actions;
+	bool local = d->c->peer.family == ADDR_UNIX;
+	int r = 0;
+
+	if (d->wait)
+		d->limit = stream_limit(d->fd, SO_SNDTIMEO, clock_now_ns());
+	if (local && (a & (PAGE_DELAY | PAGE_HANG)) && (r = unix_late(d)))
+		return r;
+	if (a & (PAGE_REFUSE | PAGE_ERROR))
+		r = strike(d);
+	else
+		r = (a & PAGE_HANG) && !local ? hang(d) : plain(d);
+	if (r != -EINPROGRESS && r != -EINTR)
+		return outcome(d, r);
+	if (d->c->dialling == DIAL_PLAIN && (a & (PAGE_DELAY | PAGE_RESET)))
+		d->c->dialling = DIAL_ARMED;
+	return r;
+}
 
 static void settle(struct conn *c, int fd, int r)
 {
 	uint64_t now = clock_now_ns();
 
-	if (r == 0)
+	if (r == 0 && !c->dead)
 		conn_connected(c, fd, 0, now);
 	else if (r == -EINPROGRESS || r == -EINTR)
 		c->connecting = true;
-	else
+	else if (r)
 		conn_connected(c, fd, -r, now);
 }
 
-static int dial(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len)
+/* again: its faults were decided at an earlier try. */
+static int dial(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len, bool again)
 {
+	struct call d = {.c = c, .fd = fd, .sa = sa, .len = len, .wait = !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK), .limit = FOREVER};
 	uint64_t now = clock_now_ns();
-	struct verdict v;
-	struct exchange *x = NULL;
+	struct verdict v = {0};
 	int r;
 
 	if (!conn_lock(c))
 		return real.connect(fd, sa, len);
-	if (c->gated)
+	if (c->gated && !again)
 		exchange_decide_connect(c, now, &v);
-	if (c->gated && v.actions)
-		x = exchange_begin(c, NULL, &v, now);
-	if (x) {
-		r = strike(c, x, fd);
-		exchange_achieved(c, x, v.actions & (PAGE_REFUSE | PAGE_ERROR), clock_now_ns());
-	} else {
-		conn_unlock(c);
-		r = real.connect(fd, sa, len) ? -errno : 0;
-		if (!conn_lock(c))
-			return r ? fail(-r) : 0;
-	}
+	if (v.actions)
+		attempt_begin(c, &v, now);
+	r = v.actions ? afflicted(&d) : plain(&d);
 	settle(c, fd, r);
 	conn_unlock(c);
 	return r ? fail(-r) : 0;
 }
 
+/* Waits, when the call may, for the outcome of the connect that is under way. 0, or what another connect says while there is none. */
+static int still_under_way(struct call *d)
+{
+	int error = 0;
+
+	while (!error && d->c->dialling != DIAL_PLAIN && !attempt_look(d->c, d->fd, clock_now_ns())) {
+		if (!d->wait)
+			return -EALREADY;
+		if (d->c->dialling == DIAL_ARMED)
+			return 0;	/* the kernel waits for it */
+		error = stream_hold(d->c, attempt_deadline(d->c), d->limit);
+	}
+	return error == EAGAIN ? -EALREADY : -error;
+}
+
 /* Another connect() on a connection that is under way: the way some programs ask for the outcome. */
 static int dial_again(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len)
 {
-	int r = real.connect(fd, sa, len) ? -errno : 0;
+	struct call d = {.c = c, .fd = fd, .sa = sa, .len = len, .wait = !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK)};
+	int r;
 
 	if (!conn_lock(c))
-		return r ? fail(-r) : 0;
+		return real.connect(fd, sa, len);
+	d.limit = d.wait ? stream_limit(fd, SO_SNDTIMEO, clock_now_ns()) : FOREVER;
+	r = still_under_way(&d);
+	if (!r && c->attempt.error) {
+		r = -c->attempt.error;
+		c->attempt.error = 0;
+	} else if (!r) {
+		r = plain(&d);
+		if (c->dialling == DIAL_ARMED && r != -EINTR && r != -EALREADY)
+			r = outcome(&d, r);
+	}
 	if (r && r != -EINPROGRESS && r != -EALREADY && r != -EISCONN && c->connect_swap)
 		r = -c->connect_swap;
 	if (c->connecting && r != -EALREADY && r != -EINPROGRESS && r != -EINTR)
@@ -134,18 +251,58 @@ static int dial_again(struct conn *c, int fd, const struct sockaddr *sa, socklen
 	return r ? fail(-r) : 0;
 }
 
+/* A non-blocking connect to a Unix socket that was told EAGAIN comes back: whether it is still too early. */
+static bool too_early(struct conn *c)
+{
+	uint64_t now = clock_now_ns();
+	bool early;
+
+	if (!conn_lock(c))
+		return false;
+	early = c->attempt.until_ns == FOREVER ? attempt_hangs(c, now) : now < c->attempt.until_ns;
+	if (!early)
+		exchange_achieved(c, &c->attempt, c->attempt.verdict.actions & (PAGE_DELAY | PAGE_HANG), now);
+	conn_unlock(c);
+	return early;
+}
+
+/* connect(AF_UNSPEC) takes the connection back (connect(2)). */
+static int dissolve(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	table_drop(fd, true);
+	return real.connect(fd, sa, len);
+}
+
+/* A connect on a socket that is a connection of ours; 1: it is a new one, else the result. */
+static int dial_known(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len, bool *again)
+{
+	if (c->connecting && sa->sa_family != AF_UNSPEC)
+		return dial_again(c, fd, sa, len);
+	if (c->next_connect) {
+		int error = c->next_connect;
+
+		if (error != EISCONN)
+			c->next_connect = 0;
+		return error == KERNEL_KNOWS ? real.connect(fd, sa, len) : fail(error);
+	}
+	if (sa->sa_family == AF_UNSPEC)
+		return dissolve(fd, sa, len);
+	*again = c->dialling == DIAL_LATER;
+	if (*again)
+		return too_early(c) ? fail(EAGAIN) : 1;
+	return c->dead ? 1 : real.connect(fd, sa, len);	/* connected: EISCONN, after a non-blocking connect once 0 */
+}
+
 int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct addr peer, local = {0};
 	struct conn *c = TABLE_GET(fd);
-	int r;
+	bool again = false;
+	int r = c && sa ? dial_known(c, fd, sa, len, &again) : 1;
 
-	if (c && c->connecting) {
-		r = dial_again(c, fd, sa, len);
-		conn_put(c);
-		return r;
-	}
 	conn_put(c);
+	if (r != 1)
+		return r;
 	if (!guest.page || !sa)
 		return real.connect(fd, sa, len);
 	addr_from_sockaddr(&peer, sa, len);
@@ -160,7 +317,7 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	if (!c || !conn_hold(c) || !table_set(fd, c))
 		return real.connect(fd, sa, len);
 	epoll_import(c, fd);
-	r = dial(c, fd, sa, len);
+	r = dial(c, fd, sa, len, again);
 	conn_put(c);
 	return r;
 }
@@ -214,15 +371,35 @@ void dial_so_error(int fd, int *error)
 	if (!c)
 		return;
 	if (conn_lock(c)) {
+		bool kernels = *error != 0;
+
 		if (*error && c->connect_swap)
 			*error = c->connect_swap;
 		else if (*error && c->swap_error)
 			*error = c->swap_error;
+		else if (!*error && c->attempt.error)
+			*error = c->attempt.error;
 		if (*error)
-			c->connect_swap = c->swap_error = 0;
-		if (c->connecting && (*error || raw_ready(fd, POLLOUT)))
+			c->connect_swap = c->swap_error = c->attempt.error = 0;
+		if (c->connecting && (*error || raw_ready(fd, POLLOUT))) {
+			c->next_connect = kernels ? KERNEL_KNOWS : 0;	/* ECONNABORTED, before this socket can be dialled again */
 			conn_connected(c, fd, *error, clock_now_ns());
+		}
 		conn_unlock(c);
 	}
 	conn_put(c);
+}
+
+bool dial_hidden(int fd)
+{
+	struct conn *c = TABLE_GET(fd);
+	bool hidden = false;
+
+	if (c && c->dialling && conn_lock(c)) {
+		hidden = !attempt_look(c, fd, clock_now_ns());
+		epoll_refresh(c, clock_now_ns());
+		conn_unlock(c);
+	}
+	conn_put(c);
+	return hidden;
 }

@@ -5,6 +5,7 @@
 #ifndef AFTERSHOCK_PRELOAD_DIAL_H
 #define AFTERSHOCK_PRELOAD_DIAL_H
 
+#include <stdbool.h>
 #include <sys/socket.h>
 
 /* connect(2) of the program, with the faults that act there. */
@@ -12,6 +13,9 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len);
 
 /* A descriptor that accept(2) just returned. errno is kept. */
 void dial_accepted(int fd);
+
+/* Whether fd is being connected and the program may not know the outcome yet: SO_ERROR is 0 then, and there is no peer. */
+bool dial_hidden(int fd);
 
 /* After getsockopt(SO_ERROR) told *error: what the program shall see in its place is put there. */
 void dial_so_error(int fd, int *error);

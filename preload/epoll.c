@@ -6,12 +6,14 @@
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
 #include "base/clock.h"
+#include "preload/attempt.h"
 #include "preload/gate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/table.h"
 
 #define INPUT (EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND | EPOLLRDHUP)
+#define OUTPUT (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
 #define TROUBLE (EPOLLHUP | EPOLLERR)
 #define FLAGS (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP)
 #define SETS 1024
@@ -313,7 +315,7 @@ static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t unt
 	r->held = tick_ns != FOREVER;
 	if (until_ns != FOREVER || r->held)
 		set_timer(r->set, until_ns < tick_ns ? until_ns : tick_ns);
-	if (hidden && c->hup_hidden)
+	if (c->dialling == DIAL_HELD || (hidden && c->hup_hidden))
 		reg_take_out(r);
 	else if (!r->disarmed && (r->outside || want != r->applied))
 		reg_apply(r, want);
@@ -570,6 +572,12 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 {
 	if (standin)
 		return gate_answer_ready(c, now_ns) ? events & (EPOLLIN | EPOLLRDNORM) : 0;
+	if (c->dialling && !attempt_look(c, fd, now_ns)) {
+		epoll_refresh(c, now_ns);
+		return 0;
+	}
+	if (c->connecting)
+		events &= (uint32_t)(uint16_t)raw_ready(fd, (short)events);	/* the kernel's event may be of a connect before this one */
 	if (!(events & (INPUT | TROUBLE)) || gate_readable(c, fd, now_ns)) {
 		if (c->dead && (events & TROUBLE))
 			events |= EPOLLIN;

@@ -35,6 +35,7 @@ static void combine(struct verdict *v, unsigned i, uint32_t id, enum decide_plac
 		v->actions |= PAGE_DELAY;
 		v->delay_fault = (uint8_t)(i + 1);
 		v->delay_id = id;
+		v->delay_on = (uint8_t)f->delay_on;
 		v->delay_ordinal = ordinal;
 		v->delay_ns = decide_delay_ns(guest.page, f, destination, ordinal);
 	}
@@ -72,6 +73,19 @@ static bool matches(const struct matter *m, const struct page_fault *f, const st
 	return m->place != DECIDE_EXCHANGE || decide_matches(guest.page, f, m->head, m->raw, m->raw_len);
 }
 
+/* The rest of a fault that was decided at the connect of this exchange. */
+static void combine_owed(struct conn *c, struct verdict *v, unsigned i)
+{
+	uint32_t actions = decide_actions_at(&guest.page->faults[i], DECIDE_EXCHANGE);
+
+	if (!(c->owed >> i & 1) || v->main_fault || !exchange_fault(i + 1, c->attempt.verdict.delay_id))
+		return;
+	v->actions |= actions;
+	v->main_fault = (uint8_t)(i + 1);
+	v->main_id = c->attempt.verdict.delay_id;
+	v->main_ordinal = c->attempt.verdict.delay_ordinal;
+}
+
 static void judge(const struct matter *m, uint64_t now_ns, struct verdict *v)
 {
 	const struct addr *end = m->c->role == JOURNAL_CLIENT ? &m->c->peer : &m->c->local;
@@ -95,13 +109,22 @@ static void judge(const struct matter *m, uint64_t now_ns, struct verdict *v)
 
 		if (!matches(m, f, end, asked))
 			continue;
+		if (m->place == DECIDE_EXCHANGE && !m->c->sequence && (m->c->judged >> i & 1)) {
+			combine_owed(m->c, v, i);
+			continue;
+		}
+		if (m->place == DECIDE_CONNECT)
+			m->c->judged |= 1ull << i;
 		atomic_fetch_add_explicit(&f->matched, 1, memory_order_relaxed);
 		if (!decide_active(guest.page, f, now_ns))
 			continue;
 		destination = decide_destination(f, end, asked);
 		ordinal = decide_ordinal(guest.page, f, destination);
-		if (decide_hit(guest.page, f, destination, ordinal) && atomic_load(&f->id) == id)
-			combine(v, i, id, m->place, destination, ordinal);
+		if (!decide_hit(guest.page, f, destination, ordinal) || atomic_load(&f->id) != id)
+			continue;
+		combine(v, i, id, m->place, destination, ordinal);
+		if (m->place == DECIDE_CONNECT && v->delay_fault == i + 1 && decide_actions_at(f, DECIDE_EXCHANGE))
+			m->c->owed |= 1ull << i;
 	}
 }
 
@@ -322,7 +345,7 @@ struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, c
 	}
 	x = &c->ring[(c->first + c->count++) % CONN_PIPELINE];
 	memset(x, 0, sizeof(*x));
-	x->serial = guest_serial();
+	x->serial = !c->sequence && c->attempt.serial ? c->attempt.serial : guest_serial();
 	x->sequence = c->sequence++;
 	x->started_ns = now_ns;
 	x->retry_after_ms = -1;

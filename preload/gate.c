@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "record/protocol.h"
 #include "preload/answer.h"
+#include "preload/attempt.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/raw.h"
@@ -475,6 +476,8 @@ bool gate_holds(struct conn *c, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
 
+	if (c->dialling == DIAL_HELD || c->dialling == DIAL_NOWHERE)
+		return true;
 	return x && !c->dead && (is_held(x) || (x->gate == GATE_ANSWER && x->until_ns != FOREVER)) && now_ns < x->until_ns;
 }
 
@@ -483,6 +486,10 @@ bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 	struct exchange *x = subject(c);
 	bool visible;
 
+	if (c->dialling && !attempt_look(c, fd, now_ns)) {
+		epoll_refresh(c, now_ns);
+		return false;
+	}
 	if (!c->gated || c->dead || c->connecting)
 		return true;
 	lapse_all(c, now_ns);
@@ -552,6 +559,8 @@ bool gate_hidden(struct conn *c, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
 
+	if (c->dialling == DIAL_HELD)
+		return true;
 	if (c->dead)
 		return false;
 	if (now_ns < c->look_ns)
@@ -577,6 +586,8 @@ uint64_t gate_deadline(struct conn *c)
 
 	if (c->look_ns && c->look_ns < until)
 		until = c->look_ns;
+	if (attempt_deadline(c) < until)
+		until = attempt_deadline(c);
 	if (c->cut == CUT_RST && c->cut_ns < until)
 		until = c->cut_ns;
 	return c->patience_ns && !c->dead && c->patience_ns < until ? c->patience_ns : until;
@@ -615,6 +626,8 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
 
+	if (c->dialling)
+		attempt_look(c, fd, now_ns);
 	lapse_all(c, now_ns);
 	if (c->role == JOURNAL_CLIENT && c->patience_ns && now_ns >= c->patience_ns)
 		release_head(c, fd, now_ns);

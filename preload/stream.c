@@ -9,6 +9,7 @@
 #include "plan/decide.h"
 #include "record/protocol.h"
 #include "preload/answer.h"
+#include "preload/attempt.h"
 #include "preload/cancel.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
@@ -103,18 +104,6 @@ static bool transient(int error)
 	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM || error == EFAULT || error == EINVAL;
 }
 
-/* Takes the connection for this thread's act on it; false: pass the call straight through. */
-static bool enter(struct conn *c, int fd)
-{
-	if (!conn_lock(c))
-		return false;
-	c->owner_pid = guest_pid();
-	/* A non-blocking connect whose outcome the program did not ask for: writable, and nothing wrong, is connected. */
-	if (c->connecting && (raw_ready(fd, POLLOUT) & (POLLOUT | POLLERR | POLLHUP)) == POLLOUT)
-		conn_connected(c, fd, 0, clock_now_ns());
-	return true;
-}
-
 /* The kernel's error, or the one a fault put in its place. */
 static int shown_error(struct conn *c, int error)
 {
@@ -128,12 +117,12 @@ static int shown_error(struct conn *c, int error)
 
 /* ---- waiting inside a blocking call ---- */
 
-static uint64_t receive_limit(int fd, uint64_t now)
+uint64_t stream_limit(int fd, int option, uint64_t now)
 {
 	struct timeval tv = {0, 0};
 	socklen_t len = sizeof(tv);
 
-	if (raw_getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, &len) != 0 || (!tv.tv_sec && !tv.tv_usec))
+	if (raw_getsockopt(fd, SOL_SOCKET, option, &tv, &len) != 0 || (!tv.tv_sec && !tv.tv_usec))
 		return FOREVER;
 	return now + (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
 }
@@ -141,7 +130,7 @@ static uint64_t receive_limit(int fd, uint64_t now)
 /* Waits with the lock free until the deadline, the receive timeout (limit), a wake or a signal. 0 go on, else an errno. A blocking read of a
  * timerfd is restarted or interrupted by signal handlers as a blocking receive is (SA_RESTART); with a receive
  * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
-static int hold_wait(struct conn *c, uint64_t until, uint64_t limit)
+int stream_hold(struct conn *c, uint64_t until, uint64_t limit)
 {
 	uint64_t now = clock_now_ns(), tick = gate_next_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick, expired;
 	struct waker_wait w = {c, waker_timer(end), NULL};
@@ -195,10 +184,10 @@ static int arrival_wait(struct conn *c, int fd)
 }
 
 /* Nothing asked yet, but another thread may ask and be answered by us: waits for the kernel or for that. */
-static int either_wait(struct conn *c, int fd, uint64_t limit)
+static int either_wait(struct conn *c, int fd, short events, uint64_t limit)
 {
 	struct waker_wait w = {c, waker_event(), NULL};
-	struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = w.fd, .events = POLLIN}};
+	struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = w.fd, .events = POLLIN}};
 	uint64_t now = clock_now_ns(), left = limit > now ? limit - now : 0;
 	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
 	int r, error;
@@ -219,11 +208,45 @@ static int either_wait(struct conn *c, int fd, uint64_t limit)
  * is set (signal(7)); else the wait begins anew, and ends soon. */
 static int patience_wait(struct conn *c, int fd, uint64_t limit)
 {
-	int error = either_wait(c, fd, c->patience_ns < limit ? c->patience_ns : limit);
+	int error = either_wait(c, fd, POLLIN, c->patience_ns < limit ? c->patience_ns : limit);
 
 	if ((error == EINTR && limit == FOREVER) || (error == EAGAIN && clock_now_ns() < limit))
 		error = 0;
 	return error;
+}
+
+/* The connect that is under way under a fault has its outcome for the program: waits for that. A call that does not wait gets EAGAIN, as in
+ * SYN_SENT. 0 or an errno. Enters and leaves locked. */
+static int await_outcome(struct conn *c, int fd, bool wait, int option)
+{
+	uint64_t limit = wait ? stream_limit(fd, option, clock_now_ns()) : FOREVER;
+	int error = 0;
+
+	while (!error && !attempt_look(c, fd, clock_now_ns())) {
+		if (!wait)
+			error = EAGAIN;
+		else if (c->dialling == DIAL_ARMED)
+			error = either_wait(c, fd, POLLOUT, limit);
+		else
+			error = stream_hold(c, attempt_deadline(c), limit);
+	}
+	return error;
+}
+
+/* Takes the connection for this thread's act on it; false: pass the call straight through. A call that would wait for the outcome of a connect
+ * (option: the timeout it obeys) has done so; *error says when it must fail for that. */
+static bool enter(struct conn *c, int fd, int flags, int option, int *error)
+{
+	*error = 0;
+	if (!conn_lock(c))
+		return false;
+	c->owner_pid = guest_pid();
+	if (c->dialling)
+		*error = await_outcome(c, fd, !(flags & MSG_DONTWAIT) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK), option);
+	/* A non-blocking connect whose outcome the program did not ask for: writable, and nothing wrong, is connected. */
+	if (c->connecting && !c->dialling && (raw_ready(fd, POLLOUT) & (POLLOUT | POLLERR | POLLHUP)) == POLLOUT)
+		conn_connected(c, fd, 0, clock_now_ns());
+	return true;
 }
 
 /* ---- out ---- */
@@ -580,7 +603,7 @@ static ssize_t send_cut(struct conn *c, struct io *io, uint64_t t0)
 			gate_cut(c, io->fd, clock_now_ns());
 	}
 	while (c->cut == CUT_RST && !nonblocking(io)) {	/* so a blocking send waits for a slow reader */
-		hold_wait(c, c->cut_ns, FOREVER);
+		stream_hold(c, c->cut_ns, FOREVER);
 		gate_tick(c, io->fd, clock_now_ns());
 	}
 	gate_tick(c, io->fd, clock_now_ns());
@@ -615,10 +638,13 @@ ssize_t stream_send(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
 	ssize_t r;
+	int error;
 
-	if ((io->flags & BESIDE) || !enter(c, io->fd))
+	if ((io->flags & BESIDE) || !enter(c, io->fd, io->flags, SO_SNDTIMEO, &error))
 		return call(io);
-	if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT && total(io))
+	if (error)
+		r = fail(error);
+	else if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT && total(io))
 		r = send_to_closed(c, io, t0);
 	else if (!c->gated || c->dead || c->connecting || !total(io))
 		r = send_plain(c, io, t0);
@@ -879,12 +905,12 @@ static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 	if (c->patience_ns)
 		gate_tick(c, fd, now);
 	if (c->cut == CUT_RST) {
-		error = wait ? hold_wait(c, c->cut_ns, limit) : EAGAIN;
+		error = wait ? stream_hold(c, c->cut_ns, limit) : EAGAIN;
 		gate_tick(c, fd, clock_now_ns());
 	} else if (wait && c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP)) {
 		error = patience_wait(c, fd, limit);
 	} else if (wait && !c->count && c->needs_head && c->role == JOURNAL_CLIENT && !raw_ready(fd, POLLIN)) {
-		error = either_wait(c, fd, limit);
+		error = either_wait(c, fd, POLLIN, limit);
 	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(fd, POLLIN | POLLRDHUP)) {
 		error = wait ? arrival_wait(c, fd) : EAGAIN;
 	} else if (gate_readable(c, fd, now)) {
@@ -892,7 +918,7 @@ static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 	} else {
 		uint64_t until = gate_deadline(c);
 
-		error = !wait ? EAGAIN : gate_hidden(c, now) ? hold_wait(c, until, limit) : 0;
+		error = !wait ? EAGAIN : gate_hidden(c, now) ? stream_hold(c, until, limit) : 0;
 		gate_tick(c, fd, clock_now_ns());
 	}
 	return error ? error : AGAIN;
@@ -935,7 +961,7 @@ static bool recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit
 static ssize_t recv_gated(struct conn *c, struct io *io, uint64_t t0)
 {
 	bool wait = !nonblocking(io), all = wait && (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
-	uint64_t limit = wait ? receive_limit(io->fd, t0) : FOREVER;
+	uint64_t limit = wait ? stream_limit(io->fd, SO_RCVTIMEO, t0) : FOREVER;
 	ssize_t r = 0;
 
 	do {
@@ -1012,7 +1038,7 @@ static void wait_late(struct conn *c, int fd)
 		uint64_t now = clock_now_ns();
 
 		gate_tick(c, fd, now);
-		if (!gate_hidden(c, now) || hold_wait(c, gate_deadline(c), FOREVER) == EINTR)
+		if (!gate_hidden(c, now) || stream_hold(c, gate_deadline(c), FOREVER) == EINTR)
 			return;
 	}
 }
@@ -1039,8 +1065,9 @@ static ssize_t recv_late(struct conn *c, struct io *io, ssize_t r, uint64_t t0)
 ssize_t stream_late(struct conn *c, struct io *io, ssize_t r)
 {
 	uint64_t t0 = clock_now_ns();
+	int error;	/* a server's connection is made: none */
 
-	if (c->role != JOURNAL_SERVER || (io->flags & (MSG_PEEK | BESIDE)) || !enter(c, io->fd))
+	if (c->role != JOURNAL_SERVER || (io->flags & (MSG_PEEK | BESIDE)) || !enter(c, io->fd, io->flags, SO_RCVTIMEO, &error))
 		return r;
 	r = recv_late(c, io, r, t0);
 	conn_unlock(c);
@@ -1067,14 +1094,17 @@ ssize_t stream_recv(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
 	ssize_t r;
+	int error;
 
 	if (io->flags & BESIDE)
 		return recv_beside(c, io);
 	if ((io->flags & MSG_TRUNC) && c->peer.family != ADDR_UNIX)
 		return recv_discard(c, io);
-	if (!enter(c, io->fd))
+	if (!enter(c, io->fd, io->flags, SO_RCVTIMEO, &error))
 		return call(io);
-	if (!c->gated)
+	if (error)
+		r = fail(error);
+	else if (!c->gated)
 		r = recv_free(c, io, t0);
 	else if (!total(io) && io->op >= IO_READ)	/* read of nothing returns at once, recv of nothing waits */
 		r = recv_plain(c, io, SIZE_MAX, t0);
@@ -1167,8 +1197,12 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 	ssize_t r;
 	int error;
 
-	if (!enter(c, out))
+	if (!enter(c, out, 0, SO_SNDTIMEO, &error))
 		return real.sendfile64(out, in, offset, n);
+	if (error) {
+		conn_unlock(c);
+		return fail(error);
+	}
 	nowhere = c->sink;
 	pretend = c->gated && swallowing(c);
 	n = c->gated ? unseen_extent(c, n) : n;
@@ -1250,9 +1284,13 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 	}
 	if (out_conn && out_conn->gated && conn_lock(out_conn)) {
 		nowhere = out_conn->sink;
+		bool made = !out_conn->dialling || attempt_look(out_conn, out, t0);
+
 		gone = swallowing(out_conn);
 		n = unseen_extent(out_conn, n);
 		conn_unlock(out_conn);
+		if (!made)
+			return fail(EAGAIN);
 	}
 	r = gone ? splice_away(in, n, flags) : real.splice(in, in_at, out, out_at, n, flags);
 	error = errno;

@@ -51,6 +51,13 @@ bool stream_readable(struct conn *c, int fd, int *n);
 /* shutdown: held bytes go out first, threads that wait inside us wake. */
 int stream_shutdown(struct conn *c, int fd, int how);
 
+/* Waits with the lock free until until_ns, the end of the call's own time (limit_ns), a wake or a signal, as the kernel would in a blocking
+ * call. 0 look again, EAGAIN the limit was reached, EINTR. Enters and leaves locked. */
+int stream_hold(struct conn *c, uint64_t until_ns, uint64_t limit_ns);
+
+/* When a blocking call that begins now ends by SO_RCVTIMEO or SO_SNDTIMEO (option); FOREVER without one. */
+uint64_t stream_limit(int fd, int option, uint64_t now_ns);
+
 /* Sends request bytes that were held back (an incomplete head) before the connection closes. */
 void stream_flush(struct conn *c, int fd);
 

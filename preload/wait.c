@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include "base/clock.h"
+#include "preload/attempt.h"
 #include "preload/cancel.h"
 #include "preload/epoll.h"
 #include "preload/gate.h"
@@ -70,7 +71,9 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 	}
 	if (gate_holds(c, now) && gate_next_tick(now) < w->deadline)
 		w->deadline = gate_next_tick(now);
-	if (gate_hidden(c, now)) {
+	if (c->dialling == DIAL_HELD) {
+		p->fd = -1;
+	} else if (gate_hidden(c, now)) {
 		p->events &= ~INPUT;
 		if (c->hup_hidden || !p->events)
 			p->fd = -1;
@@ -98,8 +101,14 @@ static short admit(struct conn *c, int fd, short revents, uint64_t now)
 {
 	bool visible = true;
 
-	if (!(revents & (INPUT | TROUBLE)) || !conn_lock(c))
+	if (!conn_lock(c))
 		return revents;
+	if (c->dialling && !attempt_look(c, fd, now))
+		revents = 0;
+	if (!(revents & (INPUT | TROUBLE))) {
+		conn_unlock(c);
+		return revents;
+	}
 	visible = gate_readable(c, fd, now);
 	if (!visible && (revents & TROUBLE))
 		c->hup_hidden = true;

@@ -6,6 +6,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -693,10 +695,38 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 	return other_lowat(fd, level, name, &lowat, true) ? 0 : real.setsockopt(fd, level, name, value, len);
 }
 
+/* A connect whose outcome is held back has no error and no peer yet, as in SYN_SENT. */
+static bool in_syn_sent(int fd, int level, int name, void *value, socklen_t *len)
+{
+	static const uint8_t state = TCP_SYN_SENT;
+	static const int none = 0;
+	bool error = level == SOL_SOCKET && name == SO_ERROR, info = level == IPPROTO_TCP && name == TCP_INFO;
+	size_t n = error ? sizeof(none) : sizeof(state);
+
+	if ((!error && !info) || UNTRACKED(fd) || !guest_plausible(len) || !guest_plausible(value) || !dial_hidden(fd))
+		return false;
+	if (info && real.getsockopt(fd, level, name, value, len))
+		return false;
+	*len = error && *len > n ? (socklen_t)n : *len;
+	memcpy(value, error ? (const void *)&none : &state, n < *len ? n : *len);	/* tcp_info begins with the state */
+	return true;
+}
+
+int getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	if (!UNTRACKED(fd) && dial_hidden(fd))
+		return errno = ENOTCONN, -1;
+	return real.getpeername(fd, sa, len);
+}
+
 int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	int r = real.getsockopt(fd, level, name, value, len), error = errno;
+	int r, error;
 
+	if (in_syn_sent(fd, level, name, value, len))
+		return 0;
+	r = real.getsockopt(fd, level, name, value, len);
+	error = errno;
 	if (r == 0 && level == SOL_SOCKET && !UNTRACKED(fd) && *len >= sizeof(int)) {
 		if (name == SO_ERROR)
 			dial_so_error(fd, value);
