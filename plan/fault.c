@@ -59,7 +59,7 @@ const struct fault_key fault_keys[FAULT_KEYS] = {
 	[FAULT_DELAY] = {"delay", FAULT_STRING, FAULT_ACTION, fault_parse_delay, fault_say_delay, NULL,
 		"600ms, 100ms..300ms (uniform), 200ms~50ms (normal) or p50:200ms,p99:2s (lognormal)",
 		"600ms · 100ms..300ms (uniform) · 200ms~50ms (normal) · p50:200ms,p99:2s (lognormal)", "600ms"},
-	[FAULT_DELAY_ON] = {"delay_on", FAULT_STRING, FAULT_PART, fault_parse_delay_on, NULL, "response connect resolve",
+	[FAULT_DELAY_ON] = {"delay_on", FAULT_STRING, FAULT_PART, fault_parse_delay_on, NULL, NULL,
 		"response, request, connect or resolve",
 		"what is delayed: response (default), request, connect, resolve", "response"},
 	[FAULT_STATUS] = {"status", FAULT_STRING | FAULT_NUMBER, FAULT_ACTION, fault_parse_status, fault_say_status, NULL,

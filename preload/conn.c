@@ -11,6 +11,7 @@
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/names.h"
+#include "preload/outgate.h"
 #include "preload/raw.h"
 
 #define CHUNK 64	/* connections made at once */
@@ -201,12 +202,13 @@ void conn_match(struct conn *c)
 	uint64_t version = page_version(guest.page);
 
 	c->faults = conn_candidates(version, client ? PAGE_TO : PAGE_AT, client ? &c->peer : &c->local);
-	c->needs_head = c->can_answer = false;
+	c->needs_head = c->can_answer = c->can_hold = false;
 	for (uint64_t rest = c->faults; rest; rest &= rest - 1) {
 		const struct page_fault *f = &guest.page->faults[__builtin_ctzll(rest)];
 
 		c->needs_head |= decide_needs_head(f);
 		c->can_answer |= (f->actions & PAGE_STATUS) != 0;
+		c->can_hold |= (f->actions & PAGE_DELAY) && f->delay_on == PAGE_REQUEST;
 	}
 	atomic_store_explicit(&c->version, version, memory_order_relaxed);
 }
@@ -228,7 +230,7 @@ static bool is_plain(const struct conn *c)
 		if (x->gate != GATE_OPEN || x->synthetic || x->mute || x->verdict.actions)
 			return false;
 	}
-	if (c->held_len || c->sink || c->lowat || c->hup_hidden || c->connecting)
+	if (c->held_len || c->outbox_len || c->sink || c->lowat || c->hup_hidden || c->connecting)
 		return false;
 	return !inside_head(c) && !c->swap_error && !c->late_error && !c->connect_swap;
 }
@@ -314,8 +316,9 @@ void conn_put(struct conn *c)
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	pool_give(c->held);
+	pool_give(c->outbox);
 	pool_give(c->reply);
-	c->held = c->reply = NULL;
+	c->held = c->outbox = c->reply = NULL;
 	set_gated(c, false);
 	conn_recycle(c);
 }
@@ -433,6 +436,7 @@ void conn_exit(void)
 		if (!c || !conn_hold(c))
 			continue;
 		if (atomic_load(&c->descriptors) && conn_lock(c)) {
+			outgate_flush(c, clock_now_ns());
 			conn_closing(c, -1, clock_now_ns());
 			conn_unlock(c);
 		}

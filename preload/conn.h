@@ -71,6 +71,7 @@ struct exchange {
 	uint64_t started_ns, sent_ns, first_byte_ns;
 	uint64_t last_ns;	/* last byte of the answer so far */
 	uint64_t arrived_ns;	/* when what is held really was there */
+	uint64_t leave_ns;	/* delay_on=request: its bytes leave from then on */
 	uint64_t until_ns;	/* GATE_HELD, GATE_PACED, GATE_ANSWER: the end of it; FOREVER */
 	struct pace pace;	/* PAGE_THROTTLE: since the answer could first be read; bytes_per_s 0: not yet */
 	uint64_t grant;		/* PAGE_THROTTLE, GATE_OPEN: bytes that may be read before the next look at the pace */
@@ -79,6 +80,7 @@ struct exchange {
 	int64_t retry_after_ms;
 	struct verdict verdict;
 	uint32_t request_flags;	/* enum http1_flag of the request */
+	uint32_t out_bytes;	/* of its request, in the outbox */
 	uint32_t answer_at;	/* GATE_ANSWER: bytes of the answer already read */
 	int32_t error;
 	uint32_t sequence;
@@ -114,6 +116,7 @@ struct conn {
 	bool gated;			/* reading and waiting go through the gate: there are faults, or what they began is not over */
 	bool needs_head;		/* some of them need the request head before a byte may leave or be seen */
 	bool can_answer;		/* some of them answer with a status */
+	bool can_hold;			/* some of them hold requests back (outgate.h) */
 	bool journalled;		/* its exchanges are evidence, not only its injections */
 	bool mid_stream;
 
@@ -156,6 +159,12 @@ struct conn {
 	struct exchange ring[CONN_PIPELINE];
 	char *held;			/* bytes of a request head accepted from the program and not yet sent; a pool buffer */
 	uint32_t held_len;
+	char *outbox;			/* request bytes that have not left yet; a pool buffer (outgate.h) */
+	uint32_t outbox_len;
+	uint32_t outbox_pid;		/* the process that put them there */
+	int outbox_fd;			/* through which descriptor */
+	bool outbox_full;		/* a send found no room */
+	uint64_t outbox_retry_ns;	/* when to try again what the kernel had no room for; 0 it had */
 	char *reply;			/* head of the answer being read; a pool buffer */
 	uint32_t reply_len;
 	int waiters[CONN_WAITERS];	/* descriptors that wake threads waiting in us, + 1; 0 none */

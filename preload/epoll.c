@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "preload/attempt.h"
 #include "preload/gate.h"
+#include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/table.h"
@@ -308,7 +309,7 @@ static void standin_place(struct conn *c, struct reg *r)
 
 static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t until_ns, uint64_t tick_ns)
 {
-	uint32_t want = hidden ? r->events & ~INPUT : r->events;
+	uint32_t want = r->events & ~((hidden ? INPUT : 0) | (outgate_hidden(c) ? OUTPUT : 0));
 
 	r->bare = false;
 	r->until_ns = until_ns;
@@ -330,7 +331,7 @@ void epoll_refresh(struct conn *c, uint64_t now_ns)
 		return;
 	hidden = gate_hidden(c, now_ns);
 	ready = gate_answer_ready(c, now_ns);
-	until = ready ? FOREVER : gate_deadline(c);
+	until = ready ? outgate_deadline(c) : gate_deadline(c);
 	tick = gate_holds(c, now_ns) ? gate_next_tick(now_ns) : FOREVER;
 	if (!ready)
 		standin_close(c);
@@ -578,6 +579,8 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 	}
 	if (c->connecting)
 		events &= (uint32_t)(uint16_t)raw_ready(fd, (short)events);	/* the kernel's event may be of a connect before this one */
+	if (outgate_hidden(c))
+		events &= ~OUTPUT;
 	if (!(events & (INPUT | TROUBLE)) || gate_readable(c, fd, now_ns)) {
 		if (c->dead && (events & TROUBLE))
 			events |= EPOLLIN;

@@ -193,6 +193,8 @@ bool exchange_lapse(struct exchange *x, uint64_t now_ns)
 
 	if (delay)
 		v->delay_ns = 0;
+	if (delay && x->leave_ns > now_ns)
+		x->leave_ns = now_ns;
 	if (rate)
 		v->bytes_per_s = 0;
 	if (other) {
@@ -294,6 +296,16 @@ bool exchange_resets_at(const struct exchange *x, enum page_place place)
 	return (x->verdict.actions & PAGE_RESET) && x->verdict.reset == place;
 }
 
+bool exchange_delays_request(const struct conn *c, const struct exchange *x)
+{
+	return c->role == JOURNAL_CLIENT && (x->verdict.actions & PAGE_DELAY) && x->verdict.delay_on == PAGE_REQUEST && !x->swallowed;
+}
+
+uint64_t exchange_answer_delay(const struct conn *c, const struct exchange *x)
+{
+	return exchange_delays_request(c, x) ? 0 : x->verdict.delay_ns;
+}
+
 static void set_gate(struct conn *c, struct exchange *x, uint64_t now_ns)
 {
 	uint32_t a = x->verdict.actions;
@@ -307,7 +319,7 @@ static void set_gate(struct conn *c, struct exchange *x, uint64_t now_ns)
 		x->until_ns = c->role == JOURNAL_CLIENT ? FOREVER : now_ns + x->verdict.delay_ns;
 	} else if (c->role == JOURNAL_CLIENT) {
 		x->swallowed = exchange_resets_at(x, PAGE_REQUEST);
-		x->gate = x->swallowed ? GATE_HELD : GATE_ARMED;
+		x->gate = x->swallowed ? GATE_HELD : a == PAGE_DELAY && exchange_delays_request(c, x) ? GATE_OPEN : GATE_ARMED;
 		x->until_ns = FOREVER;
 		x->hung = (a & PAGE_HANG) != 0;
 	} else {
@@ -458,7 +470,7 @@ static void opaque_request(struct conn *c, size_t n, uint64_t t0_ns, uint64_t no
 	if (!x)
 		return;
 	/* A veiled protocol is one exchange for the whole connection; a slow network is slow at each of its turns. */
-	if (x->head_passed && x->last_ns > x->sent_ns && c->role == JOURNAL_CLIENT && (x->verdict.actions & PAGE_DELAY))
+	if (x->head_passed && x->last_ns > x->sent_ns && c->role == JOURNAL_CLIENT && exchange_answer_delay(c, x))
 		x->gate = GATE_ARMED;
 	x->protocol = c->protocol;
 	x->head_passed = true;

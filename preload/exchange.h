@@ -21,6 +21,9 @@ void exchange_decide(struct conn *c, const struct http1_head *head, const char *
 
 /* Whether a request that begins like this must be whole before it moves: a fault asks what its head says, and this looks like HTTP. */
 bool exchange_awaits_head(const struct conn *c, const void *data, size_t n);
+/* Whether x's delay is its request's (only a client's request can come late to somebody else), and the delay of its answer. */
+bool exchange_delays_request(const struct conn *c, const struct exchange *x);
+uint64_t exchange_answer_delay(const struct conn *c, const struct exchange *x);
 
 /* The fault with this number (index + 1) and id; NULL when there is none, or its slot has another one by now. */
 const struct page_fault *exchange_fault(unsigned fault, uint32_t id);

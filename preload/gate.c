@@ -13,6 +13,7 @@
 #include "preload/attempt.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
+#include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/waker.h"
 
@@ -130,11 +131,11 @@ static uint64_t window_end(const struct exchange *x)
 }
 
 /* What was armed has arrived: from here on its delay counts. */
-static void arrived(struct exchange *x, int fd, uint64_t now_ns)
+static void arrived(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 {
 	x->arrived_ns = arrival(fd, x, now_ns);
 	x->gate = GATE_HELD;
-	x->until_ns = x->verdict.actions & PAGE_HANG ? window_end(x) : x->arrived_ns + x->verdict.delay_ns;
+	x->until_ns = x->verdict.actions & PAGE_HANG ? window_end(x) : x->arrived_ns + exchange_answer_delay(c, x);
 }
 
 /* Bytes in the kernel's buffer. */
@@ -198,7 +199,7 @@ static void release(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 {
 	uint32_t a = x->verdict.actions;
 
-	if (x->gate == GATE_HELD && (a & PAGE_DELAY) && !x->answer_at)
+	if (x->gate == GATE_HELD && (a & PAGE_DELAY) && !x->answer_at && !exchange_delays_request(c, x))
 		exchange_achieved(c, x, PAGE_DELAY, now_ns);
 	if (c->role == JOURNAL_CLIENT && x->hung)
 		exchange_achieved(c, x, PAGE_HANG, now_ns);
@@ -476,7 +477,7 @@ bool gate_holds(struct conn *c, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
 
-	if (c->dialling == DIAL_HELD || c->dialling == DIAL_NOWHERE)
+	if (c->dialling == DIAL_HELD || c->dialling == DIAL_NOWHERE || c->outbox_len)
 		return true;
 	return x && !c->dead && (is_held(x) || (x->gate == GATE_ANSWER && x->until_ns != FOREVER)) && now_ns < x->until_ns;
 }
@@ -501,7 +502,7 @@ bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 		visible = pump(c, fd, now_ns);
 	} else {
 		if (x && x->gate == GATE_ARMED)
-			arrived(x, fd, now_ns);
+			arrived(c, x, fd, now_ns);
 		if (x && due(x, now_ns))
 			release(c, x, fd, now_ns);
 		x = subject(c);
@@ -588,6 +589,8 @@ uint64_t gate_deadline(struct conn *c)
 		until = c->look_ns;
 	if (attempt_deadline(c) < until)
 		until = attempt_deadline(c);
+	if (outgate_deadline(c) < until)
+		until = outgate_deadline(c);
 	if (c->cut == CUT_RST && c->cut_ns < until)
 		until = c->cut_ns;
 	return c->patience_ns && !c->dead && c->patience_ns < until ? c->patience_ns : until;
@@ -629,7 +632,8 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 	if (c->dialling)
 		attempt_look(c, fd, now_ns);
 	lapse_all(c, now_ns);
-	if (c->role == JOURNAL_CLIENT && c->patience_ns && now_ns >= c->patience_ns)
+	outgate_tick(c, fd, now_ns);
+	if (c->role == JOURNAL_CLIENT && c->patience_ns && now_ns >= c->patience_ns && !c->outbox_len)
 		release_head(c, fd, now_ns);
 	if (c->cut == CUT_RST)
 		gate_cut(c, fd, now_ns);

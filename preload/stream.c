@@ -14,6 +14,7 @@
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/gate.h"
+#include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/waker.h"
@@ -469,6 +470,39 @@ static ssize_t strike_send(struct conn *c, struct exchange *x, int fd, uint64_t 
 	return fail(error);
 }
 
+/* Puts the message's bytes [at, at + k - held) behind the held ones into the outbox, as many as fit; returns how many of the call's. */
+static size_t send_late(struct conn *c, struct exchange *x, struct io *io, size_t at, size_t k, uint64_t t0)
+{
+	size_t taken = outgate_put(c, io->fd, c->held, k < c->held_len ? k : c->held_len), moved;
+	struct iovec v;
+
+	while (taken < k && !outgate_hidden(c) && slice(io, at + taken - c->held_len, k - taken, &v, 1))
+		taken += outgate_put(c, io->fd, v.iov_base, v.iov_len);
+	moved = consume(c, io, at, taken, t0, clock_now_ns());
+	if (x)
+		outgate_account(x, taken);
+	epoll_refresh(c, clock_now_ns());
+	waker_wake_all(c);
+	return moved;
+}
+
+/* Waits, when the call may, until there is room in the outbox, or (all) until it is empty. 0 or an errno. Enters and leaves locked. */
+static int await_room(struct conn *c, int fd, int flags, bool all)
+{
+	bool wait = !(flags & MSG_DONTWAIT) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+	uint64_t limit = wait ? stream_limit(fd, SO_SNDTIMEO, clock_now_ns()) : FOREVER;
+	int error = 0;
+
+	while (!error && (all ? c->outbox_len != 0 : outgate_hidden(c))) {
+		if (all)
+			outgate_block(c);
+		epoll_refresh(c, clock_now_ns());
+		error = wait ? stream_hold(c, outgate_deadline(c), limit) : EAGAIN;
+		outgate_tick(c, fd, clock_now_ns());
+	}
+	return error;
+}
+
 /* The request is ours to swallow: takes what is there of it. */
 static size_t swallow(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0)
 {
@@ -494,6 +528,7 @@ static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 {
 	size_t n = total(io), done = 0;
 
+	outgate_tick(c, io->fd, t0);
 	while (done < n && !c->dead && !c->sink) {
 		size_t k, moved;
 		struct exchange *x;
@@ -511,6 +546,17 @@ static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 			continue;
 		}
 		k = message_extent(c, io, done, n - done);
+		if (outgate_holds(c, x, clock_now_ns())) {
+			bool whole = io->msg && io->msg->msg_controllen;	/* goes with descriptors, which no buffer holds */
+			int error = await_room(c, io->fd, io->flags, whole);
+
+			if (error)
+				return done ? (ssize_t)done : fail(error);
+			if (outgate_holds(c, x, clock_now_ns()) && !whole) {
+				done += send_late(c, x, io, done, k, t0);
+				continue;
+			}
+		}
 		r = send_part(c, io, done, k, t0, &moved);
 		done += moved;
 		if (r < 0 || (size_t)r < k)
@@ -656,9 +702,11 @@ ssize_t stream_send(struct conn *c, struct io *io)
 
 void stream_flush(struct conn *c, int fd)
 {
-	if (!c->held_len || c->owner_pid != guest_pid() || !conn_lock(c))
+	if ((!c->held_len && !c->outbox_len) || c->owner_pid != guest_pid() || !conn_lock(c))
 		return;	/* (held by the parent of a fork: the parent sends it) */
-	raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	outgate_flush(c, clock_now_ns());
+	if (c->held_len)
+		raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	c->held_len = 0;
 	c->patience_ns = 0;
 	conn_unlock(c);
@@ -894,6 +942,14 @@ static ssize_t recv_visible(struct conn *c, struct io *io, uint64_t t0)
 	return r;
 }
 
+/* Whether another thread may ask meanwhile what this one must know of: it is answered by us, or waits in the outbox for somebody to send it. */
+static bool may_be_asked(struct conn *c)
+{
+	if (c->role != JOURNAL_CLIENT)
+		return false;
+	return (!c->count && (c->needs_head || c->can_hold)) || (c->can_hold && c->opaque && conn_tail(c)->last_ns);
+}
+
 #define AGAIN (-1)
 
 /* One turn of waiting for input: 0 the program may read now; AGAIN to look again; else the errno to return. Enters and leaves locked. */
@@ -902,14 +958,17 @@ static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 	uint64_t now = clock_now_ns();
 	int error;
 
+	outgate_tick(c, fd, now);
 	if (c->patience_ns)
 		gate_tick(c, fd, now);
 	if (c->cut == CUT_RST) {
 		error = wait ? stream_hold(c, c->cut_ns, limit) : EAGAIN;
 		gate_tick(c, fd, clock_now_ns());
+	} else if (wait && c->outbox_len && !raw_ready(fd, POLLIN | POLLRDHUP)) {
+		error = stream_hold(c, outgate_deadline(c), limit);
 	} else if (wait && c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP)) {
 		error = patience_wait(c, fd, limit);
-	} else if (wait && !c->count && c->needs_head && c->role == JOURNAL_CLIENT && !raw_ready(fd, POLLIN)) {
+	} else if (wait && may_be_asked(c) && !raw_ready(fd, POLLIN)) {
 		error = either_wait(c, fd, POLLIN, limit);
 	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(fd, POLLIN | POLLRDHUP)) {
 		error = wait ? arrival_wait(c, fd) : EAGAIN;
@@ -1206,7 +1265,11 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 	nowhere = c->sink;
 	pretend = c->gated && swallowing(c);
 	n = c->gated ? unseen_extent(c, n) : n;
+	outgate_tick(c, out, t0);
+	error = await_room(c, out, 0, true);	/* the head of this request waits in the outbox */
 	conn_unlock(c);
+	if (error)
+		return fail(error);
 	r = pretend ? pretend_sendfile(in, offset, n) : real.sendfile64(out, in, offset, n);
 	error = errno;
 	if (!conn_lock(c))
@@ -1267,6 +1330,15 @@ static ssize_t splice_admit(struct conn *c, int fd, unsigned int flags, size_t *
 	return 1;
 }
 
+/* Whether output may be spliced to the connection: it is made, and nothing waits in front. 0 or an errno. */
+static int splice_leaves(struct conn *c, int fd, unsigned int flags, uint64_t now)
+{
+	if (c->dialling && !attempt_look(c, fd, now))
+		return EAGAIN;
+	outgate_tick(c, fd, now);
+	return await_room(c, fd, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, true);
+}
+
 ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
 		      unsigned int flags)
 {
@@ -1274,7 +1346,7 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 	bool gone = false, nowhere = false;
 	char *copy = NULL;
 	ssize_t r;
-	int error;
+	int error = 0;
 
 	if (in_conn && in_conn->gated && conn_lock(in_conn)) {
 		r = splice_admit(in_conn, in, flags, &n, &copy);
@@ -1284,13 +1356,14 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 	}
 	if (out_conn && out_conn->gated && conn_lock(out_conn)) {
 		nowhere = out_conn->sink;
-		bool made = !out_conn->dialling || attempt_look(out_conn, out, t0);
-
 		gone = swallowing(out_conn);
 		n = unseen_extent(out_conn, n);
+		error = splice_leaves(out_conn, out, flags, t0);
 		conn_unlock(out_conn);
-		if (!made)
-			return fail(EAGAIN);
+	}
+	if (error) {
+		pool_give(copy);
+		return fail(error);
 	}
 	r = gone ? splice_away(in, n, flags) : real.splice(in, in_at, out, out_at, n, flags);
 	error = errno;

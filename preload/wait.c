@@ -8,6 +8,7 @@
 #include "preload/cancel.h"
 #include "preload/epoll.h"
 #include "preload/gate.h"
+#include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/table.h"
@@ -15,6 +16,7 @@
 
 #define ON_STACK 64	/* descriptors copied to the stack (threads may have 16 KB); more come from the buffer pool */
 #define INPUT (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND | POLLRDHUP)
+#define OUTPUT (POLLOUT | POLLWRNORM | POLLWRBAND)
 #define TROUBLE (POLLHUP | POLLERR)
 
 _Static_assert((CONN_BUFFER_BYTES / sizeof(struct pollfd)) > 2000, "pool buffers hold large sets");
@@ -71,6 +73,8 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 	}
 	if (gate_holds(c, now) && gate_next_tick(now) < w->deadline)
 		w->deadline = gate_next_tick(now);
+	if (outgate_hidden(c))
+		p->events &= ~OUTPUT;
 	if (c->dialling == DIAL_HELD) {
 		p->fd = -1;
 	} else if (gate_hidden(c, now)) {
@@ -159,9 +163,11 @@ static int wake_open(struct pollfd *fds, nfds_t n)
 	for (nfds_t i = 0; i < n; i++) {
 		struct conn *c = gated(fds[i].fd);
 
-		if (c && c->can_answer && fd < 0)
+		bool wakes = c && (c->can_answer || c->can_hold);
+
+		if (wakes && fd < 0)
 			fd = waker_event();
-		if (c && c->can_answer && fd >= 0 && conn_lock(c)) {
+		if (wakes && fd >= 0 && conn_lock(c)) {
 			waker_join(c, fd);
 			conn_unlock(c);
 		}

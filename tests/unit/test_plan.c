@@ -181,8 +181,6 @@ static void test_unavailable(void)
 		const char *spec, *sentence;
 	} rows[] = {
 		{"at=:80 name=x throttle=64k", "fault 'x': throttle=64k with at=:80 is not available in this version; give to instead of at"},
-		{T "name=x delay=1s delay_on=request",
-		 "fault 'x': delay_on=request is not available in this version; available: delay_on=response|connect|resolve"},
 	};
 	FILE *null = fopen("/dev/null", "w");
 
