@@ -59,7 +59,8 @@ static void release(struct conn *c, int fd, uint64_t now_ns)
 		return;
 	exchange_achieved(c, &c->attempt, PAGE_RESET, now_ns);
 	gate_reset(c, fd, ECONNRESET);
-	c->next_connect = c->connecting ? ECONNABORTED : EISCONN;	/* as after a RST from the peer; the kernel would dial */
+	/* As after a RST from the peer, where the kernel would dial again. */
+	c->next_connect = raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK ? ECONNABORTED : EISCONN;
 	conn_connected(c, fd, ECONNRESET, now_ns);
 }
 

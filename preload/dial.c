@@ -182,11 +182,7 @@ static void settle(struct conn *c, int fd, int r)
 {
 	uint64_t now = clock_now_ns();
 
-	if (r == 0 && !c->dead)
-		conn_connected(c, fd, 0, now);
-	else if (r == -EINPROGRESS || r == -EINTR)
-		c->connecting = true;
-	else if (r)
+	if (c->connecting && r != -EINPROGRESS && r != -EINTR)
 		conn_connected(c, fd, -r, now);
 }
 
@@ -204,6 +200,7 @@ static int dial(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len
 		exchange_decide_connect(c, now, &v);
 	if (v.actions)
 		attempt_begin(c, &v, now);
+	c->connecting = true;	/* a signal handler may jump out of this call (wget's timeout does): then it goes on as one cut short */
 	r = v.actions ? afflicted(&d) : plain(&d);
 	settle(c, fd, r);
 	conn_unlock(c);
