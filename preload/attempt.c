@@ -4,14 +4,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
 #include <sys/time.h>
 #include "base/clock.h"
 #include "plan/decide.h"
 #include "preload/exchange.h"
 #include "preload/gate.h"
+#include "preload/nowhere.h"
 #include "preload/raw.h"
 
+#define LOOK_NS (250 * NS_PER_MS)
 #define GRAIN_NS (5 * NS_PER_MS)	/* TCP_INFO counts in clock ticks */
 
 void attempt_begin(struct conn *c, const struct verdict *v, uint64_t now_ns)
@@ -74,34 +75,24 @@ bool attempt_hangs(const struct conn *c, uint64_t now_ns)
 	return f && exchange_fault_on(v->main_fault, v->main_id, now_ns) && decide_active(guest.page, f, now_ns);
 }
 
-int attempt_dial(int fd, const void *sa, socklen_t len)
+uint64_t attempt_next_look(uint64_t now_ns)
+{
+	return (now_ns / LOOK_NS + 1) * LOOK_NS;
+}
+
+int attempt_dial(int fd, const struct nowhere *to)
 {
 	struct timeval tick = {0, 1}, was = {0, 0};
 	socklen_t n = sizeof(was);
 	int r;
 
 	if (raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK)
-		return raw_connect(fd, sa, len);
+		return raw_connect(fd, &to->at, to->len);
 	raw_getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &was, &n);
 	raw_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tick, sizeof(tick));
-	r = raw_connect(fd, sa, len);
+	r = raw_connect(fd, &to->at, to->len);
 	raw_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &was, sizeof(was));
 	return r;
-}
-
-/* The peer's address in the family of the program's socket. */
-static socklen_t peer_address(const struct conn *c, int fd, struct sockaddr_storage *ss)
-{
-	socklen_t len = addr_to_sockaddr(&c->peer, ss);
-	struct sockaddr_in v4;
-	struct sockaddr_in6 *v6 = (void *)ss;
-
-	if (c->peer.family != ADDR_IP4 || raw_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN) != AF_INET6)
-		return len;
-	memcpy(&v4, ss, sizeof(v4));
-	*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = v4.sin_port, .sin6_addr.s6_addr = {[10] = 0xff, [11] = 0xff}};
-	memcpy(&v6->sin6_addr.s6_addr[12], &v4.sin_addr, 4);
-	return sizeof(*v6);
 }
 
 /* Dials the real peer on the same socket, as if the next SYN had come through. connect(AF_UNSPEC) takes the old one back and leaves
@@ -109,15 +100,16 @@ static socklen_t peer_address(const struct conn *c, int fd, struct sockaddr_stor
 static void redial(struct conn *c, int fd, uint64_t now_ns)
 {
 	struct sockaddr unspec = {.sa_family = AF_UNSPEC};
-	struct sockaddr_storage ss;
-	socklen_t len = peer_address(c, fd, &ss);
+	struct nowhere peer;
 	int r;
 
+	peer.len = addr_to_sockaddr(&c->peer, &peer.at);
+	nowhere_map(raw_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN), &peer);
 	raw_connect(fd, &unspec, sizeof(unspec));
 	raw_sockopt_int(fd, SOL_SOCKET, SO_ERROR);
 	exchange_achieved(c, &c->attempt, PAGE_HANG, now_ns);
 	c->dialling = c->attempt.verdict.actions & PAGE_DELAY ? DIAL_ARMED : DIAL_PLAIN;
-	r = attempt_dial(fd, &ss, len);
+	r = attempt_dial(fd, &peer);
 	if (r && r != -EINPROGRESS)
 		c->attempt.error = -r;
 }
@@ -133,9 +125,37 @@ static void nowhere_look(struct conn *c, int fd, uint64_t now_ns)
 	if (now_ns < c->attempt.until_ns)
 		return;
 	if (attempt_hangs(c, now_ns))
-		c->attempt.until_ns = now_ns + ATTEMPT_LOOK_NS;
+		c->attempt.until_ns = attempt_next_look(now_ns);
 	else
 		redial(c, fd, now_ns);
+}
+
+/* A datagram socket that is connected sends nothing and knows its way. A socket that is not on a loopback address was bound by the program. */
+bool attempt_local(struct conn *c, int fd, struct nowhere *local)
+{
+	struct nowhere peer;
+	struct addr mine, way;
+	socklen_t len = sizeof(local->at);
+	int probe, domain = raw_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN), r;
+
+	if (RAW(SYS_getsockname, fd, &local->at, &len, 0, 0, 0) != 0)
+		return false;
+	addr_from_sockaddr(&mine, (struct sockaddr *)&local->at, len);
+	peer.len = addr_to_sockaddr(&c->peer, &peer.at);
+	if (addr_is_local(&c->peer) || !addr_is_local(&mine))
+		return false;
+	probe = (int)RAW(SYS_socket, peer.at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0, 0, 0, 0);
+	local->len = sizeof(local->at);
+	r = raw_connect(probe, &peer.at, peer.len);
+	r = r ? r : (int)RAW(SYS_getsockname, probe, &local->at, &local->len, 0, 0, 0);
+	raw_close(probe);
+	if (r)
+		return false;
+	addr_from_sockaddr(&way, (struct sockaddr *)&local->at, local->len);
+	addr_from_ip(&c->local, way.family, way.ip, mine.port);
+	local->len = addr_to_sockaddr(&c->local, &local->at);
+	nowhere_map(domain, local);
+	return true;
 }
 
 /* ---- what the waits ask ---- */

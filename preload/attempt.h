@@ -9,10 +9,9 @@
 #ifndef AFTERSHOCK_PRELOAD_ATTEMPT_H
 #define AFTERSHOCK_PRELOAD_ATTEMPT_H
 
-#include <sys/socket.h>
 #include "preload/conn.h"
 
-#define ATTEMPT_LOOK_NS 250000000ull	/* between looks whether a connect that hangs still shall */
+struct nowhere;
 
 /* The connect begins under verdict v (some action in it): journals what fires. */
 void attempt_begin(struct conn *c, const struct verdict *v, uint64_t now_ns);
@@ -29,7 +28,13 @@ uint64_t attempt_deadline(const struct conn *c);
 /* Whether the fault of a connect that hangs is still in force. */
 bool attempt_hangs(const struct conn *c, uint64_t now_ns);
 
+/* When to look again; the same moment for all that hang. */
+uint64_t attempt_next_look(uint64_t now_ns);
+
 /* connect(2) that does not wait, also on a blocking socket: then it takes up to a clock tick. 0 or -errno. */
-int attempt_dial(int fd, const void *sa, socklen_t len);
+int attempt_dial(int fd, const struct nowhere *to);
+
+/* A connect that hangs: the local address that the program's socket would have on the way to its peer; false when the kernel's is that. */
+bool attempt_local(struct conn *c, int fd, struct nowhere *local);
 
 #endif

@@ -118,6 +118,8 @@ CALL(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t
      KERNEL(SYS_setsockopt, fd, level, name, value, len, 0), 0)
 CALL(int, getpeername, (int fd, struct sockaddr *sa, socklen_t *len), (fd, sa, len),
      KERNEL(SYS_getpeername, fd, sa, len, 0, 0, 0), 0)
+CALL(int, getsockname, (int fd, struct sockaddr *sa, socklen_t *len), (fd, sa, len),
+     KERNEL(SYS_getsockname, fd, sa, len, 0, 0, 0), 0)
 CALL(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd, level, name, value, len),
      KERNEL(SYS_getsockopt, fd, level, name, value, len, 0), 0)
 

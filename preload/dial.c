@@ -45,18 +45,17 @@ static int plain(struct call *d)
 }
 
 /* Lets the kernel refuse. A blocking connect fails at once, a non-blocking one says EINPROGRESS and then ERR|HUP. */
-static int refused(int fd)
+static int refused(const struct conn *c, int fd)
 {
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int family = raw_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN), dead, r;
+	struct nowhere to;
+	int dead, r;
 
-	if (family != AF_INET && family != AF_INET6)
-		return -ECONNREFUSED;	/* a Unix socket is refused at once, also when it is non-blocking */
-	dead = nowhere_refusing(family, &ss, &len);
+	if (c->peer.family == ADDR_UNIX)
+		return -ECONNREFUSED;	/* at once, also when it is non-blocking */
+	dead = nowhere_refusing(c->peer.family == ADDR_IP6, raw_sockopt_int(fd, SOL_SOCKET, SO_DOMAIN), &to);
 	if (dead < 0)
 		return -ECONNREFUSED;
-	r = raw_connect(fd, &ss, len);
+	r = raw_connect(fd, &to.at, to.len);
 	raw_close(dead);
 	return r ? r : -ECONNREFUSED;
 }
@@ -76,7 +75,7 @@ static int strike(struct call *d)
 	exchange_achieved(d->c, &d->c->attempt, x->verdict.actions & (PAGE_REFUSE | PAGE_ERROR), clock_now_ns());
 	if (error != ECONNREFUSED && (d->wait || immediate(error)))
 		return -error;
-	r = refused(d->fd);
+	r = refused(d->c, d->fd);
 	if (error != ECONNREFUSED)
 		d->c->connect_swap = error;
 	return r;
@@ -91,17 +90,16 @@ static int cut_short(int error)
 /* The SYN goes nowhere, until the fault ends or the program's patience does; r of the connect in the end. */
 static int hang(struct call *d)
 {
-	struct sockaddr_storage ss;
-	socklen_t len;
-	int r = nowhere_silent(raw_sockopt_int(d->fd, SOL_SOCKET, SO_DOMAIN), &ss, &len), error = 0;
+	struct nowhere to;
+	int r = nowhere_silent(d->c->peer.family == ADDR_IP6, raw_sockopt_int(d->fd, SOL_SOCKET, SO_DOMAIN), &to), error = 0;
 
-	r = r ? r : attempt_dial(d->fd, &ss, len);
+	r = r ? r : attempt_dial(d->fd, &to);
 	if (r != -EINPROGRESS) {
 		guest_lost(PAGE_LOST_STANDIN);
 		return plain(d);
 	}
 	d->c->dialling = DIAL_NOWHERE;
-	d->c->attempt.until_ns = clock_now_ns() + ATTEMPT_LOOK_NS;
+	d->c->attempt.until_ns = attempt_next_look(clock_now_ns());
 	if (!d->wait)
 		return r;
 	while (!error && d->c->dialling == DIAL_NOWHERE) {
@@ -131,7 +129,7 @@ static int unix_late(struct call *d)
 		return -EAGAIN;
 	}
 	while (!error && (attempt_hangs(d->c, now) || now < until)) {
-		error = stream_hold(d->c, now < until ? until : now + ATTEMPT_LOOK_NS, d->limit);
+		error = stream_hold(d->c, now < until ? until : attempt_next_look(now), d->limit);
 		now = clock_now_ns();
 	}
 	exchange_achieved(d->c, &d->c->attempt, v->actions & (PAGE_DELAY | PAGE_HANG), now);
@@ -242,8 +240,10 @@ static int dial_again(struct conn *c, int fd, const struct sockaddr *sa, socklen
 	}
 	if (r && r != -EINPROGRESS && r != -EALREADY && r != -EISCONN && c->connect_swap)
 		r = -c->connect_swap;
-	if (c->connecting && r != -EALREADY && r != -EINPROGRESS && r != -EINTR)
-		settle(c, fd, r == -EISCONN ? 0 : r);
+	if (c->connecting && r == -EISCONN)
+		r = 0;	/* the kernel told us already: it is news to the program */
+	if (r != -EALREADY)
+		settle(c, fd, r);
 	conn_unlock(c);
 	return r ? fail(-r) : 0;
 }
@@ -399,4 +399,22 @@ bool dial_hidden(int fd)
 	}
 	conn_put(c);
 	return hidden;
+}
+
+bool dial_sockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	struct conn *c = TABLE_GET(fd);
+	struct nowhere local;
+	bool other = false;
+
+	if (c && c->dialling == DIAL_NOWHERE && conn_lock(c)) {
+		other = c->dialling == DIAL_NOWHERE && attempt_local(c, fd, &local);
+		conn_unlock(c);
+	}
+	conn_put(c);
+	if (other) {
+		memcpy(sa, &local.at, *len < local.len ? *len : local.len);
+		*len = local.len;
+	}
+	return other;
 }

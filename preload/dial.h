@@ -17,6 +17,10 @@ void dial_accepted(int fd);
 /* Whether fd is being connected and the program may not know the outcome yet: SO_ERROR is 0 then, and there is no peer. */
 bool dial_hidden(int fd);
 
+/* Whether fd is being connected to an address of ours: then the program is told the local address of the way to its peer, as getsockname(2)
+ * tells it. */
+bool dial_sockname(int fd, struct sockaddr *sa, socklen_t *len);
+
 /* After getsockopt(SO_ERROR) told *error: what the program shall see in its place is put there. */
 void dial_so_error(int fd, int *error);
 

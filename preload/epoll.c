@@ -707,6 +707,7 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 {
 	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
 	struct timespec left = t ? *t : (struct timespec){0, 0};
+	bool over = false;
 
 	for (;;) {
 		int s = -1, n;
@@ -722,8 +723,10 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 		if (n)
 			return n;
 		now = clock_now_ns();
-		if (now >= end)
+		if (over)
 			return 0;
+		over = now >= end;	/* what just came may have let others in: they are asked for once more, without waiting */
+		now = over ? end : now;
 		left = span(now, end);
 	}
 }

@@ -9,42 +9,55 @@
 #include "preload/raw.h"
 #include "preload/table.h"
 
-struct silent {		/* the listener of one family; under the lock */
+struct silent {		/* the listener of one kind; under the lock */
 	int fd;		/* + 1; 0 none yet */
-	struct sockaddr_storage at;
-	socklen_t len;
+	struct nowhere at;
 };
 
 static _Atomic uint64_t lock;
 static struct silent silent[2];
 
 /* A socket bound to a loopback port that the kernel chose; < 0: -errno. */
-static int bound(int family, struct sockaddr_storage *ss, socklen_t *len)
+static int bound(bool ip6, struct nowhere *to)
 {
-	struct sockaddr_in *v4 = (void *)ss;
-	struct sockaddr_in6 *v6 = (void *)ss;
-	int fd = (int)RAW(SYS_socket, family, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0), r;
+	struct sockaddr_in *v4 = (void *)&to->at;
+	struct sockaddr_in6 *v6 = (void *)&to->at;
+	int fd = (int)RAW(SYS_socket, ip6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, 0, 0, 0), r;
 
-	memset(ss, 0, sizeof(*ss));
-	ss->ss_family = (sa_family_t)family;
-	*len = family == AF_INET6 ? sizeof(*v6) : sizeof(*v4);
-	if (family == AF_INET6)
-		v6->sin6_addr = in6addr_loopback;
+	to->len = ip6 ? sizeof(*v6) : sizeof(*v4);
+	if (ip6)
+		*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
 	else
-		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		*v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	if (fd < 0)
 		return fd;
-	r = (int)RAW(SYS_bind, fd, ss, *len, 0, 0, 0);
+	r = (int)RAW(SYS_bind, fd, &to->at, to->len, 0, 0, 0);
 	if (!r)
-		r = (int)RAW(SYS_getsockname, fd, ss, len, 0, 0, 0);
+		r = (int)RAW(SYS_getsockname, fd, &to->at, &to->len, 0, 0, 0);
 	if (r)
 		raw_close(fd);
 	return r ? r : fd;
 }
 
-int nowhere_refusing(int family, struct sockaddr_storage *ss, socklen_t *len)
+void nowhere_map(int domain, struct nowhere *to)
 {
-	return bound(family, ss, len);
+	struct sockaddr_in v4;
+	struct sockaddr_in6 *v6 = (void *)&to->at;
+
+	if (domain != AF_INET6 || to->at.ss_family != AF_INET)
+		return;
+	memcpy(&v4, &to->at, sizeof(v4));
+	*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = v4.sin_port, .sin6_addr.s6_addr = {[10] = 0xff, [11] = 0xff}};
+	memcpy(&v6->sin6_addr.s6_addr[12], &v4.sin_addr, 4);
+	to->len = sizeof(*v6);
+}
+
+int nowhere_refusing(bool ip6, int domain, struct nowhere *to)
+{
+	int fd = bound(ip6, to);
+
+	nowhere_map(domain, to);
+	return fd;
 }
 
 /* A filter that accepts no byte of any packet sees a listener's SYNs too (tcp_v4_rcv): they vanish as on a wire that is cut. A full backlog
@@ -58,9 +71,9 @@ static int deafen(int fd)
 	return r ? r : (int)RAW(SYS_listen, fd, 1, 0, 0, 0, 0);
 }
 
-static int silent_open(struct silent *s, int family)
+static int silent_open(struct silent *s, bool ip6)
 {
-	int fd = bound(family, &s->at, &s->len), r;
+	int fd = bound(ip6, &s->at), r;
 
 	if (fd < 0)
 		return fd;
@@ -74,18 +87,18 @@ static int silent_open(struct silent *s, int family)
 	return fd < 0 ? fd : 0;
 }
 
-int nowhere_silent(int family, struct sockaddr_storage *ss, socklen_t *len)
+int nowhere_silent(bool ip6, int domain, struct nowhere *to)
 {
-	struct silent *s = &silent[family == AF_INET6];
+	struct silent *s = &silent[ip6];
 	int r = 0;
 
 	if (!lock_take(&lock))
 		return -EAGAIN;
 	/* A program that closes by raw system calls may have closed it. */
 	if (!s->fd || raw_sockopt_int(s->fd - 1, SOL_SOCKET, SO_ACCEPTCONN) != 1)
-		r = silent_open(s, family);
-	*ss = s->at;
-	*len = s->len;
+		r = silent_open(s, ip6);
+	*to = s->at;
 	lock_give(&lock);
+	nowhere_map(domain, to);
 	return r;
 }

@@ -71,6 +71,7 @@ static long on_connection(long number, const long a[6])
 	case SYS_fcntl: return fcntl(FD, INT(1), a[2]);
 	case SYS_ioctl: return ioctl(FD, (unsigned long)a[1], a[2]);
 	case SYS_getpeername: return getpeername(FD, BUF(1), BUF(2));
+	case SYS_getsockname: return getsockname(FD, BUF(1), BUF(2));
 	case SYS_getsockopt: return getsockopt(FD, INT(1), INT(2), BUF(3), BUF(4));
 	default: return through(number, a);
 	}

@@ -719,6 +719,13 @@ int getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	return real.getpeername(fd, sa, len);
 }
 
+int getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	if (!UNTRACKED(fd) && sa && len && dial_sockname(fd, sa, len))
+		return 0;
+	return real.getsockname(fd, sa, len);
+}
+
 int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	int r, error;

@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import *
 import socket
 
-STYLES = ("blocking", "timeo", "poll", "select", "epoll", "edge")
+STYLES = ("blocking", "timeo", "poll", "select", "epoll", "edge", "oneshot", "nested")
 WAITING = STYLES[2:]
 MEASURES = ("ms", "cpu_ms")
 
@@ -83,7 +83,31 @@ for name, fault, where, styles, timeout, took, more in WORLDS:
             within(figures.get("ms"), *took, f"{name}_takes_a_{style}_client_its_time", r)
         ok(figures.get("cpu_ms", 99) < 20, f"{name}_does_not_spin_a_{style}_client", r)
 
-# over IPv6 too
+# signals: a handler ends the wait or lets it go on
+for how in ("interrupt", "restart"):
+    for style in STYLES[:2]:
+        for name, fault, where in (("hang", "hang=connect for=700ms", lambda: full(0.7)), ("delay", "delay=1s delay_on=connect", lambda: full(0.3))):
+            want, _ = real(style, where(), 3000, how)
+            got, figures, r = injected(fault, style, healthy.port, 3000, how)
+            is_(got, want, f"a_{style}_connect_under_{name}_is_{how}ed_by_a_signal_as_it_would_be", r)
+            within(figures.get("ms"), *((195, 600) if got.get("connect") == "EINTR" else (500, 2000)), f"at_that_time: {style} {name} {how}", r)
+
+# the local address is that of the way to the peer
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+    way.connect(("198.51.100.1", 9))  # a documentation address; nothing is sent
+    local = way.getsockname()[0]
+r = shock("to=* hang=connect", PYTHON, "-c", "import socket\ns = socket.socket()\ns.setblocking(False)\n"
+          "s.connect_ex(('198.51.100.1', 9))\nprint(s.getsockname()[0], s.getsockname()[1] > 0)")
+is_(r.out.split(), [local, "True"], "getsockname_tells_the_local_address_of_the_way_to_the_peer", r)
+
+# over IPv6 too, and over IPv4 on an IPv6 socket
+r = shock(f"to=127.0.0.1:{healthy.port} hang=connect", PYTHON, "-c", f'''
+import errno, select, socket
+s = socket.socket(socket.AF_INET6)
+s.setblocking(False)
+print(errno.errorcode[s.connect_ex(('::ffff:127.0.0.1', {healthy.port}))], select.select([], [s], [], 0.3)[1], s.getsockname()[0])
+''')
+is_(r.out.split(), ["EINPROGRESS", "[]", "::ffff:127.0.0.1"], "a_connect_to_a_mapped_address_hangs", r)
 v6 = Peer(silent, host="::1")
 got, figures, r = injected("hang=connect", "poll", f"6:{v6.port}", 300, to=f"[::1]:{v6.port}")
 is_((got.get("connect"), got.get("wait"), got.get("again")), ("EINPROGRESS", "0:0", "EALREADY"), "an IPv6 connect hangs", r)

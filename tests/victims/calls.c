@@ -233,6 +233,7 @@ static socklen_t *size_of(socklen_t n)
 	EXAMPLE(fcntl64, dial(), fcntl64(fd, F_DUPFD, 40))			\
 	EXAMPLE(ioctl, answered(), ioctl(fd, FIONBIO, &(int){1}))		\
 	EXAMPLE(getpeername, dial(), getpeername(fd, (void *)buf, size_of(sizeof(struct sockaddr_in))))	\
+	EXAMPLE(getsockname, dial(), getsockname(fd, (void *)buf, size_of(sizeof(struct sockaddr_in))))	\
 	EXAMPLE(getsockopt, dial(), getsockopt(fd, SOL_SOCKET, SO_ERROR, buf, size_of(4)))	\
 	EXAMPLE(getaddrinfo, 0, -getaddrinfo("127.0.0.1", "80", NULL, &addresses))	\
 	EXAMPLE(gethostbyname, 0, gethostbyname("127.0.0.1") ? 0 : -1)		\

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One connect, told step by step: dial STYLE WHERE [TIMEOUT_MS [end]]. WHERE is a port on 127.0.0.1, a port on ::1 written 6:PORT, or a path.
- * STYLE is how it waits: blocking, timeo (blocking with SO_SNDTIMEO), poll, select, epoll (level), edge (EPOLLET).
- * `end`: asks nothing before the connection's end has come (or a second passed), which a peer that fails it sends at some moment.
+ * One connect, told step by step: dial STYLE WHERE [TIMEOUT_MS [HOW]]. WHERE is a port on 127.0.0.1, a port on ::1 written
+ * 6:PORT, or a path.
+ * STYLE is how it waits: blocking, timeo (blocking with SO_SNDTIMEO), poll, select, epoll (level), edge (EPOLLET), oneshot (EPOLLONESHOT),
+ * nested (an epoll set in another).
+ * HOW: `end` asks nothing before the connection's end has come (or a second passed), which a peer that fails it sends at some moment;
+ * `interrupt` and `restart` get a signal after 200 ms, whose handler lets the call end or go on (SA_RESTART).
  * Prints one line of key=value: what each call said while the connect was under way and afterwards, so that a line can be compared with the
  * line of another world. Exit 0 whatever happened; 2 misuse.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,9 +27,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum style { BLOCKING, TIMEO, POLL, SELECT, EPOLL, EDGE, STYLES };
+enum style { BLOCKING, TIMEO, POLL, SELECT, EPOLL, EDGE, ONESHOT, NESTED, STYLES };
 
-static const char *const styles[STYLES] = {"blocking", "timeo", "poll", "select", "epoll", "edge"};
+static const char *const styles[STYLES] = {"blocking", "timeo", "poll", "select", "epoll", "edge", "oneshot", "nested"};
 
 static enum style style;
 static int fd, timeout_ms = 5000;
@@ -133,12 +137,32 @@ static void wait_end(void)
 
 static int watched(void)
 {
-	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | (style == EDGE ? EPOLLET : 0), .data.fd = fd};
+	uint32_t mode = style == EDGE ? EPOLLET : style == ONESHOT ? EPOLLONESHOT : 0;
+	struct epoll_event e = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | mode, .data.fd = fd};
 	int set = epoll_create1(EPOLL_CLOEXEC);
 
 	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &e))
 		exit(2);
 	return set;
+}
+
+static void wait_nested(int set, int ms)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data.fd = set};
+	int outer = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll_ctl(outer, EPOLL_CTL_ADD, set, &e))
+		exit(2);
+	double end = now_ms() + ms;
+	int n;
+
+	/* An outer event without an inner one is nothing that a program may trip over. */
+	while ((n = epoll_wait(outer, &e, 1, (int)(end - now_ms()))) > 0) {
+		n = epoll_wait(set, &e, 1, 0);
+		if (n)
+			break;
+	}
+	printf("wait=%d:%#x:%d ", n, n > 0 ? e.events : 0, n > 0 && e.data.fd == fd);
 }
 
 static void wait_outcome(int set, int ms)
@@ -147,6 +171,8 @@ static void wait_outcome(int set, int ms)
 		wait_poll(ms);
 	else if (style == SELECT)
 		wait_select(ms);
+	else if (style == NESTED)
+		wait_nested(set, ms);
 	else
 		wait_epoll(set, ms);
 }
@@ -201,25 +227,44 @@ static void dial(void)
 	if (pending && style > TIMEO) {
 		wait_outcome(set, (int)(began + timeout_ms - now_ms()));
 		ms = now_ms() - began;
+		if (style == ONESHOT)
+			wait_epoll(set, 0);
 	}
 	tell_ready("ready2");
 	tell_outcome();
 	printf("ms=%.1f cpu_ms=%.1f\n", ms, cpu_ms() - cpu);
 }
 
+static void wake(int number)
+{
+}
+
+static void expect_signal(bool restart)
+{
+	struct sigaction act = {.sa_handler = wake, .sa_flags = restart ? SA_RESTART : 0};
+	struct itimerval soon = {.it_value = {0, 200000}};
+
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct timeval limit;
+	const char *how;
 
 	while (argc > 2 && style < STYLES && strcmp(argv[1], styles[style]))
 		style++;
 	if (argc < 3 || style == STYLES || !parse_where(argv[2])) {
-		fprintf(stderr, "usage: dial blocking|timeo|poll|select|epoll|edge WHERE [TIMEOUT_MS [end]]\n");
+		fprintf(stderr, "usage: dial blocking|timeo|poll|select|epoll|edge|oneshot|nested WHERE [TIMEOUT_MS [end|interrupt|restart]]\n");
 		return 2;
 	}
 	if (argc > 3)
 		timeout_ms = atoi(argv[3]);
-	await_end = argc > 4;
+	how = argc > 4 ? argv[4] : "";
+	await_end = !strcmp(how, "end");
+	if (*how && !await_end)
+		expect_signal(!strcmp(how, "restart"));
 	fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | (style > TIMEO ? SOCK_NONBLOCK : 0), 0);
 	limit = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000};
 	if (style == TIMEO && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)))
