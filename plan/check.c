@@ -245,18 +245,8 @@ static void refuse_missing(const struct plan_fault *f, enum fault_key_id k, char
 			 *key->available ? SHOW(f, k) : key->name, actions);
 }
 
-/* Exist on the client side only, in this version. */
-static const struct form to_only[] = {{FAULT_THROTTLE, NULL}};
-
 int fault_available(const struct plan_fault *f, char *why)
 {
-	const struct form *form = f->text[FAULT_AT] ? first_given(f, to_only, COUNT(to_only)) : NULL;
-
-	if (form) {
-		snprintf(why, FAULT_WHY_MAX, "%s with %s is not available in this version; give to instead of at", SHOW(f, form->key),
-			 SHOW(f, FAULT_AT));
-		return -EINVAL;
-	}
 	for (int k = 0; k < FAULT_KEYS; k++) {
 		const char *available = fault_keys[k].available;
 

@@ -164,6 +164,7 @@ struct conn {
 	uint32_t outbox_pid;		/* the process that put them there */
 	int outbox_fd;			/* through which descriptor */
 	bool outbox_full;		/* a send found no room */
+	uint64_t paced_ns;		/* server: the rate of its answer lets nothing more out before; 0 it does */
 	uint64_t outbox_retry_ns;	/* when to try again what the kernel had no room for; 0 it had */
 	char *reply;			/* head of the answer being read; a pool buffer */
 	uint32_t reply_len;

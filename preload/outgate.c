@@ -8,6 +8,7 @@
 #include "preload/gate.h"
 #include "preload/raw.h"
 
+#define BACKLOG_BYTES 65536	/* what would have left a send buffer while a program that waits for room is late */
 #define RETRY_NS (5 * NS_PER_MS)	/* between tries to send what the kernel had no room for */
 
 static struct exchange *nth(struct conn *c, unsigned i)
@@ -71,8 +72,49 @@ void outgate_block(struct conn *c)
 
 bool outgate_hidden(const struct conn *c)
 {
-	return c->outbox_full && c->outbox_len;
+	return (c->outbox_full && c->outbox_len) || c->paced_ns;
 }
+
+/* ---- answers at a rate ---- */
+
+static struct exchange *paced(struct conn *c)
+{
+	struct exchange *x = c->role == JOURNAL_SERVER ? conn_head(c) : NULL;
+
+	return x && x->verdict.bytes_per_s && !x->synthetic ? x : NULL;
+}
+
+size_t outgate_allow(struct conn *c, size_t n, uint64_t now_ns)
+{
+	struct exchange *x = paced(c);
+	uint64_t slice, credit;
+
+	if (!x)
+		return n;
+	if (!x->pace.bytes_per_s)
+		pace_begin(&x->pace, x->verdict.bytes_per_s, now_ns);
+	slice = pace_slice(&x->pace);
+	pace_forfeit(&x->pace, x->dry || slice > BACKLOG_BYTES ? slice : BACKLOG_BYTES, now_ns);
+	credit = pace_credit(&x->pace, now_ns);
+	slice = n < slice ? n : slice;
+	if (credit >= slice)
+		return credit < n ? (size_t)credit : n;
+	c->paced_ns = pace_due_ns(&x->pace, slice);
+	x->slowed = true;
+	return 0;
+}
+
+void outgate_took(struct conn *c, size_t n, bool all)
+{
+	struct exchange *x = paced(c);
+
+	if (!x)
+		return;
+	pace_take(&x->pace, n);
+	x->dry = all;
+}
+
+/* ---- the outbox ---- */
 
 /* How much may leave at now_ns; *next: when more may. */
 static uint32_t due(const struct conn *c, uint64_t now_ns, uint64_t *next)
@@ -98,7 +140,7 @@ uint64_t outgate_deadline(const struct conn *c)
 	uint64_t next;
 
 	if (!c->outbox_len)
-		return FOREVER;
+		return c->paced_ns ? c->paced_ns : FOREVER;
 	if (due(c, 0, &next))
 		next = 0;	/* some of it waits only for room in the kernel */
 	return next > c->outbox_retry_ns ? next : c->outbox_retry_ns;
@@ -158,6 +200,8 @@ void outgate_tick(struct conn *c, int fd, uint64_t now_ns)
 	uint64_t next;
 	uint32_t n;
 
+	if (c->paced_ns && now_ns >= c->paced_ns)
+		c->paced_ns = 0;
 	if (empty(c))
 		return;
 	n = due(c, now_ns, &next);

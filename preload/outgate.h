@@ -2,7 +2,8 @@
 /*
  * What the program may know of a connection's output, and when: the mirror of gate.h. A request that shall come late (delay_on=request)
  * is taken from the program at once, as a socket buffer takes it, and waits in the connection's outbox; when the outbox is full,
- * output is hidden. What is due is sent by whichever covered wait, send or receive on the connection comes next.
+ * output is hidden. A server's answer at a rate (throttle) is taken in parts, and output is hidden between them. What is due is
+ * sent by whichever covered wait, send or receive on the connection comes next.
  *
  * Invariant: the outbox holds bytes in the order of the stream: first those of no exchange any more, then those of the exchanges in flight
  * in their order (exchange.out_bytes). Nothing overtakes it. All functions under the connection's lock; none blocks. Async-signal-safe.
@@ -23,6 +24,12 @@ void outgate_account(struct exchange *x, size_t n);
 
 /* A send found that it may not go on before the outbox is empty: output is hidden until then. */
 void outgate_block(struct conn *c);
+
+/* How many of the n bytes of an answer that a server wants to send now its rate lets out; 0: none, and output is hidden until some may. */
+size_t outgate_allow(struct conn *c, size_t n, uint64_t now_ns);
+
+/* n bytes of the answer have left; all: the program had no more. */
+void outgate_took(struct conn *c, size_t n, bool all);
 
 /* Whether output is hidden whatever the kernel says. */
 bool outgate_hidden(const struct conn *c);

@@ -624,23 +624,51 @@ static ssize_t send_slice(struct conn *c, struct io *io, size_t at, size_t k, ui
 	if (!conn_lock(c))
 		return r;
 	after_send(c, io->fd, r, error);
-	if (r > 0)
+	if (r > 0) {
+		outgate_took(c, (size_t)r, at + (size_t)r == total(io));
 		note_sent(c, io, at, (size_t)r, t0, clock_now_ns());
+	}
 	errno = error;
 	return r;
 }
 
-/* Server: the answers up to where they are cut; the rest is taken and goes nowhere. Enters and leaves locked. */
-static ssize_t send_cut(struct conn *c, struct io *io, uint64_t t0)
+/* Waits, when the call may, until the answer's rate lets something out, and cuts *n to that. 0 or an errno. Enters and leaves locked. */
+static int await_pace(struct conn *c, int fd, int flags, size_t *n)
+{
+	bool wait = !(flags & MSG_DONTWAIT) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+	uint64_t limit = FOREVER;
+	size_t allowed;
+	int error = 0;
+
+	while (!error && !(allowed = outgate_allow(c, *n, clock_now_ns()))) {
+		if (wait && limit == FOREVER)
+			limit = stream_limit(fd, SO_SNDTIMEO, clock_now_ns());
+		epoll_refresh(c, clock_now_ns());
+		error = wait ? stream_hold(c, outgate_deadline(c), limit) : EAGAIN;
+		outgate_tick(c, fd, clock_now_ns());
+	}
+	*n = error ? *n : allowed;
+	return error;
+}
+
+/* Server: the answers in the parts that their rates let out, up to where they are cut; the rest is taken and goes nowhere. Enters and
+ * leaves locked. */
+static ssize_t send_parts(struct conn *c, struct io *io, uint64_t t0)
 {
 	size_t n = total(io), done = 0;
 	bool all = true;
 	ssize_t r = 0;
 
 	while (done < n && all && !c->sink && !c->dead) {
+		size_t k = n - done;
+		int error = await_pace(c, io->fd, io->flags, &k);
 		struct exchange *x = conn_head(c);
-		size_t k = x ? answer_extent(c, x, io, done, n - done) : n - done;
 
+		if (error) {
+			r = fail(error);
+			break;
+		}
+		k = x ? answer_extent(c, x, io, done, k) : k;
 		if (!k)
 			exchange_cut(c, x, t0);
 		r = k ? send_slice(c, io, done, k, t0, &all) : 0;
@@ -658,6 +686,11 @@ static ssize_t send_cut(struct conn *c, struct io *io, uint64_t t0)
 	return done ? (ssize_t)done : r;
 }
 
+static bool takes_parts(const struct verdict *v)
+{
+	return v->cut_bytes != NO_CUT || v->bytes_per_s;
+}
+
 /* Server: the answer passes, vanishes, or breaks the connection. Enters and leaves locked. */
 static ssize_t server_send(struct conn *c, struct io *io, uint64_t t0)
 {
@@ -673,8 +706,8 @@ static ssize_t server_send(struct conn *c, struct io *io, uint64_t t0)
 		return (ssize_t)total(io);
 	}
 	for (unsigned i = 0; i < c->count; i++)
-		if (c->ring[(c->first + i) % CONN_PIPELINE].verdict.cut_bytes != NO_CUT)
-			return send_cut(c, io, t0);
+		if (takes_parts(&c->ring[(c->first + i) % CONN_PIPELINE].verdict))
+			return send_parts(c, io, t0);
 	r = send_plain(c, io, t0);
 	gate_tick(c, io->fd, clock_now_ns());
 	return r;
@@ -1267,6 +1300,7 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 	n = c->gated ? unseen_extent(c, n) : n;
 	outgate_tick(c, out, t0);
 	error = await_room(c, out, 0, true);	/* the head of this request waits in the outbox */
+	error = error ? error : await_pace(c, out, 0, &n);
 	conn_unlock(c);
 	if (error)
 		return fail(error);
@@ -1275,8 +1309,10 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 	if (!conn_lock(c))
 		return r;
 	after_send(c, out, r, error);
-	if (r > 0)
+	if (r > 0) {
+		outgate_took(c, (size_t)r, (size_t)r < n);
 		note_unseen(c, (size_t)r, nowhere, t0);
+	}
 	gate_cut(c, out, clock_now_ns());
 	gate_tick(c, out, clock_now_ns());
 	waker_wake_all(c);
@@ -1330,13 +1366,16 @@ static ssize_t splice_admit(struct conn *c, int fd, unsigned int flags, size_t *
 	return 1;
 }
 
-/* Whether output may be spliced to the connection: it is made, and nothing waits in front. 0 or an errno. */
-static int splice_leaves(struct conn *c, int fd, unsigned int flags, uint64_t now)
+/* Whether output may be spliced to the connection: it is made, and nothing waits in front; cuts *n to what its rate lets out. 0 or an errno. */
+static int splice_leaves(struct conn *c, int fd, unsigned int flags, size_t *n, uint64_t now)
 {
+	int as = flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, error;
+
 	if (c->dialling && !attempt_look(c, fd, now))
 		return EAGAIN;
 	outgate_tick(c, fd, now);
-	return await_room(c, fd, flags & SPLICE_F_NONBLOCK ? MSG_DONTWAIT : 0, true);
+	error = await_room(c, fd, as, true);
+	return error ? error : await_pace(c, fd, as, n);
 }
 
 ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64_t *in_at, int out, off64_t *out_at, size_t n,
@@ -1358,7 +1397,7 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 		nowhere = out_conn->sink;
 		gone = swallowing(out_conn);
 		n = unseen_extent(out_conn, n);
-		error = splice_leaves(out_conn, out, flags, t0);
+		error = splice_leaves(out_conn, out, flags, &n, t0);
 		conn_unlock(out_conn);
 	}
 	if (error) {
@@ -1376,6 +1415,7 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 		conn_unlock(in_conn);
 	}
 	if (r > 0 && out_conn && conn_lock(out_conn)) {
+		outgate_took(out_conn, (size_t)r, (size_t)r < n);
 		note_unseen(out_conn, (size_t)r, nowhere, t0);
 		gate_cut(out_conn, out, clock_now_ns());
 		gate_tick(out_conn, out, clock_now_ns());

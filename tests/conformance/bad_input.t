@@ -70,7 +70,6 @@ SPECS = (
     ("to=127.0.0.1:80 status=429 reply_header=nocolon", "reply_header", "nocolon"),
     ("to=127.0.0.1:80 status=503 body='open", "body"),
     ("to=127.0.0.1:80 status", "status"),
-    ("at=127.0.0.1:80 throttle=64k", "throttle"),
     ("", "to", "at"),
 )
 for spec, *named in SPECS:

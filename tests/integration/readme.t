@@ -19,7 +19,6 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), 
 PORTS = {"8081": str(free_port()), "8082": str(free_port())}  # of README, and those that stand for them here
 QUICK = (("1 2 3 4 5 6 7", "1"), ("-d3", "-d1"), ("[1-500]", "[1-100]"))  # the measurements, made short
 ROFF = {"TH", "SH", "SS", "TP", "PP", "B", "I", "BR", "BI", "IB", "IP", "IR", "RB", "RI", "EX", "EE", "nf", "fi", "br"}
-NOT_YET = ("at=* throttle=64k",)
 directory = tmpdir()
 
 
@@ -114,9 +113,6 @@ else:
 # ---- what it says about faults, files and commands ----
 
 ok(aftershock("plan", "keys", "--markdown").out.strip() in readme, "the_table_of_keys_is_that_of_plan_keys")
-for spec in NOT_YET:
-    refused = aftershock("plan", "check", "--fault", spec)
-    ok(refused.rc == 2 and "not available" in refused.err, f"refused_as_readme_says: {spec}", refused)
 for arguments in (("fault", "list"), ("env",), ("watch",), ("report", os.path.join(directory, "first.db"), "--format", "html")):
     refused = aftershock(*arguments)
     is_((refused.rc, len(refused.err.splitlines())), (2, 1), f"refused_as_readme_says: {arguments[0]} {arguments[-1]}", refused)

@@ -175,27 +175,6 @@ static void test_refused_specs(void)
 	}
 }
 
-static void test_unavailable(void)
-{
-	static const struct {
-		const char *spec, *sentence;
-	} rows[] = {
-		{"at=:80 name=x throttle=64k", "fault 'x': throttle=64k with at=:80 is not available in this version; give to instead of at"},
-	};
-	FILE *null = fopen("/dev/null", "w");
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct plan *p = fresh();
-
-		is_int(plan_add_spec(p, rows[i].spec), 0, "%s is understood", rows[i].spec);
-		is_int(plan_explain(p, null), 0, "and explained");
-		refused(plan_check(p), p, "by plan_check, as it does not exist yet", rows[i].sentence, "");
-		memset(&page, 0, sizeof(page));
-		refused(plan_compile(p, &page), p, "by plan_compile too", rows[i].sentence, "");
-	}
-	fclose(null);
-}
-
 static void test_refused_json(void)
 {
 	static const struct {
@@ -557,7 +536,7 @@ static void test_explain(void)
 	explained(T "error=recv:ETIMEDOUT", "made to fail with ETIMEDOUT at recv");
 	explained(T "refuse=true", "refused at connect");
 	explained(T "reset=100", "reset after 100 bytes");
-	explained("at=:80 throttle=1k", "Cannot run yet: throttle=1k with at=:80 is not available in this version");
+	explained("at=:80 throttle=1k", "slowed down to 1024 bytes per second");
 	explained(T "truncate=100 throttle=1k", "cut off");
 	explained("to=a.b resolve=EAI_FAIL", "fails with EAI_FAIL");
 	explained("to=a.b resolve=EAI_FAIL", "with seed 7, for a.b: xxxxxxxxxxxxxxxxxxxx");
@@ -609,7 +588,6 @@ int main(void)
 	if (!mkdtemp(directory))
 		return tap_skip_all("no temporary directory can be made");
 	test_refused_specs();
-	test_unavailable();
 	test_refused_json();
 	test_refused_files();
 	test_across_faults();
