@@ -121,6 +121,7 @@ for errno in ("ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EHOSTUNREACH", *IMMEDI
         is_(got.get("connect"), errno if at_once else "EINPROGRESS", f"a_{style}_connect_that_fails_with_{errno}_says_so_in_time", r)
         is_((got.get("error2"), got.get("ready2")), ("0", "0x14") if at_once else (errno, "0x201d"),
             f"a_{style}_socket_is_as_the_kernel_leaves_it_after_{errno}", r)
+        is_(r.one("SELECT count(*) FROM exchange WHERE error = 'ECONNABORTED'"), 0, f"that_no_{style}_connect_was_an_attempt_twice_after_{errno}", r)
         is_(got.get("again2"), "ECONNABORTED" if not at_once else "EINPROGRESS" if style in WAITING else "0",
             f"a_{style}_socket_can_be_connected_again_after_{errno}", r)
 

@@ -136,6 +136,23 @@ for name, command in UPLOADS:
     is_(r.out, hash_of(body), f"a_late_upload_by_{name}_arrives_whole", r)
     within(r.seconds, 0.3, 4, f"a_late_upload_by_{name}_is_late_once", r)
 
+# a full outbox: the loop that waits for room sleeps
+r = late("1s", PYTHON, "-c", f"""
+import asyncio, resource
+def cpu():
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+async def main():
+    r, w = await asyncio.open_connection('127.0.0.1', {echoing.port})
+    before = cpu()
+    w.write(b'POST / HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: {len(body)}\\r\\n\\r\\n' + open({file!r}, 'rb').read())
+    await w.drain()
+    await r.readuntil(b'\\r\\n\\r\\n')
+    print(cpu() - before)
+asyncio.run(main())
+""", port=echoing.port)
+within(float(r.out or 9), 0, 0.3, "a_loop_that_waits_for_room_sleeps", r)
+
 # other loops: the connection beside it is not held up, and nobody spins
 r = shock((f"to=127.0.0.1:{names.port} delay=500ms delay_on=request",), PYTHON, "-c", f"""
 import asyncio, resource, time
