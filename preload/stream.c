@@ -498,7 +498,7 @@ static int await_room(struct conn *c, int fd, int flags, bool all)
 			outgate_block(c);
 		epoll_refresh(c, clock_now_ns());
 		error = wait ? stream_hold(c, outgate_deadline(c), limit) : EAGAIN;
-		outgate_tick(c, fd, clock_now_ns());
+		gate_tick(c, fd, clock_now_ns());
 	}
 	return error;
 }
@@ -645,7 +645,7 @@ static int await_pace(struct conn *c, int fd, int flags, size_t *n)
 			limit = stream_limit(fd, SO_SNDTIMEO, clock_now_ns());
 		epoll_refresh(c, clock_now_ns());
 		error = wait ? stream_hold(c, outgate_deadline(c), limit) : EAGAIN;
-		outgate_tick(c, fd, clock_now_ns());
+		gate_tick(c, fd, clock_now_ns());
 	}
 	*n = error ? *n : allowed;
 	return error;
@@ -999,6 +999,7 @@ static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 		gate_tick(c, fd, clock_now_ns());
 	} else if (wait && c->outbox_len && !raw_ready(fd, POLLIN | POLLRDHUP)) {
 		error = stream_hold(c, outgate_deadline(c), limit);
+		gate_tick(c, fd, clock_now_ns());
 	} else if (wait && c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP)) {
 		error = patience_wait(c, fd, limit);
 	} else if (wait && may_be_asked(c) && !raw_ready(fd, POLLIN)) {

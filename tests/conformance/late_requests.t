@@ -192,6 +192,14 @@ r = late("300ms", victim("get"), "poll", peer.port, 2000, more="status=503")
 got, figures = world(r.out)
 ok(got.get("answer") == "503" and 299 < figures["ms"] < 700, "a_late_request_can_be_answered", r)
 
+# the fault is cleared: what waits leaves
+spawned = spawn(shock_argv(f"to=127.0.0.1:{peer.port} delay=20s delay_on=request", os.path.join(tmpdir(), "live.db"),
+                           (victim("get"), "blocking", peer.port), options=("--name", f"late-{peer.port}")), stdout=-1)
+time.sleep(0.5)  # the request is sent: nothing shows that yet, and cleared before it is, it would only not be late
+cleared = aftershock("fault", "clear", "--run", f"late-{peer.port}")
+got, figures = world(spawned.communicate(timeout=30)[0].decode())
+ok(got.get("answer") == "200" and figures["ms"] < 5000, "a_cleared_fault_lets_a_late_request_go", (got, figures, cleared))
+
 # at a server it is the delay that it always was
 web = Nginx(under=lambda port: shock_argv(f"at=127.0.0.1:{port} delay=200ms delay_on=request", os.path.join(tmpdir(), "at.db")))
 got = run(["curl", "-s", "-w", "%{time_total}", web.url()]).out.split("\n")
