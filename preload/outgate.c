@@ -8,7 +8,6 @@
 #include "preload/gate.h"
 #include "preload/raw.h"
 
-#define BACKLOG_BYTES 65536	/* what would have left a send buffer while a program that waits for room is late */
 #define RETRY_NS (5 * NS_PER_MS)	/* between tries to send what the kernel had no room for */
 
 static struct exchange *nth(struct conn *c, unsigned i)
@@ -91,10 +90,12 @@ size_t outgate_allow(struct conn *c, size_t n, uint64_t now_ns)
 
 	if (!x)
 		return n;
-	if (!x->pace.bytes_per_s)
+	if (!x->pace.bytes_per_s) {
+		x->arrived_ns = now_ns;
 		pace_begin(&x->pace, x->verdict.bytes_per_s, now_ns);
+	}
 	slice = pace_slice(&x->pace);
-	pace_forfeit(&x->pace, x->dry || slice > BACKLOG_BYTES ? slice : BACKLOG_BYTES, now_ns);
+	pace_forfeit(&x->pace, x->dry ? slice : pace_backlog(&x->pace), now_ns);
 	credit = pace_credit(&x->pace, now_ns);
 	slice = n < slice ? n : slice;
 	if (credit >= slice)
