@@ -4,6 +4,7 @@
  * the other: handlers PORT SECONDS. The peer need not say anything. Prints the number of handlers that ran, as "ran N".
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -29,11 +30,13 @@ static int dial(uint16_t port)
 
 static void handler(int sig)
 {
+	int error = errno;
 	char c;
 
 	(void)sig;
 	recv(connections[0], &c, 1, MSG_DONTWAIT);
 	atomic_fetch_add(&ran, 1);
+	errno = error;
 }
 
 /* Registers a connection over and over, which takes its lock and that of all sets. */
