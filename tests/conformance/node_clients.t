@@ -35,7 +35,7 @@ for fault, timeout, outcome, status, took in CASES:
     got, r = fetch(fault, timeout)
     is_((got["outcome"], got["status"]), (outcome, status), f"{name}_ends_as_{outcome}", r)
     within(got["ms"], *took, f"{name}_takes_its_time", got)
-    ok(got["healthy"] is not None and got["healthy"] < 50, f"{name}_leaves_the_other_connection_its_latency", got)
+    ok(got["healthy"] is not None and got["healthy"] < 200, f"{name}_leaves_the_other_connection_its_latency", got)
 
 got, r = fetch("reset=response", 2000)
 ok(got["outcome"] in ("ECONNRESET", "UND_ERR_SOCKET"), "reset_is_a_reset", got)

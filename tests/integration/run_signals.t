@@ -85,7 +85,10 @@ t = Terminal(PYTHON, "-c", COUNTER.format(leave=0))
 t.read_until("ready")
 t.key(b"\x03")
 ok(t.read_until("got SIGINT"), "a command may go on after Ctrl-C")
-t.key(b"\x03")
+for _ in range(5):  # two that are pending at once are one to the kernel (signal(7)); a user would press again, too
+    t.key(b"\x03")
+    if t.read_until("will be killed in 2 s unless it ends", 2):
+        break
 ok(t.read_until("will be killed in 2 s unless it ends"), "a second Ctrl-C announces its end")
 is_(t.wait(), 137, "which comes")
 is_(Run(t.db).meta("clean_end"), 1, "the run file is closed properly")
