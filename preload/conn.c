@@ -323,16 +323,6 @@ void conn_put(struct conn *c)
 	conn_recycle(c);
 }
 
-struct exchange *conn_head(struct conn *c)
-{
-	return c->count ? &c->ring[c->first] : NULL;
-}
-
-struct exchange *conn_tail(struct conn *c)
-{
-	return c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
-}
-
 /* ---- its beginning and end, as evidence ---- */
 
 static void learn(struct conn *c, int fd)

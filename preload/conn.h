@@ -113,7 +113,7 @@ struct conn {
 	uint64_t faults;		/* faults of that version that may concern it, one bit each */
 	struct addr local, peer;
 	uint8_t role;			/* enum journal_role */
-	bool gated;			/* reading and waiting go through the gate: there are faults, or what they began is not over */
+	_Atomic bool gated;		/* reading and waiting go through the gate: there are faults, or what they began is not over */
 	bool needs_head;		/* some of them need the request head before a byte may leave or be seen */
 	bool can_answer;		/* some of them answer with a status */
 	bool can_hold;			/* some of them hold requests back (outgate.h) */
@@ -129,12 +129,12 @@ struct conn {
 	uint64_t pending_ns;		/* when the first of them moved */
 	uint64_t patience_ns;		/* until when the rest of a request head is waited for; 0 it is not */
 	uint32_t patience_bytes;	/* how much of it was there */
-	uint32_t owner_pid;		/* the process whose act on it was the last */
+	_Atomic uint32_t owner_pid;	/* the process whose act on it was the last */
 	_Atomic uint32_t descriptors;	/* of this process */
-	bool connecting;		/* connect() said EINPROGRESS and the outcome was not seen yet */
+	_Atomic bool connecting;	/* connect() said EINPROGRESS and the outcome was not seen yet */
 	bool opaque;			/* not HTTP/1, or no longer */
 	uint8_t protocol;		/* enum journal_protocol of what flows now */
-	_Atomic uint32_t sending;	/* sends under way with the lock free, whose bytes are not in the books yet */
+	_Atomic uint32_t sending;	/* a client's sends under way with the lock free, whose bytes are not in the books yet */
 	bool sink;			/* what the program still sends goes nowhere: its request was answered before it was whole */
 	bool dead;			/* we reset it, or an error ended it */
 	uint8_t cut;			/* enum cut */
@@ -144,7 +144,7 @@ struct conn {
 	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */
 	int32_t late_error;		/* an error that was consumed when its arrival was noticed; to show after the hold */
 	int32_t connect_swap;		/* the same for the outcome of a non-blocking connect */
-	uint8_t dialling;		/* enum dialling */
+	_Atomic uint8_t dialling;	/* enum dialling */
 	int32_t next_connect;		/* errno of the program's next connect, which dials nothing; KERNEL_KNOWS: the kernel's; 0 it dials */
 	uint64_t judged, owed;		/* faults that were decided at the connect, one bit each; those that fired and have an action for
 					 * the first exchange too */
@@ -219,8 +219,15 @@ bool lock_take(_Atomic uint64_t *lock);
 void lock_give(_Atomic uint64_t *lock);
 
 /* The oldest exchange in flight, the newest; NULL when there is none. */
-struct exchange *conn_head(struct conn *c);
-struct exchange *conn_tail(struct conn *c);
+static inline struct exchange *conn_head(struct conn *c)
+{
+	return c->count ? &c->ring[c->first] : NULL;
+}
+
+static inline struct exchange *conn_tail(struct conn *c)
+{
+	return c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
+}
 
 /* The faults of this version of the page that may concern a connection with this end on this side, or (end: a name) a resolution. */
 uint64_t conn_candidates(uint64_t version, enum page_side side, const struct addr *end);

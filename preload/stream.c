@@ -105,6 +105,15 @@ static bool transient(int error)
 	return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM || error == EFAULT || error == EINVAL;
 }
 
+/* Whether the program's call may go ahead before the connection is locked: no fault concerns it, and nothing about it is to be learned first. What
+ * changes while the call lasts counts from the next call on, as it does when the lock is given back for the call. */
+static inline bool is_free(const struct conn *c)
+{
+	return !atomic_load_explicit(&c->gated, memory_order_relaxed) && !atomic_load_explicit(&c->connecting, memory_order_relaxed) &&
+	       !atomic_load_explicit(&c->dialling, memory_order_relaxed) &&
+	       atomic_load_explicit(&c->owner_pid, memory_order_relaxed) == guest_pid();
+}
+
 /* The kernel's error, or the one a fault put in its place. */
 static int shown_error(struct conn *c, int error)
 {
@@ -241,7 +250,7 @@ static bool enter(struct conn *c, int fd, int flags, int option, int *error)
 	*error = 0;
 	if (!conn_lock(c))
 		return false;
-	c->owner_pid = guest_pid();
+	atomic_store_explicit(&c->owner_pid, guest_pid(), memory_order_relaxed);
 	if (c->dialling)
 		*error = await_outcome(c, fd, !(flags & MSG_DONTWAIT) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK), option);
 	/* A non-blocking connect whose outcome the program did not ask for: writable, and nothing wrong, is connected. */
@@ -269,14 +278,22 @@ static void after_send(struct conn *c, int fd, ssize_t r, int error)
 		conn_connected(c, fd, 0, clock_now_ns());
 }
 
+/* Counts the sends under way; under the lock. */
+static void set_sending(struct io *io, bool on)
+{
+	uint32_t n = atomic_load_explicit(&io->conn->sending, memory_order_relaxed);
+
+	atomic_store_explicit(&io->conn->sending, on ? n + 1 : n - 1, memory_order_relaxed);
+	io->sending = on;
+}
+
 /* The plain way: the call as it is, then the books. Enters and leaves locked. */
 static ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
 {
 	ssize_t r;
 	int error;
 
-	atomic_fetch_add(&c->sending, 1);
-	io->sending = true;
+	set_sending(io, true);
 	conn_unlock(c);
 	r = call(io);
 	error = errno;
@@ -285,8 +302,23 @@ static ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
 		if (r > 0)
 			note_sent(c, io, 0, (size_t)r, t0, clock_now_ns());
 	}
-	io->sending = false;
-	atomic_fetch_sub(&c->sending, 1);
+	set_sending(io, false);
+	errno = error;
+	return r;
+}
+
+/* The plain way of a server that no fault concerns: nobody waits for its books. Enters and leaves unlocked. */
+static ssize_t send_free(struct conn *c, struct io *io, uint64_t t0)
+{
+	ssize_t r = call(io);
+	int error = errno;
+
+	if (!conn_lock(c))
+		return r;
+	after_send(c, io->fd, r, error);
+	if (r > 0)
+		note_sent(c, io, 0, (size_t)r, t0, clock_now_ns());
+	conn_unlock(c);
 	errno = error;
 	return r;
 }
@@ -294,7 +326,7 @@ static ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
 void stream_cancelled(struct io *io)
 {
 	if (io->sending)
-		atomic_fetch_sub(&io->conn->sending, 1);
+		set_sending(io, false);
 }
 
 /* How many bytes, of those held back and then of the call's from at on, belong to the message that begins or goes on there. */
@@ -719,7 +751,11 @@ ssize_t stream_send(struct conn *c, struct io *io)
 	ssize_t r;
 	int error;
 
-	if ((io->flags & BESIDE) || !enter(c, io->fd, io->flags, SO_SNDTIMEO, &error))
+	if (io->flags & BESIDE)
+		return call(io);
+	if (c->role == JOURNAL_SERVER && is_free(c))
+		return send_free(c, io, t0);
+	if (!enter(c, io->fd, io->flags, SO_SNDTIMEO, &error))
 		return call(io);
 	if (error)
 		r = fail(error);
@@ -815,7 +851,7 @@ static void let_sender_note(struct conn *c)
 }
 
 /* After a receive of up to `asked` bytes that was made with the lock free. */
-static ssize_t after_recv(struct conn *c, struct io *io, size_t asked, ssize_t r, int error, uint64_t t0)
+static ssize_t after_recv(struct conn *c, struct io *io, size_t asked, ssize_t r, int error)
 {
 	uint64_t now;
 
@@ -868,7 +904,7 @@ static ssize_t call_cut(struct io *io, size_t limit)
 }
 
 /* The call as it is, or cut to limit bytes. Enters and leaves locked. */
-static ssize_t recv_plain(struct conn *c, struct io *io, size_t limit, uint64_t t0)
+static ssize_t recv_plain(struct conn *c, struct io *io, size_t limit)
 {
 	size_t asked = total(io) < limit ? total(io) : limit;
 	ssize_t r;
@@ -879,7 +915,7 @@ static ssize_t recv_plain(struct conn *c, struct io *io, size_t limit, uint64_t 
 	error = errno;
 	if (!conn_lock(c))
 		return r;
-	return after_recv(c, io, asked, r, error, t0);
+	return after_recv(c, io, asked, r, error);
 }
 
 /* Fills the call's buffers from the bytes of two pieces, from the at-th on; returns how many. */
@@ -960,16 +996,16 @@ static bool must_be_there(struct conn *c)
 }
 
 /* The program may read: as much as it may. Enters and leaves locked. */
-static ssize_t recv_visible(struct conn *c, struct io *io, uint64_t t0)
+static ssize_t recv_visible(struct conn *c, struct io *io, uint64_t now)
 {
 	struct exchange *x = c->role == JOURNAL_SERVER ? conn_tail(c) : NULL;
 	size_t limit;
 	ssize_t r;
 
 	if (errs_at(x, PAGE_CALL_RECV) && !x->head_passed)
-		return strike_send(c, x, io->fd, t0);
+		return strike_send(c, x, io->fd, now);
 	limit = gate_limit(c, io->fd);
-	r = recv_plain(c, io, limit, t0);
+	r = recv_plain(c, io, limit);
 	if (r > 0 && (size_t)r == limit)
 		epoll_rearm(c);	/* who takes a short read for an empty socket waits for the next edge */
 	return r;
@@ -1027,7 +1063,7 @@ static int take_late_error(struct conn *c)
 }
 
 /* One turn of the receive loop: false when done (*r is the result), true to look again. Enters and leaves locked. */
-static bool recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit, bool wait, ssize_t *r)
+static bool recv_step(struct conn *c, struct io *io, uint64_t limit, bool wait, ssize_t *r)
 {
 	uint64_t now = clock_now_ns();
 	int error;
@@ -1038,27 +1074,27 @@ static bool recv_step(struct conn *c, struct io *io, uint64_t t0, uint64_t limit
 	} else if (c->dead && c->late_error) {
 		*r = fail(take_late_error(c));
 	} else if (c->dead || c->connecting) {
-		*r = recv_plain(c, io, SIZE_MAX, t0);
+		*r = recv_plain(c, io, SIZE_MAX);
 	} else if (gate_answer_ready(c, now)) {
 		*r = recv_answer(c, conn_head(c), io, now);
 	} else {
 		error = admit(c, io->fd, wait, limit);
 		if (error == AGAIN)
 			return true;
-		*r = error ? fail(error) : c->late_error ? fail(take_late_error(c)) : recv_visible(c, io, t0);
+		*r = error ? fail(error) : c->late_error ? fail(take_late_error(c)) : recv_visible(c, io, clock_now_ns());
 	}
 	return false;
 }
 
 /* The receive on a gated connection, in as many parts as MSG_WAITALL needs. */
-static ssize_t recv_gated(struct conn *c, struct io *io, uint64_t t0)
+static ssize_t recv_gated(struct conn *c, struct io *io)
 {
 	bool wait = !nonblocking(io), all = wait && (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
-	uint64_t limit = wait ? stream_limit(io->fd, SO_RCVTIMEO, t0) : FOREVER;
+	uint64_t limit = wait ? stream_limit(io->fd, SO_RCVTIMEO, clock_now_ns()) : FOREVER;
 	ssize_t r = 0;
 
 	do {
-		while (recv_step(c, io, t0, limit, wait, &r))
+		while (recv_step(c, io, limit, wait, &r))
 			;
 		io->done += r > 0 ? (size_t)r : 0;
 	} while (all && r > 0 && total(io));
@@ -1137,55 +1173,53 @@ static void wait_late(struct conn *c, int fd)
 }
 
 /* Enters and leaves locked. */
-static ssize_t recv_late(struct conn *c, struct io *io, ssize_t r, uint64_t t0)
+static ssize_t recv_late(struct conn *c, struct io *io, ssize_t r)
 {
 	bool begins = c->role == JOURNAL_SERVER && (c->opaque || http1_idle(&c->requests)) && !nonblocking(io);
 	struct exchange *x;
 
 	conn_follow_locked(c, io->fd);
 	if (!c->gated || !begins || !decide_late(c, io, (size_t)r, clock_now_ns()))
-		return after_recv(c, io, total(io), r, 0, t0);
-	r = after_recv(c, io, total(io), r, 0, t0);
+		return after_recv(c, io, total(io), r, 0);
+	r = after_recv(c, io, total(io), r, 0);
 	x = conn_tail(c);
 	if (!x || !x->synthetic) {
 		wait_late(c, io->fd);
 		return r;
 	}
 	gate_tick(c, io->fd, clock_now_ns());	/* answers it when it is whole */
-	return recv_gated(c, io, t0);
+	return recv_gated(c, io);
 }
 
 ssize_t stream_late(struct conn *c, struct io *io, ssize_t r)
 {
-	uint64_t t0 = clock_now_ns();
 	int error;	/* a server's connection is made: none */
 
 	if (c->role != JOURNAL_SERVER || (io->flags & (MSG_PEEK | BESIDE)) || !enter(c, io->fd, io->flags, SO_RCVTIMEO, &error))
 		return r;
-	r = recv_late(c, io, r, t0);
+	r = recv_late(c, io, r);
 	conn_unlock(c);
 	return r;
 }
 
-/* The receive of a connection that no fault concerns, as it began. Enters and leaves locked. */
-static ssize_t recv_free(struct conn *c, struct io *io, uint64_t t0)
+/* The receive of a connection that no fault concerns, as it began. Enters and leaves unlocked. */
+static ssize_t recv_free(struct conn *c, struct io *io)
 {
-	ssize_t r;
-	int error;
+	ssize_t r = call(io);
+	int error = errno;
 
-	conn_unlock(c);
-	r = call(io);
-	error = errno;
 	if (!conn_lock(c))
 		return r;
 	if (r > 0 && c->role == JOURNAL_SERVER && conn_is_behind(c) && !c->gated && !(io->flags & MSG_PEEK))
-		return recv_late(c, io, r, t0);
-	return after_recv(c, io, total(io), r, error, t0);
+		r = recv_late(c, io, r);
+	else
+		r = after_recv(c, io, total(io), r, error);
+	conn_unlock(c);
+	return r;
 }
 
 ssize_t stream_recv(struct conn *c, struct io *io)
 {
-	uint64_t t0 = clock_now_ns();
 	ssize_t r;
 	int error;
 
@@ -1193,16 +1227,20 @@ ssize_t stream_recv(struct conn *c, struct io *io)
 		return recv_beside(c, io);
 	if ((io->flags & MSG_TRUNC) && c->peer.family != ADDR_UNIX)
 		return recv_discard(c, io);
+	if (is_free(c))
+		return recv_free(c, io);
 	if (!enter(c, io->fd, io->flags, SO_RCVTIMEO, &error))
 		return call(io);
+	if (!error && !c->gated) {
+		conn_unlock(c);
+		return recv_free(c, io);
+	}
 	if (error)
 		r = fail(error);
-	else if (!c->gated)
-		r = recv_free(c, io, t0);
 	else if (!total(io) && io->op >= IO_READ)	/* read of nothing returns at once, recv of nothing waits */
-		r = recv_plain(c, io, SIZE_MAX, t0);
+		r = recv_plain(c, io, SIZE_MAX);
 	else
-		r = recv_gated(c, io, t0);
+		r = recv_gated(c, io);
 	conn_unlock(c);
 	return r;
 }
@@ -1283,13 +1321,33 @@ static size_t unseen_extent(struct conn *c, size_t n)
 	return room && room < n ? (size_t)room : n;
 }
 
-ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n)
+/* Enters and leaves unlocked. */
+static ssize_t sendfile_free(struct conn *c, int out, int in, off64_t *offset, size_t n)
 {
 	uint64_t t0 = clock_now_ns();
+	ssize_t r = real.sendfile64(out, in, offset, n);
+	int error = errno;
+
+	if (!conn_lock(c))
+		return r;
+	after_send(c, out, r, error);
+	if (r > 0)
+		note_unseen(c, (size_t)r, false, t0);
+	conn_unlock(c);
+	errno = error;
+	return r;
+}
+
+ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t n)
+{
+	uint64_t t0;
 	bool pretend, nowhere;
 	ssize_t r;
 	int error;
 
+	if (c->role == JOURNAL_SERVER && is_free(c))
+		return sendfile_free(c, out, in, offset, n);
+	t0 = clock_now_ns();
 	if (!enter(c, out, 0, SO_SNDTIMEO, &error))
 		return real.sendfile64(out, in, offset, n);
 	if (error) {

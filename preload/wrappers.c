@@ -96,22 +96,22 @@ static void cancel_io(void *io)
 {
 	struct conn *c = ((struct io *)io)->conn;
 
-	stream_cancelled(io);
 	conn_lock(c);	/* false: a handler has left by siglongjmp() while this thread had it */
+	stream_cancelled(io);
 	conn_unlock(c);
 	conn_put(c);
 }
 
-static ssize_t io(ssize_t (*way)(struct conn *, struct io *), struct io io)
+static ssize_t io(ssize_t (*way)(struct conn *, struct io *), struct io *io)
 {
-	struct conn *c = io.conn = table_get(io.fd);
+	struct conn *c = io->conn = table_get(io->fd);
 	ssize_t r;
 	int error;
 
 	if (!c)
-		return table_is_private(io.fd) ? (errno = EBADF, -1) : -2;
-	CANCEL_BEGIN(cancel_io, &io);
-	r = !sound(&io) ? -2 : way(c, &io);
+		return table_is_private(io->fd) ? (errno = EBADF, -1) : -2;
+	CANCEL_BEGIN(cancel_io, io);
+	r = !sound(io) ? -2 : way(c, io);
 	CANCEL_END;
 	error = errno;
 	conn_put(c);
@@ -122,7 +122,7 @@ static ssize_t io(ssize_t (*way)(struct conn *, struct io *), struct io io)
 /* A tracked call; -2 says that it is none of ours, or that its descriptor was no connection any more when it was looked up. */
 #define THROUGH(way, real_call, ...)							\
 	do {										\
-		ssize_t r_ = io(way, (struct io){__VA_ARGS__});				\
+		ssize_t r_ = io(way, &(struct io){__VA_ARGS__});				\
 		return r_ == -2 ? (real_call) : r_;					\
 	} while (0)
 
@@ -259,13 +259,13 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, uns
 /* ---- in ---- */
 
 /* The faults changed while a receive waited that had gone straight on: what it brought may be theirs. */
-static ssize_t late(ssize_t r, struct io io)
+static ssize_t late(ssize_t r, struct io *io)
 {
-	struct conn *c = table_get(io.fd);
+	struct conn *c = table_get(io->fd);
 	int error;
 
 	if (c)
-		r = stream_late(c, &io, r);
+		r = stream_late(c, io, r);
 	error = errno;
 	conn_put(c);
 	errno = error;
@@ -276,7 +276,7 @@ static ssize_t late(ssize_t r, struct io io)
 	do {											\
 		if (UNTRACKED(fd)) {								\
 			ssize_t n_ = (real_call);						\
-			return likely(n_ <= 0 || UNTRACKED(fd)) ? n_ : late(n_, (struct io){__VA_ARGS__});	\
+			return likely(n_ <= 0 || UNTRACKED(fd)) ? n_ : late(n_, &(struct io){__VA_ARGS__});	\
 		}										\
 		THROUGH(stream_recv, real_call, __VA_ARGS__);						\
 	} while (0)
@@ -322,7 +322,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		}
 		if (likely(r <= 0 || UNTRACKED(fd)))
 			return r;
-		return late(r, (struct io){.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg});
+		return late(r, &(struct io){.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg});
 	}
 	THROUGH(stream_recv, real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
 		.msg = msg);
