@@ -260,7 +260,7 @@ static int make_directory(struct run *run)
 		return complain(error);
 	if (plan_compile(&run->plan, run->dir.page))
 		return complain(run->plan.error);
-	atomic_store(&run->dir.page->serial, 1);
+	atomic_store(&run->dir.page->serial_block, 1);
 	err = open_faults(run);
 	if (err)
 		return cli_error("cannot write the run's list of faults: %s", strerror(-err));

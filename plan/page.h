@@ -19,12 +19,13 @@
 #include "base/addr.h"
 
 #define PAGE_MAGIC 0x314b434f48534641ull	/* "AFSHOCK1" */
-#define PAGE_LAYOUT 2				/* changes with any field below */
+#define PAGE_LAYOUT 3				/* changes with any field below */
 #define PAGE_FAULT_MAX 64			/* one bit each in a 64-bit candidate mask */
 #define PAGE_TEXT_BYTES 65536
 #define PAGE_ORDINAL_SLOTS 4096			/* power of two */
 #define PAGE_HEARTBEAT_STALE_NS 2000000000ull	/* no beat for this long: no faults */
 #define PAGE_VERSIONS 64			/* live masks that are kept, of the last versions; power of two */
+#define PAGE_SERIAL_BLOCK 256			/* power of two */
 #define PAGE_REST_NS 2000000000ull		/* from a slot's leaving the live mask to its next use */
 
 #define PAGE_FILE "control"			/* file names inside the run directory */
@@ -131,7 +132,7 @@ struct page {
 	uint64_t ids;			/* fault ids given out */
 	uint64_t pid_namespace;		/* of the controller: inode of /proc/self/ns/pid */
 	_Atomic uint64_t live[PAGE_VERSIONS];	/* of version v, at v % PAGE_VERSIONS: the faults that are on, one bit each */
-	_Atomic uint64_t serial;	/* next connection/exchange serial of the run */
+	_Atomic uint64_t serial_block;	/* next block of PAGE_SERIAL_BLOCK connection/exchange serials of the run; from 1 on */
 	_Atomic uint64_t lost[PAGE_LOST_KINDS];
 	struct page_fault faults[PAGE_FAULT_MAX];
 	struct page_ordinal ordinals[PAGE_ORDINAL_SLOTS];

@@ -32,6 +32,7 @@ struct fork_mark {
 static struct fork_mark fallback_mark;
 static struct fork_mark *mark = &fallback_mark;
 static _Atomic uint32_t forks;	/* generation: how many forks lie between the image's start and this process */
+static _Atomic uint64_t serials;	/* the next one of the block that this process has; a multiple of PAGE_SERIAL_BLOCK: none is left */
 static _Atomic int started;	/* 0 not yet, 1 under way, 2 done */
 static __thread uint32_t cached_tid;
 static __thread uint32_t cached_tid_fork;
@@ -312,6 +313,7 @@ static void after_fork(uint32_t pid)
 {
 	uint32_t zero = 0;
 
+	atomic_store(&serials, 0);	/* the block is the parent's */
 	if (!atomic_compare_exchange_strong(&mark->pid, &zero, pid))
 		return;
 	atomic_fetch_add(&forks, 1);
@@ -353,9 +355,20 @@ uint32_t guest_tid(void)
 	return cached_tid;
 }
 
+/* Serials are taken from the page in blocks: a word that every exchange of every process wrote would travel between their cores. The
+ * first of a block is no serial: it marks the end of the block before. */
 uint64_t guest_serial(void)
 {
-	return atomic_fetch_add_explicit(&guest.page->serial, 1, memory_order_relaxed) + 1;
+	uint64_t n, fresh;
+
+	guest_pid();
+	n = atomic_load_explicit(&serials, memory_order_relaxed);
+	while (n % PAGE_SERIAL_BLOCK)
+		if (atomic_compare_exchange_weak_explicit(&serials, &n, n + 1, memory_order_relaxed, memory_order_relaxed))
+			return n;
+	fresh = atomic_fetch_add_explicit(&guest.page->serial_block, 1, memory_order_relaxed) * PAGE_SERIAL_BLOCK + 1;
+	atomic_compare_exchange_strong(&serials, &n, fresh + 1);	/* fails when another thread has taken one as well: ours ends here */
+	return fresh;
 }
 
 void guest_lost(enum page_loss what)

@@ -109,6 +109,18 @@ fd = socket.recv_fds(b, 1, 1)[1][0]; s = socket.socket(fileno=fd); began = time.
 s.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"); s.recv(100); print(time.monotonic() - began >= 0.29)""" % peer.port
 is_(shock(f"to=127.0.0.1:{peer.port} delay=300ms", PYTHON, "-c", passed).out.strip(), "True", "a socket that came through another is covered")
 
+forked = """
+import os, socket
+def ask(times):
+    for _ in range(times):
+        s = socket.create_connection(("127.0.0.1", %d)); s.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"); s.recv(1000); s.close()
+ask(1); child = os.fork(); ask(20)
+if child:
+    os.waitpid(child, 0)""" % peer.port
+r = shock("to=127.0.0.99:9 delay=1ms probability=0", PYTHON, "-c", forked)
+is_([list(row.values()) for row in r.rows("SELECT count(*), count(DISTINCT connection_id) FROM exchange GROUP BY process_id ORDER BY 1")],
+    [[20, 20], [21, 21]], "what parent and child do after a fork is told apart", r)
+
 # ---- other allocators, sanitizers ----
 with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "victims", "get.c")) as source:
     GET = source.read()
