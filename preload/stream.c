@@ -137,6 +137,23 @@ uint64_t stream_limit(int fd, int option, uint64_t now)
 	return now + (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
 }
 
+struct patience {		/* whether the program's call may wait, and until when */
+	int fd;
+	bool known;		/* asked of the kernel already: it is when the call comes to that */
+	bool may;		/* before: unless the descriptor is non-blocking */
+	uint64_t limit;
+};
+
+static bool may_wait(struct patience *w)
+{
+	if (w->known)
+		return w->may;
+	w->known = true;
+	w->may = w->may && !(raw_fcntl(w->fd, F_GETFL, 0) & O_NONBLOCK);
+	w->limit = w->may ? stream_limit(w->fd, SO_RCVTIMEO, clock_now_ns()) : FOREVER;
+	return w->may;
+}
+
 /* Waits with the lock free until the deadline, the receive timeout (limit), a wake or a signal. 0 go on, else an errno. A blocking read of a
  * timerfd is restarted or interrupted by signal handlers as a blocking receive is (SA_RESTART); with a receive
  * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
@@ -1022,7 +1039,7 @@ static bool may_be_asked(struct conn *c)
 #define AGAIN (-1)
 
 /* One turn of waiting for input: 0 the program may read now; AGAIN to look again; else the errno to return. Enters and leaves locked. */
-static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
+static int admit(struct conn *c, int fd, struct patience *w)
 {
 	uint64_t now = clock_now_ns();
 	int error;
@@ -1031,23 +1048,23 @@ static int admit(struct conn *c, int fd, bool wait, uint64_t limit)
 	if (c->patience_ns)
 		gate_tick(c, fd, now);
 	if (c->cut == CUT_RST) {
-		error = wait ? stream_hold(c, c->cut_ns, limit) : EAGAIN;
+		error = may_wait(w) ? stream_hold(c, c->cut_ns, w->limit) : EAGAIN;
 		gate_tick(c, fd, clock_now_ns());
-	} else if (wait && c->outbox_len && !raw_ready(fd, POLLIN | POLLRDHUP)) {
-		error = stream_hold(c, outgate_deadline(c), limit);
+	} else if (c->outbox_len && !raw_ready(fd, POLLIN | POLLRDHUP) && may_wait(w)) {
+		error = stream_hold(c, outgate_deadline(c), w->limit);
 		gate_tick(c, fd, clock_now_ns());
-	} else if (wait && c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP)) {
-		error = patience_wait(c, fd, limit);
-	} else if (wait && may_be_asked(c) && !raw_ready(fd, POLLIN)) {
-		error = either_wait(c, fd, POLLIN, limit);
+	} else if (c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP) && may_wait(w)) {
+		error = patience_wait(c, fd, w->limit);
+	} else if (may_be_asked(c) && !raw_ready(fd, POLLIN) && may_wait(w)) {
+		error = either_wait(c, fd, POLLIN, w->limit);
 	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(fd, POLLIN | POLLRDHUP)) {
-		error = wait ? arrival_wait(c, fd) : EAGAIN;
+		error = may_wait(w) ? arrival_wait(c, fd) : EAGAIN;
 	} else if (gate_readable(c, fd, now)) {
 		return 0;
 	} else {
 		uint64_t until = gate_deadline(c);
 
-		error = !wait ? EAGAIN : gate_hidden(c, now) ? stream_hold(c, until, limit) : 0;
+		error = !may_wait(w) ? EAGAIN : gate_hidden(c, now) ? stream_hold(c, until, w->limit) : 0;
 		gate_tick(c, fd, clock_now_ns());
 	}
 	return error ? error : AGAIN;
@@ -1063,7 +1080,7 @@ static int take_late_error(struct conn *c)
 }
 
 /* One turn of the receive loop: false when done (*r is the result), true to look again. Enters and leaves locked. */
-static bool recv_step(struct conn *c, struct io *io, uint64_t limit, bool wait, ssize_t *r)
+static bool recv_step(struct conn *c, struct io *io, struct patience *w, ssize_t *r)
 {
 	uint64_t now = clock_now_ns();
 	int error;
@@ -1078,7 +1095,7 @@ static bool recv_step(struct conn *c, struct io *io, uint64_t limit, bool wait, 
 	} else if (gate_answer_ready(c, now)) {
 		*r = recv_answer(c, conn_head(c), io, now);
 	} else {
-		error = admit(c, io->fd, wait, limit);
+		error = admit(c, io->fd, w);
 		if (error == AGAIN)
 			return true;
 		*r = error ? fail(error) : c->late_error ? fail(take_late_error(c)) : recv_visible(c, io, clock_now_ns());
@@ -1089,12 +1106,12 @@ static bool recv_step(struct conn *c, struct io *io, uint64_t limit, bool wait, 
 /* The receive on a gated connection, in as many parts as MSG_WAITALL needs. */
 static ssize_t recv_gated(struct conn *c, struct io *io)
 {
-	bool wait = !nonblocking(io), all = wait && (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
-	uint64_t limit = wait ? stream_limit(io->fd, SO_RCVTIMEO, clock_now_ns()) : FOREVER;
+	struct patience w = {.fd = io->fd, .may = !(io->flags & MSG_DONTWAIT)};
+	bool all = (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && may_wait(&w);
 	ssize_t r = 0;
 
 	do {
-		while (recv_step(c, io, limit, wait, &r))
+		while (recv_step(c, io, &w, &r))
 			;
 		io->done += r > 0 ? (size_t)r : 0;
 	} while (all && r > 0 && total(io));
@@ -1409,12 +1426,12 @@ static void splice_look(struct conn *c, int fd, size_t *n, char **copy)
 /* Waits until input may be spliced from the connection, and cuts *n to what may. 1, 0 at the end of the stream, -1 with errno. */
 static ssize_t splice_admit(struct conn *c, int fd, unsigned int flags, size_t *n, char **copy)
 {
-	bool wait = !(flags & SPLICE_F_NONBLOCK) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK);
+	struct patience w = {.fd = fd, .may = !(flags & SPLICE_F_NONBLOCK)};
 	int error = AGAIN;
 	size_t limit;
 
 	while (error == AGAIN && c->cut != CUT_ENDED && !c->dead && !c->connecting)
-		error = admit(c, fd, wait, FOREVER);
+		error = admit(c, fd, &w);
 	if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)
 		return 0;
 	if (error > 0)
