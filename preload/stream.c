@@ -1266,23 +1266,21 @@ bool stream_readable(struct conn *c, int fd, int *n)
 {
 	uint64_t now = clock_now_ns();
 	struct iovec iov[2];
-	size_t limit;
+	size_t limit = 0;
+	int there = 0;
 
 	if (!c->gated || !conn_lock(c))
 		return false;
 	gate_tick(c, fd, now);
-	if (gate_answer_ready(c, now) && answer_make(c, conn_head(c)))
+	if (gate_answer_ready(c, now) && answer_make(c, conn_head(c))) {
 		limit = answer_iov(c, conn_head(c), iov) - conn_head(c)->answer_at;
-	else if (gate_hidden(c, now) || (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT))
-		limit = 0;
-	else if (!raw_ready(fd, POLLIN))
-		limit = SIZE_MAX;
-	else
-		limit = gate_readable(c, fd, now) ? gate_limit(c, fd) : 0;
-	*n = 0;
-	if (limit && !gate_answer_ready(c, now) && RAW(SYS_ioctl, fd, FIONREAD, n, 0, 0, 0) == 0 && limit > (size_t)*n)
-		limit = (size_t)*n;
-	*n = (int)limit;
+		there = (int)limit;
+	} else if (!gate_hidden(c, now) && !(c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)) {
+		/* Counted before the gate is asked: what comes in between is not judged yet. */
+		if (RAW(SYS_ioctl, fd, FIONREAD, &there, 0, 0, 0) == 0 && there && gate_readable(c, fd, clock_now_ns()))
+			limit = gate_limit(c, fd);
+	}
+	*n = limit < (size_t)there ? (int)limit : there;
 	conn_unlock(c);
 	return true;
 }
