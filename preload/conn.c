@@ -15,7 +15,7 @@
 #include "preload/raw.h"
 
 #define CHUNK 64	/* connections made at once */
-#define POOL_MAX 4096	/* buffers */
+#define POOL_MAX (2 * CONN_MAX)	/* buffers: what each connection holds at once, and calls under way */
 
 /* Connections and buffers come from the kernel in chunks, are never given back, and go round on free lists whose
  * heads carry a tag against ABA: tag << 32 | index + 1. */
@@ -141,9 +141,11 @@ char *pool_take(void)
 		if (atomic_compare_exchange_weak(&buffer_free, &head, next))
 			return b;
 	}
-	i = atomic_fetch_add(&buffer_made, 1);
-	if (i >= POOL_MAX)
-		return NULL;
+	i = atomic_load(&buffer_made);
+	do {
+		if (i >= POOL_MAX)
+			return NULL;
+	} while (!atomic_compare_exchange_weak(&buffer_made, &i, i + 1));
 	/* One word more than promised, behind the buffer, remembers its number. */
 	char *b = guest_pages(CONN_BUFFER_BYTES + sizeof(uint32_t));
 	if (!b)
@@ -166,6 +168,12 @@ void pool_give(char *buffer)
 		l->next = (uint32_t)head;
 		next = ((head >> 32) + 1) << 32 | (i + 1);
 	} while (!atomic_compare_exchange_weak(&buffer_free, &head, next));
+}
+
+void pool_drop(char **buffer)
+{
+	pool_give(*buffer);
+	*buffer = NULL;
 }
 
 /* ---- life ---- */
@@ -315,10 +323,9 @@ void conn_put(struct conn *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	pool_give(c->held);
-	pool_give(c->outbox);
-	pool_give(c->reply);
-	c->held = c->outbox = c->reply = NULL;
+	pool_drop(&c->held);
+	pool_drop(&c->outbox);
+	pool_drop(&c->reply);
 	set_gated(c, false);
 	conn_recycle(c);
 }

@@ -245,4 +245,7 @@ void conn_exit(void);
 char *pool_take(void);
 void pool_give(char *buffer);
 
+/* The same for one that a connection keeps: as soon as nothing is in it, for there are more connections than buffers in memory. */
+void pool_drop(char **buffer);
+
 #endif

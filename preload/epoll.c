@@ -198,7 +198,7 @@ static void set_timer(int s, uint64_t until_ns)
 {
 	struct set *set = &sets[s];
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = token(TOKEN_TIMER, 0, (unsigned)s)};
-	struct itimerspec it = {.it_value = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S)}};
+	struct itimerspec it = {.it_value = {(time_t)(until_ns / NS_PER_S), (long)(until_ns % NS_PER_S) + !until_ns}};	/* 0 would disarm it */
 	int fd;
 
 	if (until_ns >= set->armed_ns)

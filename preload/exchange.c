@@ -407,6 +407,7 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 	c->first = (c->first + 1) % CONN_PIPELINE;
 	c->count--;
 	c->reply_len = 0;
+	pool_drop(&c->reply);
 }
 
 /* Whether what is in flight may count as answered although nothing says so: an opaque turn that got bytes back. */

@@ -239,8 +239,11 @@ static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now
 	size_t total, at = x->answer_at;
 	long sent;
 
-	if (!answer_make(c, x))
+	if (!answer_make(c, x)) {	/* nothing is left to answer with: the connection breaks, as with a server that restarts */
+		gate_reset(c, fd, ECONNRESET);
+		exchange_end_all(c, ECONNRESET, now_ns);
 		return;
+	}
 	if (!at)
 		exchange_achieved(c, x, PAGE_STATUS, now_ns);
 	total = answer_iov(c, x, iov);
@@ -443,7 +446,8 @@ static bool pump_step(struct conn *c, int fd, uint64_t now_ns, bool *visible)
 	}
 	if (x->request_done)
 		send_answer(c, x, fd, now_ns);
-	return true;
+	*visible = c->dead;
+	return !c->dead;
 }
 
 static bool pump(struct conn *c, int fd, uint64_t now_ns)
@@ -622,6 +626,8 @@ static void release_head(struct conn *c, int fd, uint64_t now_ns)
 		c->held_len = 0;
 		c->late_error = sent == -EPIPE ? 0 : (int32_t)-sent;
 	}
+	if (!c->held_len)
+		pool_drop(&c->held);
 	c->patience_ns = c->held_len ? now_ns + RESEND_NS : 0;
 }
 

@@ -15,13 +15,18 @@ static struct exchange *nth(struct conn *c, unsigned i)
 	return &c->ring[(c->first + i) % CONN_PIPELINE];
 }
 
+static void clear(struct conn *c)
+{
+	c->outbox_len = 0;
+	c->outbox_full = false;
+	pool_drop(&c->outbox);
+}
+
 /* What a fork copied is the parent's to send. */
 static bool empty(struct conn *c)
 {
-	if (c->outbox_len && c->outbox_pid != guest_pid()) {
-		c->outbox_len = 0;
-		c->outbox_full = false;
-	}
+	if (c->outbox_len && c->outbox_pid != guest_pid())
+		clear(c);
 	return !c->outbox_len;
 }
 
@@ -174,8 +179,7 @@ static void discard(struct conn *c)
 {
 	for (unsigned i = 0; i < c->count; i++)
 		nth(c, i)->out_bytes = 0;
-	c->outbox_len = 0;
-	c->outbox_full = false;
+	clear(c);
 }
 
 /* Sends the first n bytes of the outbox. */
@@ -189,6 +193,8 @@ static void send_now(struct conn *c, int fd, uint32_t n, uint64_t now_ns)
 		c->outbox_len -= (uint32_t)r;
 		memmove(c->outbox, c->outbox + r, c->outbox_len);
 		c->outbox_full = false;
+		if (!c->outbox_len)
+			clear(c);
 	} else if (r < 0 && r != -EAGAIN && r != -EINTR) {
 		if (r != -EPIPE)
 			c->late_error = (int)-r;	/* taken from the socket by this send; the program's next receive shows it */

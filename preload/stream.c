@@ -215,15 +215,16 @@ static int either_wait(struct conn *c, int fd, short events, uint64_t limit)
 {
 	struct waker_wait w = {c, waker_event(), NULL};
 	struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = w.fd, .events = POLLIN}};
-	uint64_t now = clock_now_ns(), left = limit > now ? limit - now : 0;
+	bool told = waker_join(c, w.fd);
+	uint64_t now = clock_now_ns(), tick = told ? FOREVER : gate_next_tick(now);	/* nobody tells us: look again */
+	uint64_t end = limit < tick ? limit : tick, left = end > now ? end - now : 0;
 	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
 	int r, error;
 
-	waker_join(c, w.fd);
 	conn_unlock(c);
 	CANCEL_BEGIN(waker_cancelled, &w);
-	r = real.ppoll(p, w.fd < 0 ? 1 : 2, limit == FOREVER ? NULL : &t, NULL);
-	error = r > 0 ? 0 : r < 0 ? errno : EAGAIN;
+	r = real.ppoll(p, w.fd < 0 ? 1 : 2, end == FOREVER ? NULL : &t, NULL);
+	error = r < 0 ? errno : !r && end == limit ? EAGAIN : 0;
 	CANCEL_END;
 	conn_lock(c);
 	waker_leave(c, w.fd);
@@ -464,6 +465,8 @@ static size_t consume(struct conn *c, struct io *io, size_t at, size_t k, uint64
 		exchange_request_bytes(c, c->held, held, t0, now);
 		c->held_len -= (uint32_t)held;
 		memmove(c->held, c->held + held, c->held_len);
+		if (!c->held_len)
+			pool_drop(&c->held);
 	}
 	exchange_request_iov(c, pieces(io), (int)io->count, at, k - held, t0, now);
 	return k - held;
@@ -794,6 +797,7 @@ void stream_flush(struct conn *c, int fd)
 	if (c->held_len)
 		raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	c->held_len = 0;
+	pool_drop(&c->held);
 	c->patience_ns = 0;
 	conn_unlock(c);
 }

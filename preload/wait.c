@@ -14,7 +14,7 @@
 #include "preload/table.h"
 #include "preload/waker.h"
 
-#define ON_STACK 64	/* descriptors copied to the stack (threads may have 16 KB); more come from the buffer pool */
+#define ON_STACK 64	/* descriptors copied to the stack (threads may have 16 KB); more come from the buffer pool, thousands from the kernel */
 #define INPUT (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND | POLLRDHUP)
 #define OUTPUT (POLLOUT | POLLWRNORM | POLLWRBAND)
 #define TROUBLE (POLLHUP | POLLERR)
@@ -25,9 +25,11 @@ struct waiting {		/* one wait under way */
 	struct pollfd *fds;	/* the program's; its revents are the result */
 	struct pollfd *asked;	/* what the kernel is asked: n entries and one for the wake descriptor */
 	nfds_t n;
-	char *pooled;		/* the pool buffer that `asked` is; NULL: it is on the stack */
+	char *pooled;		/* the pool buffer that `asked` is; NULL none */
+	size_t mapped;		/* bytes of pages that `asked` is, for thousands of descriptors; 0 none */
 	uint64_t deadline;	/* of what is held */
 	int wake;		/* eventfd, -1 none */
+	bool untold;		/* some connection does not know whom to wake: it is looked at each tick */
 	bool answers;		/* one of ours is readable now */
 };
 
@@ -87,7 +89,7 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 
 static void prepare(struct waiting *w, uint64_t now)
 {
-	w->deadline = FOREVER;
+	w->deadline = w->untold ? gate_next_tick(now) : FOREVER;
 	w->answers = false;
 	memcpy(w->asked, w->fds, w->n * sizeof(*w->asked));
 	w->asked[w->n] = (struct pollfd){.fd = w->wake, .events = POLLIN};
@@ -156,24 +158,21 @@ static int turn(struct waiting *w, uint64_t end, const sigset_t *mask)
 }
 
 /* A descriptor that wakes this thread when one of these connections gets an answer of ours from another thread's send. */
-static int wake_open(struct pollfd *fds, nfds_t n)
+static void wake_open(struct waiting *w)
 {
-	int fd = -1;
-
-	for (nfds_t i = 0; i < n; i++) {
-		struct conn *c = gated(fds[i].fd);
-
+	w->wake = -1;
+	for (nfds_t i = 0; i < w->n; i++) {
+		struct conn *c = gated(w->fds[i].fd);
 		bool wakes = c && (c->can_answer || c->can_hold);
 
-		if (wakes && fd < 0)
-			fd = waker_event();
-		if (wakes && fd >= 0 && conn_lock(c)) {
-			waker_join(c, fd);
+		if (wakes && w->wake < 0)
+			w->wake = waker_event();
+		if (wakes && conn_lock(c)) {
+			w->untold |= !waker_join(c, w->wake);
 			conn_unlock(c);
 		}
 		conn_put(c);
 	}
-	return fd;
 }
 
 static void wake_close(int fd, struct pollfd *fds, nfds_t n)
@@ -211,24 +210,36 @@ static void wait_end(void *waiting)
 
 	wake_close(w->wake, w->fds, w->n);
 	pool_give(w->pooled);
+	if (w->mapped)
+		RAW(SYS_munmap, w->asked, w->mapped, 0, 0, 0, 0);
+}
+
+/* Room for the entries and one more, on the stack when they are few. */
+static bool make_room(struct waiting *w, struct pollfd on_stack[ON_STACK + 1])
+{
+	size_t bytes = (w->n + 1) * sizeof(*w->asked);
+
+	if (w->n <= ON_STACK)
+		w->asked = on_stack;
+	else if (bytes <= CONN_BUFFER_BYTES)
+		w->asked = (struct pollfd *)(w->pooled = pool_take());
+	else if (w->n <= TABLE_FDS && (w->asked = guest_pages(bytes)))
+		w->mapped = bytes;
+	return w->asked != NULL;
 }
 
 int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
 {
 	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
 	struct pollfd on_stack[ON_STACK + 1];
-	struct waiting w = {.fds = fds, .asked = on_stack, .n = n};
+	struct waiting w = {.fds = fds, .n = n};
 	int r, error;
 
-	if (n > ON_STACK) {
-		w.pooled = (n + 1) * sizeof(*fds) > CONN_BUFFER_BYTES ? NULL : pool_take();
-		w.asked = (struct pollfd *)w.pooled;
-	}
-	if (!w.asked) {
+	if (!make_room(&w, on_stack)) {
 		guest_lost(PAGE_LOST_STANDIN);
 		return real.ppoll(fds, n, t, mask);
 	}
-	w.wake = wake_open(fds, n);
+	wake_open(&w);
 	CANCEL_BEGIN(wait_end, &w);
 	r = wait_turns(&w, end, mask);
 	CANCEL_END;

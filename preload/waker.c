@@ -22,7 +22,7 @@ int waker_event(void)
 
 int waker_timer(uint64_t end_ns)
 {
-	struct itimerspec it = {.it_value = {(time_t)(end_ns / NS_PER_S), (long)(end_ns % NS_PER_S)}};
+	struct itimerspec it = {.it_value = {(time_t)(end_ns / NS_PER_S), (long)(end_ns % NS_PER_S) + !end_ns}};	/* 0 would disarm it */
 	int fd = ours(RAW(SYS_timerfd_create, CLOCK_MONOTONIC, TFD_CLOEXEC, 0, 0, 0, 0));
 
 	if (fd >= 0 && end_ns != FOREVER)

@@ -16,7 +16,7 @@
 int waker_event(void);
 int waker_timer(uint64_t end_ns);
 
-/* c's gate wakes fd from now on (false: too many wait already), and no more. Under c's lock. */
+/* c's gate wakes fd from now on, and no more. False: nobody will (fd < 0, or too many wait already), look each GATE_TICK_NS. Under c's lock. */
 bool waker_join(struct conn *c, int fd);
 void waker_leave(struct conn *c, int fd);
 
