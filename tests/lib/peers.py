@@ -211,6 +211,16 @@ def _under(under, port):
     return under(port) if callable(under) else under
 
 
+def _for_another_user(argv, directory):
+    """argv with the command under test (and its library beside it) copied to where another user can read it: the tree may lie in a home directory."""
+    if not argv:
+        return argv
+    for file in (argv[0], os.path.join(os.path.dirname(argv[0]), "libaftershock.so")):
+        if not os.path.exists(os.path.join(directory, os.path.basename(file))):
+            shutil.copy2(file, directory)
+    return [os.path.join(directory, os.path.basename(argv[0])), *argv[1:]]
+
+
 def _started(server, start, deadline=10.0):
     """Gives server a free port and starts it there; another process may take the port before it does."""
     for _ in range(5):
@@ -339,8 +349,8 @@ class Postgres:
                    cwd=self.directory, **how)
         if made.rc:
             raise RuntimeError(f"initdb: {made}")
-        _started(self, lambda port: spawn([*_under(under, port), f"{self.PROGRAMS}/postgres", "-D", data, "-p", port, "-h", "127.0.0.1",
-                                           "-k", self.directory, "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off",
+        _started(self, lambda port: spawn([*_for_another_user(_under(under, port), self.directory), f"{self.PROGRAMS}/postgres", "-D", data,
+                                           "-p", port, "-h", "127.0.0.1", "-k", self.directory, "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off",
                                            "-c", f"log_directory={self.directory}", "-c", "logging_collector=off"],
                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory, **how), 30)
 
