@@ -137,14 +137,14 @@ uint64_t stream_limit(int fd, int option, uint64_t now)
 	return now + (uint64_t)tv.tv_sec * NS_PER_S + (uint64_t)tv.tv_usec * 1000;
 }
 
-struct patience {		/* whether the program's call may wait, and until when */
+struct waiting {		/* whether the program's call may wait, and until when */
 	int fd;
 	bool known;		/* asked of the kernel already: it is when the call comes to that */
 	bool may;		/* before: unless the descriptor is non-blocking */
 	uint64_t limit;
 };
 
-static bool may_wait(struct patience *w)
+static bool may_wait(struct waiting *w)
 {
 	if (w->known)
 		return w->may;
@@ -1017,14 +1017,14 @@ static bool must_be_there(struct conn *c)
 }
 
 /* The program may read: as much as it may. Enters and leaves locked. */
-static ssize_t recv_visible(struct conn *c, struct io *io, uint64_t now)
+static ssize_t recv_visible(struct conn *c, struct io *io)
 {
 	struct exchange *x = c->role == JOURNAL_SERVER ? conn_tail(c) : NULL;
 	size_t limit;
 	ssize_t r;
 
 	if (errs_at(x, PAGE_CALL_RECV) && !x->head_passed)
-		return strike_send(c, x, io->fd, now);
+		return strike_send(c, x, io->fd, clock_now_ns());
 	limit = gate_limit(c, io->fd);
 	r = recv_plain(c, io, limit);
 	if (r > 0 && (size_t)r == limit)
@@ -1043,7 +1043,7 @@ static bool may_be_asked(struct conn *c)
 #define AGAIN (-1)
 
 /* One turn of waiting for input: 0 the program may read now; AGAIN to look again; else the errno to return. Enters and leaves locked. */
-static int admit(struct conn *c, int fd, struct patience *w)
+static int admit(struct conn *c, int fd, struct waiting *w)
 {
 	uint64_t now = clock_now_ns();
 	int error;
@@ -1084,7 +1084,7 @@ static int take_late_error(struct conn *c)
 }
 
 /* One turn of the receive loop: false when done (*r is the result), true to look again. Enters and leaves locked. */
-static bool recv_step(struct conn *c, struct io *io, struct patience *w, ssize_t *r)
+static bool recv_step(struct conn *c, struct io *io, struct waiting *w, ssize_t *r)
 {
 	uint64_t now = clock_now_ns();
 	int error;
@@ -1102,7 +1102,7 @@ static bool recv_step(struct conn *c, struct io *io, struct patience *w, ssize_t
 		error = admit(c, io->fd, w);
 		if (error == AGAIN)
 			return true;
-		*r = error ? fail(error) : c->late_error ? fail(take_late_error(c)) : recv_visible(c, io, clock_now_ns());
+		*r = error ? fail(error) : c->late_error ? fail(take_late_error(c)) : recv_visible(c, io);
 	}
 	return false;
 }
@@ -1110,7 +1110,7 @@ static bool recv_step(struct conn *c, struct io *io, struct patience *w, ssize_t
 /* The receive on a gated connection, in as many parts as MSG_WAITALL needs. */
 static ssize_t recv_gated(struct conn *c, struct io *io)
 {
-	struct patience w = {.fd = io->fd, .may = !(io->flags & MSG_DONTWAIT)};
+	struct waiting w = {.fd = io->fd, .may = !(io->flags & MSG_DONTWAIT)};
 	bool all = (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && may_wait(&w);
 	ssize_t r = 0;
 
@@ -1428,7 +1428,7 @@ static void splice_look(struct conn *c, int fd, size_t *n, char **copy)
 /* Waits until input may be spliced from the connection, and cuts *n to what may. 1, 0 at the end of the stream, -1 with errno. */
 static ssize_t splice_admit(struct conn *c, int fd, unsigned int flags, size_t *n, char **copy)
 {
-	struct patience w = {.fd = fd, .may = !(flags & SPLICE_F_NONBLOCK)};
+	struct waiting w = {.fd = fd, .may = !(flags & SPLICE_F_NONBLOCK)};
 	int error = AGAIN;
 	size_t limit;
 
