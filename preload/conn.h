@@ -136,6 +136,8 @@ struct conn {
 	uint8_t protocol;		/* enum journal_protocol of what flows now */
 	_Atomic uint32_t sending;	/* a client's sends under way with the lock free, whose bytes are not in the books yet */
 	bool sink;			/* what the program still sends goes nowhere: its request was answered before it was whole */
+	uint8_t silent;			/* server: number of the fault that swallowed the last answer: its peer is not to hear of a close either; 0 none */
+	uint32_t silent_id;		/* that fault's id */
 	bool dead;			/* we reset it, or an error ended it */
 	uint8_t cut;			/* enum cut */
 	uint64_t cut_ns;		/* CUT_RST, server: the next look whether what comes before the place has left */

@@ -13,6 +13,7 @@
 #include "preload/nowhere.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/silence.h"
 #include "preload/stream.h"
 #include "preload/table.h"
 
@@ -339,6 +340,7 @@ void dial_accepted(int fd)
 
 	if (!guest.page)
 		return;
+	silence_sweep();
 	table_drop(fd, false);	/* a number that was closed by other means than close() */
 	if (guest.mode != PAGE_JOURNAL_ALL && !page_live(guest.page, page_version(guest.page))) {
 		table_mark(fd, JOURNAL_SERVER);

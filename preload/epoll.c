@@ -785,6 +785,16 @@ void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew)
 	lock_give(&lock);
 }
 
+void epoll_remove(struct conn *c, int fd)
+{
+	if (!c->regs || !lock_take(&lock))
+		return;
+	for (int32_t i = c->regs; i; i = regs[i - 1].next)
+		if (regs[i - 1].fd == fd && !regs[i - 1].outside)
+			raw_epoll_ctl(sets[regs[i - 1].set].ep - 1, EPOLL_CTL_DEL, fd, NULL);
+	lock_give(&lock);
+}
+
 void epoll_forget_conn(struct conn *c)
 {
 	if (!c->standin || !lock_take(&lock))

@@ -40,6 +40,7 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 
 /* fd (of connection c) is being closed; all of c is; an epoll descriptor (or any other) is. */
 void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew);	/* stays: it or a duplicate remains open; anew: it is to be connected again */
+void epoll_remove(struct conn *c, int fd);	/* fd leaves the sets of the program: its last close, though the socket stays open */
 void epoll_forget_conn(struct conn *c);
 void epoll_forget_set(int ep);
 

@@ -394,6 +394,8 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 		exchange_achieved(c, x, PAGE_DELAY, now_ns);
 	if (x->slowed)
 		exchange_achieved(c, x, PAGE_THROTTLE, now_ns);
+	c->silent = x->mute ? x->verdict.main_fault : 0;
+	c->silent_id = x->verdict.main_id;
 	x->error = complete ? 0 : error;
 	r = c->journalled ? guest_record(c->serial, x->serial, now_ns) : NULL;
 	if (r) {

@@ -17,6 +17,7 @@
 #include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/silence.h"
 #include "preload/waker.h"
 #include "preload/table.h"
 
@@ -802,13 +803,23 @@ void stream_flush(struct conn *c, int fd)
 	conn_unlock(c);
 }
 
+/* The end of an answer that was swallowed goes nowhere either. */
+static int shut(struct conn *c, int fd, int how)
+{
+	uint32_t id = 0;
+
+	if (how == SHUT_RD || !silence_fault(c, &id))
+		return real.shutdown(fd, how);
+	return how == SHUT_RDWR ? real.shutdown(fd, SHUT_RD) : 0;
+}
+
 int stream_shutdown(struct conn *c, int fd, int how)
 {
 	int r, error;
 
 	if (how != SHUT_RD)
 		stream_flush(c, fd);
-	r = real.shutdown(fd, how);
+	r = shut(c, fd, how);
 	error = errno;
 	if (r == 0 && how != SHUT_WR && conn_lock(c)) {
 		uint64_t now = clock_now_ns();

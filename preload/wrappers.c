@@ -23,6 +23,7 @@
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/resolve.h"
+#include "preload/silence.h"
 #include "preload/spawn.h"
 #include "preload/stream.h"
 #include "preload/table.h"
@@ -528,14 +529,18 @@ int epoll_pwait2(int ep, struct epoll_event *evs, int max, const struct timespec
 static void leave(int fd)
 {
 	struct conn *c;
+	bool last;
 
 	if (epoll_knows(fd))
 		epoll_forget_set(fd);
 	if (likely(!table_knows(fd)))
 		return;
 	c = table_is_marked(fd) ? NULL : table_get(fd);
-	if (c && atomic_load(&c->descriptors) == 1 && !guest_is_borrowed())
+	last = c && atomic_load(&c->descriptors) == 1 && !guest_is_borrowed();
+	if (last) {
 		stream_flush(c, fd);
+		silence_keep(c, fd);
+	}
 	conn_put(c);
 	table_drop(fd, false);
 }
