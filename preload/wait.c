@@ -228,13 +228,29 @@ static bool make_room(struct waiting *w, struct pollfd on_stack[ON_STACK + 1])
 	return w->asked != NULL;
 }
 
+#define LONGEST_S 1000000000	/* a timeout beyond it is none: 30 years */
+
+/* A timeout that the kernel refuses (select(2): EINVAL, EFAULT): the call is its to answer. */
+static bool refused(const struct timespec *t)
+{
+	return t && (!guest_plausible(t) || t->tv_sec < 0 || t->tv_nsec < 0 || t->tv_nsec >= (long)NS_PER_S);
+}
+
+static uint64_t length(const struct timespec *t)
+{
+	return (uint64_t)(t->tv_sec < LONGEST_S ? t->tv_sec : LONGEST_S) * NS_PER_S + (uint64_t)t->tv_nsec;
+}
+
 int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
 {
-	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
+	uint64_t end;
 	struct pollfd on_stack[ON_STACK + 1];
 	struct waiting w = {.fds = fds, .n = n};
 	int r, error;
 
+	if (refused(t))
+		return real.ppoll(fds, n, t, mask);
+	end = t ? clock_now_ns() + length(t) : FOREVER;
 	if (!make_room(&w, on_stack)) {
 		guest_lost(PAGE_LOST_STANDIN);
 		return real.ppoll(fds, n, t, mask);
@@ -321,11 +337,13 @@ static void give_back(void *buffer)
 
 int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t, const sigset_t *mask, struct timespec *left)
 {
-	uint64_t start = clock_now_ns(), given = t ? (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : 0, used;
-	struct pollfd *p = (struct pollfd *)pool_take();
+	uint64_t start = clock_now_ns(), used;
+	struct pollfd *p = refused(t) ? NULL : (struct pollfd *)pool_take();
 	nfds_t k, room = CONN_BUFFER_BYTES / sizeof(*p);
 	int ready, error;
 
+	if (refused(t))
+		return real.pselect(n, r, w, e, t, mask);
 	if (!p) {
 		guest_lost(PAGE_LOST_STANDIN);
 		return real.pselect(n, r, w, e, t, mask);
@@ -344,7 +362,7 @@ int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t
 		ready = to_fd_sets(p, k, r, w, e);
 	pool_give((char *)p);
 	used = clock_now_ns() - start;
-	used = used < given ? given - used : 0;
+	used = t && used < length(t) ? length(t) - used : 0;
 	if (left)
 		*left = (struct timespec){(time_t)(used / NS_PER_S), (long)(used % NS_PER_S)};
 	errno = error;

@@ -449,10 +449,10 @@ int select(int n, fd_set *r, fd_set *w, fd_set *e, struct timeval *tv)
 	struct timespec t, left;
 	int ready, error;
 
-	if (!gating() || !wait_concerns_select(n, r, w, e))
+	if (!gating() || (tv && (!guest_plausible(tv) || tv->tv_sec < 0 || tv->tv_usec < 0)) || !wait_concerns_select(n, r, w, e))
 		return real.select(n, r, w, e, tv);
-	if (tv)
-		t = (struct timespec){tv->tv_sec, tv->tv_usec * 1000};
+	if (tv)	/* microseconds beyond a second are fine with select */
+		t = (struct timespec){tv->tv_sec + tv->tv_usec / 1000000, tv->tv_usec % 1000000 * 1000};
 	ready = wait_select(n, r, w, e, tv ? &t : NULL, NULL, &left);
 	error = errno;
 	if (tv)

@@ -3,6 +3,7 @@
 
     acts.py ACT
 """
+import ctypes
 import select
 import socket
 import struct
@@ -136,6 +137,28 @@ def notices():
     client.sendall(b"x\n")
     yield said(server.recvmsg, 9, 99, socket.MSG_ERRQUEUE)
     yield said(server.recv, 9)
+
+
+def timeouts():
+    """Timeouts that are none: what select and poll say to them on a connection."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    client, server = pair()
+    client.sendall(b"GET /in HTTP/1.1\r\nHost: h\r\n\r\n")
+    polled(server, select.POLLIN)
+    for seconds, rest in ((-1, 0), (0, -1), (0, 1500000), (1, 2 * 10**9), (2**62, 0), (0, 0)):
+        span = struct.pack("ll", seconds, rest)
+        for sock in (client, server):
+            bits = (ctypes.c_long * 16)()
+            bits[sock.fileno() // 64] = 1 << sock.fileno() % 64
+            asked = ctypes.create_string_buffer(struct.pack("ihh", sock.fileno(), select.POLLIN, 0))
+            if sock is server or rest < 0 or seconds < 0:
+                yield "select", seconds, rest, libc.select(sock.fileno() + 1, bits, None, None, span), ctypes.get_errno()
+                ctypes.set_errno(0)
+            if sock is server or rest >= 10**9 or min(rest, seconds) < 0:
+                yield "pselect", seconds, rest, libc.pselect(sock.fileno() + 1, bits, None, None, span, None), ctypes.get_errno()
+                ctypes.set_errno(0)
+                yield "ppoll", seconds, rest, libc.ppoll(asked, 1, span, None), ctypes.get_errno()
+                ctypes.set_errno(0)
 
 
 for line in globals()[sys.argv[1]]():
