@@ -224,7 +224,7 @@ void conn_match(struct conn *c)
 /* Part of a request's head has gone by: what is left of it can not be decided. */
 static bool inside_head(const struct conn *c)
 {
-	const struct exchange *x = c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
+	const struct exchange *x = c->count ? conn_nth(c, c->count - 1) : NULL;
 
 	return !c->opaque && !http1_idle(&c->requests) && !(x && x->head_passed && !x->request_done);
 }
@@ -233,7 +233,7 @@ static bool inside_head(const struct conn *c)
 static bool is_plain(const struct conn *c)
 {
 	for (unsigned i = 0; i < c->count; i++) {
-		const struct exchange *x = &c->ring[(c->first + i) % CONN_PIPELINE];
+		const struct exchange *x = conn_nth(c, i);
 
 		if (x->gate != GATE_OPEN || x->synthetic || x->mute || x->verdict.actions)
 			return false;
@@ -252,6 +252,8 @@ void conn_follow_locked(struct conn *c, int fd)
 		set_gated(c, true);
 		epoll_import(c, fd);
 	} else if (!c->faults && c->gated && is_plain(c) && epoll_let_go(c)) {
+		c->next_judged = false;
+		c->judged_bytes = 0;
 		set_gated(c, false);
 	}
 }
@@ -293,6 +295,8 @@ struct conn *conn_new(enum journal_role role, const struct addr *local, const st
 		return NULL;
 	}
 	memset((char *)c + offsetof(struct conn, lock), 0, sizeof(*c) - offsetof(struct conn, lock));
+	c->ring = c->few;
+	c->room = CONN_FEW;
 	c->serial = guest_serial();
 	c->role = (uint8_t)role;
 	c->local = *local;
@@ -319,6 +323,47 @@ bool conn_hold(struct conn *c)
 	return false;
 }
 
+/* ---- what is in flight ---- */
+
+#define DEEP_BYTES (CONN_PIPELINE * sizeof(struct exchange))	/* the kernel backs what is used of it */
+
+static void give_ring(struct conn *c)
+{
+	if (c->ring != c->few)
+		RAW(SYS_munmap, c->ring, DEEP_BYTES, 0, 0, 0, 0);
+	c->ring = c->few;
+	c->room = CONN_FEW;
+}
+
+static bool grow_ring(struct conn *c)
+{
+	struct exchange *deep = c->room < CONN_PIPELINE ? guest_pages(DEEP_BYTES) : NULL;
+
+	if (!deep)
+		return false;
+	for (uint32_t i = 0; i < c->count; i++)
+		deep[i] = *conn_nth(c, i);
+	c->ring = deep;
+	c->room = CONN_PIPELINE;
+	c->first = 0;
+	return true;
+}
+
+struct exchange *conn_append(struct conn *c)
+{
+	if (c->count == c->room && !grow_ring(c))
+		return NULL;
+	if (!c->count)
+		c->first = 0;	/* a deep ring is used, and backed, as far as it is deep */
+	return conn_nth(c, c->count++);
+}
+
+void conn_drop(struct conn *c)
+{
+	c->first = (c->first + 1) & (c->room - 1);
+	c->count--;
+}
+
 void conn_put(struct conn *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
@@ -326,6 +371,7 @@ void conn_put(struct conn *c)
 	pool_drop(&c->held);
 	pool_drop(&c->outbox);
 	pool_drop(&c->reply);
+	give_ring(c);
 	set_gated(c, false);
 	conn_recycle(c);
 }
@@ -418,6 +464,8 @@ void conn_closing(struct conn *c, int fd, uint64_t now_ns)
 	if (c->role == JOURNAL_CLIENT && conn_head(c) && !c->eof_in && !c->opaque && http1_eof(&c->answers) == HTTP1_DONE &&
 	    conn_head(c)->first_byte_ns)
 		exchange_end(c, 0, true, now_ns);
+	if (c->next_judged && c->next.actions)	/* it came, was decided, and is not read any more: evidence all the same */
+		exchange_begin(c, NULL, &c->next, now_ns);
 	exchange_end_all(c, c->eof_in ? JOURNAL_EOF : JOURNAL_CLOSED, now_ns);
 	if (c->journalled)
 		journal_conn(c, JOURNAL_CLOSE, 0, end_of(c, fd), now_ns);

@@ -22,7 +22,8 @@
 #include "preload/guest.h"
 
 #define CONN_MAX 65536		/* connections at once; made in chunks as needed */
-#define CONN_PIPELINE 16	/* exchanges in flight on one connection; more: it turns opaque (counted) */
+#define CONN_FEW 16		/* exchanges in flight that a connection has room for itself; a deep pipeline gets more */
+#define CONN_PIPELINE 4096	/* exchanges in flight on one connection; more: it turns opaque (counted) */
 #define CONN_WAITERS 4		/* threads that wait inside us on one connection */
 #define FOREVER UINT64_MAX
 #define KERNEL_KNOWS (-1)
@@ -152,13 +153,17 @@ struct conn {
 					 * the first exchange too */
 	struct exchange attempt;	/* the connect under a fault: its verdict and times; the first exchange gets its serial.
 					 * error: its outcome, when a call that was cut short took it from the kernel */
-	uint8_t first, count;		/* ring of exchanges in flight */
 	uint16_t lowat;			/* SO_RCVLOWAT we set above what is there already; 0 none */
 	uint64_t look_ns;		/* the same for a Unix socket, which has no such mark in poll: hidden until then; 0 not */
 	int32_t own_lowat;		/* ... and the program's own meanwhile */
 	uint32_t sequence;
 	struct http1 requests, answers;	/* framing of either direction */
-	struct exchange ring[CONN_PIPELINE];
+	uint64_t judged_bytes;		/* of requests, from here on: each that begins in them is decided and passes untouched */
+	bool next_judged;			/* the request that begins (server: or is cut short) behind these is decided as well: */
+	struct verdict next;
+	struct exchange *ring;		/* of those in flight: `room` (a power of 2) places, the oldest at `first` */
+	uint32_t room, first, count;
+	struct exchange few[CONN_FEW];	/* the ring until it grows */
 	char *held;			/* bytes of a request head accepted from the program and not yet sent; a pool buffer */
 	uint32_t held_len;
 	char *outbox;			/* request bytes that have not left yet; a pool buffer (outgate.h) */
@@ -176,7 +181,7 @@ struct conn {
 };
 
 #define CONN_PATIENCE_NS (1000 * NS_PER_MS)	/* how long after a piece of a request head the next one may come */
-#define CONN_BUFFER_BYTES 16384	/* size of a pool buffer */
+#define CONN_BUFFER_BYTES 65536	/* size of a pool buffer; the kernel backs what is used of it */
 
 /* A new connection with one reference, matched with the faults that are on; NULL (counted) when the table is full. */
 struct conn *conn_new(enum journal_role role, const struct addr *local, const struct addr *peer, uint64_t now_ns);
@@ -220,15 +225,28 @@ void conn_unlock(struct conn *c);
 bool lock_take(_Atomic uint64_t *lock);
 void lock_give(_Atomic uint64_t *lock);
 
+/* The i-th oldest of the c->count exchanges in flight. */
+static inline struct exchange *conn_nth(const struct conn *c, uint32_t i)
+{
+	return &c->ring[(c->first + i) & (c->room - 1)];
+}
+
+/* A place behind the newest, which is the newest from now on; NULL when there are too many in flight. What conn_head() and the like
+ * returned before is not valid any more. */
+struct exchange *conn_append(struct conn *c);
+
+/* The oldest is over. */
+void conn_drop(struct conn *c);
+
 /* The oldest exchange in flight, the newest; NULL when there is none. */
 static inline struct exchange *conn_head(struct conn *c)
 {
-	return c->count ? &c->ring[c->first] : NULL;
+	return c->count ? conn_nth(c, 0) : NULL;
 }
 
 static inline struct exchange *conn_tail(struct conn *c)
 {
-	return c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
+	return c->count ? conn_nth(c, c->count - 1) : NULL;
 }
 
 /* The faults of this version of the page that may concern a connection with this end on this side, or (end: a name) a resolution. */

@@ -350,12 +350,12 @@ struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, c
 
 	if (c->opaque)
 		exchange_end_all(c, 0, now_ns);	/* a new turn is the end of the last */
-	if (c->count == CONN_PIPELINE) {
+	x = conn_append(c);
+	if (!x) {
 		guest_lost(PAGE_LOST_PIPELINE);
 		c->opaque = true;
 		return NULL;
 	}
-	x = &c->ring[(c->first + c->count++) % CONN_PIPELINE];
 	memset(x, 0, sizeof(*x));
 	x->serial = !c->sequence && c->attempt.serial ? c->attempt.serial : guest_serial();
 	x->sequence = c->sequence++;
@@ -406,8 +406,7 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 		r->x.outcome = outcome(c, x, complete);
 		journal_commit(r, JOURNAL_END);
 	}
-	c->first = (c->first + 1) % CONN_PIPELINE;
-	c->count--;
+	conn_drop(c);
 	c->reply_len = 0;
 	pool_drop(&c->reply);
 }
@@ -529,6 +528,7 @@ void exchange_request_bytes(struct conn *c, const void *data, size_t n, uint64_t
 {
 	const char *p = data;
 
+	c->judged_bytes -= n < c->judged_bytes ? n : c->judged_bytes;
 	for (;;) {
 		enum http1_event e;
 		struct exchange *x = conn_tail(c);

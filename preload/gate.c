@@ -262,14 +262,13 @@ static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now
 		raw_shutdown(fd, SHUT_RDWR);
 }
 
-/* How many of n bytes at data belong to the message that p is following; *e: what comes there (HTTP1_MORE: more of it). */
-static size_t extent(const struct http1 *p, const char *data, size_t n, enum http1_event *e)
+/* How many of n bytes at data belong to the message that p follows, to its end; *e: what comes there (HTTP1_MORE: more of it). */
+static size_t follow(struct http1 *p, const char *data, size_t n, enum http1_event *e)
 {
-	struct http1 copy = *p;
 	size_t at = 0;
 
 	do {
-		at += http1_feed(&copy, data + at, n - at, e);
+		at += http1_feed(p, data + at, n - at, e);
 	} while (*e == HTTP1_HEAD || *e == HTTP1_INTERIM);
 	return *e == HTTP1_OPAQUE ? n : at;
 }
@@ -286,11 +285,14 @@ static size_t message_left(const struct http1 *p, int fd, enum http1_event *e)
 	uint64_t room = http1_room(p);
 	char *buf = room ? NULL : pool_take();
 	size_t n = 0, mine = room && room < SIZE_MAX ? (size_t)room : SIZE_MAX;
+	struct http1 copy;
 	long r;
 
 	*e = HTTP1_MORE;
-	if (buf && (n = peek(fd, buf, &r)))
-		mine = extent(p, buf, n, e);
+	if (buf && (n = peek(fd, buf, &r))) {
+		copy = *p;
+		mine = follow(&copy, buf, n, e);
+	}
 	pool_give(buf);
 	return mine;
 }
@@ -382,7 +384,12 @@ static enum look look(struct conn *c, int fd)
 		pool_give(buf);
 		return LOOK_END;
 	}
-	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n) && patient(c, n, now_ns)) {
+	if (e == HTTP1_MORE && c->sequence && http1_idle(&p)) {	/* empty lines, as some clients send behind a body: no request yet */
+		c->judged_bytes = n;
+		pool_give(buf);
+		return LOOK_END;
+	}
+	if (e == HTTP1_MORE && !c->next_judged && exchange_awaits_head(c, buf, n) && patient(c, n, now_ns)) {
 		/* Not decidable yet. A low-water mark above what is there lets the kernel itself say when more has come. */
 		pool_give(buf);
 		if (c->local.family == ADDR_UNIX)
@@ -391,10 +398,14 @@ static enum look look(struct conn *c, int fd)
 			raise_lowat(c, fd, (int)n + 1);
 		return LOOK_WAIT;
 	}
-	if (e == HTTP1_MORE && exchange_awaits_head(c, buf, n))
+	if (e == HTTP1_MORE && !c->next_judged && exchange_awaits_head(c, buf, n))
 		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a head too long, or too slow */
 	c->patience_ns = 0;
-	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
+	if (c->next_judged)
+		v = c->next;
+	else
+		exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
+	c->next_judged = false;
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		exchange_turn_opaque(c, buf, n);
 	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now_ns);
@@ -470,7 +481,7 @@ static bool pump(struct conn *c, int fd, uint64_t now_ns)
 static void lapse_all(struct conn *c, uint64_t now_ns)
 {
 	for (unsigned i = 0; i < c->count && !c->dead; i++) {
-		struct exchange *x = &c->ring[(c->first + i) % CONN_PIPELINE];
+		struct exchange *x = conn_nth(c, i);
 
 		if (x->verdict.actions)
 			exchange_lapse(x, now_ns);
@@ -522,7 +533,7 @@ bool gate_readable(struct conn *c, int fd, uint64_t now_ns)
 static bool must_stop(const struct conn *c)
 {
 	for (unsigned i = 1; i < c->count; i++)
-		if (c->ring[(c->first + i) % CONN_PIPELINE].gate != GATE_OPEN)
+		if (conn_nth(c, i)->gate != GATE_OPEN)
 			return true;
 	return false;
 }
@@ -545,16 +556,74 @@ static uint64_t client_limit(struct conn *c, const struct exchange *x, int fd)
 	return end < limit ? end : limit;
 }
 
+/* Decides the request that begins at raw, of which p took len bytes and said e; upgrades: the one before it asks for another protocol.
+ * True: the program may have it now. What is not decided here stays, and is looked at in its turn. */
+static bool may_follow(struct conn *c, const struct http1 *p, enum http1_event e, bool upgrades, const char *raw, size_t len)
+{
+	if (e == HTTP1_OPAQUE)
+		return upgrades;
+	if (e == HTTP1_MORE && http1_idle(p))
+		return true;
+	if (e == HTTP1_MORE && c->needs_head)
+		return upgrades && !exchange_awaits_head(c, raw, len);
+	exchange_decide(c, e == HTTP1_HEAD ? &p->head : NULL, raw, len, clock_now_ns(), &c->next);
+	c->next_judged = e == HTTP1_MORE || c->next.actions;
+	return !c->next.actions;
+}
+
+/* How many bytes of requests, of which the first n are at data, the program may have at once: the rest of the one under way, and those
+ * behind it up to the first to which something is to be done, as a receive of the kernel would bring them. */
+static uint64_t judge_ahead(struct conn *c, const char *data, size_t n)
+{
+	struct http1 p = c->requests;
+	uint32_t in_flight = c->count;
+	enum http1_event e;
+	size_t at = follow(&p, data, n, &e);
+
+	while (e == HTTP1_DONE && at < n && in_flight++ < CONN_PIPELINE) {
+		bool upgrades = p.head.flags & (HTTP1_UPGRADE | HTTP1_IS_CONNECT);
+		size_t begin = at;
+
+		at += http1_feed(&p, data + at, n - at, &e);
+		if (begin >= c->judged_bytes && !may_follow(c, &p, e, upgrades, data + begin, at - begin))
+			return begin;
+		at += e == HTTP1_MORE ? 0 : follow(&p, data + at, n - at, &e);
+	}
+	return at + (e == HTTP1_MORE ? http1_room(&p) : 0);
+}
+
+static uint64_t server_limit(struct conn *c, int fd)
+{
+	uint64_t room = http1_room(&c->requests), limit = SIZE_MAX;
+	char *buf;
+	size_t n;
+	long r;
+
+	if (!request_under_way(c, conn_tail(c)))
+		return c->judged_bytes ? c->judged_bytes : SIZE_MAX;
+	if (c->next_judged)
+		return c->judged_bytes;
+	if (room > there(fd))
+		return room;
+	buf = pool_take();
+	n = buf ? peek(fd, buf, &r) : 0;
+	if (n)
+		limit = judge_ahead(c, buf, n);
+	if (n && limit > c->judged_bytes)
+		c->judged_bytes = limit;
+	pool_give(buf);
+	return limit;
+}
+
 size_t gate_limit(struct conn *c, int fd)
 {
 	struct exchange *x = conn_head(c);
 	uint64_t limit = SIZE_MAX;
-	enum http1_event e;
 
 	if (c->dead)
 		return SIZE_MAX;	/* looking would take the error that the program is to see */
 	if (c->role == JOURNAL_SERVER && !c->opaque)
-		limit = message_left(&c->requests, fd, &e);
+		limit = server_limit(c, fd);
 	else if (c->role == JOURNAL_CLIENT && x)
 		limit = client_limit(c, x, fd);
 	return limit > SIZE_MAX ? SIZE_MAX : limit ? (size_t)limit : 1;

@@ -8,12 +8,8 @@
 #include "preload/gate.h"
 #include "preload/raw.h"
 
+#define OUTBOX_BYTES 16384		/* a small socket buffer */
 #define RETRY_NS (5 * NS_PER_MS)	/* between tries to send what the kernel had no room for */
-
-static struct exchange *nth(struct conn *c, unsigned i)
-{
-	return &c->ring[(c->first + i) % CONN_PIPELINE];
-}
 
 static void clear(struct conn *c)
 {
@@ -53,7 +49,7 @@ bool outgate_holds(struct conn *c, struct exchange *x, uint64_t now_ns)
 
 size_t outgate_put(struct conn *c, int fd, const void *data, size_t n)
 {
-	size_t room = CONN_BUFFER_BYTES - c->outbox_len, m = n < room ? n : room;
+	size_t room = OUTBOX_BYTES - c->outbox_len, m = n < room ? n : room;
 
 	memcpy(c->outbox + c->outbox_len, data, m);
 	c->outbox_len += (uint32_t)m;
@@ -130,7 +126,7 @@ static uint32_t due(const struct conn *c, uint64_t now_ns, uint64_t *next)
 
 	*next = FOREVER;
 	for (unsigned i = 0; i < c->count; i++) {
-		const struct exchange *x = &c->ring[(c->first + i) % CONN_PIPELINE];
+		const struct exchange *x = conn_nth(c, i);
 
 		if (!late && x->out_bytes && x->leave_ns > now_ns) {
 			late = true;
@@ -158,10 +154,10 @@ static void left(struct conn *c, uint32_t n, uint64_t now_ns)
 	uint32_t owned = 0;
 
 	for (unsigned i = 0; i < c->count; i++)
-		owned += nth(c, i)->out_bytes;
+		owned += conn_nth(c, i)->out_bytes;
 	n -= n < c->outbox_len - owned ? n : c->outbox_len - owned;
 	for (unsigned i = 0; i < c->count && n; i++) {
-		struct exchange *x = nth(c, i);
+		struct exchange *x = conn_nth(c, i);
 		uint32_t part = n < x->out_bytes ? n : x->out_bytes;
 
 		n -= part;
@@ -178,7 +174,7 @@ static void left(struct conn *c, uint32_t n, uint64_t now_ns)
 static void discard(struct conn *c)
 {
 	for (unsigned i = 0; i < c->count; i++)
-		nth(c, i)->out_bytes = 0;
+		conn_nth(c, i)->out_bytes = 0;
 	clear(c);
 }
 

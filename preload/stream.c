@@ -348,31 +348,77 @@ void stream_cancelled(struct io *io)
 		set_sending(io, false);
 }
 
-/* How many bytes, of those held back and then of the call's from at on, belong to the message that begins or goes on there. */
-static size_t message_extent(struct conn *c, const struct io *io, size_t at, size_t n)
+struct walk {		/* over the bytes of requests that go out, message by message */
+	struct conn *c;
+	struct http1 p;
+	enum http1_event e;
+	size_t seen;
+	bool together;		/* over those that pass untouched as well */
+};
+
+/* Whether the message that begins behind w->seen, whose head is the len bytes at raw, may go out with those before it. It is decided
+ * here, once; a head that is not whole stays for its turn. */
+static bool goes_along(const struct walk *w, const char *raw, size_t len)
 {
-	struct http1 p = c->requests;
-	enum http1_event e = HTTP1_MORE;
-	struct iovec v[PIECES + 1];
-	size_t seen = 0;
-	int k = 1 + slice(io, at, n, v + 1, PIECES);
+	struct conn *c = w->c;
+
+	if (!w->together || w->seen < c->judged_bytes)
+		return w->together;
+	if (c->next_judged || w->e != HTTP1_HEAD)
+		return false;
+	exchange_decide(c, &w->p.head, raw, len, clock_now_ns(), &c->next);
+	c->next_judged = c->next.actions != 0;
+	if (!c->next_judged)
+		c->judged_bytes = w->seen + len;
+	return !c->next_judged;
+}
+
+/* Goes on through n bytes; false: the walk ends in them. */
+static bool walk_on(struct walk *w, const char *data, size_t n)
+{
+	size_t used = 0, len;
+
+	while (used < n) {
+		bool begins = w->e == HTTP1_DONE;
+
+		len = http1_feed(&w->p, data + used, n - used, &w->e);
+		if (begins && !goes_along(w, data + used, len)) {
+			w->e = HTTP1_DONE;
+			return false;
+		}
+		for (;;) {
+			used += len;
+			w->seen += len;
+			if (w->e != HTTP1_HEAD && w->e != HTTP1_INTERIM)
+				break;
+			len = http1_feed(&w->p, data + used, n - used, &w->e);
+		}
+		if (w->e == HTTP1_OPAQUE)
+			return false;
+	}
+	return true;
+}
+
+/* How many bytes, of those held back and then of the call's from at on, belong to the message that begins or goes on there; together: and
+ * to those behind it that pass untouched. */
+static size_t message_extent(struct conn *c, const struct io *io, size_t at, size_t n, bool together)
+{
+	struct walk w = {.c = c, .p = c->requests, .e = HTTP1_MORE, .together = together};
+	struct iovec v[PIECES];
+	bool more;
 
 	if (c->opaque)
 		return c->held_len + n;
-	v[0] = (struct iovec){c->held, c->held_len};
-	for (int i = 0; i < k; i++) {
-		size_t used = 0;
+	more = walk_on(&w, c->held, c->held_len);
+	for (size_t off = 0; more && off < n;) {
+		int k = slice(io, at + off, n - off, v, PIECES);
 
-		do {
-			used += http1_feed(&p, (char *)v[i].iov_base + used, v[i].iov_len - used, &e);
-		} while (e == HTTP1_HEAD || e == HTTP1_INTERIM);
-		seen += used;
-		if (e == HTTP1_DONE)
-			return seen;
-		if (e == HTTP1_OPAQUE)
-			break;
+		for (int i = 0; i < k && more; i++) {
+			more = walk_on(&w, v[i].iov_base, v[i].iov_len);
+			off += v[i].iov_len;
+		}
 	}
-	return c->held_len + n;
+	return w.e == HTTP1_OPAQUE ? c->held_len + n : w.seen;
 }
 
 /* Copies held bytes and the call's from at on into buf, as far as they fit. */
@@ -430,12 +476,16 @@ static bool decide_request(struct conn *c, struct io *io, size_t at, size_t n, u
 		if (len)
 			http1_feed(&p, raw, len, &e);
 	}
-	if (e == HTTP1_MORE && exchange_awaits_head(c, raw, len) && hold_back(c, io, at, n)) {
+	if (e == HTTP1_MORE && !c->next_judged && exchange_awaits_head(c, raw, len) && hold_back(c, io, at, n)) {
 		pool_give(copy);
 		return false;
 	}
 	c->patience_ns = 0;
-	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, raw, len, t0, &v);
+	if (c->next_judged)
+		v = c->next;
+	else
+		exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, raw, len, t0, &v);
+	c->next_judged = false;
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		exchange_turn_opaque(c, raw, len);
 	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, t0);
@@ -446,7 +496,7 @@ static bool decide_request(struct conn *c, struct io *io, size_t at, size_t n, u
 /* Whether the next byte out begins a new request. */
 static bool request_begins(const struct conn *c)
 {
-	const struct exchange *x = c->count ? &c->ring[(c->first + c->count - 1) % CONN_PIPELINE] : NULL;
+	const struct exchange *x = c->count ? conn_nth(c, c->count - 1) : NULL;
 
 	if (!x)
 		return true;
@@ -455,6 +505,12 @@ static bool request_begins(const struct conn *c)
 	if (c->opaque)
 		return x->last_ns && !protocol_is_veiled(c->protocol);
 	return x->request_done;
+}
+
+/* The request that begins here was found to pass untouched when it was to leave with the one before it. */
+static bool is_judged(const struct conn *c)
+{
+	return c->judged_bytes && !c->opaque;
 }
 
 /* Counts k bytes as moved: first those held back, then the call's from at on. Returns how many of the call's. */
@@ -473,22 +529,35 @@ static size_t consume(struct conn *c, struct io *io, size_t at, size_t k, uint64
 	return k - held;
 }
 
-/* Sends [at, at + k - held) behind the held bytes; enters and leaves locked. Result as of send; how many of the call's bytes went in *moved. */
-static ssize_t send_part(struct conn *c, struct io *io, size_t at, size_t k, uint64_t t0, size_t *moved)
+/* The k bytes that are held back and follow in the call's from at on, as far as they fit; returns how many. */
+static size_t part(const struct conn *c, const struct io *io, size_t at, size_t k, struct iovec v[PIECES + 1], struct msghdr *m)
+{
+	size_t n = 0;
+
+	v[0] = (struct iovec){c->held, c->held_len};
+	m->msg_iov = v;
+	m->msg_iovlen = 1 + (size_t)slice(io, at, k - c->held_len, v + 1, PIECES);
+	for (size_t i = 0; i < m->msg_iovlen; i++)
+		n += v[i].iov_len;
+	return n;
+}
+
+/* Sends [at, at + *k - held) behind the held bytes, or what fits of it (*k); enters and leaves locked. Result as of send; how many of the
+ * call's bytes went in *moved. */
+static ssize_t send_part(struct conn *c, struct io *io, size_t at, size_t *k, uint64_t t0, size_t *moved)
 {
 	struct iovec v[PIECES + 1];
-	struct msghdr m = {.msg_iov = v};
+	struct msghdr m = {0};
 	ssize_t r;
 	int error;
 
 	*moved = 0;
-	if (!c->held_len && !at && k == total(io)) {
+	if (!c->held_len && !at && *k == total(io)) {
 		r = send_plain(c, io, t0);
 		*moved = r > 0 ? (size_t)r : 0;
 		return r;
 	}
-	v[0] = (struct iovec){c->held, c->held_len};
-	m.msg_iovlen = 1 + (size_t)slice(io, at, k - c->held_len, v + 1, PIECES);
+	*k = part(c, io, at, *k, v, &m);
 	conn_unlock(c);
 	r = real.sendmsg(io->fd, &m, io->flags);
 	error = errno;
@@ -499,6 +568,32 @@ static ssize_t send_part(struct conn *c, struct io *io, size_t at, size_t k, uin
 		*moved = consume(c, io, at, (size_t)r, t0, clock_now_ns());
 	errno = error;
 	return r;
+}
+
+/* Several messages, of which nothing is to be done to any, leave in one piece, as the program sent them: one by one they would meet
+ * Nagle's algorithm. Only what the socket has room for, so that they are in the books, which the lock keeps, before an answer can
+ * be read. one: length of the first; *left: what the kernel did not take; *moved: how many of the call's bytes it took. False: nothing of
+ * the kind was done. */
+static bool send_together(struct conn *c, struct io *io, size_t at, size_t n, size_t one, uint64_t t0, size_t *left, size_t *moved)
+{
+	size_t k;
+	struct iovec v[PIECES + 1];
+	struct msghdr m = {0};
+	long r;
+
+	if (c->opaque || one == c->held_len + n || (io->msg && io->msg->msg_controllen))
+		return false;
+	k = message_extent(c, io, at, n, true);
+	if (k <= one)
+		return false;
+	k = part(c, io, at, k, v, &m);
+	r = raw_sendmsg(io->fd, &m, io->flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (r <= 0)
+		return false;
+	after_send(c, io->fd, r, 0);
+	*moved = consume(c, io, at, (size_t)r, t0, clock_now_ns());
+	*left = k - (size_t)r;
+	return true;
 }
 
 static bool errs_at(const struct exchange *x, enum page_call where)
@@ -559,7 +654,7 @@ static int await_room(struct conn *c, int fd, int flags, bool all)
 /* The request is ours to swallow: takes what is there of it. */
 static size_t swallow(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0)
 {
-	size_t moved = consume(c, io, at, message_extent(c, io, at, n), t0, clock_now_ns());
+	size_t moved = consume(c, io, at, message_extent(c, io, at, n, false), t0, clock_now_ns());
 
 	gate_tick(c, io->fd, clock_now_ns());
 	waker_wake_all(c);
@@ -576,21 +671,37 @@ static bool same_socket(const struct conn *c, int fd)
 	return !c->cookie || (raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 && cookie == c->cookie);
 }
 
-/* Client: message by message. Enters locked, leaves unlocked. */
+/* The call as it is, on a descriptor that is c's no more. Enters and leaves locked. */
+static ssize_t send_elsewhere(struct conn *c, struct io *io)
+{
+	ssize_t r;
+	int error;
+
+	conn_unlock(c);
+	r = call(io);
+	error = errno;
+	conn_lock(c);
+	errno = error;
+	return r;
+}
+
+/* Client: message by message, those that pass untouched together. Enters and leaves locked. */
 static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 {
 	size_t n = total(io), done = 0;
 
 	outgate_tick(c, io->fd, t0);
 	while (done < n && !c->dead && !c->sink) {
-		size_t k, moved;
+		size_t k, left, moved;
 		struct exchange *x;
 		ssize_t r;
 
 		if (request_begins(c) && !done && !same_socket(c, io->fd))
-			return call(io);
-		if (request_begins(c) && !decide_request(c, io, done, n - done, t0))
+			return send_elsewhere(c, io);
+		if (request_begins(c) && !is_judged(c) && !decide_request(c, io, done, n - done, t0))
 			return (ssize_t)n;
+		if (request_begins(c) && is_judged(c))
+			exchange_begin(c, NULL, NULL, t0);
 		x = conn_tail(c);
 		if (errs_at(x, PAGE_CALL_SEND) && !x->head_passed)
 			return done ? (ssize_t)done : strike_send(c, x, io->fd, t0);
@@ -598,7 +709,7 @@ static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 			done += swallow(c, io, done, n - done, t0);
 			continue;
 		}
-		k = message_extent(c, io, done, n - done);
+		k = message_extent(c, io, done, n - done, false);
 		if (outgate_holds(c, x, clock_now_ns())) {
 			bool whole = io->msg && io->msg->msg_controllen;	/* goes with descriptors, which no buffer holds */
 			int error = await_room(c, io->fd, io->flags, whole);
@@ -610,7 +721,13 @@ static ssize_t client_send(struct conn *c, struct io *io, uint64_t t0)
 				continue;
 			}
 		}
-		r = send_part(c, io, done, k, t0, &moved);
+		if (send_together(c, io, done, n - done, k, t0, &left, &moved)) {
+			done += moved;
+			if (left && nonblocking(io))
+				return done ? (ssize_t)done : fail(EAGAIN);
+			continue;
+		}
+		r = send_part(c, io, done, &k, t0, &moved);
 		done += moved;
 		if (r < 0 || (size_t)r < k)
 			return done ? (ssize_t)done : r < 0 ? -1 : fail(EAGAIN);
@@ -759,7 +876,7 @@ static ssize_t server_send(struct conn *c, struct io *io, uint64_t t0)
 		return (ssize_t)total(io);
 	}
 	for (unsigned i = 0; i < c->count; i++)
-		if (takes_parts(&c->ring[(c->first + i) % CONN_PIPELINE].verdict))
+		if (takes_parts(&conn_nth(c, i)->verdict))
 			return send_parts(c, io, t0);
 	r = send_plain(c, io, t0);
 	gate_tick(c, io->fd, clock_now_ns());
@@ -1181,7 +1298,7 @@ static bool decide_late(struct conn *c, const struct io *io, size_t r, uint64_t 
 	struct verdict v;
 
 	head = c->opaque ? 0 : http1_feed(&p, raw, len, &e);
-	if (e == HTTP1_HEAD && message_extent(c, io, 0, r) < r)
+	if (e == HTTP1_HEAD && message_extent(c, io, 0, r, false) < r)
 		return false;
 	if (e != HTTP1_HEAD && e != HTTP1_OPAQUE)
 		return false;

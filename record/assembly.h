@@ -10,7 +10,7 @@
 #include "record/assembler.h"
 #include "record/protocol.h"
 
-#define ASSEMBLY_PIPELINE 256	/* exchanges under way on one connection; more: the oldest is given up */
+#define ASSEMBLY_PIPELINE 4096	/* exchanges under way on one connection; more: the oldest is given up */
 
 /* The two directions as the exchange has them, whichever side we are on. */
 enum assembly_side { SIDE_REQUEST, SIDE_ANSWER };

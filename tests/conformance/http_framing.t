@@ -32,6 +32,7 @@ def get(path, **kw):
 
 
 READ = ["read", "GET"]
+MANY = [f"/{'hit' if n % 7 == 3 else 'a'}{n}" for n in range(1000)]
 # name, steps, statuses, what the server may see
 CASES = (
     ("keep_alive", [["send", get("/a")], READ, ["send", get("/hit")], READ, ["send", get("/b")], READ],
@@ -60,6 +61,9 @@ CASES = (
                           READ, READ, READ, READ], [503, 200, 503, 200], ["POST /a 3", "POST /b 1"]),
     ("pipelined_in_odd_pieces", [["pieces", get("/a") + get("/hit1") + get("/b") + get("/hit2"), 17], READ, READ, READ, READ],
      [200, 503, 200, 503], ["GET /a 0", "GET /b 0"]),
+    ("a_thousand_pipelined", [["send", "".join(map(get, MANY))]] + [READ] * 1000, [503 if "hit" in p else 200 for p in MANY],
+     [f"GET {p} 0" for p in MANY if "hit" not in p]),
+    ("a_thousand_hits_pipelined", [["send", get("/hit") * 1000]] + [READ] * 1000, [503] * 1000, []),
     ("head", [["send", request("HEAD", "/hit")], ["read", "HEAD"], ["send", request("HEAD", "/a")], ["read", "HEAD"], ["send", get("/b")], READ],
      [503, 200, 200], ["HEAD /a 0", "GET /b 0"]),
     ("long_head", [["send", get("/hit", headers=LONG)], READ, ["send", get("/b", headers=LONG)], READ], [503, 200], ["GET /b 0"]),
@@ -73,7 +77,8 @@ CASES = (
 
 
 def check(name, answers, want, evidence):
-    is_([a[0] if isinstance(a, list) else a for a in answers], want, f"{name}: the_answers_are_{want}", evidence)
+    label = want if len(want) < 9 else f"{len(want)}_in_order"
+    is_([a[0] if isinstance(a, list) else a for a in answers], want, f"{name}: the_answers_are_{label}", evidence)
     for status, headers, body in [a for a in answers if isinstance(a, list) and a[0] == 503][:1]:
         is_((headers.get("content-length"), body), ("2", "" if name.endswith(": head") else "no"), f"{name}: the_synthetic_answer_has_its_body")
         ok("date" in headers, f"{name}: the_synthetic_answer_has_a_date", headers)
@@ -176,4 +181,18 @@ r = shock(f"to=127.0.0.1:{plain.port} {FAULT}", PYTHON, "-c",
           "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5); data = bytes(range(256)) * 4000; s.sendall(data)\n"
           "got = b''\nwhile len(got) < len(data): got += s.recv(65536)\nprint(got == data)", plain.port)
 is_(r.out, "True\n", "a_megabyte_of_another_protocol_passes_untouched", r)
+
+# faults by ordinal in deep pipelines: exactly those, on both sides
+for side in ("to", "at"):
+    server = None if side == "to" else Served("threads", "status=503 body=no every=10")
+    peer = HttpPeer() if side == "to" else server
+    steps = json.dumps([["send", get("/a") * 600]] + [READ] * 600)
+    argv = (PYTHON, os.path.join(CLIENTS, "raw.py"), peer.port)
+    r = run(list(argv), input=steps) if server else shock(f"to=127.0.0.1:{peer.port} status=503 body=no every=10", *argv, input=steps)
+    if server:
+        stop(server.process)
+    ledger = server.run if server else r
+    is_([n for n, a in enumerate(json.loads(r.out or "[]")) if a[0] == 503], list(range(9, 600, 10)), f"{side}: every_tenth_of_a_deep_pipeline_is_hit", r)
+    is_(ledger.one("SELECT count(*) FROM injection"), 60, f"{side}: and_each_of_them_leaves_a_row", ledger)
+    is_(ledger.one("SELECT count(*) FROM loss"), 0, f"{side}: and_nothing_is_lost", ledger)
 done()

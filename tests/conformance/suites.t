@@ -28,6 +28,8 @@ def same(act, what):
 same("words", "a_first_message_that_could_begin_a_request_is_seen_at_once")
 same("edge", "an_edge_triggered_pair_has_its_events")
 same("large", "a_large_request_is_read_whole_by_edges")
+same("together", "requests_that_came_together_are_read_together")
+same("edges", "a_pipeline_is_read_whole_by_edges")
 same("timeouts", "select_and_poll_judge_their_timeouts")
 same("silence", "a_request_head_that_is_never_whole_arrives_in_the_end")
 same("urgent", "urgent_data_come_beside_the_stream")

@@ -82,6 +82,52 @@ def large():
     writer.join()
 
 
+GET = b"GET /in HTTP/1.1\r\nHost: h\r\n\r\n"
+POST = b"POST /in HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = b"POST /in HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+UPGRADE = b"GET /up HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"
+CONNECT = b"CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n"
+LONG = b"GET /in HTTP/1.1\r\nHost: h\r\nCookie: " + b"c" * 17000 + b"\r\n\r\n"
+TOGETHER = (GET * 3, POST + CHUNKED + GET, GET * 40, (GET + b"\r\n") * 3, POST + b"\r\n", UPGRADE + b"\x81\x05hello", UPGRADE + b"first words",
+            CONNECT + b"\x16\x03\x01\x00\x05hello", GET + UPGRADE + b"\x00", LONG, GET + LONG + GET, GET * 1200)
+
+
+def together():
+    """What came in one piece is read in one piece: requests behind requests, and what follows one that asks for another protocol."""
+    for data in TOGETHER:
+        client, server = pair()
+        client.sendall(data)
+        polled(server, select.POLLIN)
+        yield len(said(server.recv, 65536, socket.MSG_PEEK)), len(said(server.recv, 65536)), polled(server, select.POLLIN, 0)
+        client.sendall(data + data)
+        yield len(said(server.recv, len(data) - 9)), len(said(server.recv, 19)), len(said(server.recv, 65536)) == len(data) - 10
+    client, server = pair()
+    server.settimeout(None)
+    threading.Thread(target=lambda: [client.sendall(GET), client.sendall(GET)]).start()
+    yield len(said(server.recv, 2 * len(GET), socket.MSG_WAITALL))
+
+
+def edges():
+    """A server that takes a short read for an empty socket has every request of a pipeline, whichever way its pieces fall."""
+    for size in (7, 100, 4000, 1 << 20):
+        data = (GET + POST + CHUNKED) * 400
+        client, server = pair()
+        writer = threading.Thread(target=lambda: [client.sendall(data[i:i + size]) for i in range(0, len(data), size)])
+        writer.start()
+        server.setblocking(False)
+        got = b""
+        with select.epoll() as ep:
+            ep.register(server, select.EPOLLIN | select.EPOLLET | select.EPOLLRDHUP)
+            while len(got) < len(data) and ep.poll(LIMIT):
+                n = 4096
+                while n == 4096:
+                    piece = said(server.recv, 4096)
+                    n = len(piece) if isinstance(piece, bytes) else 0
+                    got += piece if n else b""
+        yield got == data
+        writer.join()
+
+
 def silence():
     """The beginning of a request and no more: the server sees it in the end, and its answer comes back."""
     for way in (select_way, poll_way, epoll_way, blocking_way):
@@ -143,7 +189,7 @@ def timeouts():
     """Timeouts that are none: what select and poll say to them on a connection."""
     libc = ctypes.CDLL(None, use_errno=True)
     client, server = pair()
-    client.sendall(b"GET /in HTTP/1.1\r\nHost: h\r\n\r\n")
+    client.sendall(GET)
     polled(server, select.POLLIN)
     for seconds, rest in ((-1, 0), (0, -1), (0, 1500000), (1, 2 * 10**9), (2**62, 0), (0, 0)):
         span = struct.pack("ll", seconds, rest)
