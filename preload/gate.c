@@ -681,8 +681,7 @@ static void begin_undecided(struct conn *c, uint64_t now_ns)
 	exchange_begin(c, NULL, &v, now_ns);
 }
 
-/* Client: nothing followed a piece of a request head that was held back. It leaves as it is, judged without what its head would say. */
-static void release_head(struct conn *c, int fd, uint64_t now_ns)
+void gate_release_head(struct conn *c, int fd, uint64_t now_ns)
 {
 	long sent = raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -709,7 +708,7 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 	lapse_all(c, now_ns);
 	outgate_tick(c, fd, now_ns);
 	if (c->role == JOURNAL_CLIENT && c->patience_ns && now_ns >= c->patience_ns && !c->outbox_len)
-		release_head(c, fd, now_ns);
+		gate_release_head(c, fd, now_ns);
 	if (c->cut == CUT_RST)
 		gate_cut(c, fd, now_ns);
 	else if ((x || c->look_ns || c->patience_ns) && !c->dead && c->role == JOURNAL_SERVER)

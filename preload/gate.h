@@ -43,6 +43,10 @@ size_t gate_limit(struct conn *c, int fd);
 /* The program read n bytes of x's answer, which x's rate counts; dry: all that was there. */
 void gate_took(struct exchange *x, int fd, size_t n, bool dry, uint64_t now_ns);
 
+/* Client: a piece of a request head that was held back leaves as it is, judged without what its head would say, as far as the socket has
+ * room for it (conn.held_len: the rest). */
+void gate_release_head(struct conn *c, int fd, uint64_t now_ns);
+
 /* Does a cut that is due (conn.cut) by kernel means, and ends what is in flight. */
 void gate_cut(struct conn *c, int fd, uint64_t now_ns);
 

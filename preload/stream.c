@@ -1468,6 +1468,26 @@ static size_t unseen_extent(struct conn *c, size_t n)
 	return room && room < n ? (size_t)room : n;
 }
 
+/* What is sent next is not looked at: a piece of a request head that is held back goes before it. 0, or the errno to return. Enters and
+ * leaves locked. */
+static int send_held(struct conn *c, int fd, int flags)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	int error = 0;
+
+	while (c->held_len && !c->dead && !error) {
+		gate_release_head(c, fd, clock_now_ns());
+		if (!c->held_len)
+			break;
+		if ((flags & MSG_DONTWAIT) || (raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK))
+			return EAGAIN;
+		conn_unlock(c);
+		error = real.ppoll(&p, 1, NULL, NULL) < 0 ? errno : 0;
+		conn_lock(c);
+	}
+	return error;
+}
+
 /* Enters and leaves unlocked. */
 static ssize_t sendfile_free(struct conn *c, int out, int in, off64_t *offset, size_t n)
 {
@@ -1506,6 +1526,7 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 	n = c->gated ? unseen_extent(c, n) : n;
 	outgate_tick(c, out, t0);
 	error = await_room(c, out, 0, true);	/* the head of this request waits in the outbox */
+	error = error ? error : send_held(c, out, 0);
 	error = error ? error : await_pace(c, out, 0, &n);
 	conn_unlock(c);
 	if (error)
@@ -1581,6 +1602,7 @@ static int splice_leaves(struct conn *c, int fd, unsigned int flags, size_t *n, 
 		return EAGAIN;
 	outgate_tick(c, fd, now);
 	error = await_room(c, fd, as, true);
+	error = error ? error : send_held(c, fd, as);
 	return error ? error : await_pace(c, fd, as, n);
 }
 

@@ -182,6 +182,26 @@ r = shock(f"to=127.0.0.1:{plain.port} {FAULT}", PYTHON, "-c",
           "got = b''\nwhile len(got) < len(data): got += s.recv(65536)\nprint(got == data)", plain.port)
 is_(r.out, "True\n", "a_megabyte_of_another_protocol_passes_untouched", r)
 
+# the beginning of a head is held back; what follows comes from a file, where nobody looks: all of it arrives, in order
+for how in ("sendfile", "splice"):
+    peer = HttpPeer()
+    r = shock(f"to=127.0.0.1:{peer.port} {FAULT}", PYTHON, "-c", f"""
+import os, socket, sys, tempfile
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+s.send(b"GET /part")
+with tempfile.TemporaryFile() as f:
+    n = f.write(b"-{how} HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
+    f.flush()
+    if "{how}" == "sendfile":
+        os.sendfile(s.fileno(), f.fileno(), 0, n)
+    else:
+        r, w = os.pipe()
+        os.splice(f.fileno(), w, n, 0)
+        os.splice(r, s.fileno(), n)
+print(s.recv(65536)[:12])
+""", peer.port)
+    is_((r.out, [q.path for q in peer.requests]), ("b'HTTP/1.1 200'\n", [f"/part-{how}"]), f"to: a_head_that_ends_in_a_{how}_arrives_whole", r)
+
 # faults by ordinal in deep pipelines: exactly those, on both sides
 for side in ("to", "at"):
     server = None if side == "to" else Served("threads", "status=503 body=no every=10")
