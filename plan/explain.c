@@ -173,8 +173,6 @@ static void say_decisions(const struct page *page, const struct page_fault *v, F
 
 static void explain(const struct plan_fault *f, const struct page *page, const struct page_fault *v, FILE *out)
 {
-	char why[FAULT_WHY_MAX];
-
 	fprintf(out, "%u  %s\n   ", v->id, f->text[FAULT_NAME]);
 	say_share(f, out);
 	say_subject(f, out);
@@ -183,15 +181,13 @@ static void explain(const struct plan_fault *f, const struct page *page, const s
 	fprintf(out, ".\n");
 	say_counts(f, out);
 	say_window(f, out);
-	if (fault_available(f, why))
-		fprintf(out, "   Cannot run yet: %s.\n", why);
 	say_decisions(page, v, out);
 }
 
 int plan_explain(struct plan *p, FILE *out)
 {
 	struct page *page = calloc(1, sizeof(*page));
-	int err = page ? plan_compile_all(p, page) : -ENOMEM;
+	int err = page ? plan_compile(p, page) : -ENOMEM;
 
 	if (!page)
 		snprintf(p->error, sizeof(p->error), "out of memory while explaining the plan");
@@ -199,14 +195,6 @@ int plan_explain(struct plan *p, FILE *out)
 		explain(&p->faults[i], page, &page->faults[i], out);
 	free(page);
 	return err;
-}
-
-/* "all", "none yet", or the forms that exist, for the table. */
-static const char *availability(const struct fault_key *key)
-{
-	if (!key->available)
-		return "all";
-	return !*key->available ? "not yet" : key->available;
 }
 
 /* Characters of UTF-8 text: bytes that continue none. */
@@ -228,20 +216,17 @@ void plan_keys(FILE *out)
 {
 	column("KEY", 14, out);
 	column("EXAMPLE", 20, out);
-	column("AVAILABLE", 25, out);
 	fprintf(out, "MEANING\n");
 	for (int k = 0; k < FAULT_KEYS; k++) {
 		column(fault_keys[k].name, 14, out);
 		column(fault_keys[k].example, 20, out);
-		column(availability(&fault_keys[k]), 25, out);
 		fprintf(out, "%s\n", fault_keys[k].meaning);
 	}
 }
 
 void plan_keys_markdown(FILE *out)
 {
-	fprintf(out, "| key | meaning | example | available |\n|---|---|---|---|\n");
+	fprintf(out, "| key | meaning | example |\n|---|---|---|\n");
 	for (int k = 0; k < FAULT_KEYS; k++)
-		fprintf(out, "| `%s` | %s | `%s` | %s |\n", fault_keys[k].name, fault_keys[k].meaning, fault_keys[k].example,
-			availability(&fault_keys[k]));
+		fprintf(out, "| `%s` | %s | `%s` |\n", fault_keys[k].name, fault_keys[k].meaning, fault_keys[k].example);
 }

@@ -77,7 +77,6 @@ struct fault_key {
 	enum fault_kind kind;
 	fault_parse *parse;
 	fault_say *say; /* FAULT_ACTION only */
-	const char *available; /* forms that exist in this version, one space between; NULL all, "" none */
 	const char *accepts; /* continues "give " */
 	const char *meaning;
 	const char *example;
@@ -99,9 +98,6 @@ int fault_set(struct plan_fault *f, const struct fault_key *key, const char *tex
 
 /* Whether the keys given make sense together. 0, or -EINVAL with a clause in why that names the keys. */
 int fault_check(const struct plan_fault *f, char *why);
-
-/* Whether all that is asked for exists in this version. 0, or -EINVAL with a clause in why that names key and value. */
-int fault_available(const struct plan_fault *f, char *why);
 
 /* A name made from the keys, fit for file names and metric labels: "127.0.0.1:8082-status-429". */
 void fault_default_name(const struct plan_fault *f, char name[FAULT_NAME_MAX + 1]);
@@ -127,9 +123,6 @@ int plan_out_of_memory(struct plan *p);
 
 /* Adds *f, whose texts the plan then owns, and gives it a name when it has none. 0 or -ENOMEM. */
 int plan_append(struct plan *p, struct plan_fault *f);
-
-/* plan_compile() of all that was parsed, available in this version or not: for explaining. */
-int plan_compile_all(struct plan *p, struct page *page);
 
 /* The parsers of the table (values.c, peer.c). */
 fault_parse fault_parse_name, fault_parse_to, fault_parse_at, fault_parse_glob, fault_parse_method, fault_parse_path,

@@ -122,17 +122,7 @@ static int check_names(struct plan *p)
 	return 0;
 }
 
-static int check_available(struct plan *p)
-{
-	char why[FAULT_WHY_MAX];
-
-	for (unsigned i = 0; i < p->fault_count; i++)
-		if (fault_available(&p->faults[i], why))
-			return plan_refuse(p, "fault '%s': %s", plan_fault_name(p, i), why);
-	return 0;
-}
-
-int plan_compile_all(struct plan *p, struct page *page)
+int plan_compile(struct plan *p, struct page *page)
 {
 	int err;
 
@@ -140,13 +130,6 @@ int plan_compile_all(struct plan *p, struct page *page)
 		return plan_refuse(p, "the plan has %u faults; give at most %d", p->fault_count, PAGE_FAULT_MAX);
 	err = check_names(p);
 	return err ? err : compile(p, page);
-}
-
-int plan_compile(struct plan *p, struct page *page)
-{
-	int err = check_available(p);
-
-	return err ? err : plan_compile_all(p, page);
 }
 
 int plan_check(struct plan *p)

@@ -35,14 +35,13 @@ int plan_add_spec(struct plan *p, const char *spec);
 int plan_add_file(struct plan *p, const char *path);
 
 /*
- * Checks across faults (names unique, at most PAGE_FAULT_MAX, texts fit), and that every action exists in this version.
- * 0, -EINVAL (see error), -ENOMEM.
+ * Checks across faults (names unique, at most PAGE_FAULT_MAX, texts fit). 0, -EINVAL (see error), -ENOMEM.
  */
 int plan_check(struct plan *p);
 
 /*
  * Fills a zeroed page (faults, text, seed, magic, layout, bytes; not mode, started_ns or heartbeat).
- * 0, or -EINVAL when an action is not available in this version: error names key and reason. Fault i of the plan is faults[i], id i + 1.
+ * 0, or -EINVAL as plan_check(). Fault i of the plan is faults[i], id i + 1.
  */
 int plan_compile(struct plan *p, struct page *page);
 
@@ -58,8 +57,8 @@ char *plan_fault_json(const struct plan *p, unsigned index);
 const char *plan_fault_name(const struct plan *p, unsigned index);
 
 /*
- * `plan explain`: each fault in a sentence, then its first 20 decisions for the seed, also of actions that are not available
- * yet (said so). 0, -EINVAL (see error), -ENOMEM. `plan keys`: the table, for a terminal or as Markdown.
+ * `plan explain`: each fault in a sentence, then its first 20 decisions for the seed.
+ * 0, -EINVAL (see error), -ENOMEM. `plan keys`: the table, for a terminal or as Markdown.
  */
 int plan_explain(struct plan *p, FILE *out);
 void plan_keys(FILE *out);

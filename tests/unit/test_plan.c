@@ -293,7 +293,7 @@ static struct page_fault *compiled(const char *spec)
 	struct plan *p = fresh();
 
 	memset(&page, 0, sizeof(page));
-	if (plan_add_spec(p, spec) || plan_compile_all(p, &page)) {
+	if (plan_add_spec(p, spec) || plan_compile(p, &page)) {
 		printf("Bail out! %s: %s\n", spec, p->error);
 		exit(1);
 	}
@@ -419,7 +419,7 @@ static void test_names(void)
 static bool same_page(struct plan *a, struct plan *b)
 {
 	struct page *pa = calloc(1, sizeof(*pa)), *pb = calloc(1, sizeof(*pb));
-	bool same = pa && pb && !plan_compile_all(a, pa) && !plan_compile_all(b, pb) && !memcmp(pa, pb, sizeof(*pa));
+	bool same = pa && pb && !plan_compile(a, pa) && !plan_compile(b, pb) && !memcmp(pa, pb, sizeof(*pa));
 
 	free(pa);
 	free(pb);
