@@ -589,7 +589,8 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 	if (events & TROUBLE)
 		c->hup_hidden = true;
 	epoll_refresh(c, now_ns);
-	return events & ~(INPUT | TROUBLE);
+	/* Urgent data is no part of a request that is not whole. */
+	return events & (~(INPUT | TROUBLE) | (gate_hidden(c, now_ns) ? 0 : EPOLLPRI));
 }
 
 static void translate_socket(struct batch *b, struct epoll_event e)

@@ -105,7 +105,8 @@ static void prepare(struct waiting *w, uint64_t now)
 
 static short admit(struct conn *c, int fd, short revents, uint64_t now)
 {
-	bool visible = true;
+	short urgent;
+	bool visible;
 
 	if (!conn_lock(c))
 		return revents;
@@ -120,8 +121,9 @@ static short admit(struct conn *c, int fd, short revents, uint64_t now)
 		c->hup_hidden = true;
 	if (visible && c->dead)
 		revents = raw_ready(fd, POLLIN | POLLOUT | POLLRDHUP);	/* the reset came just now: its bits, not those before it */
+	urgent = gate_hidden(c, now) ? 0 : POLLPRI;	/* is no part of a request that is not whole */
 	conn_unlock(c);
-	return visible ? revents : revents & ~(INPUT | TROUBLE);
+	return visible ? revents : revents & (~(INPUT | TROUBLE) | urgent);
 }
 
 /* Takes the kernel's word over into the program's set; returns how many entries have something. */
