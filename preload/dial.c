@@ -312,10 +312,14 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 		return real.connect(fd, sa, len);
 	}
 	c = conn_new(JOURNAL_CLIENT, &local, &peer, clock_now_ns());
-	if (!c || !conn_hold(c) || !table_set(fd, c))
+	if (!c || !conn_hold(c))
 		return real.connect(fd, sa, len);
-	epoll_import(c, fd);
-	r = dial(c, fd, sa, len, again);
+	if (table_set(fd, c)) {
+		epoll_import(c, fd);
+		r = dial(c, fd, sa, len, again);
+	} else {
+		r = real.connect(fd, sa, len);
+	}
 	conn_put(c);
 	return r;
 }

@@ -412,19 +412,29 @@ static int control_del(struct conn *c, struct reg *reg, int ep, int fd, struct e
 	return r;
 }
 
+static int control_plain(int ep, int op, int fd, struct epoll_event *ev)
+{
+	int r = real.epoll_ctl(ep, op, fd, ev);
+
+	if (r == 0)
+		remember_early(ep, op, fd, ev);
+	return r;
+}
+
 int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev)
 {
 	struct reg *reg;
 	int r;
 
-	if (!c || !c->gated || (!ev && op != EPOLL_CTL_DEL)) {
-		r = real.epoll_ctl(ep, op, fd, ev);
-		if (r == 0)
-			remember_early(ep, op, fd, ev);
-		return r;
-	}
+	if (!c || (!ev && op != EPOLL_CTL_DEL))
+		return control_plain(ep, op, fd, ev);
 	if (!conn_lock(c))
 		return real.epoll_ctl(ep, op, fd, ev);
+	if (!c->gated) {	/* which changes under the lock only: a registration is either taken over then, or made as ours */
+		r = control_plain(ep, op, fd, ev);
+		conn_unlock(c);
+		return r;
+	}
 	if (!lock_take(&lock)) {
 		conn_unlock(c);
 		return real.epoll_ctl(ep, op, fd, ev);
