@@ -11,6 +11,7 @@
 #include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/spawn.h"
 #include "preload/table.h"
 
 #define INPUT (EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND | EPOLLRDHUP)
@@ -43,6 +44,7 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 
 struct set {			/* one epoll descriptor with gated connections in it */
 	int ep;			/* + 1; 0 free */
+	int fds;		/* descriptors that mean it: ep and its duplicates */
 	int timer;		/* + 1; 0 none */
 	int32_t regs;
 	uint64_t armed_ns;	/* what the timer is set to; FOREVER: not */
@@ -60,6 +62,7 @@ static struct reg regs[REGS];
 static struct set sets[SETS];
 static struct early early[TABLE_FDS];
 static uint16_t set_of[TABLE_FDS];	/* index + 1 by epoll descriptor */
+static int set_top;			/* the highest of them so far */
 static uint32_t reg_made, set_made;
 static int32_t reg_free;
 static uint32_t batches;
@@ -78,6 +81,13 @@ static bool is_token(uint64_t data)
 
 /* ---- sets and registrations; all under the lock ---- */
 
+static void set_means(int ep, int s)
+{
+	set_of[ep] = (uint16_t)(s + 1);
+	sets[s].fds++;
+	set_top = ep > set_top ? ep : set_top;
+}
+
 static int set_find(int ep, bool make)
 {
 	if ((unsigned)ep >= TABLE_FDS)
@@ -88,7 +98,7 @@ static int set_find(int ep, bool make)
 		if (sets[i].ep)
 			continue;
 		sets[i] = (struct set){.ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
-		set_of[ep] = (uint16_t)(i + 1);
+		set_means(ep, (int)i);
 		set_made = i >= set_made ? i + 1 : set_made;
 		return (int)i;
 	}
@@ -814,6 +824,28 @@ void epoll_forget_conn(struct conn *c)
 	lock_give(&lock);
 }
 
+static void set_free(int s)
+{
+	while (sets[s].regs) {
+		struct reg *r = &regs[sets[s].regs - 1];
+
+		reg_drop(conn_at(r->conn), r);
+	}
+	table_disown(sets[s].timer - 1);
+	sets[s] = (struct set){0};
+}
+
+/* One of the descriptors of a set is closed: another one means it from now on. */
+static void set_moves(int s, int closed)
+{
+	int fd = sets[s].ep - 1;
+
+	if (fd == closed)
+		for (fd = 0; fd < set_top && set_of[fd] != s + 1; fd++)
+			;
+	sets[s].ep = fd + 1;
+}
+
 void epoll_forget_set(int fd)
 {
 	int s;
@@ -822,16 +854,26 @@ void epoll_forget_set(int fd)
 		return;
 	early[fd].ep = 0;
 	s = set_of[fd] - 1;
-	if (s >= 0) {
-		while (sets[s].regs) {
-			struct reg *r = &regs[sets[s].regs - 1];
+	set_of[fd] = 0;
+	if (s >= 0 && --sets[s].fds)
+		set_moves(s, fd);
+	else if (s >= 0)
+		set_free(s);
+	lock_give(&lock);
+}
 
-			reg_drop(conn_at(r->conn), r);
-		}
-		table_disown(sets[s].timer - 1);
-		sets[s] = (struct set){0};
-		set_of[fd] = 0;
-	}
+void epoll_share(int from, int to)
+{
+	char what[SPAWN_FILE_MAX];
+	int s;
+
+	if (epoll_knows(to))
+		epoll_forget_set(to);	/* closed by means we do not see */
+	if ((unsigned)to >= TABLE_FDS || guest_is_borrowed() || strcmp(spawn_file_of(from, what), "anon_inode:[eventpoll]") || !lock_take(&lock))
+		return;
+	s = set_find(from, true);
+	if (s >= 0)
+		set_means(to, s);
 	lock_give(&lock);
 }
 

@@ -44,6 +44,9 @@ void epoll_remove(struct conn *c, int fd);	/* fd leaves the sets of the program:
 void epoll_forget_conn(struct conn *c);
 void epoll_forget_set(int ep);
 
+/* After dup: when `from` is an epoll set, `to` means it too, also when `from` is closed. */
+void epoll_share(int from, int to);
+
 /* Whether epoll_forget_set(fd) has anything to do; lock-free. */
 bool epoll_knows(int fd);
 

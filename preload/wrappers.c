@@ -578,8 +578,12 @@ static int copied(int from, int to)
 {
 	int error = errno;
 
-	if (to >= 0 && table_knows(from) && to != from)
+	if (to < 0 || to == from || !guest.page)
+		return to;
+	if (table_knows(from))
 		table_share(from, to);
+	else
+		epoll_share(from, to);
 	errno = error;
 	return to;
 }

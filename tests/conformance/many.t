@@ -71,6 +71,25 @@ is_(peer.connections, 1, "which_stays_one_connection")
 answers, peer, r = many("delay=50ms", "inherited", 2, 2)
 is_((answers, r.one("SELECT count(*) FROM injection")), ({"ok": 8}, 8), "a_delay_works_on_an_inherited_connection", r)
 
+# an epoll set with two descriptors goes on through either when the other is closed
+SET = """
+import os, select, socket, sys, time
+for first in (True, False):
+    connection, one = socket.create_connection(("127.0.0.1", int(sys.argv[1]))), select.epoll()
+    if first:
+        one.register(connection, select.EPOLLIN)
+    two = select.epoll.fromfd(os.dup(one.fileno()))
+    if not first:
+        two.register(connection, select.EPOLLIN)
+    (one if first else two).close()
+    connection.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    began, cpu = time.monotonic(), time.process_time()
+    print(len((two if first else one).poll(10)), time.monotonic() - began > 0.4, time.process_time() - cpu > 0.2, end=" ")
+"""
+for fault, waits in (("probability=0 delay=1s", False), ("delay=500ms", True), ("delay=500ms status=503", True)):
+    r = shock(f"to=127.0.0.1:{peer.port} {fault}", PYTHON, "-c", SET, peer.port)
+    is_(r.out.strip(), " ".join([f"1 {waits} False"] * 2), f"a_set_goes_on_through_a_duplicate_when_its_other_descriptor_is_closed_under {fault}", r)
+
 # children that exec
 peer = HttpPeer()
 r = shock(f"to=127.0.0.1:{peer.port} status=503 first=1", "sh", "-c", f"curl -s {peer.url()} & curl -s {peer.url()} & wait; curl -s {peer.url()}")
