@@ -350,7 +350,8 @@ class Postgres:
         if made.rc:
             raise RuntimeError(f"initdb: {made}")
         _started(self, lambda port: spawn([*_for_another_user(_under(under, port), self.directory), f"{self.PROGRAMS}/postgres", "-D", data,
-                                           "-p", port, "-h", "127.0.0.1", "-k", self.directory, "-c", "fsync=off", "-c", "shared_buffers=16MB", "-c", "autovacuum=off",
+                                           "-p", port, "-h", "127.0.0.1", "-k", self.directory, "-c", "fsync=off",
+                                           "-c", "shared_buffers=16MB", "-c", "autovacuum=off",
                                            "-c", f"log_directory={self.directory}", "-c", "logging_collector=off"],
                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory, **how), 30)
 
