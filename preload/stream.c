@@ -427,7 +427,8 @@ static size_t gather(struct conn *c, const struct io *io, size_t at, size_t n, c
 	size_t len = c->held_len, m;
 	struct iovec v;
 
-	memcpy(buf, c->held, c->held_len);
+	if (c->held_len)
+		memcpy(buf, c->held, c->held_len);
 	while (n && len < room && slice(io, at, n, &v, 1) == 1) {
 		m = v.iov_len < room - len ? v.iov_len : room - len;
 		memcpy(buf + len, v.iov_base, m);
