@@ -664,11 +664,14 @@ int fcntl64(int fd, int cmd, ...)
 }
 
 /* FIONREAD: what the program may read now, of which a fault may hold back some. */
-static bool readable_bytes(int fd, int *n)
+static bool readable_bytes(int fd, void *to)
 {
 	struct conn *c = TABLE_GET(fd);
-	bool ours = c && stream_readable(c, fd, n);
+	int n;
+	bool ours = c && stream_readable(c, fd, &n);
 
+	if (ours)
+		memcpy(to, &n, sizeof(n));	/* the kernel asks for no alignment either: Python has such a buffer */
 	conn_put(c);
 	return ours;
 }
@@ -678,7 +681,7 @@ int ioctl(int fd, unsigned long request, ...)
 	long rest[1];
 
 	TAKE_REST(rest, request);
-	if (request == FIONREAD && rest[0] && !UNTRACKED(fd) && readable_bytes(fd, (int *)rest[0]))
+	if (request == FIONREAD && rest[0] && !UNTRACKED(fd) && readable_bytes(fd, (void *)rest[0]))
 		return 0;
 	return real.ioctl(fd, request, rest[0]);
 }
