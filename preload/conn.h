@@ -69,6 +69,7 @@ struct verdict {		/* what the faults decided for one exchange or connect */
 
 struct exchange {
 	uint64_t serial;
+	struct journal_record *begun;	/* the record of its beginning, to be completed; NULL */
 	uint64_t started_ns, sent_ns, first_byte_ns;
 	uint64_t last_ns;	/* last byte of the answer so far */
 	uint64_t arrived_ns;	/* when what is held really was there */

@@ -241,12 +241,13 @@ static void fill(const struct conn *c, const struct exchange *x, struct journal_
 	to->path_cut = (h->flags & HTTP1_PATH_CUT) != 0;
 }
 
-static void journal_begin(struct conn *c, const struct exchange *x, const struct http1_head *head)
+static void journal_begin(struct conn *c, struct exchange *x, const struct http1_head *head)
 {
 	struct journal_record *r;
 
 	if (!c->journalled || !(r = guest_record(c->serial, x->serial, x->started_ns)))
 		return;
+	x->begun = r;
 	fill(c, x, &r->x);
 	r->bytes = offsetof(struct journal_record, x.correlation);
 	if (head) {
@@ -270,6 +271,7 @@ static void journal_inject(struct conn *c, struct exchange *x, uint32_t action, 
 
 	if (!r)
 		return;
+	x->begun = NULL;	/* what refers to an exchange comes between its beginning and its end */
 	r->inject.fault_id = delay ? v->delay_id : throttle ? v->throttle_id : v->main_id;
 	r->inject.action = action;
 	r->inject.ordinal = delay ? v->delay_ordinal : throttle ? v->throttle_ordinal : v->main_ordinal;
@@ -383,10 +385,24 @@ static enum journal_outcome outcome(const struct conn *c, const struct exchange 
 	return x->sent_ns || c->role == JOURNAL_SERVER ? JOURNAL_INDETERMINATE : JOURNAL_NOT_SENT;
 }
 
+static void journal_end(const struct conn *c, const struct exchange *x, bool complete, uint64_t now_ns)
+{
+	struct journal_record *whole = guest_reopen(x->begun, x->serial), *r = whole ? whole : guest_record(c->serial, x->serial, now_ns);
+
+	if (!r)
+		return;
+	fill(c, x, &r->x);
+	if (!whole)
+		r->bytes = offsetof(struct journal_record, x.correlation);
+	r->tid = x->tid;
+	r->x.ended_ns = complete && x->last_ns ? x->last_ns : now_ns;
+	r->x.outcome = outcome(c, x, complete);
+	journal_commit(r, whole ? JOURNAL_WHOLE : JOURNAL_END);
+}
+
 void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 {
 	struct exchange *x = conn_head(c);
-	struct journal_record *r;
 
 	if (!x)
 		return;
@@ -397,15 +413,8 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 	c->silent = x->mute ? x->verdict.main_fault : 0;
 	c->silent_id = x->verdict.main_id;
 	x->error = complete ? 0 : error;
-	r = c->journalled ? guest_record(c->serial, x->serial, now_ns) : NULL;
-	if (r) {
-		fill(c, x, &r->x);
-		r->bytes = offsetof(struct journal_record, x.correlation);
-		r->tid = x->tid;
-		r->x.ended_ns = complete && x->last_ns ? x->last_ns : now_ns;
-		r->x.outcome = outcome(c, x, complete);
-		journal_commit(r, JOURNAL_END);
-	}
+	if (c->journalled)
+		journal_end(c, x, complete, now_ns);
 	conn_drop(c);
 	c->reply_len = 0;
 	pool_drop(&c->reply);

@@ -400,6 +400,11 @@ struct journal_record *guest_record(uint64_t connection, uint64_t exchange, uint
 	return r;
 }
 
+struct journal_record *guest_reopen(struct journal_record *begin, uint64_t exchange)
+{
+	return journal_reopen(begin, exchange, told_pid(guest_pid()));
+}
+
 void guest_tell_exec(uint32_t pid, uint32_t ppid, const char *file, uint64_t at_ns, bool failed)
 {
 	struct journal_record *r = guest.page ? guest_record(0, 0, at_ns) : NULL;

@@ -66,6 +66,9 @@ bool guest_fault_sound(const struct page_fault *f);
 /* A journal record to fill (header fields set), or NULL (counted). */
 struct journal_record *guest_record(uint64_t connection, uint64_t exchange, uint64_t at_ns);
 
+/* The BEGIN of this exchange once more, to be completed as WHOLE; see journal_reopen(). */
+struct journal_record *guest_reopen(struct journal_record *begin, uint64_t exchange);
+
 /* Anonymous zeroed memory straight from the kernel, never returned; NULL when there is none. */
 void *guest_pages(size_t bytes);
 

@@ -288,9 +288,9 @@ void connection_testimony(struct recorder *r, int witness, const struct journal_
 	set_address(&c->peer, &rec->conn.peer, witness == SHIM);
 	c->role = c->role ? c->role : rec->conn.role;
 	c->sources |= 1u << witness;
-	if (rec->commit == JOURNAL_OPEN)
+	if (journal_kind(rec) == JOURNAL_OPEN)
 		opened(c, rec);
-	else if (rec->commit == JOURNAL_CONNECTED)
+	else if (journal_kind(rec) == JOURNAL_CONNECTED)
 		connected(r, u, witness, rec);
 	else
 		closed(r, u, witness, rec);

@@ -7,6 +7,12 @@
 #include "record/text.h"
 
 /* Exchanges come and go by the hundred thousand: their memory is kept. Zeroed but for the path behind its first byte. */
+static void give_spare(struct recorder *r, struct exchange *e)
+{
+	e->twin = r->spare;
+	r->spare = e;
+}
+
 static struct exchange *take_spare(struct recorder *r)
 {
 	struct exchange *e = r->spare;
@@ -94,11 +100,10 @@ void exchange_free(struct recorder *r, struct exchange *e)
 	}
 	TAILQ_REMOVE(&r->all_exchanges, e, all);
 	index_remove(&r->exchanges, e->serial);
-	e->twin = r->spare;
-	r->spare = e;
+	give_spare(r, e);
 }
 
-/* ---- testimony ---- */
+/* ---- what is told of one ---- */
 
 static void attach(struct recorder *r, struct exchange *e, const struct journal_record *rec)
 {
@@ -127,9 +132,10 @@ static size_t said(const struct journal_record *rec)
 	return rec->bytes - head;
 }
 
-/* END says all but what only the beginning knew; either may come first. */
-static void learn(struct exchange *e, const struct journal_record *rec, bool end)
+/* END says all but what only the beginning knew; either may come first, or both at once. */
+static void learn(struct exchange *e, const struct journal_record *rec)
 {
+	bool begin = journal_kind(rec) != JOURNAL_END, end = journal_kind(rec) != JOURNAL_BEGIN;
 	size_t from = e->ended && !end ? offsetof(struct journal_exchange, correlation) : 0, to = said(rec);
 	uint64_t started_ns = e->x.started_ns;
 
@@ -141,7 +147,7 @@ static void learn(struct exchange *e, const struct journal_record *rec, bool end
 	e->x.path[sizeof(e->x.path) - 1] = '\0';
 	if (!e->x.started_ns)
 		e->x.started_ns = started_ns ? started_ns : rec->at_ns;
-	e->begun |= !end;
+	e->begun |= begin;
 	e->ended |= end;
 }
 
@@ -176,27 +182,6 @@ static void wait_for_more(struct recorder *r, struct exchange *e)
 		r->overflow++;
 		exchange_store(r, TAILQ_FIRST(&r->waiting));
 	}
-}
-
-void exchange_testimony(struct recorder *r, int witness, const struct journal_record *rec)
-{
-	struct exchange *e = exchange_of(r, witness, rec->exchange);
-
-	if (!e)
-		return;
-	if (e->absorbed) {
-		if (rec->commit == JOURNAL_END)
-			exchange_free(r, e);
-		return;
-	}
-	learn(e, rec, rec->commit == JOURNAL_END);
-	attach(r, e, rec);
-	injections_of_exchange_known(r, e);
-	note_answered(e);
-	if (complete(r, e))
-		exchange_store(r, e);
-	else if (e->ended)
-		wait_for_more(r, e);
 }
 
 /* ---- what is not over when its process or the run is ---- */
@@ -351,6 +336,61 @@ void exchange_store_open(struct recorder *r, struct exchange *e)
 	if (!e->twin && e->connection)
 		join_connection(r, e->connection);
 	exchange_store(r, e);
+}
+
+/* ---- testimony ---- */
+
+/* Told from beginning to end at once, and nobody else has a say. */
+static bool told_out(const struct recorder *r, const struct journal_record *rec)
+{
+	return journal_kind(rec) == JOURNAL_WHOLE && !(r->shim && r->ebpf) && !index_get(&r->exchanges, rec->exchange);
+}
+
+/* The same in short: it is stored without ever having been in flight here. */
+static void store_at_once(struct recorder *r, int witness, const struct journal_record *rec)
+{
+	struct exchange *e = take_spare(r);
+	const char *error;
+
+	if (!e)
+		return;
+	e->id = ++r->exchange_ids;
+	e->witness = (uint8_t)witness;
+	LIST_INIT(&e->injections);
+	learn(e, rec);
+	e->process = process_of(r, rec->pid);
+	e->connection = connection_of(r, rec->connection, rec->pid);
+	if (e->connection)
+		e->connection->sources |= 1u << witness;
+	settle_end(e, &error);
+	exchange_write(r, e, 1u << witness, error);
+	give_spare(r, e);
+}
+
+void exchange_testimony(struct recorder *r, int witness, const struct journal_record *rec)
+{
+	struct exchange *e;
+
+	if (told_out(r, rec)) {
+		store_at_once(r, witness, rec);
+		return;
+	}
+	e = exchange_of(r, witness, rec->exchange);
+	if (!e)
+		return;
+	if (e->absorbed) {
+		if (journal_kind(rec) != JOURNAL_BEGIN)
+			exchange_free(r, e);
+		return;
+	}
+	learn(e, rec);
+	attach(r, e, rec);
+	injections_of_exchange_known(r, e);
+	note_answered(e);
+	if (complete(r, e))
+		exchange_store(r, e);
+	else if (e->ended)
+		wait_for_more(r, e);
 }
 
 /* ---- waiting ---- */

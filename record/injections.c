@@ -76,12 +76,12 @@ void injection_testimony(struct recorder *r, int witness, const struct journal_r
 		i = injection_new(r, key_of(rec));
 	if (!i)
 		return;
-	if (!known || rec->commit == JOURNAL_INJECT) {
+	if (!known || journal_kind(rec) == JOURNAL_INJECT) {
 		i->what = rec->inject;
 		i->at_ns = rec->at_ns;
 		i->process_id = p ? p->id : 0;
 	}
-	if (rec->commit == JOURNAL_ACHIEVED)
+	if (journal_kind(rec) == JOURNAL_ACHIEVED)
 		i->achieved_ns = rec->inject.achieved_ns;
 	if (!known)
 		attach(r, i, witness, rec->exchange);

@@ -12,6 +12,10 @@
  *
  * Invariant: a record is whole when its `commit` is not 0. A target killed in the middle leaves at most
  * one hole per thread, which the reader passes once the owner is dead.
+ *
+ * An exchange that ends before the reader has come to its beginning is completed in place: one record instead of two,
+ * in cache lines that the writer still has. Whoever changes `commit` first has the beginning: the reader, who takes it as it
+ * is (an END follows), or the writer (it becomes WHOLE).
  * Writer: lock-free, async-signal-safe, any thread, any process. Reader: one process, one thread.
  */
 #ifndef AFTERSHOCK_RECORD_JOURNAL_H
@@ -25,7 +29,7 @@
 #include "base/http1.h"
 
 #define JOURNAL_MAGIC 0x3154464153524e4aull
-#define JOURNAL_LAYOUT 2
+#define JOURNAL_LAYOUT 3
 #define JOURNAL_RECORD_BYTES 512
 #define JOURNAL_SEGMENT_RECORDS 128
 #define JOURNAL_SEGMENT_MAX 1024
@@ -42,6 +46,8 @@ enum journal_kind {
 	JOURNAL_END,		/* the exchange ended */
 	JOURNAL_INJECT,		/* a fault fired on an exchange; achieved_ns not known yet */
 	JOURNAL_ACHIEVED,	/* the effect of that injection was over */
+	JOURNAL_WHOLE,		/* BEGIN and END of an exchange in one; at_ns is that of the beginning */
+	JOURNAL_REOPENED,	/* a BEGIN that is being completed; when its writer dies in that, it is a BEGIN still */
 	JOURNAL_RESOLVED	/* a host name (conn.local) led to an address (conn.peer, port 0), for the first time in this process */
 };
 
@@ -117,7 +123,8 @@ struct journal_inject {		/* INJECT, ACHIEVED */
 #define JOURNAL_PID_INSIDE 0x003fffffu		/* the pid inside it; the kernel's limit is 2^22 (PID_MAX_LIMIT) */
 
 struct journal_record {
-	_Atomic uint32_t commit;	/* enum journal_kind once the rest is written; 0 before */
+	_Atomic uint32_t commit;	/* enum journal_kind once the rest is written, 0 before; a BEGIN that is not read yet: and the low
+					 * bits of `exchange` above it, so that nobody completes another one in its place */
 	uint32_t pid;			/* getpid() of the writer; see JOURNAL_PID_APART */
 	uint32_t tid;			/* gettid(), or 0 when not asked for */
 	uint32_t bytes;			/* how many of this record are said; 0: all (what is not said costs no cache line) */
@@ -167,6 +174,17 @@ struct journal_writer {		/* one per process; zero means none claimed */
  */
 struct journal_record *journal_reserve(struct journal_writer *w, uint32_t pid);
 void journal_commit(struct journal_record *r, enum journal_kind kind);
+
+/*
+ * Takes the BEGIN of this exchange back, to be completed and committed as WHOLE. r: what was reserved for it, or NULL. NULL: the reader
+ * was there first, or it is another process's (before a fork); an END is to be written then.
+ */
+struct journal_record *journal_reopen(struct journal_record *r, uint64_t exchange, uint32_t pid);
+
+static inline enum journal_kind journal_kind(const struct journal_record *r)
+{
+	return (enum journal_kind)(atomic_load_explicit(&r->commit, memory_order_acquire) & 0xff);
+}
 
 /* ---- reader (recorder) ---- */
 

@@ -68,7 +68,24 @@ struct journal_record *journal_reserve(struct journal_writer *w, uint32_t pid)
 	return NULL;
 }
 
+static uint32_t open_begin(uint64_t exchange)
+{
+	return JOURNAL_BEGIN | (uint32_t)exchange << 8;
+}
+
 void journal_commit(struct journal_record *r, enum journal_kind kind)
 {
-	atomic_store_explicit(&r->commit, kind, memory_order_release);
+	atomic_store_explicit(&r->commit, kind == JOURNAL_BEGIN ? open_begin(r->exchange) : (uint32_t)kind, memory_order_release);
+}
+
+struct journal_record *journal_reopen(struct journal_record *r, uint64_t exchange, uint32_t pid)
+{
+	uint32_t open = open_begin(exchange);
+
+	if (!r || !atomic_compare_exchange_strong_explicit(&r->commit, &open, JOURNAL_REOPENED, memory_order_acquire, memory_order_relaxed))
+		return NULL;
+	if (r->exchange == exchange && r->pid == pid)
+		return r;
+	journal_commit(r, JOURNAL_BEGIN);	/* another one with the same low bits, or the parent's */
+	return NULL;
 }

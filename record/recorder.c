@@ -125,14 +125,15 @@ static void (*const hear[])(struct recorder *r, int witness, const struct journa
 	[JOURNAL_EXEC] = exec_testimony,
 	[JOURNAL_OPEN] = connection_testimony,	[JOURNAL_CONNECTED] = connection_testimony,
 	[JOURNAL_CLOSE] = connection_testimony, [JOURNAL_BEGIN] = exchange_testimony,
-	[JOURNAL_END] = exchange_testimony,	[JOURNAL_INJECT] = injection_testimony,
+	[JOURNAL_END] = exchange_testimony,	[JOURNAL_WHOLE] = exchange_testimony,
+	[JOURNAL_INJECT] = injection_testimony,
 	[JOURNAL_ACHIEVED] = injection_testimony, [JOURNAL_RESOLVED] = resolved_testimony,
 };
 
 /* The journal lies in memory that targets can write: an unknown kind is dropped, texts are bounded where they are read. */
 void recorder_feed(struct recorder *r, enum recorder_source source, const struct journal_record *rec)
 {
-	uint32_t kind = rec->commit;
+	enum journal_kind kind = journal_kind(rec);
 
 	if (store_error(r->store) || kind >= sizeof(hear) / sizeof(*hear) || !hear[kind])
 		return;

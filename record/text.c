@@ -38,11 +38,11 @@ size_t text_utf8(char *out, size_t size, const char *in, size_t n)
 {
 	size_t at = 0;
 
-	for (size_t i = 0; i < n && in[i];) {
-		if ((signed char)in[i] > 0 && at + 1 < size) {	/* nearly all there is */
-			out[at++] = in[i++];
-			continue;
-		}
+	while (at < n && at + 1 < size && (signed char)in[at] > 0) {	/* nearly all there is */
+		out[at] = in[at];
+		at++;
+	}
+	for (size_t i = at; i < n && in[i];) {
 		size_t c = character((const unsigned char *)in + i, n - i), wide = c ? c : 4;
 
 		if (at + wide >= size)

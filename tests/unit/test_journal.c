@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -255,6 +256,161 @@ static void test_threads(void)
 	journal_unmap(j, bytes);
 }
 
+/* ---- an exchange in one record ---- */
+
+struct kinds {
+	char text[64];
+};
+
+static void hear_kind(void *arg, const struct journal_record *rec)
+{
+	static const char letters[] = {[JOURNAL_BEGIN] = 'b', [JOURNAL_END] = 'e', [JOURNAL_WHOLE] = 'w'};
+	struct kinds *k = arg;
+	size_t n = strlen(k->text);
+
+	snprintf(k->text + n, sizeof(k->text) - n, "%c%d", letters[journal_kind(rec)], (int)rec->x.status);
+}
+
+static const char *drain_kinds(struct journal_reader *r, bool (*alive)(uint32_t))
+{
+	static struct kinds k;
+
+	k.text[0] = '\0';
+	journal_drain(r, false, alive, hear_kind, &k);
+	return k.text;
+}
+
+static struct journal_record *begin(struct journal_writer *w, uint32_t pid, uint64_t exchange)
+{
+	struct journal_record *rec = journal_reserve(w, pid);
+
+	rec->pid = pid;
+	rec->exchange = exchange;
+	journal_commit(rec, JOURNAL_BEGIN);
+	return rec;
+}
+
+static bool complete(struct journal_record *rec, uint64_t exchange, uint32_t pid)
+{
+	struct journal_record *whole = journal_reopen(rec, exchange, pid);
+
+	if (whole) {
+		whole->x.status = 200;
+		journal_commit(whole, JOURNAL_WHOLE);
+	}
+	return whole;
+}
+
+static bool nobody(uint32_t pid)
+{
+	return false;
+}
+
+static void test_whole(void)
+{
+	uint32_t me = (uint32_t)getpid();
+	size_t bytes;
+	struct journal *j = fresh(&bytes);
+	struct journal_writer w = {.j = j};
+	struct journal_reader r;
+	struct journal_record *a, *b;
+
+	journal_reader_init(&r, j);
+	a = begin(&w, me, 7);
+	ok(complete(a, 7, me), "a beginning that nobody has read can be completed");
+	is_str(drain_kinds(&r, everyone_lives), "w200", "... and is read as the whole exchange");
+	ok(!complete(a, 7, me), "it is not completed twice");
+	a = begin(&w, me, 8);
+	is_str(drain_kinds(&r, everyone_lives), "b0", "a beginning that is not over is read as it is");
+	ok(!complete(a, 8, me), "... and not completed any more");
+	b = begin(&w, me, 9);
+	ok(!complete(b, 10, me), "another exchange's is left alone");
+	ok(!complete(b, 9 + (1ull << 24), me), "... also when the low bits of their numbers are the same");
+	ok(!complete(b, 9, me + 1), "... and another process's");
+	ok(!complete(NULL, 9, me), "where no beginning was recorded there is nothing to complete");
+	ok(complete(b, 9, me), "its own is completed");
+	is_str(drain_kinds(&r, everyone_lives), "w200", "... after all of that");
+	b = begin(&w, me, 11);
+	begin(&w, me, 12);
+	journal_reopen(b, 11, me);
+	is_str(drain_kinds(&r, everyone_lives), "", "while one is being completed, what follows waits");
+	is_str(drain_kinds(&r, nobody), "", "when its writer dies in that, the next look");
+	is_str(drain_kinds(&r, nobody), "b0b0", "... has its beginning, and what follows");
+	journal_unmap(j, bytes);
+}
+
+struct race {
+	struct journal_writer w;
+	_Atomic uint64_t wholes, ends;
+	_Atomic bool done;
+};
+
+#define RACES 200000
+
+static void *race_writer(void *arg)
+{
+	struct race *race = arg;
+	uint32_t me = (uint32_t)getpid();
+
+	for (uint64_t i = 1; i <= RACES;) {
+		struct journal_record *rec = journal_reserve(&race->w, me);
+
+		if (!rec) {
+			sched_yield();
+			continue;
+		}
+		rec->pid = me;
+		rec->exchange = i;
+		journal_commit(rec, JOURNAL_BEGIN);
+		if (complete(rec, i, me))
+			atomic_fetch_add(&race->wholes, 1);
+		else
+			atomic_fetch_add(&race->ends, 1);
+		i++;
+	}
+	atomic_store(&race->done, true);
+	return NULL;
+}
+
+struct tally {
+	uint64_t begins, wholes, unsound;
+};
+
+static void hear_race(void *arg, const struct journal_record *rec)
+{
+	struct tally *t = arg;
+
+	t->begins += journal_kind(rec) == JOURNAL_BEGIN;
+	t->wholes += journal_kind(rec) == JOURNAL_WHOLE;
+	t->unsound += rec->x.status != (journal_kind(rec) == JOURNAL_WHOLE ? 200 : 0);
+}
+
+static void test_whole_races(void)
+{
+	size_t bytes;
+	static struct race race;
+	struct journal *j = fresh(&bytes);
+	struct journal_reader r;
+	struct tally t = {0};
+	pthread_t thread;
+	bool done;
+
+	race.w.j = j;
+	journal_reader_init(&r, j);
+	pthread_create(&thread, NULL, race_writer, &race);
+	do {
+		done = atomic_load(&race.done);
+		journal_drain(&r, false, everyone_lives, hear_race, &t);
+	} while (!done);
+	pthread_join(thread, NULL);
+	journal_drain(&r, true, everyone_lives, hear_race, &t);
+	is_int(t.wholes, (long long)race.wholes, "what its writer completed the reader has as whole");
+	is_int(t.begins, (long long)race.ends, "what the reader took its writer ends in another record");
+	is_int(t.begins + t.wholes, RACES, "none is missing, none twice");
+	is_int(t.unsound, 0, "no whole record is read before it is complete, no beginning after it was touched");
+	journal_unmap(j, bytes);
+}
+
 int main(void)
 {
 	if (!mkdtemp(dir))
@@ -267,6 +423,8 @@ int main(void)
 	test_hole();
 	test_final();
 	test_threads();
+	test_whole();
+	test_whole_races();
 	rmdir(dir);
 	return tap_done();
 }

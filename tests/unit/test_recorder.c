@@ -844,12 +844,49 @@ static void test_throughput(void)
 	ok(one > 10000 && two > 5000, "at more than a crawl");
 }
 
+/* From beginning to end in one record. */
+static void tells(struct recorder *r, uint32_t pid, double from, double to, uint64_t connection, uint64_t serial, const char *what, int status)
+{
+	struct journal_record rec = exchange(JOURNAL_WHOLE, pid, from, connection, serial);
+
+	strcpy(rec.x.method, "GET");
+	snprintf(rec.x.path, sizeof(rec.x.path), "%s", what);
+	rec.x.sent_ns = MS(from + 1);
+	rec.x.first_byte_ns = rec.x.ended_ns = MS(to);
+	rec.x.status = (uint16_t)status;
+	rec.x.outcome = JOURNAL_OK;
+	recorder_feed(r, source_of(serial), &rec);
+}
+
+static void test_whole(void)
+{
+	struct recorder *r = begin(true, false);
+
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 8082);
+	tells(r, 100, 2, 5, 1, 1, "/a", 200);
+	begins(r, 100, 6, 1, 2, "");	/* told by its first bytes, then by its head */
+	tells(r, 100, 6, 9, 1, 2, "/b", 204);
+	recorder_flush(r);
+	is_str(rows("SELECT path, status FROM exchange ORDER BY id"), "/a|200 /b|204", "what is told at once is in the file with the next flush");
+	end(r);
+	is_str(rows("SELECT count(*), min(method), max(outcome), sum(error IS NULL) FROM exchange"), "2|GET|ok|2", "each is one row");
+	is_str(rows("SELECT x.sources, c.sources, c.peer FROM exchange AS x JOIN connection AS c ON c.id = connection_id LIMIT 1"),
+	       "shim|shim|127.0.0.1:8082", "with its connection");
+	r = begin(true, true);
+	both_see_connection(r);
+	tells(r, 100, 2, 5, 1, 1, "/a", 200);
+	tells(r, 100, 2, 5, KERNEL | 1, KERNEL | 1, "/a", 200);
+	end(r);
+	is_str(rows("SELECT path, sources FROM exchange"), "/a|shim,ebpf", "where there are two witnesses each waits for the other");
+}
+
 int main(void)
 {
 	if (!mkdtemp(dir))
 		return 1;
 	snprintf(path, sizeof(path), "%s/run.db", dir);
 	test_one_exchange();
+	test_whole();
 	test_any_order();
 	test_unknown();
 	test_open_at_the_end();
