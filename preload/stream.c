@@ -2,6 +2,7 @@
 #include "preload/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -297,12 +298,13 @@ static void after_send(struct conn *c, int fd, ssize_t r, int error)
 		conn_connected(c, fd, 0, clock_now_ns());
 }
 
-/* Counts the sends under way; under the lock. */
+/* Counts the sends under way. */
 static void set_sending(struct io *io, bool on)
 {
-	uint32_t n = atomic_load_explicit(&io->conn->sending, memory_order_relaxed);
-
-	atomic_store_explicit(&io->conn->sending, on ? n + 1 : n - 1, memory_order_relaxed);
+	if (on)
+		atomic_fetch_add_explicit(&io->conn->sending, 1, memory_order_relaxed);
+	else
+		atomic_fetch_sub_explicit(&io->conn->sending, 1, memory_order_release);
 	io->sending = on;
 }
 
@@ -324,28 +326,6 @@ static ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
 	set_sending(io, false);
 	errno = error;
 	return r;
-}
-
-/* The plain way of a server that no fault concerns: nobody waits for its books. Enters and leaves unlocked. */
-static ssize_t send_free(struct conn *c, struct io *io, uint64_t t0)
-{
-	ssize_t r = call(io);
-	int error = errno;
-
-	if (!conn_lock(c))
-		return r;
-	after_send(c, io->fd, r, error);
-	if (r > 0)
-		note_sent(c, io, 0, (size_t)r, t0, clock_now_ns());
-	conn_unlock(c);
-	errno = error;
-	return r;
-}
-
-void stream_cancelled(struct io *io)
-{
-	if (io->sending)
-		set_sending(io, false);
 }
 
 struct walk {		/* over the bytes of requests that go out, message by message */
@@ -884,7 +864,7 @@ static ssize_t server_send(struct conn *c, struct io *io, uint64_t t0)
 	return r;
 }
 
-ssize_t stream_send(struct conn *c, struct io *io)
+static ssize_t send_gated(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
 	ssize_t r;
@@ -892,8 +872,6 @@ ssize_t stream_send(struct conn *c, struct io *io)
 
 	if (io->flags & BESIDE)
 		return call(io);
-	if (c->role == JOURNAL_SERVER && is_free(c))
-		return send_free(c, io, t0);
 	if (!enter(c, io->fd, io->flags, SO_SNDTIMEO, &error))
 		return call(io);
 	if (error)
@@ -1237,7 +1215,7 @@ static bool recv_step(struct conn *c, struct io *io, struct waiting *w, ssize_t 
 }
 
 /* The receive on a gated connection, in as many parts as MSG_WAITALL needs. */
-static ssize_t recv_gated(struct conn *c, struct io *io)
+static ssize_t recv_parts(struct conn *c, struct io *io)
 {
 	struct waiting w = {.fd = io->fd, .may = !(io->flags & MSG_DONTWAIT)};
 	bool all = (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && may_wait(&w);
@@ -1265,6 +1243,8 @@ static ssize_t recv_beside(struct conn *c, struct io *io)
 	return hidden ? fail(EINVAL) : call(io);	/* none has come yet (tcp_recv_urg() of the kernel) */
 }
 
+static ssize_t recv_gated(struct conn *c, struct io *io);
+
 static void cancelled_give(void *buffer)
 {
 	pool_give(buffer);
@@ -1280,7 +1260,7 @@ static ssize_t recv_discard(struct conn *c, struct io *io)
 	ssize_t r;
 
 	CANCEL_BEGIN(cancelled_give, gone);
-	r = gone ? stream_recv(c, &in) : call(io);
+	r = gone ? recv_gated(c, &in) : call(io);
 	CANCEL_END;
 	pool_give(gone);
 	return r;
@@ -1338,7 +1318,7 @@ static ssize_t recv_late(struct conn *c, struct io *io, ssize_t r)
 		return r;
 	}
 	gate_tick(c, io->fd, clock_now_ns());	/* answers it when it is whole */
-	return recv_gated(c, io);
+	return recv_parts(c, io);
 }
 
 ssize_t stream_late(struct conn *c, struct io *io, ssize_t r)
@@ -1352,23 +1332,7 @@ ssize_t stream_late(struct conn *c, struct io *io, ssize_t r)
 	return r;
 }
 
-/* The receive of a connection that no fault concerns, as it began. Enters and leaves unlocked. */
-static ssize_t recv_free(struct conn *c, struct io *io)
-{
-	ssize_t r = call(io);
-	int error = errno;
-
-	if (!conn_lock(c))
-		return r;
-	if (r > 0 && c->role == JOURNAL_SERVER && conn_is_behind(c) && !c->gated && !(io->flags & MSG_PEEK))
-		r = recv_late(c, io, r);
-	else
-		r = after_recv(c, io, total(io), r, error);
-	conn_unlock(c);
-	return r;
-}
-
-ssize_t stream_recv(struct conn *c, struct io *io)
+static ssize_t recv_gated(struct conn *c, struct io *io)
 {
 	ssize_t r;
 	int error;
@@ -1377,22 +1341,103 @@ ssize_t stream_recv(struct conn *c, struct io *io)
 		return recv_beside(c, io);
 	if ((io->flags & MSG_TRUNC) && c->peer.family != ADDR_UNIX)
 		return recv_discard(c, io);
-	if (is_free(c))
-		return recv_free(c, io);
 	if (!enter(c, io->fd, io->flags, SO_RCVTIMEO, &error))
 		return call(io);
-	if (!error && !c->gated) {
-		conn_unlock(c);
-		return recv_free(c, io);
-	}
 	if (error)
 		r = fail(error);
-	else if (!total(io) && io->op >= IO_READ)	/* read of nothing returns at once, recv of nothing waits */
+	else if (!c->gated || (!total(io) && io->op >= IO_READ))	/* read of nothing returns at once, recv of nothing waits */
 		r = recv_plain(c, io, SIZE_MAX);
 	else
-		r = recv_gated(c, io);
+		r = recv_parts(c, io);
 	conn_unlock(c);
 	return r;
+}
+
+/* ---- a call of either direction ---- */
+
+/* Whether its buffers can be looked at, as far as that shows; of others the kernel says EFAULT, EINVAL or EMSGSIZE. */
+static bool sound(const struct io *io)
+{
+	const struct iovec *v = io->iov ? io->iov : &io->one;
+	bool unused = io->op >= IO_RECV && (io->flags & MSG_TRUNC);	/* nothing is put there (tcp(7)) */
+
+	if (io->count > IOV_MAX || !guest_plausible(v))
+		return false;
+	for (size_t i = 0; i < io->count; i++)
+		if (v[i].iov_len > SSIZE_MAX || (v[i].iov_len && !unused && !guest_plausible(v[i].iov_base)))
+			return false;
+	return true;
+}
+
+bool stream_free(struct io *io)
+{
+	struct conn *c = io->conn = table_get(io->fd);
+	bool in = io->op >= IO_RECV;
+
+	if (!c || !is_free(c) || (io->flags & (in ? BESIDE | MSG_TRUNC : BESIDE)) || !sound(io))
+		return false;
+	if (in)
+		return true;
+	set_sending(io, true);
+	io->began_ns = clock_now_ns();
+	return true;
+}
+
+static void sent(struct conn *c, struct io *io, ssize_t r, int error)
+{
+	after_send(c, io->fd, r, error);
+	if (r > 0)
+		note_sent(c, io, 0, (size_t)r, io->began_ns, clock_now_ns());
+}
+
+/* A receive whose connection may have become subject to a fault meanwhile. Enters and leaves locked. */
+static ssize_t received(struct conn *c, struct io *io, ssize_t r, int error)
+{
+	if (r <= 0 || c->role != JOURNAL_SERVER || !conn_is_behind(c) || c->gated || (io->flags & MSG_PEEK))
+		return after_recv(c, io, total(io), r, error);
+	CANCEL_BEGIN(stream_cancelled, io);
+	r = recv_late(c, io, r);
+	CANCEL_END;
+	return r;
+}
+
+ssize_t stream_freed(struct io *io, ssize_t r)
+{
+	struct conn *c = io->conn;
+	int error = errno;
+
+	if ((r >= 0 || !transient(error)) && conn_lock(c)) {
+		if (io->op < IO_RECV) {
+			sent(c, io, r, error);
+		} else {
+			r = received(c, io, r, error);
+			error = errno;
+		}
+		conn_unlock(c);
+	}
+	if (io->sending)
+		set_sending(io, false);
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
+ssize_t stream_gated(struct io *io)
+{
+	if (!sound(io))
+		return -2;
+	return io->op < IO_RECV ? send_gated(io->conn, io) : recv_gated(io->conn, io);
+}
+
+void stream_cancelled(void *arg)
+{
+	struct io *io = arg;
+
+	if (io->sending)
+		set_sending(io, false);
+	conn_lock(io->conn);	/* false: a handler has left by siglongjmp() while this thread had it */
+	conn_unlock(io->conn);
+	conn_put(io->conn);
 }
 
 bool stream_readable(struct conn *c, int fd, int *n)

@@ -74,56 +74,41 @@ int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 
 /* ---- out ---- */
 
-/* Whether its buffers can be looked at, as far as that shows; of others the kernel says EFAULT, EINVAL or EMSGSIZE. */
-static bool sound(const struct io *io)
-{
-	const struct iovec *v = io->iov ? io->iov : &io->one;
-	bool unused = io->op >= IO_RECV && (io->flags & MSG_TRUNC);	/* nothing is put there (tcp(7)) */
-
-	if (io->count > IOV_MAX || !guest_plausible(v))
-		return false;
-	for (size_t i = 0; i < io->count; i++)
-		if (v[i].iov_len > SSIZE_MAX || (v[i].iov_len && !unused && !guest_plausible(v[i].iov_base)))
-			return false;
-	return true;
-}
-
 static void cancel_put(void *c)
 {
 	conn_put(c);
 }
 
-static void cancel_io(void *io)
+/* Not straight from the wrapper: a fault may concern it, or its descriptor is no connection any more. -2: none of ours. */
+static ssize_t other(struct io *io)
 {
-	struct conn *c = ((struct io *)io)->conn;
-
-	conn_lock(c);	/* false: a handler has left by siglongjmp() while this thread had it */
-	stream_cancelled(io);
-	conn_unlock(c);
-	conn_put(c);
-}
-
-static ssize_t io(ssize_t (*way)(struct conn *, struct io *), struct io *io)
-{
-	struct conn *c = io->conn = table_get(io->fd);
 	ssize_t r;
 	int error;
 
-	if (!c)
+	if (!io->conn)
 		return table_is_private(io->fd) ? (errno = EBADF, -1) : -2;
-	CANCEL_BEGIN(cancel_io, io);
-	r = !sound(io) ? -2 : way(c, io);
+	CANCEL_BEGIN(stream_cancelled, io);
+	r = stream_gated(io);
 	CANCEL_END;
 	error = errno;
-	conn_put(c);
+	conn_put(io->conn);
 	errno = error;
 	return r;
 }
 
-/* A tracked call; -2 says that it is none of ours, or that its descriptor was no connection any more when it was looked up. */
-#define THROUGH(way, real_call, ...)							\
+/* A tracked call. */
+#define THROUGH(real_call, ...)								\
 	do {										\
-		ssize_t r_ = io(way, &(struct io){__VA_ARGS__});				\
+		struct io io_ = {__VA_ARGS__};						\
+		ssize_t r_;								\
+											\
+		if (likely(stream_free(&io_))) {					\
+			CANCEL_BEGIN(stream_cancelled, &io_);				\
+			r_ = (real_call);						\
+			CANCEL_END;							\
+			return stream_freed(&io_, r_);					\
+		}									\
+		r_ = other(&io_);							\
 		return r_ == -2 ? (real_call) : r_;					\
 	} while (0)
 
@@ -131,14 +116,14 @@ ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
 	if (UNTRACKED(fd))
 		return real.send(fd, buf, n, flags);
-	THROUGH(stream_send, real.send(fd, buf, n, flags), .op = IO_SEND, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1);
+	THROUGH(real.send(fd, buf, n, flags), .op = IO_SEND, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1);
 }
 
 ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
 {
 	if (UNTRACKED(fd))
 		return real.sendto(fd, buf, n, flags, sa, len);
-	THROUGH(stream_send, real.sendto(fd, buf, n, flags, sa, len), .op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1,
+	THROUGH(real.sendto(fd, buf, n, flags, sa, len), .op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1,
 		.sa = (struct sockaddr *)sa, .len = &len);
 }
 
@@ -146,7 +131,7 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	if (UNTRACKED(fd) || !guest_plausible(msg))
 		return real.sendmsg(fd, msg, flags);
-	THROUGH(stream_send, real.sendmsg(fd, msg, flags), .op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
+	THROUGH(real.sendmsg(fd, msg, flags), .op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
 		.msg = (struct msghdr *)msg);
 }
 
@@ -154,14 +139,14 @@ ssize_t write(int fd, const void *buf, size_t n)
 {
 	if (UNTRACKED(fd))
 		return real.write(fd, buf, n);
-	THROUGH(stream_send, real.write(fd, buf, n), .op = IO_WRITE, .fd = fd, .one = {(void *)buf, n}, .count = 1);
+	THROUGH(real.write(fd, buf, n), .op = IO_WRITE, .fd = fd, .one = {(void *)buf, n}, .count = 1);
 }
 
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
 	if (UNTRACKED(fd) || n <= 0)
 		return real.writev(fd, iov, n);
-	THROUGH(stream_send, real.writev(fd, iov, n), .op = IO_WRITEV, .fd = fd, .iov = iov, .count = (size_t)n);
+	THROUGH(real.writev(fd, iov, n), .op = IO_WRITEV, .fd = fd, .iov = iov, .count = (size_t)n);
 }
 
 /* An error counts only when no message went before it (sendmmsg(2)). */
@@ -279,7 +264,7 @@ static ssize_t late(ssize_t r, struct io *io)
 			ssize_t n_ = (real_call);						\
 			return likely(n_ <= 0 || UNTRACKED(fd)) ? n_ : late(n_, &(struct io){__VA_ARGS__});	\
 		}										\
-		THROUGH(stream_recv, real_call, __VA_ARGS__);						\
+		THROUGH(real_call, __VA_ARGS__);						\
 	} while (0)
 
 ssize_t recv(int fd, void *buf, size_t n, int flags)
@@ -325,7 +310,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 			return r;
 		return late(r, &(struct io){.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg});
 	}
-	THROUGH(stream_recv, real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
+	THROUGH(real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
 		.msg = msg);
 }
 
