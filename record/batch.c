@@ -19,14 +19,14 @@
 
 /*
  * The columns of `exchange` in their order, which are the members of struct row_exchange, and what they hold: KEY (stands before the
- * record, NULL in it), NUMBER, NONZERO (0 is NULL), NATURAL (-1 is NULL), TEXT (NULL is NULL), NOTHING (NULL while a run is recorded).
+ * record, NULL in it), NUMBER, NONZERO (0 is NULL), NATURAL (-1 is NULL), TEXT (NULL is NULL).
  */
 #define COLUMNS(X) \
 	X(id, KEY) X(connection_id, NONZERO) X(process_id, NONZERO) X(tid, NONZERO) X(role, TEXT) X(protocol, TEXT) \
 	X(method, TEXT) X(path, TEXT) X(status, NONZERO) X(outcome, TEXT) X(error, TEXT) X(started_ns, NONZERO) \
 	X(sent_ns, NONZERO) X(first_byte_ns, NONZERO) X(ended_ns, NONZERO) X(bytes_out, NUMBER) X(bytes_in, NUMBER) \
 	X(fingerprint, NONZERO) X(correlation, NONZERO) X(idempotency_key, NONZERO) X(retry_after_ms, NATURAL) \
-	X(fault_id, NONZERO) X(parent_id, NOTHING) X(synthetic, NUMBER) X(sources, TEXT)
+	X(fault_id, NONZERO) X(parent_id, NONZERO) X(synthetic, NUMBER) X(sources, TEXT) X(parent_tier, TEXT) X(end_inferred, NUMBER)
 
 #define X(name, kind) +1
 enum { COLUMN_COUNT = COLUMNS(X) };
@@ -127,7 +127,6 @@ static inline void put_text(struct pen *p, const char *text)
 }
 
 #define KEY(v) put_null(&p)
-#define NOTHING(v) put_null(&p)
 #define NUMBER(v) put_number(&p, v)
 #define NONZERO(v) ((v) ? put_number(&p, v) : put_null(&p))
 #define NATURAL(v) ((v) >= 0 ? put_number(&p, v) : put_null(&p))

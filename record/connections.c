@@ -323,7 +323,7 @@ static void connection_write(struct recorder *r, struct connection *c)
 		.local = shown(&c->local, local), .peer = shown(&c->peer, peer),
 		.opened_ns = c->opened_ns, .connected_ns = c->connected_ns, .closed_ns = c->open_uses ? 0 : c->closed_ns,
 		.end = c->open_uses && !c->end_firm ? NULL : names_end(c->end), .bytes_in = c->bytes_in[w], .bytes_out = c->bytes_out[w],
-		.mid_stream = c->mid_stream, .sources = names_sources(c->sources),
+		.mid_stream = c->mid_stream, .sources = names_sources(c->sources), .retransmits = -1,
 	};
 
 	store_connection(r->store, &row);

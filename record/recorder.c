@@ -144,7 +144,7 @@ void recorder_latency(struct recorder *r, uint32_t second, uint32_t pid, const c
 		      uint64_t bucket_ns, uint64_t count, uint64_t sum_ns)
 {
 	const struct process *p = process_of(r, pid);
-	struct row_latency row = {second, error, p ? p->id : 0, syscall, bucket_ns, count, sum_ns};
+	struct row_latency row = {second, error, p ? p->id : 0, syscall, bucket_ns, count, sum_ns, NULL};
 
 	store_latency(r->store, &row);
 }

@@ -17,15 +17,17 @@
 	X(BEGIN, "BEGIN") \
 	X(COMMIT, "COMMIT") \
 	X(RUN, "INSERT OR REPLACE INTO run VALUES(?,?)") \
-	X(PROCESS, "INSERT OR REPLACE INTO process(id,parent_id,pid,service,command,started_ns,ended_ns,exit_status,covered,why)" \
-		   " VALUES(?,?,?,?,?,?,?,?,?,?)") \
+	X(PROCESS, "INSERT OR REPLACE INTO process(id,parent_id,pid,service,command,started_ns,ended_ns,exit_status,covered,why," \
+		   "inner_pid,pid_ns) VALUES(?,?,?,?,?,?,?,?,?,?,?,?)") \
 	X(CONNECTION, "INSERT OR REPLACE INTO connection(id,process_id,cookie,role,family,local,peer,opened_ns,connected_ns,closed_ns," \
-		      "end,bytes_in,bytes_out,mid_stream,sources) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") \
+		      "end,bytes_in,bytes_out,mid_stream,sources,retransmits,bytes_unseen) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") \
 	X(EXCHANGES, BATCH_INSERT) \
 	X(INJECTION, "INSERT OR REPLACE INTO injection(id,fault_id,exchange_id,process_id,at_ns,action,intended_ns,achieved_ns,ordinal)" \
 		     " VALUES(?,?,?,?,?,?,?,?,?)") \
 	X(FAULT, "INSERT OR REPLACE INTO fault VALUES(?,?,?,?,?)") \
-	X(LATENCY, "INSERT INTO syscall_latency VALUES(?,?,?,?,?,?,?)") \
+	X(LATENCY, "INSERT INTO syscall_latency VALUES(?,?,?,?,?,?,?,?)") \
+	X(BURST, "INSERT OR REPLACE INTO burst VALUES(?,?,?,?,?,?,?)") \
+	X(PULSE, "INSERT INTO pulse VALUES(?,?,?,?,?,?,?,?,?,?,?)") \
 	X(LOSS, "INSERT OR REPLACE INTO loss VALUES(?,?,?)") \
 	X(MARK, "INSERT INTO mark VALUES(?,?)") \
 	X(HOST, "INSERT OR IGNORE INTO host VALUES(?,?)") \
@@ -326,6 +328,8 @@ void store_process(struct store *s, const struct row_process *p)
 	given(&b, p->exit_status >= 0, (uint64_t)p->exit_status);
 	number(&b, p->covered);
 	text(&b, p->why);
+	positive(&b, p->inner_pid);
+	positive(&b, p->pid_ns);
 	step(s, S_PROCESS);
 }
 
@@ -350,6 +354,8 @@ void store_connection(struct store *s, const struct row_connection *c)
 	number(&b, (int64_t)c->bytes_out);
 	number(&b, c->mid_stream);
 	text(&b, c->sources);
+	given(&b, c->retransmits >= 0, (uint64_t)c->retransmits);
+	positive(&b, c->bytes_unseen);
 	step(s, S_CONNECTION);
 }
 
@@ -416,7 +422,41 @@ void store_latency(struct store *s, const struct row_latency *l)
 	number(&b, (int64_t)l->bucket_ns);
 	number(&b, (int64_t)l->count);
 	number(&b, (int64_t)l->sum_ns);
+	text(&b, l->peer);
 	step(s, S_LATENCY);
+}
+
+void store_burst(struct store *s, const struct row_burst *r)
+{
+	struct binder b = {row(s, S_BURST), 0};
+
+	if (!b.st)
+		return;
+	number(&b, r->id);
+	positive(&b, (uint64_t)r->process_id);
+	text(&b, r->peer);
+	positive(&b, r->started_ns);
+	positive(&b, r->ended_ns);
+	number(&b, (int64_t)r->attempts);
+	sqlite3_bind_double(b.st, ++b.at, r->peak_per_s);
+	step(s, S_BURST);
+}
+
+void store_pulse(struct store *s, const struct row_pulse *r)
+{
+	const uint64_t counts[] = {r->attempts, r->retries, r->ok, r->failed, r->indeterminate, r->not_sent};
+	struct binder b = {row(s, S_PULSE), 0};
+
+	if (!b.st)
+		return;
+	number(&b, r->second);
+	positive(&b, (uint64_t)r->process_id);
+	text(&b, r->peer);
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		number(&b, (int64_t)counts[i]);
+	positive(&b, r->p50_ns);
+	positive(&b, r->p99_ns);
+	step(s, S_PULSE);
 }
 
 void store_loss(struct store *s, const char *source, const char *reason, uint64_t total)

@@ -21,6 +21,8 @@ struct row_process {
 	bool covered;
 	uint64_t started_ns, ended_ns;
 	const char *service, *command, *why;
+	uint32_t inner_pid;	/* 0 none */
+	uint64_t pid_ns;	/* 0 none */
 };
 
 struct row_connection {
@@ -28,13 +30,16 @@ struct row_connection {
 	uint64_t cookie, opened_ns, connected_ns, closed_ns, bytes_in, bytes_out;
 	bool mid_stream;
 	const char *role, *family, *local, *peer, *end, *sources;
+	int64_t retransmits;	/* -1 unknown */
+	uint64_t bytes_unseen;	/* 0 none */
 };
 
 struct row_exchange {		/* texts other than method, path and error are of the few words of runfile.h */
 	int64_t id, connection_id, process_id, tid, fault_id, parent_id, status, synthetic;
 	int64_t started_ns, sent_ns, first_byte_ns, ended_ns, bytes_out, bytes_in, fingerprint, correlation, idempotency_key;
 	int64_t retry_after_ms;	/* -1 none */
-	const char *role, *protocol, *method, *path, *outcome, *error, *sources;
+	int64_t end_inferred;
+	const char *role, *protocol, *method, *path, *outcome, *error, *sources, *parent_tier;
 };
 
 struct row_injection {
@@ -52,6 +57,22 @@ struct row_latency {
 	int64_t process_id;
 	const char *syscall;
 	uint64_t bucket_ns, count, sum_ns;
+	const char *peer;
+};
+
+struct row_burst {
+	int64_t id, process_id;
+	const char *peer;
+	uint64_t started_ns, ended_ns, attempts;
+	double peak_per_s;
+};
+
+struct row_pulse {
+	uint32_t second;
+	int64_t process_id;
+	const char *peer;
+	uint64_t attempts, retries, ok, failed, indeterminate, not_sent;
+	uint64_t p50_ns, p99_ns;	/* 0: none ended */
 };
 
 /*
@@ -68,6 +89,8 @@ void store_injection(struct store *s, const struct row_injection *row);
 void store_exchange(struct store *s, const struct row_exchange *row);		/* a new row; in the file from the next store_commit() on */
 void store_fault(struct store *s, uint32_t id, const char *name, const char *spec, uint64_t matched, uint64_t fired);
 void store_latency(struct store *s, const struct row_latency *row);
+void store_burst(struct store *s, const struct row_burst *row);			/* replaces the row of this id */
+void store_pulse(struct store *s, const struct row_pulse *row);
 void store_loss(struct store *s, const char *source, const char *reason, uint64_t total);
 void store_mark(struct store *s, uint64_t at_ns, const char *name);
 void store_host(struct store *s, const char *name, const char *address);	/* a pair that is there already stays */

@@ -21,7 +21,7 @@ class RunFile:
     def __init__(self, path, seconds=10, service="curl", peer="127.0.0.1:80"):
         self.path = path
         self.db = sqlite3.connect(path)
-        self.db.executescript(f"PRAGMA application_id={0x41465348}; PRAGMA user_version=1; {schema()}")
+        self.db.executescript(f"PRAGMA application_id={0x41465348}; PRAGMA user_version=2; {schema()}")
         self.db.executemany("INSERT INTO run VALUES(?, ?)", [
             ("started", "2026-01-02T03:04:05.678Z"), ("started_ns", START), ("ended_ns", START + int(seconds * 1e9)), ("seed", 7),
             ("host", "here"), ("sources", '["shim"]'), ("clean_end", 1)])

@@ -73,7 +73,7 @@ static void test_refused(void)
 	make(1234, RUNFILE_VERSION);
 	refused(path, -EINVAL, "is not an aftershock run file");
 	make(RUNFILE_APPLICATION_ID, RUNFILE_VERSION + 1);
-	refused(path, -EINVAL, "is a run file of format 2; this aftershock reads format 1");
+	refused(path, -EINVAL, "is a run file of format 3; this aftershock reads format 2");
 }
 
 static void test_read_only(void)

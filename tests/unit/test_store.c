@@ -46,7 +46,7 @@ static void test_columns(void)
 		.id = 1, .connection_id = 2, .process_id = 3, .tid = 4, .fault_id = 5, .status = 429, .synthetic = 1, .started_ns = 6,
 		.sent_ns = 7, .first_byte_ns = 8, .ended_ns = 9, .bytes_out = 10, .bytes_in = 11, .fingerprint = -12, .correlation = 13,
 		.idempotency_key = 14, .retry_after_ms = 0, .role = "server", .protocol = "http1", .method = "GET", .path = "/p",
-		.outcome = "failed", .error = "eof", .sources = "shim",
+		.outcome = "failed", .error = "eof", .sources = "shim", .parent_id = 15, .parent_tier = "nesting", .end_inferred = 1,
 	};
 	struct row_exchange empty = {.id = 2, .retry_after_ms = -1};
 
@@ -58,12 +58,42 @@ static void test_columns(void)
 	is_str(ask("SELECT concat FROM (SELECT id||' '||connection_id||' '||process_id||' '||tid||' '||role||' '||protocol||' '||method||' '"
 		   "||path||' '||status||' '||outcome||' '||error||' '||started_ns||' '||sent_ns||' '||first_byte_ns||' '||ended_ns||' '"
 		   "||bytes_out||' '||bytes_in||' '||fingerprint||' '||correlation||' '||idempotency_key||' '||retry_after_ms||' '"
-		   "||fault_id||' '||coalesce(parent_id,'-')||' '||synthetic||' '||sources AS concat FROM exchange)"),
-	       "1 2 3 4 server http1 GET /p 429 failed eof 6 7 8 9 10 11 -12 13 14 0 5 - 1 shim", "each member is in its column");
+		   "||fault_id||' '||parent_id||' '||synthetic||' '||sources||' '||parent_tier||' '||end_inferred AS concat FROM exchange)"),
+	       "1 2 3 4 server http1 GET /p 429 failed eof 6 7 8 9 10 11 -12 13 14 0 5 15 1 shim nesting 1", "each member is in its column");
 	is_str(ask("SELECT count(*) FROM exchange WHERE id=2 AND coalesce(connection_id,process_id,tid,role,protocol,method,path,status,"
 		   "outcome,error,started_ns,sent_ns,first_byte_ns,ended_ns,fingerprint,correlation,idempotency_key,retry_after_ms,"
-		   "fault_id,sources) IS NULL AND bytes_out=0 AND bytes_in=0 AND synthetic=0"),
+		   "fault_id,sources,parent_id,parent_tier) IS NULL AND bytes_out=0 AND bytes_in=0 AND synthetic=0 AND end_inferred=0"),
 	       "1", "what is not known is NULL, and a count of nothing is 0");
+	is_int(store_close(s), 0, "it closes in order");
+}
+
+static void test_other_rows(void)
+{
+	struct row_process p = {.id = 1, .pid = 70, .exit_status = -1, .service = "s", .inner_pid = 7, .pid_ns = 4026531836};
+	struct row_connection c = {.id = 1, .process_id = 1, .role = "client", .retransmits = 0, .bytes_unseen = 9};
+	struct row_connection unknown = {.id = 2, .process_id = 1, .retransmits = -1};
+	struct row_latency l = {3, 11, 1, "read", 4096, 10, 30000, "loopback"};
+	struct row_burst b = {1, 1, "127.0.0.1:80", 5, 6, 12, 40.5};
+	struct row_pulse u = {3, 1, "127.0.0.1:80", 9, 4, 5, 1, 1, 2, 1000, 0};
+
+	open_store();
+	store_process(s, &p);
+	store_connection(s, &c);
+	store_connection(s, &unknown);
+	store_latency(s, &l);
+	store_burst(s, &b);
+	b.attempts = 13;
+	store_burst(s, &b);
+	store_pulse(s, &u);
+	store_commit(s);
+	is_str(ask("SELECT pid || ' ' || inner_pid || ' ' || pid_ns FROM process"), "70 7 4026531836", "a process in a namespace of its own");
+	is_str(ask("SELECT group_concat(coalesce(retransmits, '-') || ' ' || coalesce(bytes_unseen, '-')) FROM connection"), "0 9,- -",
+	       "what only the kernel counts of a connection");
+	is_str(ask("SELECT peer FROM syscall_latency"), "loopback", "the class of a call's peer");
+	is_str(ask("SELECT count(*) || ' ' || attempts || ' ' || peak_per_s FROM burst"), "1 13 40.5", "a burst that goes on replaces its row");
+	is_str(ask("SELECT second||' '||attempts||' '||retries||' '||ok||' '||failed||' '||indeterminate||' '||not_sent||' '||p50_ns||' '"
+		   "||coalesce(p99_ns,'-') FROM pulse"),
+	       "3 9 4 5 1 1 2 1000 -", "a second of an edge");
 	is_int(store_close(s), 0, "it closes in order");
 }
 
@@ -164,6 +194,7 @@ int main(void)
 {
 	close(mkstemp(path));
 	test_columns();
+	test_other_rows();
 	test_many();
 	test_sizes();
 	test_merge();
