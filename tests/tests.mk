@@ -63,9 +63,12 @@ $(BENCHES): $(B)/tests/bench/%: tests/bench/%.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -o $@ $< -lpthread
 
-.PHONY: bench-preload bench-accuracy
+.PHONY: bench-preload bench-accuracy bench-trace
 bench-preload: all $(BENCHES) ## what the library costs, beside libfiu, HAProxy and strace (five minutes)
 	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/preload.py
 
 bench-accuracy: all $(BENCHES) ## how far delays are from what was asked for, beside a peer that really is slow (two minutes)
 	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/accuracy.py
+
+bench-trace: all $(BENCHES) ## what it costs to be traced, beside bpftrace, perf trace and strace (ten minutes; root)
+	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/trace.py

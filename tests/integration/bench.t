@@ -24,6 +24,15 @@ ok(len(raw) == 6 and all(len(r["plain"]) == len(r["with"]) == 2 and r["ratios"][
    "the_raw_figures_of_each_run_are_kept", cost)
 ok(all(cpu >= 0 for r in raw for _, cpu in r["plain"] + r["with"]), "the_cpu_time_of_each_run_is_known", raw)
 
+traced = bench("trace.py", WORK="fixed", WAYS="all", RATE="2000") if os.getuid() == 0 else None
+if traced:
+    is_(traced.rc, 0, "the_tracing_benchmark_ends_in_order", traced)
+    raw = [json.loads(line) for line in traced.out.splitlines() if line.startswith("{")]
+    ok(len(raw) == 1 and all(f["requests"] == 2000 for p in raw[0]["pairings"] for f in p["plain"] + p["with"]), "the_fixed_rate_is_kept", traced)
+    ok(all(f["rows"] >= 2000 for p in raw[0]["pairings"] for f in p["with"]), "each_request_is_in_the_run_file", traced)
+else:
+    skip("the tracing benchmark needs root", 3)
+
 late = bench("accuracy.py", HELD="10", MODES="blocking poll epoll")
 is_(late.rc, 0, "the_accuracy_benchmark_ends_in_order", late)
 figures = {m.group(1): [float(v) for v in m.group(2).split()]
