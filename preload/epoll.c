@@ -38,6 +38,7 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 	uint64_t data;		/* the program's */
 	uint64_t until_ns;	/* its connection's deadline; FOREVER none */
 	bool held;		/* something is held that ends with its fault */
+	uint32_t round;		/* of the set: when that was last looked at because the faults had changed */
 	uint32_t conn;
 	int32_t next, next_in_set, before_in_set;	/* index + 1 */
 	uint32_t batch, slot;	/* where its event stands in the batch being returned */
@@ -50,6 +51,7 @@ struct set {			/* one epoll descriptor with gated connections in it */
 	int32_t regs;
 	uint64_t armed_ns;	/* what the timer is set to; FOREVER: not */
 	uint64_t version;	/* of the faults, when the timer fired last */
+	uint32_t rounds;	/* how often all that is held was looked at */
 };
 
 struct early {			/* a registration of a descriptor that is no tracked connection (yet) */
@@ -228,9 +230,9 @@ static void set_timer(int s, uint64_t until_ns)
 	set->armed_ns = until_ns;
 }
 
-/* The deadlines of a set that have passed, and all that is held when the faults have changed: up to DUE_BATCH connections, each held; the
- * timer is set for the rest. */
-static int set_due(int s, bool changed, uint64_t now_ns, struct conn *due[], int fds[])
+/* The deadlines of a set that have passed, and (round not 0: the faults have changed) all that is held, once a round, for another fault may go on
+ * holding it: up to DUE_BATCH connections, each held; the timer is set for the rest. */
+static int set_due(int s, uint32_t round, uint64_t now_ns, struct conn *due[], int fds[])
 {
 	uint64_t next = FOREVER, tick = gate_next_tick(now_ns);
 	int n = 0;
@@ -239,11 +241,12 @@ static int set_due(int s, bool changed, uint64_t now_ns, struct conn *due[], int
 	for (int32_t i = sets[s].regs; i; i = regs[i - 1].next_in_set) {
 		struct reg *r = &regs[i - 1];
 
-		if ((r->until_ns <= now_ns || (changed && r->held)) && n < DUE_BATCH && conn_hold(conn_at(r->conn))) {
+		if ((r->until_ns <= now_ns || (round && r->held && r->round != round)) && n < DUE_BATCH && conn_hold(conn_at(r->conn))) {
 			due[n] = conn_at(r->conn);
 			fds[n++] = r->fd;
 			r->until_ns = FOREVER;
 			r->held = false;
+			r->round = round;
 		}
 		next = r->until_ns < next ? r->until_ns : next;
 		next = r->held && tick < next ? tick : next;
@@ -253,23 +256,31 @@ static int set_due(int s, bool changed, uint64_t now_ns, struct conn *due[], int
 	return n;
 }
 
-static void set_fire(int s)
+/* Takes the set's timer back; whether the faults have changed since it fired last. */
+static bool timer_read(struct set *set)
 {
 	uint64_t expired, version = page_version(guest.page);
-	bool changed = !guest_faults_on(clock_now_ns());
+	bool changed = set->version != version;
+
+	if (set->timer)
+		raw_read(set->timer - 1, &expired, sizeof(expired));
+	set->version = version;
+	return changed;
+}
+
+static void set_fire(int s)
+{
+	bool alone = !guest_faults_on(clock_now_ns());
 	struct conn *due[DUE_BATCH];
 	int fds[DUE_BATCH], n;
+	uint32_t round = 0;
 
 	do {
-		uint64_t now = clock_now_ns();
-
 		if (!lock_take(&lock))
 			return;
-		if (sets[s].timer)
-			raw_read(sets[s].timer - 1, &expired, sizeof(expired));
-		changed |= sets[s].version != version;
-		sets[s].version = version;
-		n = set_due(s, changed, now, due, fds);
+		if (timer_read(&sets[s]) || (alone && !round))
+			round = ++sets[s].rounds;
+		n = set_due(s, round, clock_now_ns(), due, fds);
 		lock_give(&lock);
 		for (int i = 0; i < n; i++) {
 			if (conn_lock(due[i])) {

@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Epoll sets: thousands of descriptors in one, one descriptor in many, and faults that come and go meanwhile."""
+import os
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import *
+
+os.environ["TMPDIR"] = tmpdir()  # runs of others are none of ours
+os.environ.pop("XDG_RUNTIME_DIR", None)
+peer = HttpPeer()
+
+
+class Program:
+    """A Python program under a run: prints lines, and goes on when it is told."""
+
+    def __init__(self, name, text, *words, faults=()):
+        self.name, self.db = name, os.path.join(tmpdir(0o777), f"{name}.db")
+        text = "import select, socket, sys, time\nPORT = int(sys.argv[1])\nASK = b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'\n" + text
+        argv = shock_argv(faults, self.db, (PYTHON, "-c", text, peer.port, *words), options=("--name", name))
+        self.child = spawn(argv, stdin=-1, stdout=-1, stderr=-1, bufsize=0)
+
+    def line(self, deadline=20):
+        return line_of(self.child, deadline).strip()
+
+    def go_on(self):
+        self.child.stdin.write(b"\n")
+
+    def fault(self, *args):
+        return aftershock("fault", *args, "--run", self.name)
+
+    def end(self):
+        """What the run file has, when the program has ended by itself."""
+        self.child.wait(20)
+        return Run(self.db)
+
+
+# ---- faults that change while many connections of one set are held ----
+for n in (20, 100):
+    p = Program(f"held{n}", f"""
+e, crowd = select.epoll(), [socket.create_connection(("127.0.0.1", PORT)) for _ in range({n})]
+for s in crowd:
+    e.register(s, select.EPOLLIN)
+    s.sendall(ASK)
+e.poll(0.3)
+print("held", flush=True)
+sys.stdin.readline()
+began = time.process_time()
+came = e.poll(1)
+print(len(came), time.process_time() - began < 0.3, flush=True)
+sys.stdin.readline()
+began, came = time.monotonic(), 0
+while came < {n} and time.monotonic() < began + 5:
+    for fd, _ in e.poll(0.2):
+        came += socket.socket(fileno=fd).recv(4096).startswith(b"HTTP/1.1 200")
+print(came, time.monotonic() - began < 2)
+""", faults=f"name=slow to=127.0.0.1:{peer.port} delay=1h")
+    is_(p.line(), "held", f"{n} answers are held from one set")
+    p.fault("set", "name=other to=:1 refuse=true")
+    p.go_on()
+    is_(p.line(), "0 True", "another fault is set: the wait goes on, and ends in its time")
+    p.fault("clear", "slow")
+    p.go_on()
+    is_(p.line(), f"{n} True", "the fault that holds them is cleared: they are let go")
+    p.end()
+done()
