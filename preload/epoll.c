@@ -41,6 +41,8 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 	uint32_t round;		/* of the set: when that was last looked at because the faults had changed */
 	uint32_t conn;
 	int32_t next, next_in_set, before_in_set;	/* index + 1 */
+	int32_t next_waiting, before_waiting;
+	bool waiting;		/* in its set's list of those with a deadline, or held */
 	uint32_t batch, slot;	/* where its event stands in the batch being returned */
 };
 
@@ -48,7 +50,7 @@ struct set {			/* one epoll descriptor with gated connections in it */
 	int ep;			/* + 1; 0 free */
 	int fds;		/* descriptors that mean it: ep and its duplicates */
 	int timer;		/* + 1; 0 none */
-	int32_t regs;
+	int32_t regs, waiting;	/* all registrations; those for which time may do something */
 	uint64_t armed_ns;	/* what the timer is set to; FOREVER: not */
 	uint64_t version;	/* of the faults, when the timer fired last */
 	uint32_t rounds;	/* how often all that is held was looked at */
@@ -160,10 +162,44 @@ static void leave_set(const struct reg *r)
 		sets[r->set].regs = r->next_in_set;
 }
 
+static void join_waiting(struct reg *r, int32_t index, int32_t *head)
+{
+	r->next_waiting = *head;
+	r->before_waiting = 0;
+	if (*head)
+		regs[*head - 1].before_waiting = index;
+	*head = index;
+}
+
+static void leave_waiting(const struct reg *r, int32_t *head)
+{
+	if (r->next_waiting)
+		regs[r->next_waiting - 1].before_waiting = r->before_waiting;
+	if (r->before_waiting)
+		regs[r->before_waiting - 1].next_waiting = r->next_waiting;
+	else
+		*head = r->next_waiting;
+}
+
+/* What time may do for r: until_ns FOREVER and not held: nothing. A set has many registrations, of which few wait. */
+static void reg_await(struct reg *r, uint64_t until_ns, bool held)
+{
+	bool waits = held || until_ns != FOREVER;
+
+	r->until_ns = until_ns;
+	r->held = held;
+	if (waits && !r->waiting)
+		join_waiting(r, (int32_t)(r - regs) + 1, &sets[r->set].waiting);
+	else if (!waits && r->waiting)
+		leave_waiting(r, &sets[r->set].waiting);
+	r->waiting = waits;
+}
+
 static void reg_drop(struct conn *c, struct reg *r)
 {
 	int32_t index = (int32_t)(r - regs) + 1;
 
+	reg_await(r, FOREVER, false);
 	leave_conn(c, r, index);
 	leave_set(r);
 	r->used = false;
@@ -238,15 +274,15 @@ static int set_due(int s, uint32_t round, uint64_t now_ns, struct conn *due[], i
 	int n = 0;
 
 	sets[s].armed_ns = FOREVER;
-	for (int32_t i = sets[s].regs; i; i = regs[i - 1].next_in_set) {
+	for (int32_t i = sets[s].waiting, after; i; i = after) {
 		struct reg *r = &regs[i - 1];
 
+		after = r->next_waiting;
 		if ((r->until_ns <= now_ns || (round && r->held && r->round != round)) && n < DUE_BATCH && conn_hold(conn_at(r->conn))) {
 			due[n] = conn_at(r->conn);
 			fds[n++] = r->fd;
-			r->until_ns = FOREVER;
-			r->held = false;
 			r->round = round;
+			reg_await(r, FOREVER, false);
 		}
 		next = r->until_ns < next ? r->until_ns : next;
 		next = r->held && tick < next ? tick : next;
@@ -319,7 +355,7 @@ static void standin_place(struct conn *c, struct reg *r)
 			guest_lost(PAGE_LOST_STANDIN);
 			set_timer(r->set, clock_now_ns() + NS_PER_MS);
 			r->bare = true;
-			r->until_ns = clock_now_ns() + NS_PER_MS;	/* try again: descriptors come back as answers are read */
+			reg_await(r, clock_now_ns() + NS_PER_MS, r->held);	/* try again: descriptors come back as answers are read */
 			return;
 		}
 		c->standin = fd + 1;
@@ -334,8 +370,7 @@ static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t unt
 	uint32_t want = r->events & ~((hidden ? INPUT : 0) | (outgate_hidden(c) ? OUTPUT : 0));
 
 	r->bare = false;
-	r->until_ns = until_ns;
-	r->held = tick_ns != FOREVER;
+	reg_await(r, until_ns, tick_ns != FOREVER);
 	if (until_ns != FOREVER || r->held)
 		set_timer(r->set, until_ns < tick_ns ? until_ns : tick_ns);
 	if (c->dialling == DIAL_HELD || (hidden && c->hup_hidden))
@@ -520,7 +555,7 @@ static void announce_bare(struct batch *b, int s, uint32_t room)
 {
 	if (!lock_take(&lock))
 		return;
-	for (int32_t i = sets[s].regs; i && b->n < room; i = regs[i - 1].next_in_set)
+	for (int32_t i = sets[s].waiting; i && b->n < room; i = regs[i - 1].next_waiting)
 		if (regs[i - 1].bare && !regs[i - 1].disarmed)
 			batch_add(b, &regs[i - 1], regs[i - 1].events & (EPOLLIN | EPOLLRDNORM));
 	lock_give(&lock);

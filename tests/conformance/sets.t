@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Epoll sets: thousands of descriptors in one, one descriptor in many, and faults that come and go meanwhile."""
 import os
+import resource
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -63,4 +64,21 @@ print(came, time.monotonic() - began < 2)
     p.go_on()
     is_(p.line(), f"{n} True", "the fault that holds them is cleared: they are let go")
     p.end()
+
+
+# ---- what a wait costs does not depend on who else is in the set ----
+def said(case, n=0, faults="to=* delay=1ms", **kw):
+    """What a case of victims/sets.c says, as numbers."""
+    r = shock(faults, victim("sets"), case, peer.port, n, trace="off", **kw)
+    return {k: int(v) for k, _, v in (word.partition("=") for word in r.out.split())}, r
+
+
+IDLE = 8000
+if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100:
+    skip("fewer descriptors than connections are allowed", 2)
+else:
+    costs = [(said("idle", 1), said("idle", IDLE)) for _ in range(4)]  # the best of each: what else runs only adds to them
+    ok(all(got["waits"] == 100 for pair in costs for got, _ in pair), f"answers are held from a set with {IDLE} other connections", costs)
+    few, many = [min(got["us"] for got, _ in column) for column in zip(*costs)]
+    within(many / few, 0, 1.7, f"a wait costs what it does beside one ({many} and {few} us)", costs)
 done()

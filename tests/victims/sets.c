@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What programs do with epoll sets: sets CASE PORT [N]. Each case talks HTTP to PORT on loopback, or to a child of its own, and prints a
+ * line of key=value. Exit 0; 2 misuse.
+ */
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char request[] = "GET /sets HTTP/1.1\r\nHost: sets\r\n\r\n";
+static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+static struct sockaddr_in server = {.sin_family = AF_INET};
+static int given;	/* N */
+
+static long cpu_us(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_SELF, &u);
+	return (u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 + u.ru_utime.tv_usec + u.ru_stime.tv_usec;
+}
+
+static int dial(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof(server))) {
+		perror("dial");
+		exit(1);
+	}
+	return fd;
+}
+
+static void ask(int fd)
+{
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != sizeof(request) - 1)
+		perror("ask");
+}
+
+static int join(int set, int fd, uint64_t data)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = data};
+
+	return epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev);
+}
+
+/* A child that answers what asks, on as many connections as there are. */
+static pid_t serve(void)
+{
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), set = epoll_create1(EPOLL_CLOEXEC);
+	socklen_t len = sizeof(server);
+	struct epoll_event ev;
+	char buf[512];
+	pid_t pid;
+
+	server.sin_port = 0;
+	if (bind(listener, (struct sockaddr *)&server, len) || getsockname(listener, (struct sockaddr *)&server, &len) || listen(listener, 4096))
+		exit(2);
+	pid = fork();
+	if (pid) {
+		close(listener);
+		close(set);
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	join(set, listener, (uint64_t)listener);
+	while (epoll_wait(set, &ev, 1, -1) == 1) {
+		int fd = ev.data.fd;
+
+		if (fd == listener && (fd = accept(listener, NULL, NULL)) >= 0)
+			join(set, fd, (uint64_t)fd);
+		else if (recv(fd, buf, sizeof(buf), 0) <= 0)
+			close(fd);
+		else
+			send(fd, reply, sizeof(reply) - 1, MSG_NOSIGNAL);
+	}
+	_exit(0);
+}
+
+static void end(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+/* One connection asks and is waited for, a hundred times, in a set with N others that are silent. */
+static void idle(void)
+{
+	int set = epoll_create1(EPOLL_CLOEXEC), fd, waits = 0;
+	struct epoll_event ev;
+	pid_t child = serve();
+	char buf[512];
+	long cpu;
+
+	for (int i = 0; i < given; i++)
+		join(set, dial(), 1);
+	fd = dial();
+	join(set, fd, 2);
+	ask(fd);	/* the first is no measure */
+	epoll_wait(set, &ev, 1, -1);
+	recv(fd, buf, sizeof(buf), 0);
+	cpu = cpu_us();
+	for (int i = 0; i < 100; i++) {
+		ask(fd);
+		waits += epoll_wait(set, &ev, 1, -1) == 1 && ev.data.u64 == 2 && recv(fd, buf, sizeof(buf), 0) > 0;
+	}
+	cpu = cpu_us() - cpu;
+	end(child);
+	printf("waits=%d us=%ld\n", waits, cpu / 100);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+	{"idle", idle},
+};
+
+int main(int argc, char **argv)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	server.sin_port = htons((uint16_t)(argc > 2 ? atoi(argv[2]) : 0));
+	given = argc > 3 ? atoi(argv[3]) : 0;
+	for (size_t i = 0; argc > 2 && i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (!strcmp(cases[i].name, argv[1])) {
+			cases[i].run();
+			return 0;
+		}
+	fprintf(stderr, "usage: sets CASE PORT [N]\n");
+	return 2;
+}
