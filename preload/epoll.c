@@ -19,7 +19,7 @@
 #define OUTPUT (EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND)
 #define TROUBLE (EPOLLHUP | EPOLLERR)
 #define FLAGS (EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP)
-#define SETS 1024
+#define SETS 4096
 #define REGS 65536
 #define MAGIC 0xaf7e5ull	/* 20 bits that begin every token; no valid pointer has them */
 #define DUE_BATCH 32
@@ -118,17 +118,19 @@ static struct reg *reg_find(struct conn *c, int set, int fd)
 	return NULL;
 }
 
+/* NULL (counted): there is no room for it, or was none for its set (-1). */
 static struct reg *reg_new(struct conn *c, int set, int fd)
 {
 	struct reg *r;
 	uint32_t i;
 
-	if (reg_free) {
+	if (set >= 0 && reg_free) {
 		i = (uint32_t)reg_free - 1;
 		reg_free = regs[i].next;
-	} else if (reg_made < REGS) {
+	} else if (set >= 0 && reg_made < REGS) {
 		i = reg_made++;
 	} else {
+		guest_lost(PAGE_LOST_WATCH);
 		return NULL;
 	}
 	r = &regs[i];
@@ -431,7 +433,7 @@ static int fail(int error)
 static int control_add(struct conn *c, int ep, int fd, struct epoll_event *ev)
 {
 	int s = set_find(ep, true), r;
-	struct reg *reg = s < 0 || reg_find(c, s, fd) ? NULL : reg_new(c, s, fd);
+	struct reg *reg = reg_new(c, s, fd);
 	struct epoll_event mine;
 
 	if (!reg)
@@ -518,7 +520,7 @@ void epoll_import(struct conn *c, int fd)
 	if (!e.ep || !c->gated || !lock_take(&lock))
 		return;
 	s = set_find(e.ep - 1, true);
-	reg = s < 0 || reg_find(c, s, fd) ? NULL : reg_new(c, s, fd);
+	reg = reg_find(c, s, fd) ? NULL : reg_new(c, s, fd);
 	if (reg) {
 		reg->events = reg->applied = e.events;
 		reg->data = e.data;

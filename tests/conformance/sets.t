@@ -67,18 +67,25 @@ print(came, time.monotonic() - began < 2)
 
 
 # ---- what a wait costs does not depend on who else is in the set ----
-def said(case, n=0, faults="to=* delay=1ms", **kw):
+def said(case, *words, faults="to=* delay=1ms", **kw):
     """What a case of victims/sets.c says, as numbers."""
-    r = shock(faults, victim("sets"), case, peer.port, n, trace="off", **kw)
+    r = shock(faults, victim("sets"), case, peer.port, *words, trace="off", **kw)
     return {k: int(v) for k, _, v in (word.partition("=") for word in r.out.split())}, r
 
 
-IDLE = 8000
+IDLE, SETS, REGISTRATIONS = 8000, 4096, 65536
 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100:
-    skip("fewer descriptors than connections are allowed", 2)
+    skip("fewer descriptors than connections are allowed", 10)
 else:
     costs = [(said("idle", 1), said("idle", IDLE)) for _ in range(4)]  # the best of each: what else runs only adds to them
     ok(all(got["waits"] == 100 for pair in costs for got, _ in pair), f"answers are held from a set with {IDLE} other connections", costs)
     few, many = [min(got["us"] for got, _ in column) for column in zip(*costs)]
     within(many / few, 0, 1.7, f"a wait costs what it does beside one ({many} and {few} us)", costs)
+    for what, sets, connections, lost in (("sets", SETS + 5, 1, 5), ("registrations", 1000, 66, 66000 - REGISTRATIONS)):
+        got, r = said("full", sets, connections)
+        is_(got.get("failed"), 0, f"a program may have more {what} than the library has room for", r)
+        is_(r.rows("SELECT source, reason, count FROM loss WHERE count"), [{"source": "shim", "reason": "epoll_table_full", "count": lost}],
+            "each that was left out is counted in the table loss", r)
+        is_(r.report()["data_quality"]["lost"], {"shim.epoll_table_full": lost}, "and in the report")
+        like(aftershock("report", r.db).out, f"{lost} lost: shim, epoll_table_full", "which says so in text as well")
 done()

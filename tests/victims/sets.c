@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What programs do with epoll sets: sets CASE PORT [N]. Each case talks HTTP to PORT on loopback, or to a child of its own, and prints a
+ * What programs do with epoll sets: sets CASE PORT [N [M]]. Each case talks HTTP to PORT on loopback, or to a child of its own, and prints a
  * line of key=value. Exit 0; 2 misuse.
  */
 #include <arpa/inet.h>
@@ -19,7 +19,7 @@
 static const char request[] = "GET /sets HTTP/1.1\r\nHost: sets\r\n\r\n";
 static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 static struct sockaddr_in server = {.sin_family = AF_INET};
-static int given;	/* N */
+static int given, other;	/* N, M */
 
 static long cpu_us(void)
 {
@@ -118,11 +118,29 @@ static void idle(void)
 	printf("waits=%d us=%ld\n", waits, cpu / 100);
 }
 
+/* N sets with the same M connections in each. */
+static void full(void)
+{
+	int connections[other + 1], failed = 0;
+	pid_t child = serve();
+
+	for (int i = 0; i < other; i++)
+		connections[i] = dial();
+	for (int i = 0; i < given; i++) {
+		int set = epoll_create1(EPOLL_CLOEXEC);
+
+		for (int k = 0; k < other; k++)
+			failed += join(set, connections[k], 1) != 0;
+	}
+	end(child);
+	printf("failed=%d\n", failed);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{"idle", idle},
+	{"idle", idle}, {"full", full},
 };
 
 int main(int argc, char **argv)
@@ -135,11 +153,12 @@ int main(int argc, char **argv)
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server.sin_port = htons((uint16_t)(argc > 2 ? atoi(argv[2]) : 0));
 	given = argc > 3 ? atoi(argv[3]) : 0;
+	other = argc > 4 ? atoi(argv[4]) : 0;
 	for (size_t i = 0; argc > 2 && i < sizeof(cases) / sizeof(cases[0]); i++)
 		if (!strcmp(cases[i].name, argv[1])) {
 			cases[i].run();
 			return 0;
 		}
-	fprintf(stderr, "usage: sets CASE PORT [N]\n");
+	fprintf(stderr, "usage: sets CASE PORT [N [M]]\n");
 	return 2;
 }
