@@ -7,6 +7,7 @@
 #include <sys/timerfd.h>
 #include "base/clock.h"
 #include "preload/attempt.h"
+#include "preload/early.h"
 #include "preload/fdinfo.h"
 #include "preload/gate.h"
 #include "preload/outgate.h"
@@ -46,7 +47,8 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 	uint32_t batch, slot;	/* where its event stands in the batch being returned */
 };
 
-struct set {			/* one epoll descriptor with gated connections in it */
+struct set {			/* one epoll set of the program */
+	uint32_t life;		/* how many have been here before it */
 	int ep;			/* + 1; 0 free */
 	int fds;		/* descriptors that mean it: ep and its duplicates */
 	int timer;		/* + 1; 0 none */
@@ -56,16 +58,9 @@ struct set {			/* one epoll descriptor with gated connections in it */
 	uint32_t rounds;	/* how often all that is held was looked at */
 };
 
-struct early {			/* a registration of a descriptor that is no tracked connection (yet) */
-	int ep;			/* + 1; 0 none */
-	uint32_t events;
-	uint64_t data;
-};
-
 static _Atomic uint64_t lock;
 static struct reg regs[REGS];
 static struct set sets[SETS];
-static struct early early[TABLE_FDS];
 static uint16_t set_of[TABLE_FDS];	/* index + 1 by epoll descriptor */
 static int set_top;			/* the highest of them so far */
 static uint32_t reg_made, set_made;
@@ -86,6 +81,24 @@ static bool is_token(uint64_t data)
 
 /* ---- sets and registrations; all under the lock ---- */
 
+static uint32_t set_number(int s)
+{
+	return sets[s].life * SETS + (uint32_t)s + 1;
+}
+
+/* -1: it is gone. */
+static int set_of_number(uint32_t number)
+{
+	int s = (int)((number - 1) % SETS);
+
+	return sets[s].ep && set_number(s) == number ? s : -1;
+}
+
+bool epoll_set_lives(uint32_t set)
+{
+	return set_of_number(set) >= 0;
+}
+
 static void set_means(int ep, int s)
 {
 	set_of[ep] = (uint16_t)(s + 1);
@@ -102,7 +115,7 @@ static int set_find(int ep, bool make)
 	for (uint32_t i = 0; i < SETS; i++) {
 		if (sets[i].ep)
 			continue;
-		sets[i] = (struct set){.ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
+		sets[i] = (struct set){.life = sets[i].life + 1, .ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
 		set_means(ep, (int)i);
 		set_made = i >= set_made ? i + 1 : set_made;
 		return (int)i;
@@ -414,14 +427,17 @@ void epoll_rearm(struct conn *c)
 
 /* ---- epoll_ctl ---- */
 
-static void remember_early(int ep, int op, int fd, const struct epoll_event *ev)
+/* A registration of a descriptor that no fault concerns, as the program made it. Under the lock. */
+static void remember(int ep, int op, int fd, const struct epoll_event *ev)
 {
-	if ((unsigned)fd >= TABLE_FDS)
-		return;
-	if (op == EPOLL_CTL_DEL)
-		early[fd].ep = early[fd].ep == ep + 1 ? 0 : early[fd].ep;
-	else
-		early[fd] = (struct early){ep + 1, ev->events, ev->data.u64};
+	int s = set_find(ep, op != EPOLL_CTL_DEL);
+
+	if (op == EPOLL_CTL_DEL && s >= 0)
+		early_drop(fd, set_number(s));
+	else if (op != EPOLL_CTL_DEL && s >= 0)
+		early_put(fd, (struct early){set_number(s), ev->events, ev->data.u64});
+	else if (op != EPOLL_CTL_DEL)
+		early_lose(fd);
 }
 
 static int fail(int error)
@@ -471,12 +487,37 @@ static int control_del(struct conn *c, struct reg *reg, int ep, int fd, struct e
 	return r;
 }
 
+/* Whether it is remembered just so: who waits once (EPOLLONESHOT) asks for the same again and again. */
+static bool is_remembered(int ep, int op, int fd, const struct epoll_event *ev)
+{
+	int s = op == EPOLL_CTL_MOD ? set_find(ep, false) : -1;
+
+	return s >= 0 && early_is(fd, (struct early){set_number(s), ev->events, ev->data.u64});
+}
+
 static int control_plain(int ep, int op, int fd, struct epoll_event *ev)
 {
 	int r = real.epoll_ctl(ep, op, fd, ev);
 
-	if (r == 0)
-		remember_early(ep, op, fd, ev);
+	if (r == 0 && !is_remembered(ep, op, fd, ev) && lock_take(&lock)) {
+		remember(ep, op, fd, ev);
+		lock_give(&lock);
+	}
+	return r;
+}
+
+/* What no fault concerned when epoll_ctl was called: another thread may have made it a connection meanwhile, before this was remembered. */
+static int control_untracked(int ep, int op, int fd, struct epoll_event *ev)
+{
+	int r = control_plain(ep, op, fd, ev), error = errno;
+	struct conn *c = r == 0 ? TABLE_GET(fd) : NULL;
+
+	if (c && conn_lock(c)) {
+		epoll_import(c, fd);
+		conn_unlock(c);
+	}
+	conn_put(c);
+	errno = error;
 	return r;
 }
 
@@ -486,7 +527,7 @@ int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev
 	int r;
 
 	if (!c || (!ev && op != EPOLL_CTL_DEL))
-		return control_plain(ep, op, fd, ev);
+		return control_untracked(ep, op, fd, ev);
 	if (!conn_lock(c))
 		return real.epoll_ctl(ep, op, fd, ev);
 	if (!c->gated) {	/* which changes under the lock only: a registration is either taken over then, or made as ours */
@@ -511,23 +552,42 @@ int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev
 	return r;
 }
 
+static void import_one(struct conn *c, int fd, const struct early *e)
+{
+	int s = set_of_number(e->set);
+	struct reg *reg = s < 0 ? NULL : reg_find(c, s, fd);
+
+	if (s < 0 || !(reg = reg ? reg : reg_new(c, s, fd)))
+		return;
+	reg->events = reg->applied = e->events;
+	reg->data = e->data;
+	reg->disarmed = (e->events & EPOLLONESHOT) && !fdinfo_armed(sets[s].ep - 1, fd, (uint32_t)FLAGS);
+	if (!reg->disarmed && reg_apply(reg, e->events) < 0)
+		reg_drop(c, reg);
+}
+
+static void import_all(struct conn *c, int fd)
+{
+	struct early e;
+
+	if (early_lost(fd))
+		guest_lost(PAGE_LOST_WATCH);
+	while (early_take(fd, &e))
+		import_one(c, fd, &e);
+}
+
 void epoll_import(struct conn *c, int fd)
 {
-	struct early e = (unsigned)fd < TABLE_FDS ? early[fd] : (struct early){0};
-	struct reg *reg;
-	int s;
+	uint32_t n = atomic_load(&c->descriptors);
 
-	if (!e.ep || !c->gated || !lock_take(&lock))
+	if (!c->gated || (n < 2 && !early_known(fd)) || !lock_take(&lock))
 		return;
-	s = set_find(e.ep - 1, true);
-	reg = reg_find(c, s, fd) ? NULL : reg_new(c, s, fd);
-	if (reg) {
-		reg->events = reg->applied = e.events;
-		reg->data = e.data;
-		reg->disarmed = (e.events & EPOLLONESHOT) && !fdinfo_armed(e.ep - 1, fd, (uint32_t)FLAGS);
-		if (!reg->disarmed && reg_apply(reg, e.events) < 0)
-			reg_drop(c, reg);
-	}
+	import_all(c, fd);
+	for (int at = 0; n > 1 && (at = table_next(c, at)) >= 0; at++)
+		if (at != fd) {
+			import_all(c, at);
+			n--;
+		}
 	lock_give(&lock);
 }
 
@@ -763,7 +823,7 @@ bool epoll_let_go(struct conn *c)
 		struct reg *r = &regs[c->regs - 1];
 
 		reg_release(r);
-		early[r->fd] = (struct early){sets[r->set].ep, r->events, r->data};
+		early_put(r->fd, (struct early){set_number(r->set), r->events, r->data});
 		reg_drop(c, r);
 	}
 	lock_give(&lock);
@@ -783,7 +843,7 @@ void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew)
 		if (stays)
 			reg_release(r);
 		if (anew)
-			early[fd] = (struct early){sets[r->set].ep, r->events, r->data};
+			early_put(fd, (struct early){set_number(r->set), r->events, r->data});
 		reg_drop(c, r);
 	}
 	lock_give(&lock);
@@ -815,7 +875,7 @@ static void set_free(int s)
 		reg_drop(conn_at(r->conn), r);
 	}
 	table_disown(sets[s].timer - 1);
-	sets[s] = (struct set){0};
+	sets[s] = (struct set){.life = sets[s].life};
 }
 
 /* One of the descriptors of a set is closed: another one means it from now on. */
@@ -835,7 +895,7 @@ void epoll_forget_set(int fd)
 
 	if ((unsigned)fd >= TABLE_FDS || guest_is_borrowed() || !lock_take(&lock))
 		return;
-	early[fd].ep = 0;
+	early_forget(fd);
 	s = set_of[fd] - 1;
 	set_of[fd] = 0;
 	if (s >= 0 && --sets[s].fds)
@@ -875,5 +935,5 @@ void epoll_moved(int from, int to)
 
 bool epoll_knows(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && (early[fd].ep || set_of[fd]);
+	return (unsigned)fd < TABLE_FDS && (early_known(fd) || set_of[fd]);
 }

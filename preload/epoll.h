@@ -17,10 +17,10 @@
 #include <sys/epoll.h>
 #include "preload/conn.h"
 
-/* epoll_ctl of the program; c NULL: not tracked, then only remembered in case the descriptor is connected later. */
+/* epoll_ctl of the program; c NULL: not tracked, then only remembered in case a fault concerns the descriptor later. */
 int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev);
 
-/* fd just became connection c: a registration made before is taken over. */
+/* fd just became connection c, or c gated (another descriptor may mean it too): the registrations made before, in whatever sets, are taken over. */
 void epoll_import(struct conn *c, int fd);
 
 /* No fault concerns c any more: its registrations become the program's own. False: not now, one of them is in between. Under c's lock. */
@@ -46,6 +46,9 @@ void epoll_forget_set(int ep);
 
 /* After dup: when `from` is an epoll set, `to` means it too, also when `from` is closed. */
 void epoll_share(int from, int to);
+
+/* Whether the set with this number (early.h) is there. Under the lock of this file. */
+bool epoll_set_lives(uint32_t set);
 
 /* Whether epoll_forget_set(fd) has anything to do; lock-free. */
 bool epoll_knows(int fd);

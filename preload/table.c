@@ -47,6 +47,13 @@ bool table_set(int fd, struct conn *c)
 	return true;
 }
 
+int table_next(const struct conn *c, int fd)
+{
+	while ((unsigned)fd < TABLE_FDS && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) != c->index + TABLE_FIRST)
+		fd++;
+	return (unsigned)fd < TABLE_FDS ? fd : -1;
+}
+
 void table_drop(int fd, bool stays)
 {
 	uint32_t v;

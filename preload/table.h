@@ -63,6 +63,9 @@ void table_mark(int fd, enum journal_role role);
 /* Makes fd mean c; takes over one reference. False (counted) when fd is beyond the table. */
 bool table_set(int fd, struct conn *c);
 
+/* The first descriptor from fd on that means c; -1 none. */
+int table_next(const struct conn *c, int fd);
+
 /* Before a program's close (or the close inside dup2) of fd: ends what it means. Call while fd is still open. stays: it is
  * not closed but connected anew, its registrations in epoll sets go on. */
 void table_drop(int fd, bool stays);

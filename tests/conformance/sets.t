@@ -15,10 +15,10 @@ peer = HttpPeer()
 class Program:
     """A Python program under a run: prints lines, and goes on when it is told."""
 
-    def __init__(self, name, text, *words, faults=()):
+    def __init__(self, name, text, *words, faults=(), trace="shim"):
         self.name, self.db = name, os.path.join(tmpdir(0o777), f"{name}.db")
         text = "import select, socket, sys, time\nPORT = int(sys.argv[1])\nASK = b'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'\n" + text
-        argv = shock_argv(faults, self.db, (PYTHON, "-c", text, peer.port, *words), options=("--name", name))
+        argv = shock_argv(faults, self.db, (PYTHON, "-c", text, peer.port, *words), trace, ("--name", name))
         self.child = spawn(argv, stdin=-1, stdout=-1, stderr=-1, bufsize=0)
 
     def line(self, deadline=20):
@@ -66,6 +66,55 @@ print(came, time.monotonic() - began < 2)
     p.end()
 
 
+# ---- a descriptor that is in several sets, and is known by several numbers, before there is a fault ----
+SEVERAL = """
+import os
+s = socket.create_connection(("127.0.0.1", PORT))
+t = s.dup()
+once = select.EPOLLIN | select.EPOLLONESHOT
+sets = [select.epoll() for _ in range(6)]
+for e in sets[:3]:
+    e.register(s, select.EPOLLIN)
+sets[1].modify(s, select.EPOLLIN | select.EPOLLET)
+sets[0].unregister(s)
+sets[0].register(s, select.EPOLLIN)
+sets[3].register(t, select.EPOLLIN)
+sets[5].register(s, once)
+copy = select.epoll.fromfd(os.dup(sets[4].fileno()))  # one set, two numbers of it, of which the first goes
+sets[4].register(s, select.EPOLLOUT)
+copy.modify(s, select.EPOLLIN)
+sets[4].close()
+sets[4] = copy
+gone = select.epoll()
+gone.register(s, select.EPOLLIN)
+gone.close()
+want = [[(x.fileno(), select.EPOLLIN)] for x in (s, s, s, t, s, s)]
+while sys.stdin.readline().strip():
+    s.sendall(ASK)
+    began, cpu = time.monotonic(), time.process_time()
+    early = [e.poll(0.04) for e in sets]
+    came = [at_once or e.poll(5) for at_once, e in zip(early, sets)]
+    took = time.monotonic() - began
+    again = [len(e.poll(0)) for e in sets]
+    sets[5].modify(s, once)
+    print(sum(map(len, early)), came == want or came, again, took > 0.39, time.process_time() - cpu < 0.1, s.recv(4096)[9:12].decode(), flush=True)
+"""
+for trace in ("shim", "off"):
+    p = Program(f"several-{trace}", SEVERAL, trace=trace)
+    for change, want, what in (
+            ((), "6 True [1, 0, 1, 1, 1, 0] False True 200", "a connection is in six sets"),
+            (("set", "name=f to=* delay=400ms"), "0 True [1, 0, 1, 1, 1, 0] True True 200", "a fault appears: its answer is held from each of them"),
+            (("set", "name=f to=* status=503"), "6 True [1, 0, 1, 1, 1, 0] False True 503", "an answer of ours shows in each of them"),
+            (("clear",), "6 True [1, 0, 1, 1, 1, 0] False True 200", "the fault is cleared: each is as the program made it"),
+            (("set", "name=f to=* delay=400ms status=429"), "0 True [1, 0, 1, 1, 1, 0] True True 429", "another one is found by each again")):
+        if change:
+            p.fault(*change)
+        p.child.stdin.write(b"on\n")
+        is_(p.line(), want, f"{what} (--trace {trace})")
+    p.go_on()
+    p.end()
+
+
 # ---- what a wait costs does not depend on who else is in the set ----
 def said(case, *words, faults="to=* delay=1ms", **kw):
     """What a case of victims/sets.c says, as numbers."""
@@ -75,7 +124,7 @@ def said(case, *words, faults="to=* delay=1ms", **kw):
 
 IDLE, SETS, REGISTRATIONS = 8000, 4096, 65536
 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100:
-    skip("fewer descriptors than connections are allowed", 10)
+    skip("fewer descriptors than connections are allowed", 12)
 else:
     costs = [(said("idle", 1), said("idle", IDLE)) for _ in range(4)]  # the best of each: what else runs only adds to them
     ok(all(got["waits"] == 100 for pair in costs for got, _ in pair), f"answers are held from a set with {IDLE} other connections", costs)
@@ -88,4 +137,20 @@ else:
             "each that was left out is counted in the table loss", r)
         is_(r.report()["data_quality"]["lost"], {"shim.epoll_table_full": lost}, "and in the report")
         like(aftershock("report", r.db).out, f"{lost} lost: shim, epoll_table_full", "which says so in text as well")
+    p = Program("early", f"""
+crowd, sets = [socket.create_connection(("127.0.0.1", PORT)) for _ in range(66)], [select.epoll() for _ in range(1000)]
+for e in sets:
+    for s in crowd:
+        e.register(s, select.EPOLLIN)
+print("ready", flush=True)
+sys.stdin.readline()
+crowd[0].sendall(ASK)
+print(crowd[0].recv(4096)[9:12].decode())
+""", trace="off")
+    p.line()
+    p.fault("set", "to=* status=503")
+    p.go_on()
+    is_(p.line(), "503", "a fault appears for a connection of which not all registrations could be remembered")
+    is_(p.end().rows("SELECT reason, count FROM loss WHERE count"), [{"reason": "epoll_table_full", "count": 66}],
+        "which is counted then, a connection each")
 done()
