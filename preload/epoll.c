@@ -357,6 +357,16 @@ static void standin_close(struct conn *c)
 	table_disown(fd);	/* the only descriptor of its file: it leaves every set */
 }
 
+/* r's set no longer has it. */
+static void standin_leave(struct conn *c, struct reg *r)
+{
+	struct epoll_event ev = {0};
+
+	if (r->standin)
+		raw_epoll_ctl(sets[r->set].ep - 1, EPOLL_CTL_DEL, c->standin - 1, &ev);
+	r->standin = false;
+}
+
 static void standin_place(struct conn *c, struct reg *r)
 {
 	struct epoll_event ev = {.events = r->events & (INPUT | FLAGS), .data.u64 = reg_token(r, TOKEN_STANDIN)};
@@ -481,8 +491,7 @@ static int control_del(struct conn *c, struct reg *reg, int ep, int fd, struct e
 {
 	int r = reg->outside ? 0 : real.epoll_ctl(ep, EPOLL_CTL_DEL, fd, ev);
 
-	if (reg->standin)
-		standin_close(c);
+	standin_leave(c, reg);
 	reg_drop(c, reg);
 	return r;
 }
@@ -840,6 +849,7 @@ void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew)
 		next = r->next;
 		if (r->fd != fd)
 			continue;
+		standin_leave(c, r);
 		if (stays)
 			reg_release(r);
 		if (anew)

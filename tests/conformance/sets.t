@@ -115,6 +115,21 @@ for trace in ("shim", "off"):
     p.end()
 
 
+# ---- an answer of ours that nobody has read when the number that is in the set is closed, and another number of the socket is not ----
+p = Program("closed", """
+s, e = socket.create_connection(("127.0.0.1", PORT)), select.epoll()
+t, fd = s.dup(), s.fileno()
+e.register(s, select.EPOLLIN)
+s.sendall(ASK)
+shown = e.poll(5) == [(fd, select.EPOLLIN)]
+s.close()
+cpu = time.process_time()
+e.poll(0.3)
+print(shown, time.process_time() - cpu < 0.1, t.recv(4096)[9:12].decode())
+""", faults=f"to=127.0.0.1:{peer.port} status=503")
+is_(p.line(), "True True 503", "a socket that is closed with an answer of ours unread, and has another number, does not spin the loop")
+p.end()
+
 # ---- what a wait costs does not depend on who else is in the set ----
 def said(case, *words, faults="to=* delay=1ms", **kw):
     """What a case of victims/sets.c says, as numbers."""
