@@ -67,9 +67,23 @@ void lock_give(_Atomic uint64_t *lock)
 	locks_held--;
 }
 
+bool conn_may_lock(void)
+{
+	return !locks_held;
+}
+
 bool conn_lock(struct conn *c)
 {
-	return !locks_held && lock_take(&c->lock);
+	return conn_may_lock() && lock_take(&c->lock);
+}
+
+bool conn_enter(struct conn *c)
+{
+	bool taken = conn_lock(c);
+
+	if (!taken && c->gated)
+		guest_lost(PAGE_LOST_HANDLER);
+	return taken;
 }
 
 void conn_unlock(struct conn *c)

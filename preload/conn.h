@@ -220,7 +220,13 @@ struct conn *conn_at(uint32_t index);
 
 /* False when this very thread holds a lock already (a signal handler): pass through then. */
 bool conn_lock(struct conn *c);
+
+/* The same for a call of the program that a fault may concern: counted when it passes. */
+bool conn_enter(struct conn *c);
 void conn_unlock(struct conn *c);
+
+/* Whether conn_lock() would wait for others only: no lock is held below. */
+bool conn_may_lock(void);
 
 /* The same lock discipline for another word (epoll.c). */
 bool lock_take(_Atomic uint64_t *lock);

@@ -193,7 +193,7 @@ static int dial(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len
 	struct verdict v = {0};
 	int r;
 
-	if (!conn_lock(c))
+	if (!conn_enter(c))
 		return real.connect(fd, sa, len);
 	if (c->gated && !again)
 		exchange_decide_connect(c, now, &v);

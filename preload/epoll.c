@@ -24,6 +24,7 @@
 #define REGS 65536
 #define MAGIC 0xaf7e5ull	/* 20 bits that begin every token; no valid pointer has them */
 #define DUE_BATCH 32
+#define PUT_OFF 64	/* changes that signal handlers want while one piece of this code is interrupted */
 
 /* token: MAGIC 20 | kind 4 | generation 16 | - 8 | index 16 */
 enum token_kind { TOKEN_SOCKET, TOKEN_STANDIN, TOKEN_TIMER };
@@ -77,6 +78,74 @@ static uint64_t token(enum token_kind kind, unsigned generation, unsigned index)
 static bool is_token(uint64_t data)
 {
 	return data >> 44 == MAGIC;
+}
+
+/* ---- the lock ---- */
+
+/* What a signal handler wants to be changed while its own thread holds the lock. It can not wait for that, and what is under the lock may be
+ * half done: the holder makes the change before it gives the lock back. */
+struct change {
+	void (*make)(const struct change *);
+	struct conn *c;
+	int fd, ep, op;		/* op: EPOLL_CTL_*, or a number of the change's own */
+	struct epoll_event ev;
+};
+
+static struct change put_off[PUT_OFF];
+static _Atomic uint32_t put_off_count;	/* changed by the holder and by handlers that have interrupted it */
+
+/* Whether what the tables say may not be all: asked before a change that they show no need for. */
+static inline bool pending(void)
+{
+	return unlikely(atomic_load_explicit(&put_off_count, memory_order_relaxed));
+}
+
+static void make_put_off(void)
+{
+	uint32_t n = 0, all;
+
+	do {
+		for (; n < (all = atomic_load(&put_off_count)); n++) {
+			put_off[n].make(&put_off[n]);
+			conn_put(put_off[n].c);
+		}
+	} while (!atomic_compare_exchange_strong(&put_off_count, &all, 0));
+}
+
+static bool take(void)
+{
+	return lock_take(&lock);
+}
+
+static void give(void)
+{
+	do {
+		if (pending())
+			make_put_off();
+		lock_give(&lock);
+	} while (pending() && take());
+}
+
+/* Makes the change, or has it made. */
+static void change(const struct change *how)
+{
+	uint32_t n;
+
+	if (take()) {
+		how->make(how);
+		give();
+		return;
+	}
+	if (how->c && !conn_hold(how->c))
+		return;
+	n = atomic_fetch_add(&put_off_count, 1);
+	if (n < PUT_OFF) {
+		put_off[n] = *how;
+		return;
+	}
+	atomic_fetch_sub(&put_off_count, 1);
+	conn_put(how->c);
+	guest_lost(PAGE_LOST_WATCH);
 }
 
 /* ---- sets and registrations; all under the lock ---- */
@@ -327,12 +396,12 @@ static void set_fire(int s)
 	uint32_t round = 0;
 
 	do {
-		if (!lock_take(&lock))
+		if (!take())
 			return;
 		if (timer_read(&sets[s]) || (alone && !round))
 			round = ++sets[s].rounds;
 		n = set_due(s, round, clock_now_ns(), due, fds);
-		lock_give(&lock);
+		give();
 		for (int i = 0; i < n; i++) {
 			if (conn_lock(due[i])) {
 				gate_tick(due[i], fds[i], clock_now_ns());
@@ -409,7 +478,7 @@ void epoll_refresh(struct conn *c, uint64_t now_ns)
 	bool hidden, ready;
 	uint64_t until, tick;
 
-	if (!c->regs || !lock_take(&lock))
+	if (!c->regs || !take())
 		return;
 	hidden = gate_hidden(c, now_ns);
 	ready = gate_answer_ready(c, now_ns);
@@ -422,32 +491,90 @@ void epoll_refresh(struct conn *c, uint64_t now_ns)
 		if (ready)
 			standin_place(c, &regs[i - 1]);
 	}
-	lock_give(&lock);
+	give();
 }
 
 void epoll_rearm(struct conn *c)
 {
-	if (!c->regs || !lock_take(&lock))
+	if (!c->regs || !take())
 		return;
 	for (int32_t i = c->regs; i; i = regs[i - 1].next)
 		if ((regs[i - 1].events & EPOLLET) && !regs[i - 1].outside && !regs[i - 1].disarmed)
 			reg_apply(&regs[i - 1], regs[i - 1].applied);
-	lock_give(&lock);
+	give();
+}
+
+/* ---- what was registered before ---- */
+
+/* A registration that the program made with its own data becomes ours; NULL: it is gone, or there is no room for it. */
+static struct reg *take_over(struct conn *c, int fd, int s, uint32_t events, uint64_t data, bool armed)
+{
+	struct reg *reg = reg_find(c, s, fd);
+
+	if (reg)
+		standin_leave(c, reg);
+	else if (!(reg = reg_new(c, s, fd)))
+		return NULL;
+	reg->events = reg->applied = events;
+	reg->data = data;
+	reg->disarmed = !armed;
+	reg->outside = false;
+	if (armed && reg_apply(reg, events) < 0) {
+		reg_drop(c, reg);
+		return NULL;
+	}
+	return reg;
+}
+
+static void import_one(struct conn *c, int fd, const struct early *e)
+{
+	int s = set_of_number(e->set);
+
+	if (s >= 0)
+		take_over(c, fd, s, e->events, e->data, !(e->events & EPOLLONESHOT) || fdinfo_armed(sets[s].ep - 1, fd, (uint32_t)FLAGS));
+}
+
+static void import_all(struct conn *c, int fd)
+{
+	struct early e;
+
+	if (early_lost(fd))
+		guest_lost(PAGE_LOST_WATCH);
+	while (early_take(fd, &e))
+		import_one(c, fd, &e);
+}
+
+static void import(const struct change *w)
+{
+	uint32_t n = atomic_load(&w->c->descriptors);
+
+	import_all(w->c, w->fd);
+	for (int at = 0; n > 1 && (at = table_next(w->c, at)) >= 0; at++)
+		if (at != w->fd) {
+			import_all(w->c, at);
+			n--;
+		}
+}
+
+void epoll_import(struct conn *c, int fd)
+{
+	if (c->gated && (early_known(fd) || atomic_load(&c->descriptors) > 1 || pending()))
+		change(&(struct change){import, .c = c, .fd = fd});
 }
 
 /* ---- epoll_ctl ---- */
 
-/* A registration of a descriptor that no fault concerns, as the program made it. Under the lock. */
-static void remember(int ep, int op, int fd, const struct epoll_event *ev)
+/* A registration of a descriptor that no fault concerns, as the program made it. */
+static void remember(const struct change *w)
 {
-	int s = set_find(ep, op != EPOLL_CTL_DEL);
+	int s = set_find(w->ep, w->op != EPOLL_CTL_DEL);
 
-	if (op == EPOLL_CTL_DEL && s >= 0)
-		early_drop(fd, set_number(s));
-	else if (op != EPOLL_CTL_DEL && s >= 0)
-		early_put(fd, (struct early){set_number(s), ev->events, ev->data.u64});
-	else if (op != EPOLL_CTL_DEL)
-		early_lose(fd);
+	if (w->op == EPOLL_CTL_DEL && s >= 0)
+		early_drop(w->fd, set_number(s));
+	else if (w->op != EPOLL_CTL_DEL && s >= 0)
+		early_put(w->fd, (struct early){set_number(s), w->ev.events, w->ev.data.u64});
+	else if (w->op != EPOLL_CTL_DEL)
+		early_lose(w->fd);
 }
 
 static int fail(int error)
@@ -508,10 +635,8 @@ static int control_plain(int ep, int op, int fd, struct epoll_event *ev)
 {
 	int r = real.epoll_ctl(ep, op, fd, ev);
 
-	if (r == 0 && !is_remembered(ep, op, fd, ev) && lock_take(&lock)) {
-		remember(ep, op, fd, ev);
-		lock_give(&lock);
-	}
+	if (r == 0 && !is_remembered(ep, op, fd, ev))
+		change(&(struct change){remember, .fd = fd, .ep = ep, .op = op, .ev = ev ? *ev : (struct epoll_event){0}});
 	return r;
 }
 
@@ -530,6 +655,33 @@ static int control_untracked(int ep, int op, int fd, struct epoll_event *ev)
 	return r;
 }
 
+/* A handler's epoll_ctl on a connection, with locks of ours taken below it: the kernel's first, then its record. What the gate makes of it is
+ * seen to by the next wait. */
+static void record(const struct change *w)
+{
+	int s = w->c->gated ? set_find(w->ep, w->op != EPOLL_CTL_DEL) : -1;
+	struct reg *reg = s < 0 ? NULL : reg_find(w->c, s, w->fd);
+
+	if (!w->c->gated) {
+		remember(w);
+	} else if (w->op != EPOLL_CTL_DEL && (reg = take_over(w->c, w->fd, s, w->ev.events, w->ev.data.u64, true))) {
+		reg_await(reg, 0, false);
+		set_timer(s, 0);
+	} else if (reg) {
+		standin_leave(w->c, reg);
+		reg_drop(w->c, reg);
+	}
+}
+
+static int control_inside(struct conn *c, int ep, int op, int fd, struct epoll_event *ev)
+{
+	int r = real.epoll_ctl(ep, op, fd, ev);
+
+	if (r == 0)
+		change(&(struct change){record, c, fd, ep, op, ev ? *ev : (struct epoll_event){0}});
+	return r;
+}
+
 int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev)
 {
 	struct reg *reg;
@@ -538,16 +690,13 @@ int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev
 	if (!c || (!ev && op != EPOLL_CTL_DEL))
 		return control_untracked(ep, op, fd, ev);
 	if (!conn_lock(c))
-		return real.epoll_ctl(ep, op, fd, ev);
+		return control_inside(c, ep, op, fd, ev);
 	if (!c->gated) {	/* which changes under the lock only: a registration is either taken over then, or made as ours */
 		r = control_plain(ep, op, fd, ev);
 		conn_unlock(c);
 		return r;
 	}
-	if (!lock_take(&lock)) {
-		conn_unlock(c);
-		return real.epoll_ctl(ep, op, fd, ev);
-	}
+	take();	/* true: with one of our locks taken below, the connection's was not to be had */
 	reg = reg_find(c, set_find(ep, false), fd);
 	if (op == EPOLL_CTL_ADD)
 		r = reg ? fail(EEXIST) : control_add(c, ep, fd, ev);
@@ -555,50 +704,12 @@ int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev
 		r = real.epoll_ctl(ep, op, fd, ev);
 	else
 		r = op == EPOLL_CTL_MOD ? control_mod(c, reg, ev) : control_del(c, reg, ep, fd, ev);
-	lock_give(&lock);
+	give();
 	epoll_refresh(c, clock_now_ns());
 	conn_unlock(c);
 	return r;
 }
 
-static void import_one(struct conn *c, int fd, const struct early *e)
-{
-	int s = set_of_number(e->set);
-	struct reg *reg = s < 0 ? NULL : reg_find(c, s, fd);
-
-	if (s < 0 || !(reg = reg ? reg : reg_new(c, s, fd)))
-		return;
-	reg->events = reg->applied = e->events;
-	reg->data = e->data;
-	reg->disarmed = (e->events & EPOLLONESHOT) && !fdinfo_armed(sets[s].ep - 1, fd, (uint32_t)FLAGS);
-	if (!reg->disarmed && reg_apply(reg, e->events) < 0)
-		reg_drop(c, reg);
-}
-
-static void import_all(struct conn *c, int fd)
-{
-	struct early e;
-
-	if (early_lost(fd))
-		guest_lost(PAGE_LOST_WATCH);
-	while (early_take(fd, &e))
-		import_one(c, fd, &e);
-}
-
-void epoll_import(struct conn *c, int fd)
-{
-	uint32_t n = atomic_load(&c->descriptors);
-
-	if (!c->gated || (n < 2 && !early_known(fd)) || !lock_take(&lock))
-		return;
-	import_all(c, fd);
-	for (int at = 0; n > 1 && (at = table_next(c, at)) >= 0; at++)
-		if (at != fd) {
-			import_all(c, at);
-			n--;
-		}
-	lock_give(&lock);
-}
 
 /* ---- waiting ---- */
 
@@ -624,12 +735,12 @@ static void batch_add(struct batch *b, struct reg *r, uint32_t events)
 /* Adds the answers of set s that nothing announces, as far as the batch has room. */
 static void announce_bare(struct batch *b, int s, uint32_t room)
 {
-	if (!lock_take(&lock))
+	if (!take())
 		return;
 	for (int32_t i = sets[s].waiting; i && b->n < room; i = regs[i - 1].next_waiting)
 		if (regs[i - 1].bare && !regs[i - 1].disarmed)
 			batch_add(b, &regs[i - 1], regs[i - 1].events & (EPOLLIN | EPOLLRDNORM));
-	lock_give(&lock);
+	give();
 }
 
 /* The registration a token names, if it still exists; under the lock. */
@@ -673,21 +784,21 @@ static void translate_socket(struct batch *b, struct epoll_event e)
 	uint32_t events = 0;
 	int fd = -1;
 
-	if (!lock_take(&lock))
+	if (!take())
 		return;
 	r = reg_of(e.data.u64);
 	if (r && conn_hold(conn_at(r->conn))) {
 		c = conn_at(r->conn);
 		fd = r->fd;
 	}
-	lock_give(&lock);
+	give();
 	if (!c)
 		return;
 	if (conn_lock(c)) {
 		events = admit(c, fd, e.events, standin, clock_now_ns());
 		conn_unlock(c);
 	}
-	if (lock_take(&lock)) {
+	if (take()) {
 		r = reg_of(e.data.u64);
 		if (r && r->disarmed && r->batch != b->id)
 			;	/* EPOLLONESHOT: the other of socket and stand-in has had its event */
@@ -695,19 +806,17 @@ static void translate_socket(struct batch *b, struct epoll_event e)
 			batch_add(b, r, standin ? events & r->events : events);
 		else if (r && (r->events & EPOLLONESHOT) && !r->outside)
 			reg_apply(r, r->applied);	/* the kernel disarmed it for an event the program never saw */
-		lock_give(&lock);
+		give();
 	}
 	conn_put(c);
 }
 
-static bool batch_begin(struct batch *b, struct epoll_event *evs)
+static void batch_begin(struct batch *b, struct epoll_event *evs)
 {
 	*b = (struct batch){.evs = evs};
-	if (!lock_take(&lock))
-		return false;
+	take();
 	b->id = ++batches;
-	lock_give(&lock);
-	return true;
+	give();
 }
 
 static void fire(struct batch *b, int s, uint32_t room)
@@ -716,12 +825,35 @@ static void fire(struct batch *b, int s, uint32_t room)
 	announce_bare(b, s, room);
 }
 
+/* In a handler that has interrupted this library what it receives passes straight through: so do the kernel's events. */
+static int translate_inside(struct epoll_event *evs, int n)
+{
+	bool mine = take();	/* or the holder is interrupted, and nothing changes meanwhile */
+	int k = 0;
+
+	for (int i = 0; i < n; i++) {
+		struct epoll_event e = evs[i];
+		struct reg *r = is_token(e.data.u64) && (e.data.u64 >> 40 & 15) == TOKEN_SOCKET ? reg_of(e.data.u64) : NULL;
+
+		if (r && (r->events & EPOLLONESHOT))
+			r->disarmed = true;
+		if (r)
+			e.data.u64 = r->data;
+		if (!is_token(e.data.u64))
+			evs[k++] = e;
+	}
+	if (mine)
+		give();
+	return k;
+}
+
 static int translate(struct epoll_event *evs, int n)
 {
 	struct batch b;
 
-	if (!batch_begin(&b, evs))
-		return n;
+	if (!conn_may_lock())
+		return translate_inside(evs, n);
+	batch_begin(&b, evs);
 	for (int i = 0; i < n; i++) {
 		struct epoll_event e = evs[i];
 
@@ -740,8 +872,10 @@ static int fire_untimed(int s, struct epoll_event *evs, int max)
 {
 	struct batch b;
 
-	if (batch_begin(&b, evs))
-		fire(&b, s, (uint32_t)max);
+	if (!conn_may_lock())
+		return 0;
+	batch_begin(&b, evs);
+	fire(&b, s, (uint32_t)max);
 	return (int)b.n;
 }
 
@@ -760,12 +894,12 @@ static uint64_t untimed(int ep, int *s)
 {
 	uint64_t until = FOREVER;
 
-	if (likely(!atomic_load_explicit(&starved, memory_order_relaxed)) || !lock_take(&lock))
+	if (likely(!atomic_load_explicit(&starved, memory_order_relaxed)) || !take())
 		return FOREVER;
 	*s = set_find(ep, false);
 	if (*s >= 0 && !sets[*s].timer)
 		until = sets[*s].armed_ns;
-	lock_give(&lock);
+	give();
 	return until;
 }
 
@@ -824,7 +958,7 @@ bool epoll_let_go(struct conn *c)
 
 	if (!c->regs)
 		return true;
-	if (!lock_take(&lock))
+	if (!take())
 		return false;
 	for (int32_t i = c->regs; i; i = regs[i - 1].next)
 		plain &= !regs[i - 1].disarmed && !regs[i - 1].outside && !(regs[i - 1].events & EPOLLEXCLUSIVE);
@@ -835,46 +969,54 @@ bool epoll_let_go(struct conn *c)
 		early_put(r->fd, (struct early){set_number(r->set), r->events, r->data});
 		reg_drop(c, r);
 	}
-	lock_give(&lock);
+	give();
 	return plain;
+}
+
+enum { CLOSES, STAYS, ANEW };	/* change.op of forget_fd() */
+
+static void forget_fd(const struct change *w)
+{
+	for (int32_t i = w->c->regs, next; i; i = next) {
+		struct reg *r = &regs[i - 1];
+
+		next = r->next;
+		if (r->fd != w->fd)
+			continue;
+		standin_leave(w->c, r);
+		if (w->op != CLOSES)
+			reg_release(r);
+		if (w->op == ANEW)
+			early_put(w->fd, (struct early){set_number(r->set), r->events, r->data});
+		reg_drop(w->c, r);
+	}
 }
 
 void epoll_forget_fd(struct conn *c, int fd, bool stays, bool anew)
 {
-	if (!c->regs || !lock_take(&lock))
-		return;
-	for (int32_t i = c->regs, next; i; i = next) {
-		struct reg *r = &regs[i - 1];
-
-		next = r->next;
-		if (r->fd != fd)
-			continue;
-		standin_leave(c, r);
-		if (stays)
-			reg_release(r);
-		if (anew)
-			early_put(fd, (struct early){set_number(r->set), r->events, r->data});
-		reg_drop(c, r);
-	}
-	lock_give(&lock);
+	if (c->regs || pending())
+		change(&(struct change){forget_fd, c, fd, .op = anew ? ANEW : stays ? STAYS : CLOSES});
 }
 
 void epoll_remove(struct conn *c, int fd)
 {
-	if (!c->regs || !lock_take(&lock))
+	if (!c->regs || !take())
 		return;
 	for (int32_t i = c->regs; i; i = regs[i - 1].next)
 		if (regs[i - 1].fd == fd && !regs[i - 1].outside)
 			raw_epoll_ctl(sets[regs[i - 1].set].ep - 1, EPOLL_CTL_DEL, fd, NULL);
-	lock_give(&lock);
+	give();
+}
+
+static void forget_conn(const struct change *w)
+{
+	standin_close(w->c);
 }
 
 void epoll_forget_conn(struct conn *c)
 {
-	if (!c->standin || !lock_take(&lock))
-		return;
-	standin_close(c);
-	lock_give(&lock);
+	if (c->standin || pending())
+		change(&(struct change){forget_conn, .c = c});
 }
 
 static void set_free(int s)
@@ -899,51 +1041,60 @@ static void set_moves(int s, int closed)
 	sets[s].ep = fd + 1;
 }
 
-void epoll_forget_set(int fd)
+static void forget_set(const struct change *w)
 {
-	int s;
+	int s = set_of[w->fd] - 1;
 
-	if ((unsigned)fd >= TABLE_FDS || guest_is_borrowed() || !lock_take(&lock))
-		return;
-	early_forget(fd);
-	s = set_of[fd] - 1;
-	set_of[fd] = 0;
+	early_forget(w->fd);
+	set_of[w->fd] = 0;
 	if (s >= 0 && --sets[s].fds)
-		set_moves(s, fd);
+		set_moves(s, w->fd);
 	else if (s >= 0)
 		set_free(s);
-	lock_give(&lock);
+}
+
+void epoll_forget_set(int fd)
+{
+	if ((unsigned)fd < TABLE_FDS && !guest_is_borrowed())
+		change(&(struct change){forget_set, .fd = fd});
+}
+
+static void share(const struct change *w)
+{
+	int s = set_find(w->ep, true);
+
+	if (s >= 0)
+		set_means(w->fd, s);
 }
 
 void epoll_share(int from, int to)
 {
 	char what[SPAWN_FILE_MAX];
-	int s;
 
 	if (epoll_knows(to))
 		epoll_forget_set(to);	/* closed by means we do not see */
-	if ((unsigned)to >= TABLE_FDS || guest_is_borrowed() || strcmp(spawn_file_of(from, what), "anon_inode:[eventpoll]") || !lock_take(&lock))
-		return;
-	s = set_find(from, true);
-	if (s >= 0)
-		set_means(to, s);
-	lock_give(&lock);
+	if ((unsigned)to < TABLE_FDS && !guest_is_borrowed() && !strcmp(spawn_file_of(from, what), "anon_inode:[eventpoll]"))
+		change(&(struct change){share, .fd = to, .ep = from});
 }
 
-void epoll_moved(int from, int to)
+static void moved(const struct change *w)
 {
-	if (!lock_take(&lock))
-		return;
+	int from = w->op, to = w->fd;
+
 	for (uint32_t i = 0; i < set_made; i++)
 		if (sets[i].timer == from + 1)
 			sets[i].timer = to + 1;
 	for (uint32_t i = 0; i < reg_made; i++)
 		if (regs[i].used && conn_at(regs[i].conn)->standin == from + 1)
 			conn_at(regs[i].conn)->standin = to + 1;
-	lock_give(&lock);
+}
+
+void epoll_moved(int from, int to)
+{
+	change(&(struct change){moved, .fd = to, .op = from});
 }
 
 bool epoll_knows(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && (early_known(fd) || set_of[fd]);
+	return (unsigned)fd < TABLE_FDS && (early_known(fd) || set_of[fd] || pending());
 }

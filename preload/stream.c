@@ -268,7 +268,7 @@ static int await_outcome(struct conn *c, int fd, bool wait, int option)
 static bool enter(struct conn *c, int fd, int flags, int option, int *error)
 {
 	*error = 0;
-	if (!conn_lock(c))
+	if (!conn_enter(c))
 		return false;
 	atomic_store_explicit(&c->owner_pid, guest_pid(), memory_order_relaxed);
 	if (c->dialling)

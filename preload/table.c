@@ -193,7 +193,7 @@ static struct conn *take_up(int fd, uint32_t mark, bool always)
 	struct addr local, peer;
 	struct conn *c;
 
-	if (guest_is_borrowed())
+	if (guest_is_borrowed() || !conn_may_lock())
 		return NULL;
 	if (raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM) {
 		atomic_compare_exchange_strong(&fd_conn[fd], &mark, 0);

@@ -130,13 +130,22 @@ print(shown, time.process_time() - cpu < 0.1, t.recv(4096)[9:12].decode())
 is_(p.line(), "True True 503", "a socket that is closed with an answer of ours unread, and has another number, does not spin the loop")
 p.end()
 
-# ---- what a wait costs does not depend on who else is in the set ----
+
 def said(case, *words, faults="to=* delay=1ms", **kw):
     """What a case of victims/sets.c says, as numbers."""
     r = shock(faults, victim("sets"), case, peer.port, *words, trace="off", **kw)
     return {k: int(v) for k, _, v in (word.partition("=") for word in r.out.split())}, r
 
 
+# ---- a handler that interrupts the library all the time and has a connection of its own ----
+FAULTS = [f"to=127.0.0.1:{peer.port} path=/{path} {fault}" for path, fault in (("a", "delay=1h"), ("b", "status=503"), ("c", "delay=300ms"))]
+for _ in range(3):
+    got, r = said("storm", 1000, faults=FAULTS, timeout=30)
+    is_(got, {"turns": 1, "ticks": 1, "answers": 1, "strange": 0, "left": 0, "quiet": 1, "idle": 1, "late": 1, "data": 3, "status": 200, "private": 0},
+        "a handler that dials, waits and closes while its thread is in epoll_ctl leaves nothing behind", r)
+    is_([row["reason"] for row in r.rows("SELECT reason FROM loss WHERE count")], ["handler_in_the_library"], "its calls that passed are counted", r)
+
+# ---- what a wait costs does not depend on who else is in the set ----
 IDLE, SETS, REGISTRATIONS = 8000, 4096, 65536
 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100:
     skip("fewer descriptors than connections are allowed", 12)
