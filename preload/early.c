@@ -86,9 +86,13 @@ bool early_known(int fd)
 	return (unsigned)fd < TABLE_FDS && (first[fd].set || rest[fd]);
 }
 
-bool early_is(int fd, struct early e)
+bool early_update(int fd, struct early e)
 {
-	return (unsigned)fd < TABLE_FDS && first[fd].set == e.set && first[fd].events == e.events && first[fd].data == e.data;
+	if ((unsigned)fd >= TABLE_FDS || first[fd].set != e.set)
+		return false;
+	first[fd].events = e.events;
+	first[fd].data = e.data;
+	return true;
 }
 
 void early_put(int fd, struct early e)

@@ -20,8 +20,9 @@ struct early {
 /* Whether there is anything about fd. Lock-free. */
 bool early_known(int fd);
 
-/* Whether this is the entry of fd that is looked at first: then there is nothing to put. Lock-free. */
-bool early_is(int fd, struct early e);
+/* Puts it where fd has an entry of this set that is looked at first; false: it has none. Without the lock: of a fault that appears at this
+ * moment the caller learns afterwards, and puts it once more. */
+bool early_update(int fd, struct early e);
 
 /* fd is in a set, with these events and data from now on; entries of sets that are gone make room. */
 void early_put(int fd, struct early e);

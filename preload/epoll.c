@@ -68,7 +68,7 @@ static uint32_t reg_made, set_made;
 static int32_t reg_free;
 static uint32_t batches;
 static _Atomic bool starved;		/* some set could not have its timer */
-static _Atomic bool tokens;		/* some registration bears a token, or did */
+_Atomic bool epoll_tokens;
 
 static uint64_t token(enum token_kind kind, unsigned generation, unsigned index)
 {
@@ -221,7 +221,7 @@ static struct reg *reg_new(struct conn *c, int set, int fd)
 	if (r->next_in_set)
 		regs[r->next_in_set - 1].before_in_set = (int32_t)i + 1;
 	c->regs = sets[set].regs = (int32_t)i + 1;
-	atomic_store(&tokens, true);
+	atomic_store(&epoll_tokens, true);
 	return r;
 }
 
@@ -623,36 +623,49 @@ static int control_del(struct conn *c, struct reg *reg, int ep, int fd, struct e
 	return r;
 }
 
-/* Whether it is remembered just so: who waits once (EPOLLONESHOT) asks for the same again and again. */
-static bool is_remembered(int ep, int op, int fd, const struct epoll_event *ev)
+static void record(const struct change *w);
+
+/* Nearly always the descriptor is in this set already, and in no other. */
+static bool updated(int ep, int op, int fd, const struct epoll_event *ev)
 {
 	int s = op == EPOLL_CTL_MOD ? set_find(ep, false) : -1;
 
-	return s >= 0 && early_is(fd, (struct early){set_number(s), ev->events, ev->data.u64});
+	return s >= 0 && early_update(fd, (struct early){set_number(s), ev->events, ev->data.u64});
 }
 
-static int control_plain(int ep, int op, int fd, struct epoll_event *ev)
+static void remember_change(int ep, int op, int fd, const struct epoll_event *ev)
 {
-	int r = real.epoll_ctl(ep, op, fd, ev);
-
-	if (r == 0 && !is_remembered(ep, op, fd, ev))
-		change(&(struct change){remember, .fd = fd, .ep = ep, .op = op, .ev = ev ? *ev : (struct epoll_event){0}});
-	return r;
+	change(&(struct change){remember, .fd = fd, .ep = ep, .op = op, .ev = ev ? *ev : (struct epoll_event){0}});
 }
 
-/* What no fault concerned when epoll_ctl was called: another thread may have made it a connection meanwhile, before this was remembered. */
-static int control_untracked(int ep, int op, int fd, struct epoll_event *ev)
+/* A connection that no fault concerned when the kernel was asked, but does now: whoever saw to that may have come before or after. */
+static void controlled_late(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev)
 {
-	int r = control_plain(ep, op, fd, ev), error = errno;
-	struct conn *c = r == 0 ? TABLE_GET(fd) : NULL;
-
-	if (c && conn_lock(c)) {
-		epoll_import(c, fd);
-		conn_unlock(c);
+	if (!conn_lock(c)) {
+		change(&(struct change){record, c, fd, ep, op, ev ? *ev : (struct epoll_event){0}});
+		return;
 	}
-	conn_put(c);
-	errno = error;
-	return r;
+	if (op == EPOLL_CTL_DEL) {
+		change(&(struct change){record, c, fd, ep, op, {0}});
+	} else {
+		remember_change(ep, op, fd, ev);
+		epoll_import(c, fd);
+	}
+	epoll_refresh(c, clock_now_ns());
+	conn_unlock(c);
+}
+
+void epoll_controlled(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev)
+{
+	struct conn *now;
+
+	if (!updated(ep, op, fd, ev))
+		remember_change(ep, op, fd, ev);
+	now = c ? c : TABLE_GET(fd);	/* another thread may have made it a connection meanwhile */
+	if (now && atomic_load(&now->gated))
+		controlled_late(now, ep, op, fd, ev);
+	if (now != c)
+		conn_put(now);
 }
 
 /* A handler's epoll_ctl on a connection, with locks of ours taken below it: the kernel's first, then its record. What the gate makes of it is
@@ -687,12 +700,12 @@ int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev
 	struct reg *reg;
 	int r;
 
-	if (!c || (!ev && op != EPOLL_CTL_DEL))
-		return control_untracked(ep, op, fd, ev);
 	if (!conn_lock(c))
 		return control_inside(c, ep, op, fd, ev);
-	if (!c->gated) {	/* which changes under the lock only: a registration is either taken over then, or made as ours */
-		r = control_plain(ep, op, fd, ev);
+	if (!c->gated) {	/* just now */
+		r = real.epoll_ctl(ep, op, fd, ev);
+		if (r == 0)
+			remember_change(ep, op, fd, ev);
 		conn_unlock(c);
 		return r;
 	}
@@ -924,7 +937,7 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 		if (ours)
 			left = span(clock_now_ns(), until);
 		n = ask(how, ep, evs, max, t || ours ? &left : NULL, mask);
-		if (n < 0 || (!n && !ours) || !atomic_load_explicit(&tokens, memory_order_acquire))
+		if (n < 0 || (!n && !ours) || !epoll_engaged())
 			return n;
 		n = n ? translate(evs, n) : fire_untimed(s, evs, max);
 		if (n)
@@ -936,6 +949,19 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 		now = over ? end : now;
 		left = span(now, end);
 	}
+}
+
+int epoll_resume(enum epoll_how how, int ep, struct epoll_event *evs, int n, int max, uint64_t began_ns, const struct timespec *t,
+		 const sigset_t *mask)
+{
+	struct timespec left;
+
+	n = translate(evs, n);
+	if (n)
+		return n;
+	if (t)
+		left = span(clock_now_ns(), began_ns + CLOCK_COARSE_NS + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec);
+	return epoll_await(how, ep, evs, max, t ? &left : NULL, mask);
 }
 
 /* ---- forgetting ---- */

@@ -17,8 +17,11 @@
 #include <sys/epoll.h>
 #include "preload/conn.h"
 
-/* epoll_ctl of the program; c NULL: not tracked, then only remembered in case a fault concerns the descriptor later. */
+/* epoll_ctl of the program on a gated connection. */
 int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev);
+
+/* After one that went well on anything else (c NULL: not tracked): remembered in case a fault concerns the descriptor later. */
+void epoll_controlled(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev);
 
 /* fd just became connection c, or c gated (another descriptor may mean it too): the registrations made before, in whatever sets, are taken over. */
 void epoll_import(struct conn *c, int fd);
@@ -34,6 +37,19 @@ void epoll_rearm(struct conn *c);
 
 /* How the program waits, so that the kernel is asked in the same way. */
 enum epoll_how { EPOLL_WAIT, EPOLL_PWAIT, EPOLL_PWAIT2 };
+
+/* Some registration bears a token of ours, or did. Until then waits are the kernel's alone. */
+extern _Atomic bool epoll_tokens;
+
+static inline bool epoll_engaged(void)
+{
+	return atomic_load_explicit(&epoll_tokens, memory_order_acquire);
+}
+
+/* The rest of a wait that the kernel answered with n events (> 0), and that others may have come to have a hand in; began_ns: by the coarse
+ * clock, of a wait with a limit. */
+int epoll_resume(enum epoll_how how, int ep, struct epoll_event *evs, int n, int max, uint64_t began_ns, const struct timespec *t,
+		 const sigset_t *mask);
 
 /* The wait; t NULL: for ever. As epoll_pwait2(2). */
 int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask);

@@ -474,6 +474,7 @@ int epoll_create1(int flags)
 	return new_set(real.epoll_create1(flags));
 }
 
+/* As with sends and receives, what no fault concerns is asked of the kernel from here. */
 int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
 	struct conn *c;
@@ -482,8 +483,15 @@ int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 	if (!guest.page || (op != EPOLL_CTL_DEL && !guest_plausible(ev)))
 		return real.epoll_ctl(ep, op, fd, ev);
 	c = TABLE_GET(fd);
-	r = epoll_control(c, ep, op, fd, ev);
-	error = errno;
+	if (likely(!c || !atomic_load_explicit(&c->gated, memory_order_relaxed))) {
+		r = real.epoll_ctl(ep, op, fd, ev);
+		error = errno;
+		if (r == 0)
+			epoll_controlled(c, ep, op, fd, ev);
+	} else {
+		r = epoll_control(c, ep, op, fd, ev);
+		error = errno;
+	}
 	conn_put(c);
 	errno = error;
 	return r;
@@ -492,15 +500,27 @@ int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 int epoll_wait(int ep, struct epoll_event *evs, int max, int ms)
 {
 	struct timespec t;
+	uint64_t began;
+	int n;
 
-	return guest.page ? epoll_await(EPOLL_WAIT, ep, evs, max, from_ms(ms, &t), NULL) : real.epoll_wait(ep, evs, max, ms);
+	if (unlikely(epoll_engaged()))
+		return epoll_await(EPOLL_WAIT, ep, evs, max, from_ms(ms, &t), NULL);
+	began = ms > 0 ? clock_coarse_ns() : 0;
+	n = real.epoll_wait(ep, evs, max, ms);
+	return likely(n <= 0 || !epoll_engaged()) ? n : epoll_resume(EPOLL_WAIT, ep, evs, n, max, began, from_ms(ms, &t), NULL);
 }
 
 int epoll_pwait(int ep, struct epoll_event *evs, int max, int ms, const sigset_t *mask)
 {
 	struct timespec t;
+	uint64_t began;
+	int n;
 
-	return guest.page ? epoll_await(EPOLL_PWAIT, ep, evs, max, from_ms(ms, &t), mask) : real.epoll_pwait(ep, evs, max, ms, mask);
+	if (unlikely(epoll_engaged()))
+		return epoll_await(EPOLL_PWAIT, ep, evs, max, from_ms(ms, &t), mask);
+	began = ms > 0 ? clock_coarse_ns() : 0;
+	n = real.epoll_pwait(ep, evs, max, ms, mask);
+	return likely(n <= 0 || !epoll_engaged()) ? n : epoll_resume(EPOLL_PWAIT, ep, evs, n, max, began, from_ms(ms, &t), mask);
 }
 
 int epoll_pwait2(int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
