@@ -2,83 +2,158 @@
 #include "ebpf/order.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ALIGNMENT 8
+#define CHUNK_BYTES (1u << 20)
 
-/* Makes room for `needed` units of `unit` bytes behind *where. */
-static int reserve(void **where, size_t *room, size_t needed, size_t unit)
+struct order_chunk {
+	struct order_chunk *next;
+	size_t used, live;	/* bytes; records that are not taken */
+	_Alignas(ALIGNMENT) unsigned char bytes[CHUNK_BYTES];
+};
+
+/* ---- chunks ---- */
+
+/* One chunk is kept for the next; more go back, so that a moment with much to hold leaves nothing behind. */
+static void retire(struct order *o, struct order_chunk *c)
 {
-	size_t wanted = *room ? *room : 1024;
-	void *more;
+	if (c == o->filling || c->live)
+		return;
+	if (o->spare) {
+		free(c);
+		return;
+	}
+	o->spare = c;
+}
 
-	if (needed <= *room)
+static struct order_chunk *chunk_for(struct order *o, size_t size)
+{
+	struct order_chunk *full = o->filling, *fresh;
+
+	if (full && full->used + size <= CHUNK_BYTES)
+		return full;
+	fresh = o->spare ? o->spare : malloc(sizeof(*fresh));
+	if (!fresh)
+		return NULL;
+	o->spare = NULL;
+	fresh->used = fresh->live = 0;
+	o->filling = fresh;
+	if (full)
+		retire(o, full);
+	return fresh;
+}
+
+static void *copy(struct order *o, const void *record, size_t size, struct order_chunk **chunk)
+{
+	struct order_chunk *c = *chunk = chunk_for(o, size);
+	void *at;
+
+	if (!c)
+		return NULL;
+	at = c->bytes + c->used;
+	memcpy(at, record, size);
+	c->used += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	c->live++;
+	return at;
+}
+
+/* ---- lanes ---- */
+
+/* Room for one more item; what was taken makes room first. */
+static int reserve(struct order_lane *l)
+{
+	size_t there = l->count - l->taken, wanted = l->room ? 2 * l->room : 1024;
+	struct order_item *more;
+
+	if (l->count < l->room)
 		return 0;
-	while (wanted < needed)
-		wanted *= 2;
-	more = realloc(*where, wanted * unit);
+	if (l->taken > there) {
+		memcpy(l->items, l->items + l->taken, there * sizeof(*l->items));
+		l->taken = 0;
+		l->count = there;
+		return 0;
+	}
+	more = realloc(l->items, wanted * sizeof(*more));
 	if (!more)
 		return -ENOMEM;
-	*where = more;
-	*room = wanted;
+	l->items = more;
+	l->room = wanted;
 	return 0;
 }
 
-int order_put(struct order *o, uint64_t key, const void *record, size_t size)
+static void insert(struct order_lane *l, struct order_item item)
 {
-	size_t padded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	size_t i = l->count++;
 
-	if (reserve((void **)&o->bytes, &o->room, o->used + padded, 1) ||
-	    reserve((void **)&o->items, &o->items_room, o->count + 1, sizeof(*o->items)))
+	for (; i > l->taken && l->items[i - 1].key > item.key; i--)
+		l->items[i] = l->items[i - 1];
+	l->items[i] = item;
+}
+
+int order_put(struct order *o, unsigned lane, uint64_t key, const void *record, size_t size)
+{
+	struct order_item item = {.key = key, .turn = o->turns++, .size = size};
+
+	if (size > ORDER_RECORD_MAX)
+		return -EMSGSIZE;
+	if (reserve(&o->lanes[lane]))
 		return -ENOMEM;
-	memcpy(o->bytes + o->used, record, size);
-	o->items[o->count++] = (struct order_item){.key = key, .at = o->used, .size = size};
-	o->used += padded;
+	item.record = copy(o, record, size, &item.chunk);
+	if (!item.record)
+		return -ENOMEM;
+	insert(&o->lanes[lane], item);
+	o->held += size;
 	return 0;
 }
 
-static int by_key(const void *a, const void *b)
+static bool precedes(const struct order_item *a, const struct order_item *b)
 {
-	const struct order_item *x = a, *y = b;
-
-	if (x->key != y->key)
-		return x->key < y->key ? -1 : 1;
-	return x->at < y->at ? -1 : x->at > y->at;
+	return a->key != b->key ? a->key < b->key : a->turn < b->turn;
 }
 
-/* Moves the records from the n-th on to the front, in the order in which they were put, so that equal keys keep theirs. */
-static void drop_first(struct order *o, size_t n)
+/* The lane whose next record is the first of all; NULL: none is left. */
+static struct order_lane *first(struct order *o)
 {
-	size_t rest = o->count - n, lowest = o->used;
+	struct order_lane *best = NULL;
 
-	memmove(o->items, o->items + n, rest * sizeof(*o->items));
-	o->count = rest;
-	for (size_t i = 0; i < rest; i++)
-		lowest = o->items[i].at < lowest ? o->items[i].at : lowest;
-	memmove(o->bytes, o->bytes + lowest, o->used - lowest);
-	o->used -= lowest;
-	for (size_t i = 0; i < rest; i++)
-		o->items[i].at -= lowest;
+	for (unsigned i = 0; i < ORDER_LANES; i++) {
+		struct order_lane *l = &o->lanes[i];
+
+		if (l->taken < l->count && (!best || precedes(&l->items[l->taken], &best->items[best->taken])))
+			best = l;
+	}
+	return best;
 }
 
 size_t order_take(struct order *o, uint64_t until, void (*fn)(void *arg, const void *record, size_t size), void *arg)
 {
+	struct order_lane *l;
 	size_t n = 0;
 
-	if (!o->count)
-		return 0;
-	qsort(o->items, o->count, sizeof(*o->items), by_key);
-	for (; n < o->count && o->items[n].key <= until; n++)
-		fn(arg, o->bytes + o->items[n].at, o->items[n].size);
-	if (n)
-		drop_first(o, n);
+	for (; (l = first(o)) && l->items[l->taken].key <= until; n++) {
+		struct order_item item = l->items[l->taken++];
+
+		fn(arg, item.record, item.size);
+		o->held -= item.size;
+		item.chunk->live--;
+		retire(o, item.chunk);
+	}
 	return n;
+}
+
+static void drop(void *arg, const void *record, size_t size)
+{
 }
 
 void order_free(struct order *o)
 {
-	free(o->bytes);
-	free(o->items);
+	order_take(o, UINT64_MAX, drop, NULL);
+	for (unsigned i = 0; i < ORDER_LANES; i++)
+		free(o->lanes[i].items);
+	free(o->filling);
+	free(o->spare);
 	memset(o, 0, sizeof(*o));
 }

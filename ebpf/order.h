@@ -2,7 +2,9 @@
 /*
  * Records put in any order and taken in the order of their keys: the two rings are filled by several processors, and what is
  * emitted when a call returns may have begun before something that was emitted earlier. Same keys: in the order put.
- * Memory grows with what is held; the caller takes often. Not thread-safe.
+ *
+ * Each ring has a lane, which is nearly in order as it comes: a record is moved forward past the few that it precedes. Memory is that of
+ * what is held at once, in chunks that are used again. Not thread-safe.
  */
 #ifndef AFTERSHOCK_EBPF_ORDER_H
 #define AFTERSHOCK_EBPF_ORDER_H
@@ -10,20 +12,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ORDER_LANES 2
+
+struct order_chunk;
+
 struct order_item {
-	uint64_t key;
-	size_t at, size;
+	uint64_t key, turn;	/* turn: how many were put before it */
+	const void *record;
+	struct order_chunk *chunk;
+	size_t size;
+};
+
+struct order_lane {
+	struct order_item *items;	/* [taken, count) are there, lowest key first */
+	size_t taken, count, room;
 };
 
 struct order {		/* zero: empty */
-	unsigned char *bytes;
-	size_t used, room;
-	struct order_item *items;
-	size_t count, items_room;
+	struct order_lane lanes[ORDER_LANES];
+	struct order_chunk *filling, *spare;
+	uint64_t turns;
+	size_t held;		/* bytes of the records that are there */
 };
 
-/* Copies a record of size bytes. 0 or -ENOMEM. */
-int order_put(struct order *o, uint64_t key, const void *record, size_t size);
+/* Copies a record of size bytes (at most ORDER_RECORD_MAX). 0, -ENOMEM, or -EMSGSIZE. */
+#define ORDER_RECORD_MAX 65536
+int order_put(struct order *o, unsigned lane, uint64_t key, const void *record, size_t size);
 
 /* Hands all records with a key up to `until` to fn, lowest first; returns how many. They are aligned to 8 bytes, and valid during fn. */
 size_t order_take(struct order *o, uint64_t until, void (*fn)(void *arg, const void *record, size_t size), void *arg);

@@ -13,7 +13,7 @@
 #include "ebpf/witness.h"
 
 #define PAYLOAD_CAP 1024
-#define HELD_MAX (64u << 20)	/* bytes taken from the rings before they are worked on */
+#define HELD_MAX (16u << 20)	/* bytes taken from the rings before they are worked on */
 #define SLACK_NS (20 * NS_PER_MS)	/* how long a record waits for one that began before it and is emitted after it */
 
 /* ---- loading ---- */
@@ -141,24 +141,34 @@ static int attach(struct tracer *t)
 
 /* ---- draining ---- */
 
-static int put(void *arg, void *record, size_t size)
-{
-	struct tracer *t = arg;
+enum { LANE_DATA, LANE_CONTROL };
 
+static int put(struct tracer *t, unsigned lane, const void *record, size_t size)
+{
 	t->events++;
-	if (order_put(&t->order, testimony_key(record), record, size))
+	if (order_put(&t->order, lane, testimony_key(record), record, size))
 		t->no_memory++;
-	return t->order.used > HELD_MAX ? -EAGAIN : 0;	/* consumed all the same; the rest waits in the ring */
+	return t->order.held > HELD_MAX ? -EAGAIN : 0;	/* consumed all the same; the rest waits in the ring */
+}
+
+static int put_data(void *arg, void *record, size_t size)
+{
+	return put(arg, LANE_DATA, record, size);
+}
+
+static int put_control(void *arg, void *record, size_t size)
+{
+	return put(arg, LANE_CONTROL, record, size);
 }
 
 static int open_rings(struct tracer *t)
 {
 	int err;
 
-	t->rings = ring_buffer__new(bpf_map__fd(t->programs->maps.data), put, t, NULL);
+	t->rings = ring_buffer__new(bpf_map__fd(t->programs->maps.data), put_data, t, NULL);
 	if (!t->rings)
 		return -errno;
-	err = ring_buffer__add(t->rings, bpf_map__fd(t->programs->maps.control), put, t);
+	err = ring_buffer__add(t->rings, bpf_map__fd(t->programs->maps.control), put_control, t);
 	return err < 0 ? err : 0;
 }
 
@@ -169,7 +179,7 @@ static int drain_until(struct tracer *t, uint64_t until_ns)
 	do {
 		n = ring_buffer__consume(t->rings);
 		order_take(&t->order, until_ns, testimony_take, t);
-	} while (n == -EAGAIN && t->order.used < HELD_MAX);
+	} while (n == -EAGAIN && t->order.held < HELD_MAX);
 	return n == -EAGAIN ? 0 : n;
 }
 

@@ -3,6 +3,8 @@
 #include "ebpf/order.h"
 #include "tests/lib/tap.h"
 
+#include <errno.h>
+
 static char taken[4096];
 static uint64_t last_key, wrong, misaligned;
 
@@ -14,7 +16,7 @@ static void take_text(void *arg, const void *record, size_t size)
 
 static void put(struct order *o, uint64_t key, const char *text)
 {
-	if (order_put(o, key, text, strlen(text)))
+	if (order_put(o, key % 2, key, text, strlen(text)))
 		wrong++;
 }
 
@@ -34,6 +36,11 @@ static void test_order(void)
 	is_int(order_take(&o, UINT64_MAX, take_text, NULL), 3, "the rest comes later");
 	is_str(taken, "late cd", "what was put before stays before what was put after it with the same key");
 	is_int(order_take(&o, UINT64_MAX, take_text, NULL), 0, "nothing comes twice");
+	taken[0] = '\0';
+	for (unsigned i = 0; i < 6; i++)
+		order_put(&o, i % 2, 40, &"abcdef"[i], 1);
+	order_take(&o, 40, take_text, NULL);
+	is_str(taken, "abcdef", "the same keys keep their order also across lanes");
 	is_int(misaligned, 0, "records are aligned");
 	order_free(&o);
 }
@@ -68,14 +75,44 @@ static void test_many(void)
 		i.check = i.key * 31 + size;
 		memset(i.rest, 0, sizeof(i.rest));
 		i.rest[size - 17] = (unsigned char)i.key;
-		in += !order_put(&o, i.key, &i, size);
+		in += !order_put(&o, (unsigned)(seed >> 50) % 2, i.key, &i, size);
 		if (base % 100 == 0)
 			order_take(&o, base, take_item, &n);
 	}
 	order_take(&o, UINT64_MAX, take_item, &n);
 	is_int(n, in, "all that was put is taken");
 	is_int(wrong, 0, "in order, and as it was put");
-	ok(o.room < 1 << 20, "memory is that of what was held at once (%zu bytes)", o.room);
+	is_int(o.held, 0, "nothing is held any more");
+	ok(o.lanes[0].room <= 1024 && o.lanes[1].room <= 1024, "memory is that of what was held at once (%zu and %zu items)", o.lanes[0].room,
+	   o.lanes[1].room);
+	is_int(order_put(&o, 0, 1, &o, ORDER_RECORD_MAX + 1), -EMSGSIZE, "a record that is none is refused");
+	order_free(&o);
+}
+
+static void take_key(void *arg, const void *record, size_t size)
+{
+	uint64_t key = *(const uint64_t *)record;
+
+	wrong += key < last_key;
+	last_key = key;
+}
+
+/* Worst case: each record precedes all that are there. Much is held, and given back. */
+static void test_backwards(void)
+{
+	struct order o = {0};
+	uint64_t record[512] = {0};
+
+	last_key = wrong = 0;
+	for (record[0] = 9000; record[0]; record[0]--)
+		order_put(&o, 1, record[0], record, sizeof(record));
+	is_int(o.held, 9000 * sizeof(record), "what is held is counted");
+	is_int(order_take(&o, 4500, take_key, NULL), 4500, "half of it comes");
+	for (record[0] = 4501; record[0] < 9000; record[0] += 2)
+		order_put(&o, 0, record[0], record, sizeof(record));
+	order_take(&o, UINT64_MAX, take_key, NULL);
+	is_int(o.held, 0, "then the rest");
+	is_int(wrong, 0, "all in order");
 	order_free(&o);
 }
 
@@ -83,5 +120,6 @@ int main(void)
 {
 	test_order();
 	test_many();
+	test_backwards();
 	return tap_done();
 }
