@@ -38,13 +38,17 @@ static bool stale(uint64_t owner, uint64_t self)
 	return (owner ^ self) >> 48 != 0;	/* taken before a fork by a thread that does not exist here */
 }
 
-/* Locks that this thread holds. */
+#define DEPTH 4		/* a connection's, and epoll.c's inside it; handlers take no connection's beyond that */
+
+/* Locks that this thread holds, or is about to. */
 static __thread unsigned locks_held;
+static __thread _Atomic uint64_t *held[DEPTH];
 
 bool lock_take(_Atomic uint64_t *lock)
 {
 	uint64_t self = guest_self();
 
+	held[locks_held % DEPTH] = lock;
 	locks_held++;	/* before it is so: a signal handler that comes in between must not wait */
 	for (;;) {
 		uint64_t owner = 0;
@@ -65,6 +69,22 @@ void lock_give(_Atomic uint64_t *lock)
 {
 	atomic_store_explicit(lock, 0, memory_order_release);
 	locks_held--;
+}
+
+unsigned locks_depth(void)
+{
+	return locks_held;
+}
+
+void locks_unwind(unsigned depth)
+{
+	while (locks_held > depth) {
+		_Atomic uint64_t *lock = held[(locks_held - 1) % DEPTH];
+
+		if (atomic_load(lock) == guest_self())
+			atomic_store_explicit(lock, 0, memory_order_release);
+		locks_held--;
+	}
 }
 
 bool conn_may_lock(void)
@@ -388,6 +408,15 @@ void conn_put(struct conn *c)
 	give_ring(c);
 	set_gated(c, false);
 	conn_recycle(c);
+}
+
+void conn_call_left(void *conn_call)
+{
+	struct conn_call *call = conn_call;
+
+	locks_unwind(call->locks);
+	conn_put(call->conns[0]);
+	conn_put(call->conns[1]);
 }
 
 /* ---- its beginning and end, as evidence ---- */

@@ -215,6 +215,14 @@ bool conn_hold(struct conn *c);
 /* Gives a reference back; the last one frees. NULL is fine. */
 void conn_put(struct conn *c);
 
+/* For CANCEL_BEGIN (cancel.h) around a call with connections that conn_put() is to give back: that, and the locks taken in it. */
+struct conn_call {
+	struct conn *conns[2];	/* NULL is fine */
+	unsigned locks;		/* locks_depth() before it */
+};
+
+void conn_call_left(void *conn_call);
+
 /* The connection with this index (valid memory even when free). */
 struct conn *conn_at(uint32_t index);
 
@@ -231,6 +239,11 @@ bool conn_may_lock(void);
 /* The same lock discipline for another word (epoll.c). */
 bool lock_take(_Atomic uint64_t *lock);
 void lock_give(_Atomic uint64_t *lock);
+
+/* How many locks this thread holds; gives back those taken since then, by code that a cancellation, or a siglongjmp() out of a handler, has
+ * left. */
+unsigned locks_depth(void);
+void locks_unwind(unsigned depth);
 
 /* The i-th oldest of the c->count exchanges in flight. */
 static inline struct exchange *conn_nth(const struct conn *c, uint32_t i)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "preload/attempt.h"
+#include "preload/cancel.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/gate.h"
@@ -295,9 +296,13 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 {
 	struct addr peer, local = {0};
 	struct conn *c = TABLE_GET(fd);
+	struct conn_call call = {{c}, locks_depth()};
 	bool again = false;
-	int r = c && sa ? dial_known(c, fd, sa, len, &again) : 1;
+	int r;
 
+	CANCEL_BEGIN(conn_call_left, &call);
+	r = c && sa ? dial_known(c, fd, sa, len, &again) : 1;
+	CANCEL_END;
 	conn_put(c);
 	if (r != 1)
 		return r;
@@ -314,12 +319,15 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	c = conn_new(JOURNAL_CLIENT, &local, &peer, clock_now_ns());
 	if (!c || !conn_hold(c))
 		return real.connect(fd, sa, len);
+	call.conns[0] = c;
+	CANCEL_BEGIN(conn_call_left, &call);
 	if (table_set(fd, c)) {
 		epoll_import(c, fd);
 		r = dial(c, fd, sa, len, again);
 	} else {
 		r = real.connect(fd, sa, len);
 	}
+	CANCEL_END;
 	conn_put(c);
 	return r;
 }

@@ -1395,10 +1395,17 @@ static ssize_t received(struct conn *c, struct io *io, ssize_t r, int error)
 {
 	if (r <= 0 || c->role != JOURNAL_SERVER || !conn_is_behind(c) || c->gated || (io->flags & MSG_PEEK))
 		return after_recv(c, io, total(io), r, error);
-	CANCEL_BEGIN(stream_cancelled, io);
-	r = recv_late(c, io, r);
-	CANCEL_END;
-	return r;
+	return recv_late(c, io, r);
+}
+
+void stream_over(struct io *io)
+{
+	struct conn *c = io->conn;
+
+	if (io->sending)
+		set_sending(io, false);
+	io->conn = NULL;
+	conn_put(c);
 }
 
 ssize_t stream_freed(struct io *io, ssize_t r)
@@ -1415,9 +1422,7 @@ ssize_t stream_freed(struct io *io, ssize_t r)
 		}
 		conn_unlock(c);
 	}
-	if (io->sending)
-		set_sending(io, false);
-	conn_put(c);
+	stream_over(io);
 	errno = error;
 	return r;
 }
@@ -1433,11 +1438,8 @@ void stream_cancelled(void *arg)
 {
 	struct io *io = arg;
 
-	if (io->sending)
-		set_sending(io, false);
-	conn_lock(io->conn);	/* false: a handler has left by siglongjmp() while this thread had it */
-	conn_unlock(io->conn);
-	conn_put(io->conn);
+	locks_unwind(io->locks);
+	stream_over(io);
 }
 
 bool stream_readable(struct conn *c, int fd, int *n)

@@ -28,6 +28,7 @@ struct io {
 	struct sockaddr *sa;	/* SENDTO, RECVFROM */
 	socklen_t *len;		/* RECVFROM; SENDTO: its value */
 	struct conn *conn;	/* held for the time of the call */
+	unsigned locks;		/* that its thread held when it began */
 	uint64_t began_ns;	/* out: when the call began */
 	bool sending;		/* counted in conn->sending */
 };
@@ -43,8 +44,10 @@ ssize_t stream_freed(struct io *io, ssize_t r);
 /* Any other, with io->conn held; -2: it is none of ours. */
 ssize_t stream_gated(struct io *io);
 
-/* The thread was cancelled between stream_free() and stream_freed() or in stream_gated(), or a handler left it by siglongjmp(): nothing of
- * this struct io stays behind. */
+/* Gives back what io holds; stream_freed() has done so. */
+void stream_over(struct io *io);
+
+/* The thread was cancelled in any of these or between them, or a handler left it by siglongjmp(): nothing of this struct io stays behind. */
 void stream_cancelled(void *io);
 
 /* A receive that went past us has brought r bytes, and a fault for connections like this one (a server's) was set while it waited: r, or

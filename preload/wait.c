@@ -28,6 +28,7 @@ struct waiting {		/* one wait under way */
 	char *pooled;		/* the pool buffer that `asked` is; NULL none */
 	size_t mapped;		/* bytes of pages that `asked` is, for thousands of descriptors; 0 none */
 	uint64_t deadline;	/* of what is held */
+	unsigned locks;		/* that this thread holds */
 	int wake;		/* eventfd, -1 none */
 	bool untold;		/* some connection does not know whom to wake: it is looked at each tick */
 	bool answers;		/* one of ours is readable now */
@@ -162,7 +163,6 @@ static int turn(struct waiting *w, uint64_t end, const sigset_t *mask)
 /* A descriptor that wakes this thread when one of these connections gets an answer of ours from another thread's send. */
 static void wake_open(struct waiting *w)
 {
-	w->wake = -1;
 	for (nfds_t i = 0; i < w->n; i++) {
 		struct conn *c = gated(w->fds[i].fd);
 		bool wakes = c && (c->can_answer || c->can_hold);
@@ -210,10 +210,25 @@ static void wait_end(void *waiting)
 {
 	struct waiting *w = waiting;
 
+	locks_unwind(w->locks);
 	wake_close(w->wake, w->fds, w->n);
 	pool_give(w->pooled);
 	if (w->mapped)
 		RAW(SYS_munmap, w->asked, w->mapped, 0, 0, 0, 0);
+}
+
+static int wait_told(struct waiting *w, uint64_t end, const sigset_t *mask)
+{
+	int r, error;
+
+	wake_open(w);
+	CANCEL_BEGIN(wait_end, w);
+	r = wait_turns(w, end, mask);
+	CANCEL_END;
+	error = errno;
+	wait_end(w);
+	errno = error;
+	return r;
 }
 
 /* Room for the entries and one more, on the stack when they are few. */
@@ -247,8 +262,9 @@ int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigs
 {
 	uint64_t end;
 	struct pollfd on_stack[ON_STACK + 1];
-	struct waiting w = {.fds = fds, .n = n};
-	int r, error;
+	struct waiting w = {.fds = fds, .n = n, .locks = locks_depth(), .wake = -1};
+	struct conn_call call = {.locks = w.locks};
+	int r;
 
 	if (refused(t))
 		return real.ppoll(fds, n, t, mask);
@@ -257,13 +273,9 @@ int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigs
 		guest_lost(PAGE_LOST_STANDIN);
 		return real.ppoll(fds, n, t, mask);
 	}
-	wake_open(&w);
-	CANCEL_BEGIN(wait_end, &w);
-	r = wait_turns(&w, end, mask);
+	CANCEL_BEGIN(conn_call_left, &call);
+	r = wait_told(&w, end, mask);
 	CANCEL_END;
-	error = errno;
-	wait_end(&w);
-	errno = error;
 	return r;
 }
 

@@ -74,11 +74,6 @@ int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 
 /* ---- out ---- */
 
-static void cancel_put(void *c)
-{
-	conn_put(c);
-}
-
 /* Not straight from the wrapper: a fault may concern it, or its descriptor is no connection any more. -2: none of ours. */
 static ssize_t other(struct io *io)
 {
@@ -87,29 +82,24 @@ static ssize_t other(struct io *io)
 
 	if (!io->conn)
 		return table_is_private(io->fd) ? (errno = EBADF, -1) : -2;
-	CANCEL_BEGIN(stream_cancelled, io);
 	r = stream_gated(io);
-	CANCEL_END;
 	error = errno;
-	conn_put(io->conn);
+	stream_over(io);
 	errno = error;
 	return r;
 }
 
 /* A tracked call. */
-#define THROUGH(real_call, ...)								\
-	do {										\
-		struct io io_ = {__VA_ARGS__};						\
-		ssize_t r_;								\
-											\
-		if (likely(stream_free(&io_))) {					\
-			CANCEL_BEGIN(stream_cancelled, &io_);				\
-			r_ = (real_call);						\
-			CANCEL_END;							\
-			return stream_freed(&io_, r_);					\
-		}									\
-		r_ = other(&io_);							\
-		return r_ == -2 ? (real_call) : r_;					\
+#define THROUGH(real_call, ...)									\
+	do {											\
+		struct io io_ = {__VA_ARGS__};							\
+		ssize_t r_;									\
+												\
+		io_.locks = locks_depth();							\
+		CANCEL_BEGIN(stream_cancelled, &io_);						\
+		r_ = likely(stream_free(&io_)) ? stream_freed(&io_, (real_call)) : other(&io_);	\
+		CANCEL_END;									\
+		return r_ == -2 ? (real_call) : r_;						\
 	} while (0)
 
 ssize_t send(int fd, const void *buf, size_t n, int flags)
@@ -196,12 +186,14 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 ssize_t sendfile64(int out_fd, int in_fd, off64_t *offset, size_t n)
 {
 	struct conn *c = TABLE_GET(out_fd);
+	struct conn_call call;
 	ssize_t r;
 	int error;
 
 	if (!c)
 		return real.sendfile64(out_fd, in_fd, offset, n);
-	CANCEL_BEGIN(cancel_put, c);
+	call = (struct conn_call){{c}, locks_depth()};
+	CANCEL_BEGIN(conn_call_left, &call);
 	r = stream_sendfile(c, out_fd, in_fd, offset, n);
 	CANCEL_END;
 	error = errno;
@@ -218,21 +210,17 @@ ssize_t sendfile(int out_fd, int in_fd, off_t *offset, size_t n)
 	return sendfile64(out_fd, in_fd, (off64_t *)offset, n);
 }
 
-static void cancel_both(void *both)
-{
-	conn_put(((struct conn **)both)[0]);
-	conn_put(((struct conn **)both)[1]);
-}
-
 ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, unsigned int flags)
 {
-	struct conn *a = TABLE_GET(from), *b = TABLE_GET(to), *both[] = {a, b};
+	struct conn *a = TABLE_GET(from), *b = TABLE_GET(to);
+	struct conn_call call;
 	ssize_t r;
 	int error;
 
 	if (!a && !b)
 		return real.splice(from, from_at, to, to_at, n, flags);
-	CANCEL_BEGIN(cancel_both, both);
+	call = (struct conn_call){{a, b}, locks_depth()};
+	CANCEL_BEGIN(conn_call_left, &call);
 	r = stream_splice(a, b, from, from_at, to, to_at, n, flags);
 	CANCEL_END;
 	error = errno;
@@ -248,10 +236,13 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, uns
 static ssize_t late(ssize_t r, struct io *io)
 {
 	struct conn *c = table_get(io->fd);
+	struct conn_call call = {{c}, locks_depth()};
 	int error;
 
+	CANCEL_BEGIN(conn_call_left, &call);
 	if (c)
 		r = stream_late(c, io, r);
+	CANCEL_END;
 	error = errno;
 	conn_put(c);
 	errno = error;

@@ -145,6 +145,18 @@ for _ in range(3):
         "a handler that dials, waits and closes while its thread is in epoll_ctl leaves nothing behind", r)
     is_([row["reason"] for row in r.rows("SELECT reason FROM loss WHERE count")], ["handler_in_the_library"], "its calls that passed are counted", r)
 
+# ---- a handler that jumps out of whatever it has interrupted ----
+got, r = said("jumped", 2000, faults=FAULTS[2], timeout=30)
+is_(got, {"stuck": 0, "status": 200, "late": 1}, "jumps out of handlers keep no other thread from its set, and no fault from who jumps", r)
+
+# ---- threads that are cancelled in a wait ----
+for fault, times, connecting, private, where in (
+        ("delay=1h", 1000, 0, 0, "for an answer that is held"), ("status=503 delay=1h", 1000, 0, 0, "for an answer of ours"),
+        ("delay=1h delay_on=connect", 1000, 1, 0, "for a connect that is held"), ("hang=connect", 100, 1, 1, "for a connect that hangs")):
+    got, r = said("cancelled", times, connecting, faults=f"to=127.0.0.1:{peer.port} {fault}")
+    is_(got, {"ended": times * (1 if connecting else 4), "private": private, "grown": 0},
+        f"{times} threads that are cancelled in each kind of wait {where} leave no descriptor and no memory behind", r)
+
 # ---- what a wait costs does not depend on who else is in the set ----
 IDLE, SETS, REGISTRATIONS = 8000, 4096, 65536
 if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < IDLE + 100:

@@ -6,6 +6,9 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +19,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,18 +47,17 @@ static int dial(void)
 	return fd;
 }
 
-static void ask_for(int fd, const char *path)
+static bool ask_for(int fd, const char *path)
 {
 	char request[64];
 	int n = snprintf(request, sizeof(request), "GET /%s HTTP/1.1\r\nHost: sets\r\n\r\n", path);
 
-	if (send(fd, request, (size_t)n, MSG_NOSIGNAL) != n)
-		perror("ask");
+	return send(fd, request, (size_t)n, MSG_NOSIGNAL) == n;
 }
 
-static void ask(int fd)
+static bool ask(int fd)
 {
-	ask_for(fd, "");
+	return ask_for(fd, "");
 }
 
 /* The status of the answer; 0 none. */
@@ -180,6 +183,7 @@ static long now_us(void)
 
 static int stormed, mine = -1, other_set;	/* mine: the handler's own connection */
 static volatile int ticks, answers, strange;
+static volatile long turns;
 
 /* Each time one thing of what a client does on a connection of its own, which is in the sets of the program. */
 static void tick(int sig)
@@ -220,7 +224,7 @@ static void storm(void)
 	struct itimerval often = {{0, 50}, {0, 50}}, stop = {{0, 0}, {0, 0}};
 	struct sigaction act = {.sa_handler = tick, .sa_flags = SA_RESTART};
 	struct epoll_event ev = {.events = EPOLLIN, .data.u64 = 1};
-	int held, late, turns = 0, n;
+	int held, late, n;
 	long began, end, cpu;
 
 	stormed = epoll_create1(EPOLL_CLOEXEC);
@@ -257,11 +261,171 @@ static void storm(void)
 	printf("private=%d\n", private());
 }
 
+static sigjmp_buf back;
+static volatile bool over;
+
+static void leave(int sig)
+{
+	(void)sig;
+	siglongjmp(back, 1);
+}
+
+static void *modify(void *fd)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	join(stormed, *(int *)fd, 0);
+	for (; !over; turns++)
+		epoll_ctl(stormed, EPOLL_CTL_MOD, *(int *)fd, &ev);
+	return NULL;
+}
+
+/* N times an alarm's handler jumps out of whatever send, receive or wait it has interrupted. Another thread uses the same set meanwhile. */
+static void jumped(void)
+{
+	struct sigaction act = {.sa_handler = leave, .sa_flags = SA_NODEFER};
+	struct itimerval soon = {{0, 0}, {0, 0}}, stop = {{0, 0}, {0, 0}};
+	sigset_t alarm;
+	pthread_t t;
+	int its = dial(), last;
+	volatile long began, seen;
+	volatile int stuck = 0, fd = dial();
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	pthread_sigmask(SIG_BLOCK, &alarm, NULL);
+	stormed = epoll_create1(EPOLL_CLOEXEC);
+	pthread_create(&t, NULL, modify, &its);
+	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
+	sigaction(SIGALRM, &act, NULL);
+	join(stormed, fd, 1);
+	for (volatile int i = 0; i < given && !stuck; i++) {
+		soon.it_value.tv_usec = 20 + i % 97 * 3;
+		if (!sigsetjmp(back, 1)) {
+			setitimer(ITIMER_REAL, &soon, NULL);
+			for (;;) {
+				struct pollfd p = {.fd = fd, .events = POLLIN};
+
+				ask(fd);
+				poll(&p, 1, 0);
+				answer(fd, MSG_DONTWAIT);
+			}
+		}
+		if (i % 50 == 49) {	/* what was half done may have broken it */
+			close(fd);
+			join(stormed, fd = dial(), 1);
+		}
+		seen = turns;
+		for (began = now_us(); turns == seen && !stuck; usleep(10))
+			stuck = now_us() - began > 1000000;
+	}
+	setitimer(ITIMER_REAL, &stop, NULL);
+	over = true;
+	printf("stuck=%d ", stuck);
+	fflush(stdout);
+	if (stuck)
+		exit(1);
+	pthread_join(t, NULL);
+	last = dial();
+	ask_for(last, "c");
+	began = now_us();
+	printf("status=%d ", answer(last, 0));
+	printf("late=%d\n", now_us() - began >= 290000);
+}
+
+/* ---- cancellation ---- */
+
+static long memory_kb(void)
+{
+	char line[128];
+	long kb = 0;
+	FILE *f = fopen("/proc/self/status", "r");
+
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, "RssAnon:", 8))
+			kb = atol(line + 8);
+	fclose(f);
+	return kb;
+}
+
+static void *receive(void *fd)
+{
+	char buf[64];
+
+	recv(*(int *)fd, buf, sizeof(buf), 0);
+	return NULL;
+}
+
+static void *receive_all(void *fd)
+{
+	char buf[64];
+	struct iovec v = {buf, sizeof(buf)};
+	struct msghdr m = {.msg_iov = &v, .msg_iovlen = 1};
+
+	recvmsg(*(int *)fd, &m, MSG_WAITALL);
+	return NULL;
+}
+
+static void *look(void *fd)
+{
+	struct pollfd p = {.fd = *(int *)fd, .events = POLLIN};
+
+	poll(&p, 1, -1);
+	return NULL;
+}
+
+static void *watch(void *fd)
+{
+	struct epoll_event ev;
+
+	(void)fd;
+	epoll_wait(stormed, &ev, 1, -1);
+	return NULL;
+}
+
+static void *call(void *fd)
+{
+	connect(*(int *)fd, (struct sockaddr *)&server, sizeof(server));
+	return NULL;
+}
+
+/* N threads are cancelled in each kind of wait on a connection whose answer is held, or that is being made (M not 0). */
+static void cancelled(void)
+{
+	void *(*const waits[])(void *) = {receive, receive_all, look, watch};
+	int fd = other ? -1 : dial(), ended = 0;
+	long kb = 0;
+	void *result;
+	pthread_t t;
+
+	stormed = epoll_create1(EPOLL_CLOEXEC);
+	if (!other) {
+		join(stormed, fd, 1);
+		ask(fd);
+	}
+	for (int how = 0; how < (other ? 1 : 4); how++)
+		for (int i = 0; i < given; i++) {
+			if (!how && i == given / 10)
+				kb = memory_kb();
+			if (other)
+				fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			pthread_create(&t, NULL, other ? call : waits[how], &fd);
+			usleep((useconds_t)(i % 5) * 100);	/* where it is cancelled does not matter: before, in or after the wait */
+			pthread_cancel(t);
+			pthread_join(t, &result);
+			ended += result == PTHREAD_CANCELED;
+			if (other)
+				close(fd);
+		}
+	close(stormed);
+	printf("ended=%d private=%d grown=%d\n", ended, private(), memory_kb() - kb > 300);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{"idle", idle}, {"full", full}, {"storm", storm},
+	{"idle", idle}, {"full", full}, {"storm", storm}, {"jumped", jumped}, {"cancelled", cancelled},
 };
 
 int main(int argc, char **argv)
