@@ -504,12 +504,9 @@ void conn_closing(struct conn *c, int fd, uint64_t now_ns)
 		return;	/* inherited across fork and never used here: another process tells its story */
 	if (c->connecting)
 		settle_connect(c, fd, now_ns);
-	if (c->role == JOURNAL_CLIENT && conn_head(c) && !c->eof_in && !c->opaque && http1_eof(&c->answers) == HTTP1_DONE &&
-	    conn_head(c)->first_byte_ns)
-		exchange_end(c, 0, true, now_ns);
 	if (c->next_judged && c->next.actions)	/* it came, was decided, and is not read any more: evidence all the same */
 		exchange_begin(c, NULL, &c->next, now_ns);
-	exchange_end_all(c, c->eof_in ? JOURNAL_EOF : JOURNAL_CLOSED, now_ns);
+	exchange_end_by_close(c, c->eof_in ? JOURNAL_EOF : JOURNAL_CLOSED, now_ns);
 	if (c->journalled)
 		journal_conn(c, JOURNAL_CLOSE, 0, end_of(c, fd), now_ns);
 }

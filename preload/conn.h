@@ -138,12 +138,14 @@ struct conn {
 	uint8_t protocol;		/* enum journal_protocol of what flows now */
 	_Atomic uint32_t sending;	/* a client's sends under way with the lock free, whose bytes are not in the books yet */
 	bool sink;			/* what the program still sends goes nowhere: its request was answered before it was whole */
+	uint32_t unread;		/* server, opaque: bytes that were there when its answer began, and so belong to what it answers */
 	uint8_t silent;			/* server: number of the fault that swallowed the last answer: its peer is not to hear of a close either; 0 none */
 	uint32_t silent_id;		/* that fault's id */
 	bool dead;			/* we reset it, or an error ended it */
 	uint8_t cut;			/* enum cut */
 	uint64_t cut_ns;		/* CUT_RST, server: the next look whether what comes before the place has left */
 	bool eof_in;			/* the stream of answers (client) or requests (server) ended */
+	bool shut_in;			/* ... because the program shut it down */
 	bool hup_hidden;		/* a hang-up is hidden: leave the descriptor out of the kernel's sets */
 	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */
 	int32_t late_error;		/* an error that was consumed when its arrival was noticed; to show after the hold */

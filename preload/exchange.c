@@ -432,6 +432,24 @@ void exchange_end_all(struct conn *c, int error, uint64_t now_ns)
 		exchange_end(c, error, settled(c, x), now_ns);
 }
 
+/* The program ends the connection, and so the answer under way when that says where it ends: a server's is whole, and a client that closes
+ * before the end of the stream has what it wanted. */
+static bool ends_by_close(struct conn *c)
+{
+	const struct exchange *x = conn_head(c);
+
+	if (!x || !x->first_byte_ns || x->mute || c->opaque || c->dead || (c->role == JOURNAL_CLIENT && c->eof_in))
+		return false;
+	return http1_eof(&c->answers) == HTTP1_DONE;
+}
+
+void exchange_end_by_close(struct conn *c, int error, uint64_t now_ns)
+{
+	if (ends_by_close(c))
+		exchange_end(c, 0, true, now_ns);
+	exchange_end_all(c, error, now_ns);
+}
+
 /* ---- following the streams ---- */
 
 static bool from_program(const struct conn *c, bool request)
@@ -471,11 +489,26 @@ static void request_moves(struct conn *c, struct exchange *x, uint64_t now_ns)
 	c->sink = true;
 }
 
+/* How many of n bytes that a server reads came before its answer began: FastCGI ends a request with a record that PHP reads last of all. */
+static size_t rest_of_turn(struct conn *c, struct exchange *x, size_t n)
+{
+	size_t rest = x && n > c->unread ? c->unread : x ? n : 0;
+
+	if (!c->unread)
+		return 0;
+	c->unread -= (uint32_t)rest;
+	count_bytes(c, x, true, rest);
+	return rest;
+}
+
 /* Requests of a protocol we do not frame: bytes out after bytes in begin a new turn. */
 static void opaque_request(struct conn *c, size_t n, uint64_t t0_ns, uint64_t now_ns)
 {
 	struct exchange *x = conn_tail(c);
 
+	n -= rest_of_turn(c, x, n);
+	if (!n)
+		return;
 	if (!x || (x->head_passed && x->last_ns && !protocol_is_veiled(c->protocol)))
 		x = exchange_begin(c, NULL, NULL, t0_ns);
 	if (!x)
@@ -704,7 +737,7 @@ void exchange_peer_eof(struct conn *c, uint64_t now_ns)
 {
 	struct exchange *x = conn_head(c);
 
-	if (c->eof_in)
+	if (c->eof_in || c->shut_in)
 		return;
 	c->eof_in = true;
 	if (c->role == JOURNAL_SERVER)

@@ -61,6 +61,9 @@ void exchange_cut(struct conn *c, struct exchange *x, uint64_t now_ns);
 /* Ends the oldest exchange: error 0 or errno; complete: its answer is whole. */
 void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns);
 
+/* As exchange_end_all(), by an act of the program that is also the end of an answer that goes on until then. */
+void exchange_end_by_close(struct conn *c, int error, uint64_t now_ns);
+
 /* Ends all that is in flight with the same error. */
 void exchange_end_all(struct conn *c, int error, uint64_t now_ns);
 

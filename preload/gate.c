@@ -419,7 +419,7 @@ static bool request_under_way(const struct conn *c, const struct exchange *x)
 	if (!x)
 		return false;
 	if (c->opaque)
-		return !x->last_ns || protocol_is_veiled(c->protocol);
+		return !x->head_passed || !x->last_ns || c->unread || protocol_is_veiled(c->protocol);
 	return !x->request_done || (x->synthetic && !x->answer_done);
 }
 
@@ -624,6 +624,8 @@ size_t gate_limit(struct conn *c, int fd)
 		return SIZE_MAX;	/* looking would take the error that the program is to see */
 	if (c->role == JOURNAL_SERVER && !c->opaque)
 		limit = server_limit(c, fd);
+	else if (c->role == JOURNAL_SERVER && c->unread)
+		limit = c->unread;
 	else if (c->role == JOURNAL_CLIENT && x)
 		limit = client_limit(c, x, fd);
 	return limit > SIZE_MAX ? SIZE_MAX : limit ? (size_t)limit : 1;
@@ -699,6 +701,20 @@ void gate_release_head(struct conn *c, int fd, uint64_t now_ns)
 	c->patience_ns = c->held_len ? now_ns + RESEND_NS : 0;
 }
 
+/* A protocol that is not framed: what comes while the program still answers, which nobody can tell, is its next turn when it asks for it. */
+static bool is_between_turns(const struct conn *c, const struct exchange *x)
+{
+	return c->opaque && !request_under_way(c, x);
+}
+
+void gate_answer_begins(struct conn *c, int fd)
+{
+	const struct exchange *x = conn_head(c);
+
+	if (c->role == JOURNAL_SERVER && c->opaque && x && x->head_passed && !x->last_ns)
+		c->unread = (uint32_t)there(fd);
+}
+
 void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);
@@ -711,7 +727,7 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 		gate_release_head(c, fd, now_ns);
 	if (c->cut == CUT_RST)
 		gate_cut(c, fd, now_ns);
-	else if ((x || c->look_ns || c->patience_ns) && !c->dead && c->role == JOURNAL_SERVER)
+	else if ((x || c->look_ns || c->patience_ns) && !c->dead && c->role == JOURNAL_SERVER && !is_between_turns(c, x))
 		pump(c, fd, now_ns);
 	else if (x && due(x, now_ns))
 		release(c, x, fd, now_ns);

@@ -850,6 +850,7 @@ static ssize_t server_send(struct conn *c, struct io *io, uint64_t t0)
 
 	if (c->sink)
 		return (ssize_t)total(io);
+	gate_answer_begins(c, io->fd);
 	if (errs_at(x, PAGE_CALL_SEND))
 		return strike_send(c, x, io->fd, t0);
 	if (x && x->mute) {
@@ -920,8 +921,9 @@ int stream_shutdown(struct conn *c, int fd, int how)
 	if (r == 0 && how != SHUT_WR && conn_lock(c)) {
 		uint64_t now = clock_now_ns();
 
-		exchange_end_all(c, JOURNAL_CLOSED, now);
-		c->eof_in = true;
+		if (how == SHUT_RDWR || c->role == JOURNAL_CLIENT)	/* a server may read no more and still answer */
+			exchange_end_by_close(c, JOURNAL_CLOSED, now);
+		c->shut_in = true;
 		epoll_refresh(c, now);
 		waker_wake_all(c);
 		conn_unlock(c);
@@ -1569,6 +1571,8 @@ ssize_t stream_sendfile(struct conn *c, int out, int in, off64_t *offset, size_t
 		conn_unlock(c);
 		return fail(error);
 	}
+	if (c->gated)
+		gate_answer_begins(c, out);
 	nowhere = c->sink;
 	pretend = c->gated && swallowing(c);
 	n = c->gated ? unseen_extent(c, n) : n;
@@ -1670,6 +1674,7 @@ ssize_t stream_splice(struct conn *in_conn, struct conn *out_conn, int in, off64
 			return r;
 	}
 	if (out_conn && out_conn->gated && conn_lock(out_conn)) {
+		gate_answer_begins(out_conn, out);
 		nowhere = out_conn->sink;
 		gone = swallowing(out_conn);
 		n = unseen_extent(out_conn, n);
