@@ -401,6 +401,7 @@ static const char *const loss_names[] = {
 	[PAGE_LOST_FRAMING] = "framing_lost",		[PAGE_LOST_ORDINAL] = "ordinal_table_full",
 	[PAGE_LOST_STANDIN] = "no_private_descriptor",	[PAGE_LOST_NAME] = "resolved_name_forgotten",
 	[PAGE_LOST_WATCH] = "epoll_table_full",		[PAGE_LOST_HANDLER] = "handler_in_the_library",
+	[PAGE_LOST_CONFINED] = "barred_by_seccomp",
 };
 
 static void take_counters(struct run *run)

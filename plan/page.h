@@ -118,6 +118,7 @@ enum page_loss {		/* what the library had to leave out; shown in every report */
 	PAGE_LOST_NAME,		/* resolved names that had to make room for others */
 	PAGE_LOST_WATCH,	/* registrations in epoll sets that a fault does not hold back: tables full */
 	PAGE_LOST_HANDLER,	/* calls of signal handlers that had interrupted this library: passed untouched */
+	PAGE_LOST_CONFINED,	/* connections that faults concern, in a process whose seccomp filter bars our system calls */
 	PAGE_LOST_KINDS = 16
 };
 

@@ -154,6 +154,10 @@ CALL(int, posix_spawnp,
       char *const envp[]),
      (pid, file, actions, attr, argv, envp), ENOSYS, 0)
 
+/* system calls are given up */
+VCALL(int, prctl, (int option, ...), (option, rest[0], rest[1], rest[2], rest[3]),
+      KERNEL(SYS_prctl, option, rest[0], rest[1], rest[2], rest[3], 0), 0, option, 4)
+
 /* libraries come */
 CALL(void *, dlopen, (const char *file, int mode), (file, mode), 0, 0)
 

@@ -238,12 +238,26 @@ static void set_gated(struct conn *c, bool on)
 		atomic_fetch_sub_explicit(&conn_gated, 1, memory_order_relaxed);
 }
 
+/* No fault reaches the connection, because its process has given up the system calls for it. */
+static uint64_t forgone(uint64_t faults)
+{
+	bool lost = false;
+
+	for (; faults; faults &= faults - 1)
+		lost |= !guest.page->faults[__builtin_ctzll(faults)].watch_only;
+	if (lost)
+		guest_lost(PAGE_LOST_CONFINED);
+	return 0;
+}
+
 void conn_match(struct conn *c)
 {
 	bool client = c->role == JOURNAL_CLIENT;
 	uint64_t version = page_version(guest.page);
 
 	c->faults = conn_candidates(version, client ? PAGE_TO : PAGE_AT, client ? &c->peer : &c->local);
+	if (unlikely(atomic_load_explicit(&guest.confined, memory_order_relaxed)))
+		c->faults = forgone(c->faults);
 	c->needs_head = c->can_answer = c->can_hold = false;
 	for (uint64_t rest = c->faults; rest; rest &= rest - 1) {
 		const struct page_fault *f = &guest.page->faults[__builtin_ctzll(rest)];

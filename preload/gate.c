@@ -701,6 +701,32 @@ void gate_release_head(struct conn *c, int fd, uint64_t now_ns)
 	c->patience_ns = c->held_len ? now_ns + RESEND_NS : 0;
 }
 
+static void surrender(struct exchange *x)
+{
+	if (x->synthetic)
+		return;
+	x->gate = GATE_OPEN;
+	x->verdict = (struct verdict){.cut_bytes = NO_CUT};
+	x->mute = false;
+}
+
+void gate_surrender(struct conn *c, int fd)
+{
+	if (!conn_lock(c))
+		return;
+	restore_lowat(c, fd);
+	for (unsigned i = 0; i < c->count; i++)
+		surrender(conn_nth(c, i));
+	c->next_judged = c->hup_hidden = c->sink = false;
+	c->look_ns = c->patience_ns = c->paced_ns = 0;
+	c->cut = CUT_NOT;
+	c->dialling = DIAL_PLAIN;
+	epoll_refresh(c, clock_now_ns());
+	waker_wake_all(c);
+	conn_follow_locked(c, fd);
+	conn_unlock(c);
+}
+
 /* A protocol that is not framed: what comes while the program still answers, which nobody can tell, is its next turn when it asks for it. */
 static bool is_between_turns(const struct conn *c, const struct exchange *x)
 {

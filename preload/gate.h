@@ -50,6 +50,9 @@ void gate_release_head(struct conn *c, int fd, uint64_t now_ns);
 /* A server begins to answer, as far as it shows: what it has not read by now belongs to the turn that it answers (conn.unread). */
 void gate_answer_begins(struct conn *c, int fd);
 
+/* No fault concerns the connection any more, whatever it has begun: nothing of it is left but an answer of ours that is to be read. */
+void gate_surrender(struct conn *c, int fd);
+
 /* Does a cut that is due (conn.cut) by kernel means, and ends what is in flight. */
 void gate_cut(struct conn *c, int fd, uint64_t now_ns);
 

@@ -22,6 +22,7 @@ extern char **environ;
 extern void *__libc_stack_end;	/* ld.so's, a public symbol */
 
 struct guest guest;
+_Atomic bool raw_barred;
 
 /* Wiped to zeroes by the kernel in every child that gets its own memory (MADV_WIPEONFORK, Linux 4.14): the one way to
  * notice each kind of fork, also a raw clone(), without interposing or registering anything. */
@@ -32,6 +33,8 @@ struct fork_mark {
 static struct fork_mark fallback_mark;
 static struct fork_mark *mark = &fallback_mark;
 static _Atomic uint32_t forks;	/* generation: how many forks lie between the image's start and this process */
+static uint32_t known_pid;	/* as the mark, but not wiped */
+static uint32_t parent;		/* the process that this one was forked from, as far as we saw */
 static _Atomic uint64_t serials;	/* the next one of the block that this process has; a multiple of PAGE_SERIAL_BLOCK: none is left */
 static _Atomic int started;	/* 0 not yet, 1 under way, 2 done */
 static __thread uint32_t cached_tid;
@@ -184,7 +187,7 @@ static void record_process(const char *command, bool image)
 
 	if (!r)
 		return;
-	r->process.ppid = told_pid((uint32_t)RAW(SYS_getppid, 0, 0, 0, 0, 0, 0));
+	r->process.ppid = told_pid(raw_may() ? (uint32_t)RAW(SYS_getppid, 0, 0, 0, 0, 0, 0) : parent);
 	r->process.image = image;
 	memcpy(r->process.service, guest.service, sizeof(r->process.service));
 	if (n >= sizeof(r->process.command))
@@ -255,7 +258,8 @@ static void mark_forks(void)
 
 	if (m && RAW(SYS_madvise, m, 4096, MADV_WIPEONFORK, 0, 0, 0) == 0)
 		mark = m;
-	atomic_store(&mark->pid, raw_getpid());
+	known_pid = raw_getpid();
+	atomic_store(&mark->pid, known_pid);
 }
 
 static void join(const char *dir)
@@ -318,7 +322,10 @@ static void after_fork(uint32_t pid)
 		return;
 	atomic_fetch_add(&forks, 1);
 	atomic_store(&guest.journal.segment, 0);
-	compare_namespaces();
+	parent = known_pid;
+	known_pid = pid;
+	if (raw_may())
+		compare_namespaces();
 	record_process("", false);
 }
 
@@ -349,7 +356,7 @@ uint32_t guest_tid(void)
 	uint32_t now = atomic_load_explicit(&forks, memory_order_relaxed) + 1;
 
 	if (unlikely(cached_tid_fork != now)) {
-		cached_tid = raw_gettid();
+		cached_tid = raw_may() ? raw_gettid() : guest_pid();
 		cached_tid_fork = now;
 	}
 	return cached_tid;

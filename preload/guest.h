@@ -31,6 +31,7 @@ struct guest {
 	struct journal_writer journal;
 	uint32_t mode;			/* enum page_mode */
 	_Atomic uint32_t apart;		/* JOURNAL_PID_APART and the namespace's bits when this process is in another one than the controller */
+	_Atomic bool confined;		/* no fault may act in this process any more (confine.h) */
 	char service[96];
 };
 

@@ -2,9 +2,12 @@
 #include "preload/numbers.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
+#include "preload/confine.h"
 #include "preload/guest.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -45,6 +48,19 @@ static long io_uring_setup(long number, const long a[6])
 		return through(number, a);
 	errno = EPERM;
 	return -1;
+}
+
+/* seccomp(operation, flags, filter): the way of libseccomp. */
+static long seccomp(long number, const long a[6])
+{
+	bool begun = false;
+	long r;
+
+	if (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER)
+		begun = confine_begin(a[0] == SECCOMP_SET_MODE_FILTER ? (struct sock_fprog *)a[2] : NULL);
+	r = through(number, a);
+	confine_end(begun, r >= 0);
+	return r;
 }
 
 #define FD ((int)a[0])
@@ -90,6 +106,8 @@ long numbers_call(long number, const long a[6])
 	case SYS_dup3: return dup3(FD, INT(1), INT(2));
 	case SYS_epoll_ctl: return epoll_ctl(FD, INT(1), INT(2), BUF(3));
 	case SYS_execve: return execve(BUF(0), BUF(1), BUF(2));
+	case SYS_prctl: return prctl(INT(0), a[1], a[2], a[3], a[4]);
+	case SYS_seccomp: return seccomp(number, a);
 	case SYS_io_uring_setup: return io_uring_setup(number, a);
 	case SYS_pselect6: return pselect6(number, a);
 	case SYS_ppoll:

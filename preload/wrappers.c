@@ -6,14 +6,17 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include "base/clock.h"
 #include "preload/cancel.h"
+#include "preload/confine.h"
 #include "preload/dial.h"
 #include "preload/epoll.h"
 #include "preload/file.h"
@@ -592,7 +595,7 @@ int dup(int fd)
 /* dup2 and dup3 close what `to` was: only when they succeed, which needs nothing but that `fd` is open. */
 static void replace(int fd, int to)
 {
-	if (fd == to || raw_fcntl(fd, F_GETFD, 0) < 0)
+	if (fd == to || (raw_may() && raw_fcntl(fd, F_GETFD, 0) < 0))
 		return;
 	table_vacate(to);
 	leave(to);
@@ -901,6 +904,23 @@ long syscall(long number, ...)
 
 	TAKE_REST(rest, number);
 	return numbers_call(number, rest);
+}
+
+/* ---- system calls are given up ---- */
+
+int prctl(int option, ...)
+{
+	long rest[4];
+	bool begun;
+	int r;
+
+	TAKE_REST(rest, option);
+	if (option != PR_SET_SECCOMP)
+		return real.prctl(option, rest[0], rest[1], rest[2], rest[3]);
+	begun = confine_begin(rest[0] == SECCOMP_MODE_FILTER ? (struct sock_fprog *)rest[1] : NULL);
+	r = real.prctl(option, rest[0], rest[1], rest[2], rest[3]);
+	confine_end(begun, r == 0);
+	return r;
 }
 
 /* ---- libraries come ---- */

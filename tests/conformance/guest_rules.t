@@ -210,6 +210,13 @@ for limit, status, lines in ((262144, "503", 0), (65536, "200", 1)):
 
 same("sandbox", "in another root, as another user and behind a filter that denies files and descriptors answers are held and read")
 same("sandbox", "... and answers of ours are read", "status=200")
+for case in ("confined", "confined_by_number"):
+    r = says(case, "signal=0 answers=2", f"{case}: behind a filter that ends it for our system calls a program lives, and an answer that was held comes",
+             "hang=response")
+    is_(r.rows("SELECT reason, count FROM loss"), [{"reason": "barred_by_seccomp", "count": 1}], "... and that faults are not there is counted", r)
+    r = says(case, "signal=0 answers=2", "... also when nothing is ever to be done to it", "status=503 probability=0")
+    is_(r.rows("SELECT reason FROM loss"), [], "... which is no loss then", r)
+same("not_confined", "a filter that the kernel refuses changes nothing")
 
 # ---- what is not there, or not as it should be ----
 template = os.path.join(work, "run")

@@ -24,6 +24,7 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -250,6 +251,7 @@ static socklen_t *size_of(socklen_t n)
 	EXAMPLE(execle, 0, BECOMES(execle("/bin/true", "true", NULL, environ)))	\
 	EXAMPLE(posix_spawn, 0, posix_spawn(&fd, "/bin/true", NULL, NULL, argv, environ))	\
 	EXAMPLE(posix_spawnp, 0, posix_spawnp(&fd, "/bin/true", NULL, NULL, argv, environ))	\
+	EXAMPLE(prctl, 0, prctl(PR_GET_NAME, buf))				\
 	EXAMPLE(dlopen, 0, dlopen(NULL, RTLD_LAZY))				\
 	EXAMPLE(syscall, answered(), syscall(SYS_read, fd, buf, sizeof(buf)))
 

@@ -615,6 +615,68 @@ static void sandbox(void)
 	printf("epoll=%d read=%d\n", n, read_answer(&fd) != NULL);
 }
 
+/* What a process does that trusts nobody: the system calls of its work, and any other is its end. */
+static void confine(bool by_number)
+{
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_read, 7, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_write, 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sendto, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpid, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_poll, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		exit(2);
+	if (by_number ? syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) : prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+		exit(2);
+}
+
+static void confined_child(bool by_number)
+{
+	int fd = dial(), status;
+	pid_t child = fork();
+	char buf[512];
+
+	if (!child) {
+		ask(fd);
+		confine(by_number);
+		status = read(fd, buf, sizeof(buf)) > 0;
+		ask(fd);
+		status += read(fd, buf, sizeof(buf)) > 0;
+		close(fd);
+		_exit(status);
+	}
+	waitpid(child, &status, 0);
+	printf("signal=%d answers=%d\n", WTERMSIG(status), WEXITSTATUS(status));
+}
+
+static void confined(void)
+{
+	confined_child(false);
+}
+
+static void confined_by_number(void)
+{
+	confined_child(true);
+}
+
+/* A filter that the kernel refuses changes nothing. */
+static void not_confined(void)
+{
+	struct sock_filter nonsense = BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+	struct sock_fprog program = {1, &nonsense};
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	printf("refused=%d status=%d\n", prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), once());
+}
+
 static void one(void)
 {
 	printf("status=%d\n", once());
@@ -628,7 +690,8 @@ static const struct {
 	{"close_range", by_close_range}, {"closefrom", by_closefrom}, {"close", by_close}, {"few_descriptors", few_descriptors},
 	{"no_descriptors", no_descriptors}, {"signals", signals}, {"small_stack", small_stack}, {"fork_in_threads", fork_in_threads},
 	{"vfork", vfork_child}, {"many_forks", many_forks}, {"cancelled", cancelled}, {"jumped", jumped}, {"connections", connections},
-	{"little_memory", little_memory}, {"sandbox", sandbox}, {"one", one},
+	{"little_memory", little_memory}, {"sandbox", sandbox}, {"confined", confined},
+	{"confined_by_number", confined_by_number}, {"not_confined", not_confined}, {"one", one},
 };
 
 int main(int argc, char **argv)
