@@ -197,7 +197,7 @@ void assembler_open(struct assembler *a, const struct assembler_moment *m, enum 
 	c->pid = c->user_pid = m->pid;
 	c->role = role;
 	c->mid_stream = mid_stream;
-	c->opened_ns = m->enter_ns;
+	c->opened_ns = c->checked_ns = m->enter_ns;
 	c->local = *local;
 	c->peer = *peer;
 	insert(a, c);
@@ -233,6 +233,11 @@ void assembler_connected(struct assembler *a, const struct assembler_moment *m, 
 	tell(a, c, JOURNAL_CONNECTED, m->tid, m->exit_ns, 0, JOURNAL_END_UNKNOWN);
 }
 
+void assembler_lossy(struct assembler *a)
+{
+	a->lossy_ns = UINT64_MAX;
+}
+
 void assembler_place(struct assembler *a, uint64_t cookie, const uint32_t position[2])
 {
 	struct connection *c = find(a, cookie);
@@ -255,6 +260,21 @@ static uint64_t missing_before(struct connection *c, const struct assembler_byte
 	return known && b->placed && ahead > 0 ? (uint32_t)ahead : 0;
 }
 
+/* After a loss: what went by unseen in the direction in which nothing moves now. */
+static void check_other(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	enum assembler_direction d = b->direction == ASSEMBLER_OUT ? ASSEMBLER_IN : ASSEMBLER_OUT;
+	int32_t ahead = (int32_t)(b->other_position - c->position[d]);
+
+	if (!b->other_known || c->checked_ns > a->lossy_ns)
+		return;
+	c->checked_ns = m->exit_ns;
+	if (!c->placed[d] || ahead <= 0)
+		return;
+	c->position[d] = b->other_position;
+	stream_gap(a, c, m, d, (uint32_t)ahead);
+}
+
 void assembler_bytes(struct assembler *a, const struct assembler_moment *m, const struct assembler_bytes *b)
 {
 	struct connection *c = use(a, m->cookie);
@@ -263,6 +283,7 @@ void assembler_bytes(struct assembler *a, const struct assembler_moment *m, cons
 	if (!c || !b->bytes || b->captured > b->bytes)
 		return;
 	c->user_pid = m->pid;
+	check_other(a, c, m, b);
 	missing = missing_before(c, b);
 	if (missing)
 		stream_gap(a, c, m, b->direction, missing);
@@ -326,6 +347,8 @@ void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns)
 
 void assembler_tick(struct assembler *a, uint64_t now_ns)
 {
+	if (a->lossy_ns == UINT64_MAX)
+		a->lossy_ns = now_ns + ASSEMBLER_LINGER_NS;	/* what is on its way here still */
 	for (struct connection *c = a->newest; c; c = c->older)
 		if (exchange_seems_whole(c) && !protocol_is_veiled(c->protocol) &&
 		    now_ns >= c->first->last_ns + ASSEMBLER_LINGER_NS)

@@ -44,7 +44,9 @@ struct assembler_bytes {
 	uint64_t bytes;		/* how many moved in all */
 	const void *tail;	/* the last 8 of them when captured < bytes, or NULL: not known */
 	bool placed;		/* position is known: what was missed before these bytes shows */
+	bool other_known;	/* other_position is */
 	uint32_t position;	/* of the first byte in its direction of the stream, modulo 2^32 */
+	uint32_t other_position;	/* where the other direction stood when the call returned; looked at after a loss only */
 };
 
 struct assembler_counts {
@@ -72,6 +74,13 @@ void assembler_connected(struct assembler *a, const struct assembler_moment *m, 
 
 /* Bytes moved between program and kernel. */
 void assembler_bytes(struct assembler *a, const struct assembler_moment *m, const struct assembler_bytes *b);
+
+/*
+ * The witness has lost something, on no one knows which connection, at some time before the next assembler_tick(). Until each has been
+ * heard of again, a jump of the direction that did not move counts as a gap as well: so the answer that was lost is not taken
+ * for one that comes later. Without a loss such a jump is only two threads at work on one stream.
+ */
+void assembler_lossy(struct assembler *a);
 
 /* Where both directions stand, modulo 2^32 (ASSEMBLER_OUT, ASSEMBLER_IN); without it the first placed bytes tell. */
 void assembler_place(struct assembler *a, uint64_t cookie, const uint32_t position[2]);

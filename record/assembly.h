@@ -47,6 +47,7 @@ struct connection {
 	uint32_t under_way;			/* exchanges in the list */
 	int32_t error;				/* of the last transfer that failed; 0 none */
 	uint64_t opened_ns;
+	uint64_t checked_ns;			/* when both directions were last compared with where they stand */
 	uint8_t role;				/* enum journal_role */
 	uint8_t protocol;			/* enum protocol */
 	bool mid_stream;			/* and no start of a request was found yet */
@@ -65,6 +66,7 @@ struct assembler {
 	struct connection *newest, *oldest;
 	struct exchange *spare;			/* free list */
 	uint64_t serials;
+	uint64_t lossy_ns;			/* losses came before this; UINT64_MAX: until the next tick; 0 none so far */
 	struct assembler_counts counts;
 };
 

@@ -289,7 +289,8 @@ static void exchange_write(struct recorder *r, const struct exchange *e, unsigne
 	const struct journal_exchange *x = &e->x;
 	struct row_exchange row = {
 		.id = e->id, .connection_id = e->connection ? e->connection->id : 0, .process_id = e->process ? e->process->id : 0,
-		.tid = e->tid, .fault_id = x->fault_id ? x->fault_id : first_fault(e), .status = x->status, .synthetic = x->synthetic,
+		.tid = e->tid, .fault_id = x->fault_id ? x->fault_id : first_fault(e), .status = x->status,
+		.synthetic = x->synthetic, .end_inferred = x->inferred,
 		.started_ns = x->started_ns, .sent_ns = x->sent_ns, .first_byte_ns = x->first_byte_ns, .ended_ns = x->ended_ns,
 		.bytes_out = x->bytes_out, .bytes_in = x->bytes_in, .fingerprint = x->fingerprint, .correlation = x->correlation,
 		.idempotency_key = x->idempotency_key, .retry_after_ms = x->retry_after_ms,

@@ -99,7 +99,7 @@ struct journal_exchange {	/* BEGIN (facts of the request), END (completed; what 
 	uint8_t role, protocol, outcome;
 	uint8_t synthetic;	/* the answer was ours */
 	uint8_t path_cut;
-	uint8_t reserved;
+	uint8_t inferred;	/* nothing said where the answer ends: it was over when something else came, or long enough after */
 	uint32_t fault_id;	/* first fault that fired; 0 none */
 	uint32_t sequence;	/* 0, 1, ... on its connection */
 	uint32_t pad;

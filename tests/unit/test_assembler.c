@@ -527,6 +527,61 @@ static void test_reordered_writes_are_no_gap(void)
 	assembler_free(a);
 }
 
+/* Placed, as the kernel's witness tells: where the other direction stands is known as well. */
+static void both_placed(struct assembler *a, enum assembler_direction d, const char *text, uint32_t position[2])
+{
+	struct assembler_moment m = act(COOKIE);
+	struct assembler_bytes b = {.direction = d, .data = text, .captured = strlen(text), .bytes = strlen(text), .placed = true,
+				    .position = position[d], .other_known = true, .other_position = position[!d]};
+
+	position[d] += (uint32_t)strlen(text);
+	assembler_bytes(a, &m, &b);
+}
+
+static void test_lost_answer(void)
+{
+	static const char *const answers[] = {ANSWER("202"), ANSWER("503"), ANSWER("204")};
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t at[2] = {5, 7};
+
+	assembler_place(a, COOKIE, at);
+	both_placed(a, ASSEMBLER_OUT, GET, at);
+	assembler_lossy(a);
+	at[ASSEMBLER_IN] += 40;
+	for (unsigned i = 0; i < 3; i++) {
+		both_placed(a, ASSEMBLER_OUT, GET, at);
+		both_placed(a, ASSEMBLER_IN, answers[i], at);
+	}
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "an exchange whose whole answer was lost is indeterminate");
+	is_int(ended(0)->status, 0, "its status is not that of the next answer");
+	is_int(ended(1)->status, 202, "the next exchange has its own");
+	is_int(ended(2)->status, 503, "and the one after it");
+	is_int(ended(3)->status, 204, "and the last");
+	is_int(assembler_counts(a).resynced, 1, "the loss is counted once");
+	assembler_free(a);
+}
+
+/* Without a loss, a direction that is ahead of what was told of it is another thread's call that has yet to return. */
+static void test_no_loss_no_gap(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t at[2] = {5, 7};
+
+	assembler_lossy(a);
+	assembler_place(a, COOKIE, at);
+	both_placed(a, ASSEMBLER_OUT, GET, at);
+	assembler_tick(a, now);
+	now += 2 * ASSEMBLER_LINGER_NS;
+	both_placed(a, ASSEMBLER_IN, ANSWER("200"), at);
+	at[ASSEMBLER_IN] += (uint32_t)strlen(ANSWER("503"));
+	both_placed(a, ASSEMBLER_OUT, GET, at);
+	at[ASSEMBLER_IN] -= (uint32_t)strlen(ANSWER("503"));
+	both_placed(a, ASSEMBLER_IN, ANSWER("503"), at);
+	is_int(ended(1)->status, 503, "long after the loss, a direction that is ahead is no gap");
+	is_int(assembler_counts(a).resynced, 0, "and nothing is counted");
+	assembler_free(a);
+}
+
 static void test_mid_stream(void)
 {
 	struct assembler *a = fresh(0);
@@ -761,6 +816,8 @@ int main(void)
 	test_gap_in_heads();
 	test_missed_request();
 	test_reordered_writes_are_no_gap();
+	test_lost_answer();
+	test_no_loss_no_gap();
 	test_mid_stream();
 	test_protocols();
 	test_turns();
