@@ -124,6 +124,26 @@ static void copy_text(char *to, size_t size, struct span s)
 	to[n] = '\0';
 }
 
+/* Like copy_text, with a NUL as the text \x00. False when not all of it fits. */
+static bool copy_target(char *to, size_t size, struct span s)
+{
+	static const char nul[] = "\\x00";
+	size_t at = 0, n;
+
+	if (!memchr(s.at, '\0', s.n)) {
+		copy_text(to, size, s);
+		return s.n < size;
+	}
+	for (; s.n; s.at++, s.n--, at += n) {
+		n = *s.at ? 1 : sizeof(nul) - 1;
+		if (at + n >= size)
+			break;
+		memcpy(to + at, *s.at ? s.at : nul, n);
+	}
+	to[at] = '\0';
+	return !s.n;
+}
+
 /* A hash that is never 0, which means "none". */
 static uint64_t hash_id(const char *at, size_t n)
 {
@@ -181,8 +201,20 @@ static void append_overflow(struct http1 *p, const char *at, size_t n)
 	memcpy(tail + LINE_TAIL - n, at, n);
 }
 
-/* Gathers n bytes of a line, without its LF. False when they make it invalid: control bytes, or more than a head may have. */
-static bool line_append(struct http1 *p, const char *at, size_t n)
+/*
+ * What a line may hold besides text. A CR that ends no line is a line end to some and none to others, so it is refused everywhere.
+ * Other control bytes are refused where they could make two recipients disagree on framing; in a target and in a value that says
+ * nothing of framing they are data, as hostile as they may be (RFC 9110 §5.5 leaves it to the recipient).
+ */
+enum bytes { TEXT, ANY };
+
+static bool unfit(const char *at, size_t n, enum bytes allowed)
+{
+	return allowed == ANY ? n && memchr(at, '\r', n) : has_control(at, n);
+}
+
+/* Gathers n bytes of a line, without its LF. False when they make it invalid: unfit, or more than a head may have. */
+static bool line_append(struct http1 *p, const char *at, size_t n, enum bytes allowed)
 {
 	size_t fits = HTTP1_LINE_MAX - p->line_len;
 
@@ -190,7 +222,7 @@ static bool line_append(struct http1 *p, const char *at, size_t n)
 		return true;
 	if (p->line_len && p->line[p->line_len - 1] == '\r')
 		return false;
-	if (n > HTTP1_HEAD_MAX - p->line_total || has_control(at, n - (at[n - 1] == '\r')))
+	if (n > HTTP1_HEAD_MAX - p->line_total || unfit(at, n - (at[n - 1] == '\r'), allowed))
 		return false;
 	if (n < fits)
 		fits = n;
@@ -220,19 +252,19 @@ static struct line line_gathered(struct http1 *p)
 }
 
 /* A line that lies whole in the input. */
-static bool line_in_place(const char *at, size_t n, struct line *l)
+static bool line_in_place(const char *at, size_t n, enum bytes allowed, struct line *l)
 {
 	if (n && at[n - 1] == '\r')
 		n--;
 	*l = (struct line){.at = at, .n = n, .end = at + n};
-	return !has_control(at, n);
+	return !unfit(at, n, allowed);
 }
 
 /*
  * Takes the next line, or what there is of it. STEP_ON: *l is a line, valid until the next call;
- * HTTP1_MORE: not complete yet; HTTP1_OPAQUE: not text.
+ * HTTP1_MORE: not complete yet; HTTP1_OPAQUE: bytes that are not allowed.
  */
-static int line_take(struct http1 *p, struct input *in, struct line *l)
+static int line_take(struct http1 *p, struct input *in, enum bytes allowed, struct line *l)
 {
 	const char *at = in->at, *lf = in->n ? memchr(at, '\n', in->n) : NULL;
 	size_t n = lf ? (size_t)(lf - at) : in->n, used = n + (lf != NULL);
@@ -240,8 +272,8 @@ static int line_take(struct http1 *p, struct input *in, struct line *l)
 	in->at += used;
 	in->n -= used;
 	if (lf && !p->line_total && n <= HTTP1_LINE_MAX)
-		return line_in_place(at, n, l) ? STEP_ON : HTTP1_OPAQUE;
-	if (!line_append(p, at, n))
+		return line_in_place(at, n, allowed, l) ? STEP_ON : HTTP1_OPAQUE;
+	if (!line_append(p, at, n, allowed))
 		return HTTP1_OPAQUE;
 	if (!lf)
 		return HTTP1_MORE;
@@ -378,13 +410,21 @@ static void take_target(struct http1 *p, struct span target, bool cut)
 
 	if (!path.n)
 		path = (struct span){"/", 1};
-	if (path.n >= HTTP1_PATH_MAX || (cut && path.n == local.n))
+	if (!copy_target(h->path, sizeof(h->path), path) || (cut && path.n == local.n))
 		h->flags |= HTTP1_PATH_CUT;
-	copy_text(h->path, sizeof(h->path), path);
 	f = hash_bytes(hash_bytes(f, " ", 1), path.at, path.n);
 	if (local.n && path.at == local.at)
 		local = (struct span){local.at + path.n, local.n - path.n};
 	h->fingerprint = hash_bytes(f, local.at, local.n);
+}
+
+static void take_method(struct http1_head *h, struct span method)
+{
+	copy_text(h->method, sizeof(h->method), method);
+	if (!strcmp(h->method, "HEAD"))
+		h->flags |= HTTP1_IS_HEAD;
+	if (!strcmp(h->method, "CONNECT"))
+		h->flags |= HTTP1_IS_CONNECT;
 }
 
 static bool take_request_line(struct http1 *p, const struct line *l)
@@ -394,11 +434,7 @@ static bool take_request_line(struct http1 *p, const struct line *l)
 	if (!request_line_split(l, &r))
 		return false;
 	p->head.minor = r.minor;
-	copy_text(p->head.method, sizeof(p->head.method), r.method);
-	if (!strcmp(p->head.method, "HEAD"))
-		p->head.flags |= HTTP1_IS_HEAD;
-	if (!strcmp(p->head.method, "CONNECT"))
-		p->head.flags |= HTTP1_IS_CONNECT;
+	take_method(&p->head, r.method);
 	take_target(p, r.target, l->cut);
 	return true;
 }
@@ -472,7 +508,7 @@ static bool take_content_length(struct http1_head *h, struct span v, bool cut)
 
 static bool take_transfer_encoding(struct http1_head *h, struct span v, bool cut)
 {
-	struct span element;
+	struct span element, whole = v;
 
 	while (list_next(&v, &element)) {
 		if (!element.n || IS_WORD(element, "identity"))
@@ -483,7 +519,7 @@ static bool take_transfer_encoding(struct http1_head *h, struct span v, bool cut
 			h->flags |= CHUNKED_LAST | HTTP1_CHUNKED;
 		h->flags |= SAW_CODING;
 	}
-	return !cut;
+	return !cut && !has_control(whole.at, whole.n);
 }
 
 static bool take_connection(struct http1_head *h, struct span v, bool cut)
@@ -644,9 +680,9 @@ static bool take_field(struct http1 *p, const struct line *l)
 	size_t i;
 
 	if (!colon)
-		return l->cut;
+		return l->cut && !has_control(l->at, l->n);
 	name = (struct span){l->at, (size_t)(colon - l->at)};
-	if (!name.n || (is_blank(name.at[name.n - 1]) && p->role == HTTP1_REQUEST))
+	if (!name.n || has_control(name.at, name.n) || (is_blank(name.at[name.n - 1]) && p->role == HTTP1_REQUEST))
 		return false;
 	v = trim((struct span){colon + 1, l->n - name.n - 1});
 	i = field_find(trim(name));
@@ -886,7 +922,7 @@ static int step_after_interim(struct http1 *p, struct input *in)
 static int head_line(struct http1 *p, struct input *in, struct line *l)
 {
 	size_t before = in->n;
-	int r = line_take(p, in, l);
+	int r = line_take(p, in, ANY, l);
 
 	p->head.head_bytes += before - in->n;
 	return p->head.head_bytes > HTTP1_HEAD_MAX ? HTTP1_OPAQUE : r;
@@ -1000,7 +1036,7 @@ static bool chunk_size(const struct line *l, uint64_t *size)
 static int step_chunk_size(struct http1 *p, struct input *in)
 {
 	struct line l;
-	int r = at_stop(p) ? stopped(p) : line_take(p, in, &l);
+	int r = at_stop(p) ? stopped(p) : line_take(p, in, TEXT, &l);
 
 	if (r != STEP_ON)
 		return r;
@@ -1023,7 +1059,7 @@ static int step_chunk_data(struct http1 *p, struct input *in)
 static int step_chunk_end(struct http1 *p, struct input *in)
 {
 	struct line l;
-	int r = line_take(p, in, &l);
+	int r = line_take(p, in, TEXT, &l);
 
 	if (r != STEP_ON)
 		return r;
@@ -1036,7 +1072,7 @@ static int step_trailer(struct http1 *p, struct input *in)
 {
 	size_t before = in->n;
 	struct line l;
-	int r = line_take(p, in, &l);
+	int r = line_take(p, in, TEXT, &l);
 
 	if (before - in->n > p->left)
 		return HTTP1_OPAQUE;
@@ -1164,6 +1200,40 @@ enum http1_event http1_eof(struct http1 *p)
 	return HTTP1_OPAQUE;
 }
 
+/* A request line of which the end is not to come. */
+static bool guess_request(struct http1 *p)
+{
+	struct line l = line_gathered(p);
+	int m = method_len((struct span){l.at, l.n});
+
+	if (m <= 0 || l.n < (size_t)m + 2 || is_blank(l.at[m + 1]))
+		return false;
+	take_method(&p->head, (struct span){l.at, (size_t)m});
+	take_target(p, (struct span){l.at + m + 1, l.n - (size_t)m - 1}, true);
+	return true;
+}
+
+bool http1_guess(struct http1 *p)
+{
+	bool known = p->state >= FIELDS;
+	struct line l;
+
+	if (p->state == START_LINE && p->role == HTTP1_REQUEST) {
+		known = guess_request(p);
+	} else if (p->state == START_LINE) {
+		l = line_gathered(p);
+		known = take_status_line(p, &l);
+	}
+	known = known && (p->role == HTTP1_REQUEST || p->head.status >= 200 || p->head.status == 101);
+	p->state = OPAQUE;
+	return known;
+}
+
+bool http1_in_head(const struct http1 *p)
+{
+	return p->state == START_LINE || p->state >= FIELDS;
+}
+
 bool http1_idle(const struct http1 *p)
 {
 	return p->state == IDLE || p->state == IDLE_CR;
@@ -1185,6 +1255,6 @@ bool http1_plausible(enum http1_role role, const void *data, size_t n)
 	lf = memchr(s.at, '\n', s.n);
 	if (!lf)
 		return start_plausible(role, s);
-	return line_in_place(s.at, (size_t)(lf - s.at), &l) &&
+	return line_in_place(s.at, (size_t)(lf - s.at), ANY, &l) &&
 	       (role == HTTP1_REQUEST ? request_line_split(&l, &r) : status_of(&l));
 }

@@ -61,7 +61,7 @@ struct http1_head {
 	uint64_t fingerprint;		/* request: of method, path (with query) and the body's beginning; whole at HTTP1_DONE */
 	struct authority authority;	/* request: of an absolute or CONNECT target, else the Host field's */
 	char method[HTTP1_METHOD_MAX];	/* request */
-	char path[HTTP1_PATH_MAX];	/* request: path without query, NUL-terminated, bytes as they came */
+	char path[HTTP1_PATH_MAX];	/* request: path without query, NUL-terminated, bytes as they came (a NUL as \x00) */
 };
 
 struct http1 {
@@ -106,6 +106,15 @@ size_t http1_feed(struct http1 *p, const void *data, size_t n, enum http1_event 
  * as framing is lost.
  */
 size_t http1_skip(struct http1 *p, uint64_t n, enum http1_event *event);
+
+/*
+ * What is left of the head under way will not be seen: ends the following of this stream (HTTP1_OPAQUE from now on) and makes of what
+ * was seen what can be made. True: p->head has the method and the target (cut, perhaps), or the status; framing is unknown.
+ */
+bool http1_guess(struct http1 *p);
+
+/* True within a head, of which some bytes were seen. */
+bool http1_in_head(const struct http1 *p);
 
 /* How many bytes from here on surely come before the message's next HTTP1_DONE or HTTP1_STOP, whatever they are: what is left of a
  * sized or until-close body (UINT64_MAX: no end is known); 0 anywhere else, as the bytes themselves will tell. */

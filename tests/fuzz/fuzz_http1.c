@@ -38,7 +38,7 @@ static int feed(struct http1 *p, const uint8_t *data, size_t n, uint64_t *seen)
 /* Feeds all in pieces of at most `piece` bytes, each in memory of its own. */
 static uint64_t follow(enum http1_role role, uint32_t request_flags, uint64_t stop, const uint8_t *data, size_t n, size_t piece)
 {
-	struct http1 p;
+	struct http1 p, rest;
 	uint64_t seen = 0;
 	int going = 1;
 
@@ -56,6 +56,9 @@ static uint64_t follow(enum http1_role role, uint32_t request_flags, uint64_t st
 		data += k;
 		n -= k;
 	}
+	rest = p;
+	if (http1_in_head(&rest) && http1_guess(&rest))
+		seen = hash_bytes(hash_bytes(seen, rest.head.path, sizeof(rest.head.path)), &rest.head.status, sizeof(rest.head.status));
 	return going ? hash_mix(seen ^ http1_eof(&p)) : seen;
 }
 

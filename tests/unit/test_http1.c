@@ -226,9 +226,22 @@ static const struct example examples[] = {
 	EX("a lower-case version is opaque", REQ, 0, "GET / http/1.1\r\n\r\n", "opaque"),
 	EX("a target with a blank is kept, as servers answer 400 to it", REQ, 0, "GET /a b HTTP/1.1\r\n\r\n",
 	   "GET /a b; done; |idle"),
-	EX("a NUL in a head is opaque", REQ, 0, "GET / HTTP/1.1\r\nA: \0\r\n\r\n", "opaque"),
-	EX("a control byte in a target is opaque", REQ, 0, "GET /\x01 HTTP/1.1\r\n\r\n", "opaque"),
-	EX("DEL in a head is opaque", REQ, 0, "GET / HTTP/1.1\r\nAccept-Nothing: abc\x7f\r\n\r\n", "opaque"),
+	EX("a NUL in a value is data", REQ, 0, "GET / HTTP/1.1\r\nA: \0\r\n\r\n", "GET /; done; |idle"),
+	EX("a control byte in a target is data", REQ, 0, "GET /\x01\x1b[31m\x7f HTTP/1.1\r\n\r\n", "GET /\x01\x1b[31m\x7f; done; |idle"),
+	EX("a NUL in a target is kept as text", REQ, 0, "GET /a\0b?\0 HTTP/1.1\r\n\r\n", "GET /a\\x00b; done; |idle"),
+	EX("DEL in a value is data", REQ, 0, "GET / HTTP/1.1\r\nAccept-Nothing: abc\x7f\r\n\r\n", "GET /; done; |idle"),
+	EX("a control byte in a reason is data", RES, 0, "HTTP/1.1 204 \x1b[0m\r\n\r\n", "204; done; |idle"),
+	EX("a control byte in a name is opaque", REQ, 0, "GET / HTTP/1.1\r\nContent-Length\x0b: 1\r\n\r\nx", "opaque"),
+	EX("a control byte before a name is opaque", REQ, 0, "GET / HTTP/1.1\r\n\x0b" "Content-Length: 1\r\n\r\nx", "opaque"),
+	EX("a control byte in a length is opaque", REQ, 0, "GET / HTTP/1.1\r\nContent-Length: \0" "1\r\n\r\nx", "opaque"),
+	EX("a control byte in a coding is opaque", REQ, 0, "GET / HTTP/1.1\r\nTransfer-Encoding: \x0b" "chunked\r\n\r\n0\r\n\r\n",
+	   "opaque"),
+	EX("a control byte in a response's coding is opaque", RES, 0,
+	   "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\x01\r\n\r\n0\r\n\r\n", "opaque"),
+	EX("a control byte in a folded coding is opaque", REQ, 0,
+	   "GET / HTTP/1.1\r\nTransfer-Encoding:\r\n \x0b" "chunked\r\n\r\n0\r\n\r\n", "opaque"),
+	EX("a control byte in a chunk's size line is opaque", REQ, 0,
+	   "GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;a=\x01\r\nx\r\n0\r\n\r\n", "GET / [chunked]; opaque"),
 	EX("a tab and bytes above 127 in a value are fine", REQ, 0, "GET /\xc3\xa9 HTTP/1.1\r\nA:\tb\tc\xe9\r\n\r\n",
 	   "GET /\xc3\xa9; done; |idle"),
 	EX("a bare CR inside a line is opaque", REQ, 0, "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n", "opaque"),
@@ -969,8 +982,49 @@ static void check_plausible(void)
 	}
 }
 
+static void check_guess(void)
+{
+	static const struct {
+		const char *seen;
+		enum http1_role role;
+		bool known;
+		const char *what;
+	} rows[] = {
+		{"GET /a/very/long", HTTP1_REQUEST, true, "GET /a/very/long cut"},
+		{"GET /a?long=", HTTP1_REQUEST, true, "GET /a"},
+		{"HEAD /a HTTP/1.1\r\nCookie: much", HTTP1_REQUEST, true, "HEAD /a"},
+		{"GET /a HTTP/1.1\r\n", HTTP1_REQUEST, true, "GET /a"},
+		{"GET ", HTTP1_REQUEST, false, ""},
+		{"GE", HTTP1_REQUEST, false, ""},
+		{"HTTP/1.1 503 Service Una", HTTP1_RESPONSE, true, "503"},
+		{"HTTP/1.1 200 OK\r\nSet-Cookie: a", HTTP1_RESPONSE, true, "200"},
+		{"HTTP/1.1 103 Early Hints\r\nLink: a", HTTP1_RESPONSE, false, ""},
+		{"HTTP/1.1 2", HTTP1_RESPONSE, false, ""},
+	};
+	enum http1_event event;
+	struct http1 p;
+	struct log l;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		http1_init(&p, rows[i].role);
+		http1_feed(&p, rows[i].seen, strlen(rows[i].seen), &event);
+		ok(http1_in_head(&p), "what was seen in row %zu is in a head", i);
+		is_int(http1_guess(&p), rows[i].known, "the rest of row %zu can%s be guessed", i, rows[i].known ? "" : "not");
+		l.n = 0;
+		l.text[0] = '\0';
+		if (rows[i].known && rows[i].role == HTTP1_RESPONSE)
+			say(&l, "%d", p.head.status);
+		else if (rows[i].known)
+			say(&l, "%s %s%s", p.head.method, p.head.path, p.head.flags & HTTP1_PATH_CUT ? " cut" : "");
+		is_str(l.text, rows[i].what, "what it guesses");
+		http1_feed(&p, "x", 1, &event);
+		is_int(event, HTTP1_OPAQUE, "and follows no more");
+	}
+}
+
 int main(void)
 {
+	check_guess();
 	check_examples();
 	check_example_splits();
 	check_same_heads();
