@@ -1,11 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The few kernel structures that tracer.bpf.c reads, each with just the fields read. preserve_access_index makes
- * libbpf relocate every access to the running kernel's layout (CO-RE), so the offsets here mean nothing: no vmlinux.h.
+ * Constants of the kernel, and the few of its structures that the BPF programs read, each with just the fields read.
+ * preserve_access_index makes libbpf relocate every access to the running kernel's layout (CO-RE), so the offsets here
+ * mean nothing: no vmlinux.h.
  * For BPF programs only.
  */
 #ifndef AFTERSHOCK_EBPF_KERNEL_H
 #define AFTERSHOCK_EBPF_KERNEL_H
+
+#define AF_INET 2
+#define AF_INET6 10
+#define SOCK_STREAM 1
+#define IPPROTO_TCP 6
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define MSG_PEEK 2
+#define MSG_TRUNC 0x20
+#define EINTR 4
+#define EAGAIN 11
+#define EISCONN 106
+#define EALREADY 114
+#define EINPROGRESS 115
+#define ERESTART_FIRST 512	/* -ERESTARTSYS .. -ERESTART_RESTARTBLOCK never reach a program (linux/errno.h) */
+#define ERESTART_LAST 516
+
+enum tcp_state { ESTABLISHED = 1, SYN_SENT, SYN_RECV, FIN_WAIT1, CLOSED = 7, CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

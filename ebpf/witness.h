@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside the tracer: its state, and what its parts call of each other. tracer.c loads, attaches and drains; testimony.c makes
- * testimony of events; follow.c knows whom to follow and takes up what is open already; latency.c reads the histograms.
+ * Inside the tracer: its state, and what its parts call of each other. tracer.c loads, attaches and drains; testimony.c and
+ * testimony_processes.c make testimony of events; follow.c knows whom to follow and takes up what is open already;
+ * latency.c reads the histograms.
  * For these files only.
  */
 #ifndef AFTERSHOCK_EBPF_WITNESS_H
@@ -51,11 +52,19 @@ void testimony_take(void *tracer, const void *record, size_t size);
 /* When a record counts: bytes go out when the call begins, come in when it returns. */
 uint64_t testimony_key(const void *record);
 
+/* A connection that was open before it was seen. sock: the kernel's key of it, with which its end will be told. */
+void testimony_take_up(struct tracer *t, const struct assembler_moment *m, const struct event_ends *ends, uint64_t sock);
+
+/* ---- testimony_processes.c ---- */
+
+/* What a record says of a process. */
+void testimony_take_process(struct tracer *t, const struct event_process *p);
+
 /* Tells the recorder who a process is, unless that was done. */
 void testimony_process(struct tracer *t, struct processes_entry *e);
 
-/* A connection that was open before it was seen. sock: the kernel's key of it, with which its end will be told. */
-void testimony_take_up(struct tracer *t, const struct assembler_moment *m, const struct event_ends *ends, uint64_t sock);
+/* Someone who does something on a network: everyone followed is known, but with --all only by that. */
+void testimony_meet(struct tracer *t, uint32_t pid);
 
 /* ---- follow.c ---- */
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "ebpf/witness.h"
+
+#include <bpf/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include "ebpf/tracer.skel.h"
+
+static void tell_process(struct tracer *t, const struct proc *p, uint64_t at_ns, bool image)
+{
+	struct journal_record r;
+
+	memset(&r, 0, sizeof(r));
+	r.commit = JOURNAL_PROCESS;
+	r.pid = p->pid;
+	r.at_ns = at_ns;
+	r.process.ppid = p->ppid;
+	r.process.image = image;
+	snprintf(r.process.service, sizeof(r.process.service), "%s", p->service);
+	snprintf(r.process.command, sizeof(r.process.command), "%s", p->command);
+	recorder_feed(t->recorder, RECORDER_EBPF, &r);
+}
+
+void testimony_process(struct tracer *t, struct processes_entry *e)
+{
+	if (e->told)
+		return;
+	e->told = true;
+	if (!e->p.service[0] && proc_read(e->p.pid, &e->p))
+		return;
+	recorder_process(t->recorder, e->p.pid, e->p.ppid, e->p.service, e->p.command, e->p.started_ns, false, NULL);
+}
+
+void testimony_meet(struct tracer *t, uint32_t pid)
+{
+	struct processes_entry *e = processes_find(&t->processes, pid);
+
+	if (!e && t->all)
+		e = processes_add(&t->processes, pid);
+	if (e)
+		testimony_process(t, e);
+}
+
+static void on_fork(struct tracer *t, const struct event_process *p)
+{
+	struct processes_entry *child = processes_add(&t->processes, p->tgid);
+	const struct processes_entry *parent = processes_find(&t->processes, p->parent);
+
+	if (!child)
+		return;
+	if (parent)
+		child->p = parent->p;
+	child->p.pid = p->tgid;
+	child->p.ppid = p->parent;
+	child->p.started_ns = p->at_ns;
+	child->told = !t->all;
+	if (!t->all)
+		tell_process(t, &child->p, p->at_ns, false);
+}
+
+/* Names a process as the kernel saw it: one that was short-lived may be gone from /proc by now. */
+static struct processes_entry *name(struct tracer *t, const struct event_process *p)
+{
+	struct processes_entry *e = processes_add(&t->processes, p->tgid);
+
+	if (!e)
+		return NULL;
+	e->p.ppid = p->parent;
+	if (!e->p.started_ns)
+		e->p.started_ns = p->at_ns;
+	memcpy(e->p.comm, p->comm, sizeof(e->p.comm));
+	e->p.comm[sizeof(e->p.comm) - 1] = '\0';
+	proc_name(p->tgid, p->args, p->args_len, e->p.comm, &e->p);
+	return e;
+}
+
+static void on_met(struct tracer *t, const struct event_process *p)
+{
+	struct processes_entry *e = name(t, p);
+
+	if (e)
+		testimony_process(t, e);
+}
+
+static void on_exec(struct tracer *t, const struct event_process *p)
+{
+	struct processes_entry *e = name(t, p);
+
+	if (!e)
+		return;
+	if (!t->all || e->told)
+		tell_process(t, &e->p, p->at_ns, true);
+	e->told |= !t->all;
+}
+
+static int exit_status(uint32_t code)
+{
+	return code & 0x7f ? 128 + (int)(code & 0x7f) : (int)(code >> 8 & 0xff);
+}
+
+static void on_exit_of(struct tracer *t, const struct event_process *p)
+{
+	const struct processes_entry *e = processes_find(&t->processes, p->tgid);
+
+	assembler_exited(t->assembler, p->tgid, p->at_ns);
+	if (e && e->told)
+		recorder_process_end(t->recorder, p->tgid, p->at_ns, exit_status(p->code));
+	processes_remove(&t->processes, p->tgid);
+	bpf_map_delete_elem(bpf_map__fd(t->programs->maps.processes), &p->tgid);
+}
+
+void testimony_take_process(struct tracer *t, const struct event_process *p)
+{
+	switch (p->kind) {
+	case EVENT_FORK:
+		on_fork(t, p);
+		break;
+	case EVENT_EXEC:
+		on_exec(t, p);
+		break;
+	case EVENT_MET:
+		on_met(t, p);
+		break;
+	case EVENT_EXIT:
+		on_exit_of(t, p);
+		break;
+	}
+}
