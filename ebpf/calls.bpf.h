@@ -10,6 +10,8 @@
 #include "ebpf/processes.bpf.h"
 #include "ebpf/sockets.bpf.h"
 
+#define RESTART_NS 1000000	/* a handler that runs for longer than this makes two calls of one */
+
 /* ---- a call begins ---- */
 
 static __always_inline struct call *slot_of_current(void)
@@ -31,16 +33,31 @@ static __always_inline struct call *new_slot(void)
 	return bpf_map_lookup_elem(&calls, &tid);
 }
 
+/*
+ * The kernel restarts a call that a signal interrupted as soon as its handler returns: to the program it is one call. Any other
+ * call, or the same much later, says that the program was told of the interruption: then that was the end of a call.
+ */
+static __always_inline bool continues(struct call *c, __u16 number, __u32 fd, __u64 now)
+{
+	if (!c->restarted)
+		return false;
+	c->restarted = 0;
+	if (c->number == number && c->fd == fd && now - c->interrupted_ns < RESTART_NS)
+		return true;
+	count_latency(c, -EINTR, c->interrupted_ns - c->enter_ns);
+	return false;
+}
+
 static __always_inline int enter_on(struct sock *sk, __u16 number, __u16 direction, __u32 fd, __u64 base, __u64 count,
 				    __u32 message_flags)
 {
 	struct call *c = slot_of_current();
+	__u64 now = bpf_ktime_get_ns();
 
 	if (!c && !(c = new_slot()))
 		return 0;
-	/* The kernel restarts a call that a signal interrupted: to the program it is one call. */
-	if (!(c->restarted && c->number == number && c->fd == fd))
-		c->enter_ns = bpf_ktime_get_ns();
+	if (!continues(c, number, fd, now))
+		c->enter_ns = now;
 	c->base = base;
 	c->count = count;
 	c->sock = (__u64)sk;
@@ -48,7 +65,7 @@ static __always_inline int enter_on(struct sock *sk, __u16 number, __u16 directi
 	c->number = number;
 	c->direction = direction;
 	c->message_flags = message_flags;
-	c->restarted = c->syn_sent = 0;
+	c->syn_sent = 0;
 	c->used = 1;
 	return 0;
 }
@@ -82,11 +99,12 @@ static __always_inline int enter_either(__u32 from, __u32 to, __u64 count)
  * makes attaching fail (EACCES), so these can not be shared.
  */
 #define ON_ENTER(name) SEC("tp/syscalls/sys_enter_" #name) int enter_##name(struct trace_event_raw_sys_enter *c)
-#define TRANSFER(name, way, flags)                                                                             \
+#define TRANSFER_OF(name, way, count, flags)                                                                   \
 	ON_ENTER(name)                                                                                         \
 	{                                                                                                      \
-		return enter(EVENT_CALL_##name, EVENT_##way, c->args[0], c->args[1], c->args[2], flags);       \
+		return enter(EVENT_CALL_##name, EVENT_##way, c->args[0], c->args[1], count, flags);            \
 	}
+#define TRANSFER(name, way, flags) TRANSFER_OF(name, way, c->args[2], flags)
 
 TRANSFER(read, IN, 0)
 TRANSFER(write, OUT, 0)
@@ -94,8 +112,10 @@ TRANSFER(readv, IN, 0)
 TRANSFER(writev, OUT, 0)
 TRANSFER(sendto, OUT, 0)
 TRANSFER(recvfrom, IN, c->args[3])
-TRANSFER(sendmsg, OUT, 0)
-TRANSFER(recvmsg, IN, c->args[2])
+TRANSFER(preadv2, IN, 0)
+TRANSFER(pwritev2, OUT, 0)
+TRANSFER_OF(sendmsg, OUT, 1, 0)
+TRANSFER_OF(recvmsg, IN, 1, c->args[2])
 TRANSFER(sendmmsg, OUT, 0)
 TRANSFER(recvmmsg, IN, c->args[3])
 TRANSFER(connect, NONE, 0)
@@ -137,16 +157,20 @@ static __always_inline struct call *leave(__s64 ret, __u64 now)
 	c->used = 0;
 	if (ret <= -ERESTART_FIRST && ret >= -ERESTART_LAST) {
 		c->restarted = 1;
+		c->interrupted_ns = now;
 		return NULL;
 	}
 	count_latency(c, ret, now - c->enter_ns);
 	return c;
 }
 
-/* Whether user space wants to know: bytes moved, the peer ended, or the connection failed. */
+/*
+ * Whether user space wants to know: bytes moved, the peer ended, or the connection failed. A look at what is there is not the
+ * stream, nor is the queue of errors.
+ */
 static __always_inline bool transfer_matters(const struct call *c, __s64 ret)
 {
-	if (c->message_flags & MSG_PEEK)
+	if (c->message_flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return false;
 	if (ret == 0)
 		return c->direction == EVENT_IN && c->count;
@@ -214,7 +238,9 @@ static __always_inline __u64 copy_from_program(struct scratch *s, __u64 at, __u6
 /* The end of a message shows there when its middle was not captured (the last chunk of a chunked body). */
 static __always_inline void copy_tail(struct scratch *s, __u64 end)
 {
-	if (!bpf_probe_read_user(s->e.tail, EVENT_TAIL, (void *)(end - EVENT_TAIL)))
+	if (bpf_probe_read_user(s->e.tail, EVENT_TAIL, (void *)(end - EVENT_TAIL)))
+		lose(EVENT_LOST_TAIL);
+	else
 		s->e.flags |= EVENT_HAS_TAIL;
 }
 
@@ -229,6 +255,7 @@ static __always_inline void gather_one(struct scratch *s, const struct iovec *v)
 	if (n > s->left)
 		n = s->left;
 	s->left -= n;
+	s->walked += n;
 	s->end = v->iov_base + n;
 	s->last = n;
 	if (got >= payload_cap)
@@ -238,28 +265,67 @@ static __always_inline void gather_one(struct scratch *s, const struct iovec *v)
 	s->got = got + n;
 	if (copy_from_program(s, got, v->iov_base, n) == n)
 		return;
-	s->got = got;	/* what follows would stand at a wrong place */
-	s->left = s->last = 0;
+	s->got = got;
+	s->left = 0;
+	s->torn = 1;
 }
 
-static __always_inline __u64 gather(struct scratch *s, __u64 vectors, __u64 count, __u64 bytes)
+static __always_inline void gather_begin(struct scratch *s)
+{
+	s->got = s->last = s->end = s->walked = s->torn = 0;
+}
+
+static __always_inline void gather_some(struct scratch *s, __u64 vectors, __u64 count, __u64 bytes)
 {
 	struct iovec v;
 
-	s->got = s->last = s->end = 0;
 	s->left = bytes;
+	s->vectors = vectors;
+	s->count = count;
 	for (int i = 0; i < EVENT_VECTORS; i++) {
-		if (i >= count || !s->left)
+		if (i >= s->count || !s->left)
 			break;
-		if (bpf_probe_read_user(&v, sizeof(v), (void *)(vectors + i * sizeof(v)))) {
+		if (bpf_probe_read_user(&v, sizeof(v), (void *)(s->vectors + i * sizeof(v)))) {
 			lose(EVENT_LOST_UNREADABLE);
+			s->left = 0;
+			s->torn = 1;
 			break;
 		}
 		gather_one(s, &v);
 	}
-	if (!s->left && s->got < bytes && s->last >= EVENT_TAIL)
+	if (s->left && s->got < payload_cap) {
+		lose(EVENT_LOST_VECTORS);
+		s->torn = 1;
+	}
+}
+
+/* Of `bytes` in all; returns how many of them were captured. */
+static __always_inline __u64 gather_end(struct scratch *s, __u64 bytes)
+{
+	if (s->walked == bytes && s->got < bytes && s->last >= EVENT_TAIL && !s->torn)
 		copy_tail(s, s->end);
 	return s->got;
+}
+
+static __always_inline __u64 gather(struct scratch *s, __u64 vectors, __u64 count, __u64 bytes)
+{
+	gather_begin(s);
+	gather_some(s, vectors, count, bytes);
+	return gather_end(s, bytes);
+}
+
+/* Whether vectors of a read have room for a byte: a read of nothing says nothing of the stream. */
+static __always_inline bool have_room(__u64 vectors, __u64 count)
+{
+	struct iovec v;
+
+	for (int i = 0; i < EVENT_VECTORS; i++) {
+		if (i >= count)
+			return false;
+		if (!bpf_probe_read_user(&v, sizeof(v), (void *)(vectors + i * sizeof(v))) && v.iov_len)
+			return true;
+	}
+	return false;
 }
 
 /* What the transfer programs share: MSG_TRUNC on TCP throws the bytes away unread, there is nothing to copy. */
@@ -301,8 +367,9 @@ SEC("tp/syscalls/sys_exit_readv") int exit_vector(struct trace_event_raw_sys_exi
 	struct call *c;
 	struct scratch *s = begin_transfer(ctx, &c);
 
-	if (s)
-		send_data(s, has_bytes(c, ctx->ret) ? gather(s, c->base, c->count, ctx->ret) : 0);
+	if (!s || (!s->e.ret && !have_room(c->base, c->count)))
+		return 0;
+	send_data(s, has_bytes(c, s->e.ret) ? gather(s, c->base, c->count, s->e.ret) : 0);
 	return 0;
 }
 
@@ -310,53 +377,76 @@ SEC("tp/syscalls/sys_exit_sendmsg") int exit_message(struct trace_event_raw_sys_
 {
 	struct call *c;
 	struct scratch *s = begin_transfer(ctx, &c);
-	struct user_msghdr m;
+	struct user_msghdr m = {};
 	__u64 got = 0;
 
 	if (!s)
 		return 0;
-	if (has_bytes(c, ctx->ret)) {
-		if (bpf_probe_read_user(&m, sizeof(m), (void *)c->base))
-			lose(EVENT_LOST_UNREADABLE);
-		else
-			got = gather(s, m.msg_iov, m.msg_iovlen, ctx->ret);
-	}
+	if (s->e.ret >= 0 && bpf_probe_read_user(&m, sizeof(m), (void *)c->base))
+		lose(EVENT_LOST_UNREADABLE);
+	if (!s->e.ret && !have_room(m.msg_iov, m.msg_iovlen))
+		return 0;
+	if (has_bytes(c, s->e.ret))
+		got = gather(s, m.msg_iov, m.msg_iovlen, s->e.ret);
 	send_data(s, got);
 	return 0;
 }
 
-/* sendmmsg and recvmmsg return a number of messages; each message's length is in its header by then. */
-static __always_inline __u64 sum_messages(__u64 headers, __u64 count, struct mmsghdr *first)
+/*
+ * sendmmsg and recvmmsg return a number of messages; each message's length is in its header by then. The sum is kept where the
+ * verifier forgets it, as above.
+ */
+static __always_inline bool sum_messages(struct scratch *s, __u64 headers, __u64 count)
 {
-	__u64 bytes = 0;
-	struct mmsghdr m;
+	__u32 length;
 
+	s->sum = 0;
 	for (int i = 0; i < EVENT_MESSAGES; i++) {
 		if (i >= count)
 			break;
-		if (bpf_probe_read_user(&m, sizeof(m), (void *)(headers + i * sizeof(m)))) {
+		if (bpf_probe_read_user(&length, sizeof(length), (void *)(headers + i * sizeof(struct mmsghdr) +
+									     offsetof(struct mmsghdr, msg_len)))) {
+			lose(EVENT_LOST_UNREADABLE);
+			return false;
+		}
+		s->sum += length;
+	}
+	return true;
+}
+
+static __always_inline void gather_messages(struct scratch *s, __u64 headers, __u64 count)
+{
+	gather_begin(s);
+	s->messages = count;
+	for (int i = 0; i < EVENT_MESSAGES_SEEN; i++) {
+		if (i >= s->messages || s->torn)
+			break;
+		if (bpf_probe_read_user(&s->message, sizeof(s->message), (void *)(headers + i * sizeof(s->message)))) {
 			lose(EVENT_LOST_UNREADABLE);
 			break;
 		}
-		if (!i)
-			*first = m;
-		bytes += m.msg_len;
+		gather_some(s, s->message.msg_hdr.msg_iov, s->message.msg_hdr.msg_iovlen, s->message.msg_len);
 	}
-	return bytes;
 }
 
+/* Nothing in all messages is the end of the stream to a receiver, and no news to a sender. */
 SEC("tp/syscalls/sys_exit_sendmmsg") int exit_messages(struct trace_event_raw_sys_exit *ctx)
 {
 	struct call *c;
 	struct scratch *s = begin_transfer(ctx, &c);
-	struct mmsghdr first = {};
-	__u64 got = 0;
+	__u64 messages, got = 0;
 
-	if (!s)
+	if (!s || !s->e.ret)
 		return 0;
-	if (has_bytes(c, ctx->ret)) {
-		s->e.ret = sum_messages(c->base, ctx->ret, &first);
-		got = gather(s, first.msg_hdr.msg_iov, first.msg_hdr.msg_iovlen, first.msg_len);
+	messages = s->e.ret;
+	if (s->e.ret > 0) {
+		if (!sum_messages(s, c->base, messages) || (!s->sum && c->direction == EVENT_OUT))
+			return 0;
+		s->e.ret = s->sum;
+	}
+	if (has_bytes(c, s->e.ret)) {
+		gather_messages(s, c->base, messages);
+		got = gather_end(s, s->e.ret);
 	}
 	send_data(s, got);
 	return 0;

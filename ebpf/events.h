@@ -28,7 +28,8 @@ typedef int64_t event_s64;
 #define EVENTS_LAYOUT 1
 #define EVENT_PAYLOAD_MAX 4096	/* most bytes captured of one call; the cap in force is an option */
 #define EVENT_VECTORS 8		/* vectors of one call that are looked at */
-#define EVENT_MESSAGES 8	/* messages of one sendmmsg/recvmmsg that are counted */
+#define EVENT_MESSAGES 1024	/* messages of one sendmmsg/recvmmsg that are counted: as many as there can be (UIO_MAXIOV) */
+#define EVENT_MESSAGES_SEEN 4	/* of which bytes are captured */
 #define EVENT_ARGS_MAX 512	/* bytes of a command line */
 #define EVENT_TAIL 8
 
@@ -41,6 +42,8 @@ typedef int64_t event_s64;
 	X(write, buffer, OUT, -1)            \
 	X(readv, vector, IN, -1)             \
 	X(writev, vector, OUT, -1)           \
+	X(preadv2, vector, IN, -1)           \
+	X(pwritev2, vector, OUT, -1)         \
 	X(sendto, buffer, OUT, -1)           \
 	X(recvfrom, buffer, IN, 3)           \
 	X(sendmsg, message, OUT, -1)         \
@@ -146,6 +149,8 @@ struct event_latency {
 	X(DATA_RING, "payload_ring_full")           \
 	X(CONTROL_RING, "control_ring_full")        \
 	X(UNREADABLE, "payload_unreadable")         \
+	X(TAIL, "tail_unreadable")                  \
+	X(VECTORS, "vectors_beyond_8")              \
 	X(CALLS_FULL, "call_table_full")            \
 	X(OWNERS_FULL, "connection_owners_full")    \
 	X(PROCESSES_FULL, "process_table_full")     \

@@ -16,6 +16,7 @@
 #define S_IFSOCK 0140000
 #define MSG_PEEK 2
 #define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
 #define EINTR 4
 #define EAGAIN 11
 #define EISCONN 106

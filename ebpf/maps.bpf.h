@@ -21,6 +21,7 @@ __u32 epoch;	/* which of the two latency maps takes counts now */
 
 struct call {	/* what a thread asked for, kept from entry to return */
 	__u64 enter_ns;
+	__u64 interrupted_ns;	/* when a signal interrupted it, while `restarted` */
 	__u64 base, count;
 	__u64 sock;
 	__u32 fd;
@@ -95,7 +96,13 @@ struct {
 struct scratch {
 	struct event e;
 	__u8 payload[2 * EVENT_PAYLOAD_MAX];
-	__u64 got, left, last, end;	/* of gather() */
+	/* Of gather(): here, and not in registers, because the verifier forgets what it knew of them here. */
+	__u64 got, left, last, end;
+	__u64 vectors, count, messages;
+	__u64 walked;		/* bytes that the vectors looked at stand for */
+	__u64 sum;		/* bytes of all messages of a call */
+	__u64 torn;		/* a copy failed: what follows would stand at a wrong place */
+	struct mmsghdr message;
 };
 
 struct {

@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Whatever call moves the bytes of a connection, the kernel's witness tells what was moved, and how it ended."""
+import errno
+import os
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import *
+from tracing import Trace, need_ebpf
+
+need_ebpf()
+
+
+def moved(*ways):
+    """A trace of the victim going these ways, and what it says of each: {way: (sent, received)}."""
+    process = spawn([victim("moves"), "-w", *ways], stdin=-1, stdout=-1)
+    process.stdout.readline()
+    trace = Trace("--pid", process.pid)
+    said, _ = process.communicate(b"\n")
+    trace.stop(None)
+    lines = [line.split(None, 2) for line in said.decode().splitlines()]
+    return trace, {way: (sent, received.strip()) for way, sent, received in lines}
+
+
+def rows(trace, way, role):
+    return trace.exchanges("x.path = ? AND x.role = ?", "/" + way, role)
+
+
+WHOLE = ["write", "writev", "pwritev2", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "peek", "trunc", "errqueue", "nothing",
+         "interrupt", "restart"]
+trace, said = moved(*WHOLE, "eof")
+ok("nothing was lost" in trace.err, "nothing_is_lost", trace)
+is_(trace.one("SELECT count(*) FROM exchange"), 2 * len(said), "every_way_is_one_exchange_at_each_end", said)
+for way in WHOLE:
+    got = [(x["outcome"], x["status"], x["bytes_out"], x["bytes_in"]) for x in rows(trace, way, "client")]
+    want = [("ok", 200, *map(int, said[way]))] if said.get(way, ["not:"])[0] != "not:" else None
+    is_(got, want, f"{way}_tells_what_was_moved", said.get(way))
+eof = rows(trace, "eof", "client")
+is_([(x["outcome"], x["error"]) for x in eof], [("indeterminate", "eof")], "the_end_of_the_stream_shows_in_recvmsg", eof)
+within((eof[0]["ended_ns"] - eof[0]["started_ns"]) / 1e6 if eof else None, 0, 150, "when_it_comes_and_not_when_the_program_closes")
+interrupted = trace.one("SELECT sum(count) FROM syscall_latency WHERE syscall = 'read' AND error = ?", errno.EINTR)
+is_(interrupted, 1, "a_read_that_was_interrupted_for_the_program_is_counted_and_one_that_was_restarted_is_not")
+
+trace, said = moved("many_vectors", "write")
+is_([(x["outcome"], x["bytes_out"]) for x in rows(trace, "write", "client")], [("ok", int(said["write"][0]))], "what_comes_later_is_told")
+is_(trace.rows("SELECT source, reason FROM loss WHERE reason <> 'framing_lost'"), [{"source": "ebpf", "reason": "vectors_beyond_8"}],
+    "a_head_that_lies_in_too_many_pieces_is_counted")
+done()
