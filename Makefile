@@ -82,7 +82,7 @@ $(B)/exports.map: preload/calls.h
 
 # ---- eBPF: object, then skeleton; no vmlinux.h (ebpf/kernel.h has the few structs, relocated by libbpf) ----
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
-$(B)/ebpf/%.bpf.o: ebpf/%.bpf.c $(wildcard ebpf/*.h) base/hist.h
+$(B)/ebpf/%.bpf.o: ebpf/%.bpf.c $(wildcard ebpf/*.h) base/hist.h base/peer.h
 	$(call say,BPF)
 	$(Q)mkdir -p $(@D) && $(CLANG) -target bpf -g -O2 -D__TARGET_ARCH_$(ARCH) -I. -idirafter /usr/include/$(shell uname -m)-linux-gnu \
 		-Wall -Wno-missing-declarations -c -o $@ $<

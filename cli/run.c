@@ -351,6 +351,8 @@ static void start_clock(struct run *run)
 
 	run->dir.page->started_ns = now;
 	recorder_started(run->recorder, now);
+	if (run->tracer)
+		tracer_started(run->tracer, now);
 	if (!run->serves)
 		introduce_child(run, now);
 }

@@ -135,7 +135,8 @@ _Static_assert(sizeof(struct event_socket) == 64, "shared with the kernel side")
 /* One latency counter: calls of one process that ended one way and took about as long. */
 struct event_latency_key {
 	event_u32 tgid;
-	event_u16 call;		/* enum event_call */
+	event_u8 call;		/* enum event_call */
+	event_u8 peer;		/* enum peer_class (base/peer.h) */
 	event_u16 error;	/* errno; 0 none */
 	event_u32 bucket;	/* base/hist.h */
 };

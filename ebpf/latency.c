@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include "base/clock.h"
 #include "base/hist.h"
+#include "base/peer.h"
 #include "ebpf/tracer.skel.h"
 
 #define BATCH 512
@@ -14,6 +15,10 @@ static const char *const call_names[] = {
 #define X(name, shape, direction, flags) #name,
 	EVENT_CALLS(X)
 #undef X
+};
+
+static const char *const peer_names[] = {
+	[PEER_LOOPBACK] = "loopback", [PEER_PRIVATE] = "private", [PEER_PUBLIC] = "public",
 };
 
 struct reading {
@@ -32,9 +37,9 @@ static void tell(const struct reading *r, const struct event_latency_key *k, con
 		count += per_cpu[i].count;
 		sum += per_cpu[i].sum_ns;
 	}
-	if (count && k->call < EVENT_CALL_COUNT)
-		recorder_latency(r->t->recorder, r->second, k->tgid, call_names[k->call], k->error, hist_upper_ns(k->bucket),
-				 count, sum);
+	if (count && k->call < EVENT_CALL_COUNT && k->peer <= PEER_PUBLIC)
+		recorder_latency(r->t->recorder, r->second, k->tgid, call_names[k->call], peer_names[k->peer], k->error,
+				 hist_upper_ns(k->bucket), count, sum);
 }
 
 static void empty(struct reading *r, int map)
@@ -57,7 +62,7 @@ static void empty(struct reading *r, int map)
  * Two maps take turns, so that none is read while it is counted in; a call that was just counting when they
  * changed over finds itself in the next reading but one.
  */
-void latency_sample(struct tracer *t, uint64_t now_ns)
+static void read_and_change_over(struct tracer *t)
 {
 	uint32_t epoch = t->programs->bss->epoch;
 	int cpus = libbpf_num_possible_cpus();
@@ -67,11 +72,27 @@ void latency_sample(struct tracer *t, uint64_t now_ns)
 		return;
 	r->t = t;
 	r->cpus = (unsigned)cpus;
-	r->second = now_ns > t->run_started_ns ? (uint32_t)((now_ns - t->run_started_ns - 1) / NS_PER_S) : 0;
+	r->second = t->latency_second;
 	r->values = malloc((size_t)BATCH * r->cpus * sizeof(*r->values));
 	__atomic_store_n(&t->programs->bss->epoch, epoch + 1, __ATOMIC_RELEASE);
 	if (r->values)
 		empty(r, bpf_map__fd(epoch & 1 ? t->programs->maps.latency_odd : t->programs->maps.latency_even));
 	free(r->values);
 	free(r);
+}
+
+void latency_follow(struct tracer *t, uint64_t now_ns)
+{
+	uint32_t second = now_ns > t->run_started_ns ? (uint32_t)((now_ns - t->run_started_ns) / NS_PER_S) : 0;
+
+	if (second == t->latency_second)
+		return;
+	read_and_change_over(t);
+	t->latency_second = second;
+}
+
+void latency_finish(struct tracer *t)
+{
+	read_and_change_over(t);
+	read_and_change_over(t);
 }

@@ -20,6 +20,7 @@
 #include "ebpf/kernel.h"
 #include "ebpf/events.h"
 #include "base/hist.h"
+#include "base/peer.h"
 #include "ebpf/maps.bpf.h"
 #include "ebpf/processes.bpf.h"
 #include "ebpf/sockets.bpf.h"

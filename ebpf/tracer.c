@@ -188,6 +188,7 @@ int tracer_drain(struct tracer *t)
 	uint64_t now = clock_now_ns();
 	int n = drain_until(t, now - SLACK_NS);
 
+	latency_follow(t, now);
 	if (now - t->ticked_ns >= NS_PER_S) {
 		t->ticked_ns = now;
 		assembler_tick(t->assembler, now - SLACK_NS);
@@ -297,7 +298,6 @@ static void tell_losses(struct tracer *t)
 
 void tracer_sample(struct tracer *t)
 {
-	latency_sample(t, clock_now_ns());
 	tell_losses(t);
 }
 
@@ -357,10 +357,16 @@ int tracer_open(struct tracer **out, const struct tracer_options *o, struct reco
 	return 0;
 }
 
+void tracer_started(struct tracer *t, uint64_t run_started_ns)
+{
+	t->run_started_ns = run_started_ns;
+}
+
 void tracer_finish(struct tracer *t)
 {
 	drain_until(t, UINT64_MAX);
 	assembler_finish(t->assembler, clock_now_ns());
+	latency_finish(t);
 	tracer_sample(t);
 }
 

@@ -32,6 +32,9 @@ int tracer_available(char *why, unsigned why_size);
 int tracer_open(struct tracer **t, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
 		unsigned error_size);
 
+/* The run's start was at another time than said in tracer_open(). */
+void tracer_started(struct tracer *t, uint64_t run_started_ns);
+
 /* Follows a process and all its children, born already or later; connections they have are taken up. 0 or -errno (-ESRCH: no such process). */
 int tracer_add_pid(struct tracer *t, pid_t pid);
 
@@ -41,7 +44,7 @@ int tracer_fd(const struct tracer *t);
 /* Takes what the rings hold now and feeds the recorder; returns events taken or -errno. */
 int tracer_drain(struct tracer *t);
 
-/* Once a second and at the end: syscall histograms and loss counters into the recorder. */
+/* Once a second: loss counters into the recorder. */
 void tracer_sample(struct tracer *t);
 
 /* Number of followed processes that are still alive. */

@@ -31,6 +31,7 @@ struct tracer {
 	struct processes processes;
 	uint64_t run_started_ns;
 	uint64_t ticked_ns;
+	uint32_t latency_second;	/* of the run: which one the counters are of */
 	uint64_t events, no_memory;
 	bool all;
 	const uint16_t *ports;		/* of the options; only used while opening */
@@ -74,6 +75,7 @@ int follow_snapshot(struct tracer *t);			/* takes up the open connections of all
 
 /* ---- latency.c ---- */
 
-void latency_sample(struct tracer *t, uint64_t now_ns);
+void latency_follow(struct tracer *t, uint64_t now_ns);	/* often: what a second of the run had is told when it is over */
+void latency_finish(struct tracer *t);			/* tells the rest */
 
 #endif

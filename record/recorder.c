@@ -140,11 +140,11 @@ void recorder_feed(struct recorder *r, enum recorder_source source, const struct
 	hear[kind](r, source - 1, rec);
 }
 
-void recorder_latency(struct recorder *r, uint32_t second, uint32_t pid, const char *syscall, int error,
+void recorder_latency(struct recorder *r, uint32_t second, uint32_t pid, const char *syscall, const char *peer, int error,
 		      uint64_t bucket_ns, uint64_t count, uint64_t sum_ns)
 {
 	const struct process *p = process_of(r, pid);
-	struct row_latency row = {second, error, p ? p->id : 0, syscall, bucket_ns, count, sum_ns, NULL};
+	struct row_latency row = {second, error, p ? p->id : 0, syscall, bucket_ns, count, sum_ns, peer};
 
 	store_latency(r->store, &row);
 }

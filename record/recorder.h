@@ -72,8 +72,8 @@ unsigned recorder_silent(struct recorder *r, bool final, struct recorder_silent 
 /* Processes not known to have ended, at most max of them; returns how many. For whoever can find out that they have. */
 unsigned recorder_live_pids(const struct recorder *r, uint32_t *pids, unsigned max);
 
-/* Syscall latency of one second (seconds since the run's start), process, call, errno and bucket. */
-void recorder_latency(struct recorder *r, uint32_t second, uint32_t pid, const char *syscall, int error,
+/* Syscall latency of one second (seconds since the run's start), process, call, class of peer (NULL unknown), errno and bucket. */
+void recorder_latency(struct recorder *r, uint32_t second, uint32_t pid, const char *syscall, const char *peer, int error,
 		      uint64_t bucket_ns, uint64_t count, uint64_t sum_ns);
 
 /* Losses: the total so far of one reason; the last call stands. */

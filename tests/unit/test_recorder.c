@@ -667,14 +667,14 @@ static void test_tables(void)
 	recorder_loss(r, "shim", "journal_full", 0);
 	recorder_loss(r, "ebpf", "ring_full", 5);
 	recorder_loss(r, "ebpf", "ring_full", 8);
-	recorder_latency(r, 3, 100, "recv", EAGAIN, 4096, 10, 30000);
+	recorder_latency(r, 3, 100, "recv", "private", EAGAIN, 4096, 10, 30000);
 	recorder_mark(r, MS(5), "fault on");
 	recorder_note(r, "exit_status", "7");
 	recorder_sources(r, true, true);
 	end(r);
 	is_str(rows("SELECT * FROM fault"), "1|payments-429|{\"status\":429}|9|3", "a fault has its last counters");
 	is_str(rows("SELECT * FROM loss"), "ebpf|ring_full|8", "a loss has its last total; none is no row");
-	is_str(rows("SELECT second, syscall, error, bucket_ns, count, sum_ns FROM syscall_latency"), "3|recv|11|4096|10|30000",
+	is_str(rows("SELECT second, syscall, peer, error, bucket_ns, count, sum_ns FROM syscall_latency"), "3|recv|private|11|4096|10|30000",
 	       "a bucket of latency is stored");
 	is_str(rows("SELECT name FROM mark"), "fault on", "a mark too");
 	is_str(rows("SELECT key, value FROM run WHERE key IN ('exit_status','sources','seed','name') ORDER BY key"),
