@@ -150,7 +150,7 @@ ON_ENTER(shutdown)
 /* The call that returns now, counted; NULL when it is not ours, or the kernel is about to restart it. */
 static __always_inline struct call *leave(__s64 ret, __u64 now)
 {
-	struct call *c = slot_of_current();
+	struct call *c = current_is_followed() ? slot_of_current() : NULL;
 
 	if (!c || !c->used)
 		return NULL;

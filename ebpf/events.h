@@ -123,6 +123,13 @@ struct event_process {
 };
 _Static_assert(sizeof(struct event_process) == 40 + EVENT_ARGS_MAX, "shared with the kernel side");
 
+/* The map of who is followed: an array of pages of bytes, by process id. */
+#define EVENT_PIDS (1u << 22)	/* PID_MAX_LIMIT */
+#define EVENT_PIDS_PAGE 4096u
+struct event_followed {
+	event_u8 pid[EVENT_PIDS_PAGE];	/* 1: followed */
+};
+
 /* What the snapshot of open sockets gives for each (process, descriptor). */
 struct event_socket {
 	event_u32 tgid, fd;
@@ -154,7 +161,6 @@ struct event_latency {
 	X(VECTORS, "vectors_beyond_8")              \
 	X(CALLS_FULL, "call_table_full")            \
 	X(OWNERS_FULL, "connection_owners_full")    \
-	X(PROCESSES_FULL, "process_table_full")     \
 	X(LATENCY_FULL, "latency_counters_full")
 
 enum event_loss {

@@ -4,19 +4,35 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "ebpf/tracer.skel.h"
 
 enum { TCP_ESTABLISHED = 1, TCP_CLOSE_WAIT = 8, TCP_LISTEN = 10 };	/* net/tcp_states.h */
 
+int follow_open(struct tracer *t)
+{
+	void *map = mmap(NULL, EVENT_PIDS, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(t->programs->maps.followed), 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	t->followed = map;
+	return 0;
+}
+
+void follow_close(struct tracer *t)
+{
+	if (t->followed)
+		munmap(t->followed, EVENT_PIDS);
+}
+
 /* The kernel first, so that a child born from now on is followed by its fork; then the table. */
 static int add(struct tracer *t, uint32_t pid)
 {
-	uint8_t one = 1;
-
-	if (bpf_map_update_elem(bpf_map__fd(t->programs->maps.processes), &pid, &one, BPF_ANY))
-		return -errno;
+	if (pid >= EVENT_PIDS)
+		return -ESRCH;
+	__atomic_store_n(&t->followed[pid], 1, __ATOMIC_SEQ_CST);
 	return processes_add(&t->processes, pid) ? 0 : -ENOMEM;
 }
 

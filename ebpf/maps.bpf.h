@@ -35,12 +35,17 @@ struct owner {
 	__u32 tgid, tid;
 };
 
+/*
+ * Who is followed: a byte for every process id that there can be, so it is never full. The verifier turns the look-up
+ * in an array into arithmetic: what is not followed pays for little more than being called. Mapped by user space.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EVENT_PIDS / EVENT_PIDS_PAGE);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u8);
-} processes SEC(".maps");
+	__type(value, struct event_followed);
+} followed SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -10,11 +10,24 @@
 
 /* ---- who is followed ---- */
 
+static __always_inline __u8 *mark_of(__u32 tgid)
+{
+	__u32 page = tgid / EVENT_PIDS_PAGE;
+	struct event_followed *f = bpf_map_lookup_elem(&followed, &page);
+
+	return f ? &f->pid[tgid % EVENT_PIDS_PAGE] : NULL;
+}
+
+static __always_inline bool is_chosen(__u32 tgid)
+{
+	__u8 *mark = mark_of(tgid);
+
+	return mark && *mark;
+}
+
 static __always_inline bool is_followed(__u32 tgid)
 {
-	if (follow_all)
-		return tgid != self_tgid;
-	return bpf_map_lookup_elem(&processes, &tgid) != NULL;
+	return follow_all ? tgid != self_tgid : is_chosen(tgid);
 }
 
 static __always_inline bool current_is_followed(void)
@@ -24,10 +37,19 @@ static __always_inline bool current_is_followed(void)
 
 static __always_inline void follow(__u32 tgid)
 {
-	__u8 one = 1;
+	__u8 *mark = mark_of(tgid);
 
-	if (tgid != self_tgid && bpf_map_update_elem(&processes, &tgid, &one, BPF_ANY))
-		lose(EVENT_LOST_PROCESSES_FULL);
+	if (mark && tgid != self_tgid)
+		*mark = 1;
+}
+
+/* The number is free for another process from now on. */
+static __always_inline void unfollow(__u32 tgid)
+{
+	__u8 *mark = mark_of(tgid);
+
+	if (mark)
+		*mark = 0;
 }
 
 static __always_inline bool port_is_wanted(__u16 port)
@@ -76,7 +98,7 @@ static __always_inline void introduce_current(__u16 kind, struct task_struct *ta
 
 static __always_inline void follow_by_port(__u32 tgid, __u16 port)
 {
-	if (!port_is_wanted(port) || tgid == self_tgid || bpf_map_lookup_elem(&processes, &tgid))
+	if (!port_is_wanted(port) || tgid == self_tgid || is_chosen(tgid))
 		return;
 	follow(tgid);
 	introduce_current(EVENT_MET, (void *)bpf_get_current_task(), tgid);
@@ -129,6 +151,7 @@ SEC("tp_btf/sched_process_exit") int BPF_PROG(on_exit, struct task_struct *task)
 	bpf_map_delete_elem(&calls, &tid);
 	if (!is_followed(tgid) || BPF_CORE_READ(task, signal, live.counter))
 		return 0;
+	unfollow(tgid);
 	code = BPF_CORE_READ(task, signal, group_exit_code);
 	p = begin_process(EVENT_EXIT, tgid, 0);
 	if (!p)

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ebpf/witness.h"
 
-#include <bpf/bpf.h>
 #include <stdio.h>
 #include <string.h>
-#include "ebpf/tracer.skel.h"
 
 static void tell_process(struct tracer *t, const struct proc *p, uint64_t at_ns, bool image)
 {
@@ -106,7 +104,6 @@ static void on_exit_of(struct tracer *t, const struct event_process *p)
 	if (e && e->told)
 		recorder_process_end(t->recorder, p->tgid, p->at_ns, exit_status(p->code));
 	processes_remove(&t->processes, p->tgid);
-	bpf_map_delete_elem(bpf_map__fd(t->programs->maps.processes), &p->tgid);
 }
 
 void testimony_take_process(struct tracer *t, const struct event_process *p)

@@ -321,6 +321,8 @@ static int start(struct tracer *t, const struct tracer_options *o, const char **
 	*step = "attach";
 	err = open_rings(t);
 	if (!err)
+		err = follow_open(t);
+	if (!err)
 		err = attach(t);
 	if (err)
 		return err;
@@ -377,6 +379,7 @@ void tracer_close(struct tracer *t)
 	for (unsigned i = 0; i < t->link_count; i++)
 		bpf_link__destroy(t->links[i]);
 	ring_buffer__free(t->rings);
+	follow_close(t);
 	tracer_bpf__destroy(t->programs);
 	assembler_free(t->assembler);
 	processes_free(&t->processes);

@@ -29,6 +29,7 @@ struct tracer {
 	struct assembler *assembler;
 	struct recorder *recorder;
 	struct processes processes;
+	uint8_t *followed;		/* the kernel's map of it, a byte a pid (EVENT_PIDS): it clears what has ended */
 	uint64_t run_started_ns;
 	uint64_t ticked_ns;
 	uint32_t latency_second;	/* of the run: which one the counters are of */
@@ -69,6 +70,8 @@ void testimony_meet(struct tracer *t, uint32_t pid);
 
 /* ---- follow.c ---- */
 
+int follow_open(struct tracer *t);			/* once the programs are loaded */
+void follow_close(struct tracer *t);
 int follow_pid(struct tracer *t, uint32_t pid);		/* with its children; nothing is taken up yet */
 int follow_comm(struct tracer *t, const char *comm);	/* all of that name, now and later */
 int follow_snapshot(struct tracer *t);			/* takes up the open connections of all that are followed */
