@@ -31,6 +31,8 @@ typedef int64_t event_s64;
 #define EVENT_MESSAGES 1024	/* messages of one sendmmsg/recvmmsg that are counted: as many as there can be (UIO_MAXIOV) */
 #define EVENT_MESSAGES_SEEN 4	/* of which bytes are captured */
 #define EVENT_ARGS_MAX 512	/* bytes of a command line */
+#define EVENT_EXE_MAX 64
+#define EVENT_SERVICE_MAX 96	/* base/service.h's SERVICE_NAME_MAX */
 #define EVENT_TAIL 8
 
 /*
@@ -74,8 +76,8 @@ enum event_kind {
 	EVENT_STATE,		/* struct event: TCP went from old_state to ends.state; ret is -sk_err; call: what its owner is in */
 	EVENT_CLOSE,		/* struct event: close(2) of a socket whose connection is over in the kernel */
 	EVENT_FORK,		/* struct event_process; parent is the forking process */
-	EVENT_EXEC,		/* struct event_process with its arguments */
-	EVENT_MET,		/* struct event_process with its arguments: it runs, and was chosen by a port just now */
+	EVENT_EXEC,		/* struct event_process and struct event_image */
+	EVENT_MET,		/* the same: it runs, and was chosen by a port just now */
 	EVENT_EXIT		/* struct event_process: its last thread ended, with the wait status in code */
 };
 
@@ -114,14 +116,24 @@ _Static_assert(sizeof(struct event) == 120, "shared with the kernel side");
 
 struct event_process {
 	event_u16 kind;
-	event_u16 args_len;	/* of args[] */
+	event_u16 reserved;
 	event_u32 tgid, parent;
 	event_u32 code;
 	event_u64 at_ns;
+	event_u32 inner_pid, pid_ns;	/* when it lives in a pid namespace of its own: its pid there, and the namespace's inode; else 0 */
 	char comm[16];
-	char args[EVENT_ARGS_MAX];	/* NUL between arguments; only for EVENT_EXEC and EVENT_MET */
 };
-_Static_assert(sizeof(struct event_process) == 40 + EVENT_ARGS_MAX, "shared with the kernel side");
+_Static_assert(sizeof(struct event_process) == 48, "shared with the kernel side");
+
+/* What the process runs: follows in EVENT_EXEC and EVENT_MET. Read by the kernel, because a short-lived one is gone when we come to it. */
+struct event_image {
+	event_u16 args_len;			/* of args[], of which no more is sent */
+	event_u16 whole_environment;		/* 1: it was read to its end, so that there is no name if there is none here */
+	char exe[EVENT_EXE_MAX];		/* the file's name without directories; "" unknown; may be cut */
+	char service[EVENT_SERVICE_MAX];	/* AFTERSHOCK_SERVICE, else OTEL_SERVICE_NAME; "" none */
+	char args[EVENT_ARGS_MAX];		/* NUL between arguments */
+};
+_Static_assert(sizeof(struct event_image) == 4 + EVENT_EXE_MAX + EVENT_SERVICE_MAX + EVENT_ARGS_MAX, "shared with the kernel side");
 
 /* The map of who is followed: an array of pages of bytes, by process id. */
 #define EVENT_PIDS (1u << 22)	/* PID_MAX_LIMIT */

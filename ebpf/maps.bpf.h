@@ -117,6 +117,26 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
+/* A process that is introduced, and the string of its environment that is looked at. */
+#define ENVIRONMENT_STRING 256
+struct introduction {
+	struct event_process p;
+	struct event_image image;
+	union {
+		char text[ENVIRONMENT_STRING];
+		__u64 words[3];
+	} string;
+	__u64 at, end;		/* in the environment */
+	__u32 inside;		/* at is within a string that did not fit */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct introduction);
+} introductions SEC(".maps");
+
 static __always_inline void lose(enum event_loss why)
 {
 	__sync_fetch_and_add(&lost[why], 1);

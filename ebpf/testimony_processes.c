@@ -4,10 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+static void tell_inside(struct tracer *t, const struct proc *p, bool born)
+{
+	if (p->inner_pid)
+		recorder_process_inside(t->recorder, p->pid, p->inner_pid, p->pid_ns, born);
+}
+
 static void tell_process(struct tracer *t, const struct proc *p, uint64_t at_ns, bool image)
 {
 	struct journal_record r;
 
+	tell_inside(t, p, !image);
 	memset(&r, 0, sizeof(r));
 	r.commit = JOURNAL_PROCESS;
 	r.pid = p->pid;
@@ -26,6 +33,7 @@ void testimony_process(struct tracer *t, struct processes_entry *e)
 	e->told = true;
 	if (!e->p.service[0] && proc_read(e->p.pid, &e->p))
 		return;
+	tell_inside(t, &e->p, false);
 	recorder_process(t->recorder, e->p.pid, e->p.ppid, e->p.service, e->p.command, e->p.started_ns, false, NULL);
 }
 
@@ -51,6 +59,8 @@ static void on_fork(struct tracer *t, const struct event_process *p)
 	child->p.pid = p->tgid;
 	child->p.ppid = p->parent;
 	child->p.started_ns = p->at_ns;
+	child->p.inner_pid = p->inner_pid;
+	child->p.pid_ns = p->pid_ns;
 	child->told = !t->all;
 	if (!t->all)
 		tell_process(t, &child->p, p->at_ns, false);
@@ -59,7 +69,10 @@ static void on_fork(struct tracer *t, const struct event_process *p)
 /* Names a process as the kernel saw it: one that was short-lived may be gone from /proc by now. */
 static struct processes_entry *name(struct tracer *t, const struct event_process *p)
 {
+	const struct event_image *seen = (const void *)(p + 1);
 	struct processes_entry *e = processes_add(&t->processes, p->tgid);
+	struct proc_image image = {.args = seen->args, .n = seen->args_len, .comm = e ? e->p.comm : "", .exe = seen->exe,
+				   .service = seen->service, .whole_environment = seen->whole_environment};
 
 	if (!e)
 		return NULL;
@@ -68,7 +81,9 @@ static struct processes_entry *name(struct tracer *t, const struct event_process
 		e->p.started_ns = p->at_ns;
 	memcpy(e->p.comm, p->comm, sizeof(e->p.comm));
 	e->p.comm[sizeof(e->p.comm) - 1] = '\0';
-	proc_name(p->tgid, p->args, p->args_len, e->p.comm, &e->p);
+	e->p.inner_pid = p->inner_pid;
+	e->p.pid_ns = p->pid_ns;
+	proc_name(p->tgid, &image, &e->p);
 	return e;
 }
 

@@ -168,7 +168,7 @@ static void compare_namespaces(void)
 	uint32_t apart = 0;
 
 	if (fd >= 0 && RAW(SYS_fstat, fd, &st, 0, 0, 0, 0) == 0 && st.st_ino != guest.page->pid_namespace)
-		apart = JOURNAL_PID_APART | ((uint32_t)(hash_mix(st.st_ino) << 22) & JOURNAL_PID_NAMESPACE);
+		apart = journal_pid_apart(st.st_ino);
 	if (fd >= 0)
 		raw_close(fd);
 	atomic_store(&guest.apart, apart);

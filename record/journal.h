@@ -26,6 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/addr.h"
+#include "base/hash.h"
 #include "base/http1.h"
 
 #define JOURNAL_MAGIC 0x3154464153524e4aull
@@ -121,6 +122,12 @@ struct journal_inject {		/* INJECT, ACHIEVED */
 #define JOURNAL_PID_APART 0x80000000u
 #define JOURNAL_PID_NAMESPACE 0x7fc00000u	/* which namespace, hashed */
 #define JOURNAL_PID_INSIDE 0x003fffffu		/* the pid inside it; the kernel's limit is 2^22 (PID_MAX_LIMIT) */
+
+/* The bits for the pid namespace of this inode; with a pid in it they name a process. */
+static inline uint32_t journal_pid_apart(uint64_t inode)
+{
+	return JOURNAL_PID_APART | ((uint32_t)(hash_mix(inode) << 22) & JOURNAL_PID_NAMESPACE);
+}
 
 struct journal_record {
 	_Atomic uint32_t commit;	/* enum journal_kind once the rest is written, 0 before; a BEGIN that is not read yet: and the low

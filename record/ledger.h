@@ -36,6 +36,8 @@ enum { SHIM, EBPF, WITNESSES };			/* index of a witness: recorder_source - 1 */
 struct process {
 	int64_t id, parent_id;
 	uint32_t pid, ppid;
+	uint32_t apart;				/* as the library calls it from another pid namespace (JOURNAL_PID_APART); 0 it does not */
+	uint64_t pid_ns;			/* that namespace's inode; 0 unknown */
 	char *service, *command, *why;		/* owned; UTF-8; NULL unknown */
 	uint64_t started_ns, ended_ns, end_heard_ns;
 	uint64_t library_ns;			/* the library's newest word that it is in this image; 0 never */

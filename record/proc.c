@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -125,46 +126,147 @@ static bool is_called(const char *name, const char *comm)
 	return n && !strncmp(name, comm, n) && (n == 15 || !name[n] || name[n] == ' ');
 }
 
-/*
- * The program file, by the name it was started under: one file serves several programs by links to it (redis-server,
- * busybox), and then the name that was executed says which.
- */
-static void program_path(uint32_t pid, const char *argv0, const char *comm, char *path, size_t size)
+/* The first word of an argument: a program may have put a title there. */
+static void first_word(const char *from, char *out, size_t size)
+{
+	size_t n = strcspn(from, " :");
+
+	snprintf(out, size, "%.*s", (int)(n < size ? n : size - 1), from);
+}
+
+static void exe_path(uint32_t pid, const char *seen, char *path, size_t size)
 {
 	char link[64];
-	ssize_t n;
+	ssize_t n = 0;
 
+	snprintf(path, size, "%s", seen);
+	if (path[0])
+		return;
 	snprintf(link, sizeof(link), "/proc/%u/exe", pid);
 	n = readlink(link, path, size - 1);
 	path[n > 0 ? n : 0] = '\0';
-	if (!path[0] || (!is_called(last_part(path), comm) && is_called(last_part(argv0), comm)))
+}
+
+/*
+ * The program file, by the name it was started under: one file serves several programs by links to it (redis-server,
+ * busybox), and then the name that was executed says which. The kernel's own name is cut to 15 bytes.
+ */
+static void program_path(uint32_t pid, const char *argv0, const struct proc_image *image, char *path, size_t size)
+{
+	const char *comm = image->comm, *name = last_part(argv0);
+	bool called = is_called(name, comm);
+
+	exe_path(pid, image->exe, path, size);
+	if (path[0] && (is_called(last_part(path), comm) || !called))
+		return;
+	if (called && strlen(comm) == 15)
+		first_word(name, path, size);
+	else
 		snprintf(path, size, "%s", comm);
 }
 
-void proc_name(uint32_t pid, const char *args, size_t n, const char *comm, struct proc *p)
+/* The names that the environment gives, of a process that still runs. */
+struct given {
+	char *block;
+	const char *aftershock, *otel;
+};
+
+static void read_given(uint32_t pid, struct given *g)
 {
-	char copy[ARGS_MAX], exe[4096], *block = malloc(ENVIRON_MAX);
+	ssize_t n;
+
+	g->block = malloc(ENVIRON_MAX);
+	n = g->block ? read_file(pid, "environ", g->block, ENVIRON_MAX) : 0;
+	if (n <= 0)
+		return;
+	g->aftershock = variable(g->block, (size_t)n, "AFTERSHOCK_SERVICE");
+	g->otel = variable(g->block, (size_t)n, "OTEL_SERVICE_NAME");
+}
+
+void proc_name(uint32_t pid, const struct proc_image *image, struct proc *p)
+{
+	struct given g = {.aftershock = image->service};
+	char copy[ARGS_MAX], exe[4096];
 	const char *argv[ARGV_MAX];
-	size_t kept = n < sizeof(copy) - 1 ? n : sizeof(copy) - 1;
-	ssize_t got = block ? read_file(pid, "environ", block, ENVIRON_MAX) : -ENOMEM;
-	size_t length = got > 0 ? (size_t)got : 0;
+	size_t kept = image->n < sizeof(copy) - 1 ? image->n : sizeof(copy) - 1;
 	unsigned argc;
 
-	memcpy(copy, args, kept);
+	if (!image->service[0] && !image->whole_environment)
+		read_given(pid, &g);
+	memcpy(copy, image->args, kept);
 	copy[kept] = '\0';
 	argc = split(copy, kept, argv, ARGV_MAX);
 	if (argc && !argv[0][0])
 		argc = 0;
-	program_path(pid, argc ? argv[0] : "", comm, exe, sizeof(exe));
-	service_name(p->service, sizeof(p->service), variable(block, length, "AFTERSHOCK_SERVICE"),
-		     variable(block, length, "OTEL_SERVICE_NAME"), argv, argc, exe);
-	join(argc ? copy : comm, argc ? kept : strlen(comm), p->command, sizeof(p->command));
-	free(block);
+	program_path(pid, argc ? argv[0] : "", image, exe, sizeof(exe));
+	service_name(p->service, sizeof(p->service), g.aftershock, g.otel, argv, argc, exe);
+	join(argc ? copy : image->comm, argc ? kept : strlen(image->comm), p->command, sizeof(p->command));
+	free(g.block);
+}
+
+/* ---- namespaces, threads, the dead ---- */
+
+/* The number behind a word of /proc/PID/status, the last of several; how many there are. */
+static unsigned status_number(const char *status, const char *word, uint32_t *last)
+{
+	const char *at = strstr(status, word);
+	unsigned count = 0;
+	char *end;
+
+	if (!at)
+		return 0;
+	for (at += strlen(word); *at == '\t' || *at == ' '; at = end) {
+		unsigned long n = strtoul(at, &end, 10);
+
+		if (end == at)
+			break;
+		*last = (uint32_t)n;
+		count++;
+	}
+	return count;
+}
+
+/* NSpid has its number in our namespace, and in each one further in, down to its own. */
+static void read_namespace(uint32_t pid, struct proc *p)
+{
+	char status[4096], path[64];
+	struct stat st;
+
+	if (read_file(pid, "status", status, sizeof(status)) <= 0 || status_number(status, "\nNSpid:", &p->inner_pid) < 2) {
+		p->inner_pid = 0;
+		return;
+	}
+	snprintf(path, sizeof(path), "/proc/%u/ns/pid", pid);
+	p->pid_ns = stat(path, &st) ? 0 : st.st_ino;
+}
+
+uint32_t proc_of_thread(uint32_t tid)
+{
+	char status[4096];
+	uint32_t pid = 0;
+
+	if (read_file(tid, "status", status, sizeof(status)) > 0)
+		status_number(status, "\nTgid:", &pid);
+	return pid;
+}
+
+/* A process whose first thread has ended, but not others, shows that one's state. */
+bool proc_ended(uint32_t pid)
+{
+	char status[4096], *state;
+	uint32_t threads = 0;
+
+	if (read_file(pid, "status", status, sizeof(status)) <= 0)
+		return true;
+	state = strstr(status, "\nState:\t");
+	status_number(status, "\nThreads:", &threads);
+	return state && strchr("ZX", state[8]) && threads <= 1;
 }
 
 int proc_read(uint32_t pid, struct proc *p)
 {
 	char args[ARGS_MAX];
+	struct proc_image image = {.args = args, .comm = p->comm, .exe = "", .service = ""};
 	ssize_t n;
 	int err;
 
@@ -173,7 +275,9 @@ int proc_read(uint32_t pid, struct proc *p)
 	if (err)
 		return err;
 	n = read_file(pid, "cmdline", args, sizeof(args));
-	proc_name(pid, args, n > 0 ? (size_t)n : 0, p->comm, p);
+	image.n = n > 0 ? (size_t)n : 0;
+	proc_name(pid, &image, p);
+	read_namespace(pid, p);
 	return 0;
 }
 

@@ -43,6 +43,48 @@ struct process *process_of(struct recorder *r, uint32_t pid)
 	return p || !pid ? p : process_new(r, pid);
 }
 
+/* ---- two names for one ---- */
+
+/*
+ * A process in a container is heard of twice: by the pid it has there, from the library, and by the one it has here, from the
+ * kernel. Who was heard first is the process, even if it has ended meanwhile; the other name leads to it too.
+ */
+static struct process *known_inside(struct recorder *r, uint32_t apart)
+{
+	struct process *p = index_get(&r->pids, apart);
+
+	return p && p->pid == apart ? p : NULL;
+}
+
+static void name_here(struct recorder *r, struct process *p, uint32_t pid)
+{
+	if (index_put(&r->pids, pid, p))
+		return;
+	p->pid = pid;
+	if (!p->parent_id)
+		p->ppid = 0;	/* its parent lives elsewhere: the kernel knows who that is */
+}
+
+void recorder_process_inside(struct recorder *r, uint32_t pid, uint32_t inner_pid, uint64_t pid_ns, bool born)
+{
+	uint32_t apart = journal_pid_apart(pid_ns) | (inner_pid & JOURNAL_PID_INSIDE);
+	struct process *p = index_get(&r->pids, pid), *inside = known_inside(r, apart);
+
+	if (p && born && !p->ended_ns && (inside || p->forked & 1u << EBPF))
+		process_ended(r, pid, clock_now_ns(), -1, false);	/* an end that was not told: the number is another's now */
+	if (!p || (p->ended_ns && (born || p->apart != apart)))
+		p = inside ? inside : process_new(r, pid);
+	if (!p)
+		return;
+	if (p == inside)
+		name_here(r, p, pid);
+	else if (index_put(&r->pids, apart, p))
+		return;
+	p->apart = apart;
+	p->pid_ns = pid_ns;
+	process_dirty(r, p);
+}
+
 /* ---- coverage ---- */
 
 static bool covered(const struct process *p)
@@ -272,6 +314,8 @@ static void forget(struct recorder *r, struct process *p)
 {
 	if (index_get(&r->pids, p->pid) == p)
 		index_remove(&r->pids, p->pid);
+	if (p->apart && index_get(&r->pids, p->apart) == p)
+		index_remove(&r->pids, p->apart);
 	TAILQ_REMOVE(&r->processes, p, all);
 	if (p->dirty)
 		TAILQ_REMOVE(&r->dirty_processes, p, dirt);
@@ -323,7 +367,7 @@ static void process_write(struct recorder *r, struct process *p)
 		.id = p->id, .parent_id = p->parent_id, .pid = shown_pid(p->pid), .service = named ? name_of(p) : p->service,
 		.command = named ? p->program : p->command,
 		.started_ns = p->started_ns, .ended_ns = p->ended_ns, .exit_status = p->exit_status,
-		.covered = covered(p), .why = why_not(r, p),
+		.covered = covered(p), .why = why_not(r, p), .inner_pid = p->apart & JOURNAL_PID_INSIDE, .pid_ns = p->pid_ns,
 	};
 
 	store_process(r->store, &row);

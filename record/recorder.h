@@ -56,6 +56,11 @@ void recorder_feed(struct recorder *r, enum recorder_source source, const struct
 /* A process that the library can not reach, or about which more became known (why: NULL covered). */
 void recorder_process(struct recorder *r, uint32_t pid, uint32_t ppid, const char *service, const char *command,
 		      uint64_t started_ns, bool covered, const char *why);
+/*
+ * The process lives in another pid namespace, with this inode, and has that pid there: by which the library knows it, if it is in it. Call it
+ * before anything else is told of the process; born: it has just been forked.
+ */
+void recorder_process_inside(struct recorder *r, uint32_t pid, uint32_t inner_pid, uint64_t pid_ns, bool born);
 void recorder_process_end(struct recorder *r, uint32_t pid, uint64_t ended_ns, int exit_status);	/* -1 unknown; 128+signal */
 
 /*

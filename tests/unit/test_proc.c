@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What /proc tells of processes: ourselves, children with names and environments of their own, processes that are gone. */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/clock.h"
@@ -72,21 +75,150 @@ static void test_names(void)
 	}
 }
 
-static void test_name_from_arguments(void)
+/* Of a process that is gone: all that is known is what was seen. */
+static void test_name_of_the_gone(void)
 {
-	static const char args[] = "python3\0-m\0http.server\0";
-	static const char title[] = "redis-server *:6379";
-	struct proc p;
+	static const struct {
+		const char *what, *comm, *exe, *service, *args, *want, *command;
+		size_t n;
+	} rows[] = {
+#define ARGS(s) .args = s, .n = sizeof(s)
+		{"arguments", "python3", "", "", .want = "http.server", .command = "python3 -m http.server", ARGS("python3\0-m\0http.server")},
+		{"a title in their place", "redis-server", "", "", .want = "redis-server", .command = "redis-server *:6379",
+		 ARGS("redis-server *:6379")},
+		{"no arguments", "kworker", "", "", .want = "kworker", .command = "kworker", .args = "", .n = 0},
+		{"a name of more than 15 bytes", "a-long-name-of-", "", "", .want = "a-long-name-of-a-program",
+		 .command = "/opt/a-long-name-of-a-program -x", ARGS("/opt/a-long-name-of-a-program\0-x")},
+		{"the same in a title", "a-long-name-of-", "", "", .want = "a-long-name-of-a-program", .command = "a-long-name-of-a-program: worker",
+		 ARGS("a-long-name-of-a-program: worker")},
+		{"the program file", "python3", "python3.11", "", .want = "job.py", .command = "python3 job.py", ARGS("python3\0job.py")},
+		{"a link's name", "redis-cli", "redis-check-rdb", "", .want = "redis-cli", .command = "redis-cli get k", ARGS("redis-cli\0get\0k")},
+		{"the environment", "python3", "python3.11", "orders", .want = "orders", .command = "python3 job.py", ARGS("python3\0job.py")},
+	};
 
-	memset(&p, 0, sizeof(p));
-	proc_name(0x7fffffff, args, sizeof(args) - 1, "python3", &p);
-	is_str(p.service, "http.server", "a process that is gone is named by the arguments that someone saw");
-	is_str(p.command, "python3 -m http.server", "its command line is joined by blanks");
-	proc_name(0x7fffffff, title, sizeof(title), "redis-server", &p);
-	is_str(p.service, "redis-server", "a title in place of the arguments does not hide the program");
-	proc_name(0x7fffffff, "", 0, "kworker", &p);
-	is_str(p.service, "kworker", "without arguments the kernel's name serves");
-	is_str(p.command, "kworker", "for the command too");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct proc_image image = {rows[i].args, rows[i].n, rows[i].comm, rows[i].exe, rows[i].service, false};
+		struct proc p = {0};
+
+		proc_name(0x7fffffff, &image, &p);
+		is_str(p.service, rows[i].want, "%s name it", rows[i].what);
+		is_str(p.command, rows[i].command, "%s: its command line", rows[i].what);
+	}
+}
+
+/* What was seen goes before what can be read: the process may be another one by now. */
+static void test_seen_before_read(void)
+{
+	struct proc_image image = {.args = "x", .n = 2, .comm = "x", .exe = "x", .service = "", .whole_environment = true};
+	struct proc p = {0};
+
+	setenv("AFTERSHOCK_SERVICE", "not-asked", 1);
+	proc_name((uint32_t)getpid(), &image, &p);
+	is_str(p.service, "x", "an environment that was seen whole is not read again");
+	unsetenv("AFTERSHOCK_SERVICE");
+}
+
+static void *wait_for_end(void *pipe)
+{
+	char c;
+
+	return read(*(int *)pipe, &c, 1) < 0 ? pipe : NULL;
+}
+
+/* The first thread ends, another lives on: /proc shows the process as a zombie. */
+static pid_t start_headless(int *end)
+{
+	static int gate[2];
+	pthread_t thread;
+	pid_t pid;
+
+	if (pipe(gate))
+		return -1;
+	pid = fork();
+	if (pid) {
+		close(gate[0]);
+		*end = gate[1];
+		return pid;
+	}
+	close(gate[1]);
+	if (pthread_create(&thread, NULL, wait_for_end, &gate[0]))
+		_exit(1);
+	pthread_exit(NULL);
+}
+
+static bool headless(pid_t pid)
+{
+	char path[64], text[512] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	f = fopen(path, "r");
+	if (f && !fread(text, 1, sizeof(text) - 1, f))
+		text[0] = '\0';
+	if (f)
+		fclose(f);
+	return strstr(text, ") Z ");
+}
+
+static void test_ended(void)
+{
+	int end = -1, patience = 5000;
+	siginfo_t info;
+	pid_t pid = start_headless(&end);
+
+	while (!headless(pid) && patience--)
+		usleep(1000);
+	ok(headless(pid) && !proc_ended((uint32_t)pid), "a process whose first thread has ended lives on");
+	close(end);
+	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+	ok(proc_ended((uint32_t)pid), "one of which only the exit status is left has ended");
+	waitpid(pid, NULL, 0);
+	ok(proc_ended((uint32_t)pid), "and so has one that is gone");
+	ok(!proc_ended((uint32_t)getpid()), "we have not");
+	is_int(proc_of_thread((uint32_t)pid), 0, "who is gone is nobody's thread");
+}
+
+static void *thread_id(void *tid)
+{
+	*(uint32_t *)tid = (uint32_t)syscall(SYS_gettid);
+	is_int(proc_of_thread(*(uint32_t *)tid), getpid(), "a thread's id stands for its process");
+	return NULL;
+}
+
+static void test_thread(void)
+{
+	pthread_t thread;
+	uint32_t tid = 0;
+
+	pthread_create(&thread, NULL, thread_id, &tid);
+	pthread_join(thread, NULL);
+	ok(tid != (uint32_t)getpid(), "(it has an id of its own)");
+}
+
+/* The first process of a pid namespace: 1 there, something else here. */
+static void test_namespace(void)
+{
+	int pid_before = getpid(), end[2];
+	struct proc p;
+	pid_t pid;
+	char c;
+
+	is_int(proc_read((uint32_t)getpid(), &p), 0, "(we can read ourselves)");
+	is_int(p.inner_pid, 0, "who lives where we do has no other pid");
+	if (pipe(end) || unshare(CLONE_NEWPID)) {
+		printf("# no pid namespace can be made here\n");
+		return;
+	}
+	pid = fork();
+	if (!pid) {
+		close(end[1]);
+		_exit(read(end[0], &c, 1) < 0);
+	}
+	is_int(proc_read((uint32_t)pid, &p), 0, "a process in a namespace of its own is read");
+	is_int(p.inner_pid, 1, "with its pid there");
+	ok(p.pid_ns && p.pid == (uint32_t)pid && pid_before == getpid(), "with the namespace's number, and its pid here");
+	close(end[1]);
+	waitpid(pid, NULL, 0);
 }
 
 static int find_self(void *arg, const struct proc *p)
@@ -108,8 +240,12 @@ int main(void)
 {
 	test_self();
 	test_names();
-	test_name_from_arguments();
+	test_name_of_the_gone();
+	test_seen_before_read();
+	test_ended();
+	test_thread();
 	is_int(proc_each(find_self, NULL), 42, "all processes are walked until the function stops it");
 	test_hostile_name();
+	test_namespace();
 	return tap_done();
 }

@@ -646,6 +646,56 @@ static void test_coverage(void)
 	is_str(rows("SELECT why FROM process WHERE pid=104"), "static has no loader", "the reason is kept");
 }
 
+/* In namespace 77 it is process 5, here 205. The library says so first, or the kernel; or all is over when the kernel comes to it. */
+static void test_two_names(void)
+{
+	static const char *const what[] = {"the library is heard first", "the kernel is heard first", "it ends before the kernel is heard"};
+	const uint32_t apart = journal_pid_apart(77) | 5;
+
+	for (int order = 0; order < 3; order++) {
+		struct recorder *r = begin(true, true);
+		struct journal_record leave = of(JOURNAL_EXIT, apart, 20, 0, 0);
+
+		process(r, RECORDER_EBPF, 100, 1, true, 0, "unshare");
+		if (order != 1)
+			process(r, RECORDER_SHIM, apart, 0, true, 3, "inner");
+		if (order == 2)
+			recorder_feed(r, RECORDER_SHIM, &leave);
+		recorder_process_inside(r, 205, 5, 77, true);
+		process(r, RECORDER_EBPF, 205, 100, false, 1, "unshare");
+		recorder_process_inside(r, 205, 5, 77, false);
+		process(r, RECORDER_EBPF, 205, 100, true, 2, "inner");
+		if (order == 1)
+			process(r, RECORDER_SHIM, apart, 0, true, 3, "inner");
+		ends(r, apart, 4, 6, 1, 1, 200);
+		end(r);
+		is_str(rows("SELECT pid, inner_pid, pid_ns, parent_id, service, covered FROM process ORDER BY id"),
+		       "100|NULL|NULL|NULL|unshare|0 205|5|77|1|inner|1", "%s: it is one process with both pids", what[order]);
+		is_str(rows("SELECT process_id FROM exchange"), "2", "%s: which its exchange belongs to", what[order]);
+	}
+}
+
+static void test_two_names_again(void)
+{
+	struct recorder *r = begin(true, true);
+	const uint32_t apart = journal_pid_apart(77) | 5;
+
+	for (uint32_t pid = 205; pid < 207; pid++) {
+		recorder_process_inside(r, pid, 5, 77, true);
+		process(r, RECORDER_EBPF, pid, 100, false, pid, "inner");
+		process(r, RECORDER_SHIM, apart, 0, true, pid + 1, "inner");
+		ends(r, apart, pid, pid + 1, pid, pid, 200);
+		if (pid == 205)
+			recorder_process_end(r, pid, MS(pid + 1.5), 0);
+	}
+	recorder_process_inside(r, 206, 9, 78, true);	/* that the first 206 has ended was not told */
+	process(r, RECORDER_EBPF, 206, 100, false, 300, "other");
+	end(r);
+	is_str(rows("SELECT id, pid, inner_pid, pid_ns, ended_ns IS NULL FROM process ORDER BY id"), "1|205|5|77|0 2|206|5|77|0 3|206|9|78|1",
+	       "a pid used again, there or here, is another process");
+	is_str(rows("SELECT process_id FROM exchange ORDER BY started_ns"), "1 2", "and each has its own exchanges");
+}
+
 /* ---- the other tables ---- */
 
 static int byte_at(long offset)
@@ -908,6 +958,8 @@ int main(void)
 	test_held_back();
 	test_alone_after_a_while();
 	test_coverage();
+	test_two_names();
+	test_two_names_again();
 	test_tables();
 	test_names();
 	test_refusals();
