@@ -47,6 +47,7 @@ struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
 	e->serial = serial;
 	e->witness = (uint8_t)witness;
 	e->heard_ns = r->now_ns;
+	e->heard_pass = r->pass;
 	e->x.retry_after_ms = -1;
 	LIST_INIT(&e->injections);
 	TAILQ_INSERT_TAIL(&r->all_exchanges, e, all);
@@ -76,19 +77,10 @@ void exchange_leave_lane(struct exchange *e)
 	e->in_lane = false;
 }
 
-static void stop_waiting(struct recorder *r, struct exchange *e)
-{
-	if (!e->waiting)
-		return;
-	TAILQ_REMOVE(&r->waiting, e, wait);
-	r->waiting_count--;
-	e->waiting = false;
-}
-
 void exchange_free(struct recorder *r, struct exchange *e)
 {
 	injections_release(r, e);
-	stop_waiting(r, e);
+	exchange_stop_waiting(r, e);
 	exchange_leave_lane(e);
 	if (e->twin)
 		e->twin->twin = NULL;
@@ -115,11 +107,14 @@ static void attach(struct recorder *r, struct exchange *e, const struct journal_
 		LIST_INSERT_HEAD(&e->process->exchanges, e, of_process);
 		e->process->refs++;
 	}
-	if (e->connection) {
-		e->connection->refs++;
-		e->connection->sources |= 1u << e->witness;
+	if (!e->connection)
+		return;
+	e->connection->refs++;
+	e->connection->sources |= 1u << e->witness;
+	if (exchange_was_given_up(r, e))
+		e->absorbed = true;
+	else
 		exchange_enter_lane(e);
-	}
 }
 
 /* How many bytes of the exchange a record says. The journal lies in memory that targets can write. */
@@ -169,19 +164,6 @@ static bool complete(const struct recorder *r, const struct exchange *e)
 	if (!e->begun || !e->ended || (e->x.fault_id && LIST_EMPTY(&e->injections)))
 		return false;
 	return !(r->shim && r->ebpf) || e->answered_by_us;
-}
-
-static void wait_for_more(struct recorder *r, struct exchange *e)
-{
-	if (e->waiting)
-		return;
-	e->heard_ns = clock_now_ns();
-	e->waiting = true;
-	TAILQ_INSERT_TAIL(&r->waiting, e, wait);
-	if (++r->waiting_count > LEDGER_WAITING_MAX) {
-		r->overflow++;
-		exchange_store(r, TAILQ_FIRST(&r->waiting));
-	}
 }
 
 /* ---- what is not over when its process or the run is ---- */
@@ -379,81 +361,19 @@ void exchange_testimony(struct recorder *r, int witness, const struct journal_re
 	e = exchange_of(r, witness, rec->exchange);
 	if (!e)
 		return;
+	if (!e->absorbed) {
+		learn(e, rec);
+		attach(r, e, rec);
+	}
 	if (e->absorbed) {
 		if (journal_kind(rec) != JOURNAL_BEGIN)
 			exchange_free(r, e);
 		return;
 	}
-	learn(e, rec);
-	attach(r, e, rec);
 	injections_of_exchange_known(r, e);
 	note_answered(e);
 	if (complete(r, e))
 		exchange_store(r, e);
 	else if (e->ended)
-		wait_for_more(r, e);
-}
-
-/* ---- waiting ---- */
-
-static bool ripe(struct recorder *r, const struct exchange *e)
-{
-	uint64_t age = r->now_ns > e->heard_ns ? r->now_ns - e->heard_ns : 0;
-	const struct connection *c = e->connection;
-
-	if (e->twin && e->twin->ended)
-		return true;
-	if (e->twin && e->witness == EBPF)
-		return false;	/* the library still holds the answer back from the program: its end is the end */
-	if (e->witness == EBPF && !(c && c->sources & RECORDER_SHIM))
-		return age >= LEDGER_ALONE_NS;
-	return age >= LEDGER_TWIN_NS;
-}
-
-static void free_placeholders(struct recorder *r)
-{
-	struct exchange *e, *next;
-
-	for (e = TAILQ_FIRST(&r->all_exchanges); e; e = next) {
-		next = TAILQ_NEXT(e, all);
-		if (r->now_ns - e->heard_ns < LEDGER_LINGER_NS)
-			return;
-		if (!e->begun && !e->ended)
-			exchange_free(r, e);
-	}
-}
-
-static void store_all(struct recorder *r)
-{
-	struct exchange *e;
-
-	while ((e = TAILQ_FIRST(&r->all_exchanges)))
-		exchange_store_open(r, e);
-}
-
-/* The one after e in the waiting list that survives storing e: its twin goes with it. */
-static struct exchange *next_waiting(struct exchange *e)
-{
-	struct exchange *next = TAILQ_NEXT(e, wait);
-
-	return next && next == e->twin ? TAILQ_NEXT(next, wait) : next;
-}
-
-void exchanges_settle(struct recorder *r, bool final)
-{
-	struct exchange *e, *next;
-
-	TAILQ_FOREACH (e, &r->waiting, wait) {
-		if (!e->twin && e->connection)
-			join_connection(r, e->connection);
-	}
-	for (e = TAILQ_FIRST(&r->waiting); e; e = next) {
-		next = next_waiting(e);
-		if (ripe(r, e))
-			exchange_store(r, e);
-	}
-	if (final)
-		store_all(r);
-	else
-		free_placeholders(r);
+		exchange_wait(r, e);
 }

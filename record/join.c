@@ -57,9 +57,9 @@ void join_connection(struct recorder *r, struct connection *c)
 {
 	struct exchange *k, *first = skip_joined(TAILQ_FIRST(&c->lanes[SHIM]));
 
-	if (c->paired_pass == r->pass || !first)
+	if (c->joined_round == r->round || !first)
 		return;
-	c->paired_pass = r->pass;
+	c->joined_round = r->round;
 	TAILQ_FOREACH (k, &c->lanes[EBPF], lane) {
 		struct exchange *s = k->twin ? NULL : find_twin(first, k);
 

@@ -19,13 +19,13 @@
 #include "record/store.h"
 
 #define LEDGER_TWIN_NS (2 * NS_PER_S)		/* how long a finished exchange waits for the other witness */
-#define LEDGER_ALONE_NS (250 * NS_PER_MS)	/* the same on a connection that the library has not mentioned */
+#define LEDGER_PASSES 2				/* flushes after which all is told of what was heard before the first */
 #define LEDGER_END_NS (500 * NS_PER_MS)		/* how long after a process's end its last testimony may come */
 #define LEDGER_JOIN_NS (500 * NS_PER_MS)	/* how long after its start a program may take to load the library */
 #define LEDGER_DEATH_NS (20 * NS_PER_MS)	/* what ends this close to its process's death ended by it */
 #define LEDGER_LINGER_NS (3 * NS_PER_S)		/* how long what is over stays known */
 #define LEDGER_SLACK_NS (2 * NS_PER_MS)		/* both witnesses look at the same act this far apart at most */
-#define LEDGER_WAITING_MAX 65536		/* exchanges that wait; beyond, the oldest is stored as it stands (counted) */
+#define LEDGER_WAITING_MAX 32768		/* exchanges that wait; beyond, the oldest are stored as they stand (counted) */
 #define LEDGER_PENDING_MAX 65536		/* injections not over; beyond, the oldest stays so in the file */
 
 /* plan/page.h's PAGE_STATUS, in a room that does not know plans; a test compares them. */
@@ -76,7 +76,9 @@ struct connection {
 	bool end_by_library, mid_stream, dirty, written, over;
 	bool has_rows;		/* an exchange of it was stored */
 	unsigned sources, open_uses, refs;
-	uint64_t paired_pass;
+	uint64_t joined_round;
+	unsigned owed[WITNESSES];	/* exchanges whose twin was stored without waiting longer: not to be stored again */
+	uint64_t owed_until_ns[WITNESSES];
 	struct lane lanes[WITNESSES];	/* exchanges not yet stored, in the order of their start */
 	LIST_HEAD(, use) uses;
 	TAILQ_ENTRY(connection) dirt, over_link;
@@ -84,7 +86,7 @@ struct connection {
 
 struct exchange {
 	int64_t id;
-	uint64_t serial, heard_ns;
+	uint64_t serial, heard_ns, heard_pass;	/* its first word; once it ended, its last */
 	struct connection *connection;	/* NULL unknown */
 	struct process *process;	/* NULL: nothing but an injection is known of it */
 	struct exchange *twin;		/* the other witness's; in the list of spares: the next one */
@@ -124,6 +126,7 @@ struct recorder {
 	struct store *store;
 	bool shim, ebpf;
 	uint64_t pass, now_ns;		/* flushes so far, and the time of the last */
+	uint64_t round;			/* times that the lanes of connections were looked through */
 	int64_t process_ids, connection_ids, exchange_ids, injection_ids;
 	struct index pids, serials, cookies, exchanges, injections;
 	TAILQ_HEAD(, process) processes, dirty_processes;
@@ -169,8 +172,14 @@ void exchange_free(struct recorder *r, struct exchange *e);
 void exchange_free_spare(struct recorder *r);
 void exchange_leave_lane(struct exchange *e);
 void exchange_enter_lane(struct exchange *e);
-void exchanges_settle(struct recorder *r, bool final);
 void join_connection(struct recorder *r, struct connection *c);
+
+/* ---- exchanges that are over and wait for the other witness (waiting.c) ---- */
+
+void exchange_wait(struct recorder *r, struct exchange *e);	/* may store it, or others */
+void exchange_stop_waiting(struct recorder *r, struct exchange *e);
+bool exchange_was_given_up(struct recorder *r, struct exchange *e);	/* its twin was stored without it, lest too many wait */
+void exchanges_settle(struct recorder *r, bool final);
 
 /* ---- injections (injections.c) ---- */
 

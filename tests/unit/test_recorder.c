@@ -609,20 +609,43 @@ static void test_held_back(void)
 	end(r);
 }
 
-static void test_alone_after_a_while(void)
+static void test_alone(void)
 {
 	struct recorder *r = begin(true, true);
-	uint64_t now;
 
 	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_CLIENT, 8082);
 	begins(r, 100, 2, KERNEL | 1, KERNEL | 1, "/a");
 	ends(r, 100, 2, 4, KERNEL | 1, KERNEL | 1, 200);
 	recorder_flush(r);
 	is_str(rows("SELECT count(*) FROM exchange"), "0", "the kernel's exchange waits for the library's");
-	for (now = clock_now_ns(); clock_now_ns() - now < 5 * NS_PER_S && strcmp(rows("SELECT count(*) FROM exchange"), "1");
-	     usleep(20000))
-		recorder_flush(r);
-	ok(clock_now_ns() - now < 2 * NS_PER_S, "but not for long");
+	recorder_flush(r);
+	is_str(rows("SELECT sources FROM exchange"), "ebpf", "but not where the library has mentioned nothing by the next flush");
+	opened(r, 100, 5, 1, 77, JOURNAL_CLIENT, 8082);
+	begins(r, 100, 6, KERNEL | 1, KERNEL | 2, "/b");
+	ends(r, 100, 6, 7, KERNEL | 1, KERNEL | 2, 200);
+	recorder_flush(r);
+	recorder_flush(r);
+	recorder_flush(r);
+	begins(r, 100, 6, 1, 2, "/b");
+	ends(r, 100, 6, 7, 1, 2, 200);
+	end(r);
+	is_str(rows("SELECT path, sources FROM exchange ORDER BY id"), "/a|ebpf /b|shim,ebpf", "and for long where it has");
+}
+
+/* A Unix socket is nothing that the kernel's witness looks at. */
+static void test_alone_by_nature(void)
+{
+	struct recorder *r = begin(true, true);
+	struct journal_record rec = of(JOURNAL_OPEN, 100, 1, 1, 0);
+
+	rec.conn.role = JOURNAL_CLIENT;
+	rec.conn.peer.family = ADDR_UNIX;
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	begins(r, 100, 2, 1, 1, "/a");
+	ends(r, 100, 2, 4, 1, 1, 200);
+	recorder_flush(r);
+	recorder_flush(r);
+	is_str(rows("SELECT sources FROM exchange"), "shim", "on a Unix socket the library waits for nobody");
 	end(r);
 }
 
@@ -930,6 +953,49 @@ static void test_whole(void)
 	is_str(rows("SELECT path, sources FROM exchange"), "/a|shim,ebpf", "where there are two witnesses each waits for the other");
 }
 
+static void test_many_alone(void)
+{
+	enum { MANY = 200000, A_FLUSH = 8000 };	/* 80,000 exchanges a second */
+	struct recorder *r = begin(true, true);
+	struct rusage before, after;
+	int most = 0;
+
+	getrusage(RUSAGE_SELF, &before);
+	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_SERVER, 8082);
+	for (int i = 1; i <= MANY; i++) {
+		tells(r, 100, i, i + 0.5, KERNEL | 1, KERNEL | i, "/api", 200);
+		if (i % A_FLUSH)
+			continue;
+		recorder_flush(r);
+		most = i - atoi(rows("SELECT max(id) FROM exchange")) > most ? i - atoi(rows("SELECT max(id) FROM exchange")) : most;
+	}
+	getrusage(RUSAGE_SELF, &after);
+	end(r);
+	is_int(most, A_FLUSH, "what the kernel alone can see is in the file with the second flush");
+	is_str(rows("SELECT count(*), count(DISTINCT started_ns), min(sources) FROM exchange"), "200000|200000|ebpf", "all of it, once");
+	is_str(rows("SELECT count(*) FROM loss"), "0", "and none is given up");
+	ok(after.ru_maxrss - before.ru_maxrss < 40 << 10, "in little memory (%ld KiB)", after.ru_maxrss - before.ru_maxrss);
+}
+
+static void test_too_many_wait(void)
+{
+	enum { MANY = 3 * LEDGER_WAITING_MAX };
+	struct recorder *r = begin(true, true);
+
+	both_see_connection(r);
+	for (int i = 1; i <= MANY; i++)
+		tells(r, 100, 5 * i, 5 * i + 0.5, KERNEL | 1, KERNEL | i, "/a", 200);
+	for (int i = 1; i <= MANY; i++)
+		tells(r, 100, 5 * i, 5 * i + 0.5, 1, i, "/a", 200);
+	tells(r, 100, 5 * MANY + 5, 5 * MANY + 6, 1, MANY + 1, "/b", 200);
+	end(r);
+	is_str(rows("SELECT count(*), count(DISTINCT started_ns) FROM exchange WHERE path='/a'"), "98304|98304",
+	       "where too many wait for the other witness none is lost, and none is there twice");
+	is_str(rows("SELECT sum(sources='ebpf') = (SELECT count FROM loss WHERE reason='join_waited_too_long') FROM exchange"), "1",
+	       "those of which it was not awaited are counted");
+	is_str(rows("SELECT sources FROM exchange WHERE path='/b'"), "shim", "the one after them is an exchange as any other");
+}
+
 int main(void)
 {
 	if (!mkdtemp(dir))
@@ -956,7 +1022,10 @@ int main(void)
 	test_killed_but_kernel_knows();
 	test_closed_by_death();
 	test_held_back();
-	test_alone_after_a_while();
+	test_alone();
+	test_alone_by_nature();
+	test_many_alone();
+	test_too_many_wait();
 	test_coverage();
 	test_two_names();
 	test_two_names_again();
