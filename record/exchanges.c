@@ -82,6 +82,7 @@ void exchange_free(struct recorder *r, struct exchange *e)
 	injections_release(r, e);
 	exchange_stop_waiting(r, e);
 	exchange_leave_lane(e);
+	parents_leave(e);
 	if (e->twin)
 		e->twin->twin = NULL;
 	if (e->connection)
@@ -246,10 +247,11 @@ static void fill_answer(struct exchange *s, const struct exchange *k)
 	FILL(bytes_out);
 }
 
-static void merge_twin(struct exchange *s, const struct exchange *k)
+static void merge_twin(struct exchange *s, struct exchange *k)
 {
 	fill_request(&s->x, &k->x);
 	fill_answer(s, k);
+	parents_merge(s, k);
 	if (!s->tid)
 		s->tid = k->tid;
 }
@@ -276,12 +278,15 @@ static void exchange_write(struct recorder *r, const struct exchange *e, unsigne
 		.started_ns = x->started_ns, .sent_ns = x->sent_ns, .first_byte_ns = x->first_byte_ns, .ended_ns = x->ended_ns,
 		.bytes_out = x->bytes_out, .bytes_in = x->bytes_in, .fingerprint = x->fingerprint, .correlation = x->correlation,
 		.idempotency_key = x->idempotency_key, .retry_after_ms = x->retry_after_ms,
+		.parent_id = parents_row(r, e),
 		.role = names_role(x->role), .protocol = names_protocol(x->protocol), .outcome = names_outcome(x->outcome),
 		.error = error ? error : names_error(x->error, number), .sources = names_sources(sources),
 		.method = text_utf8(method, sizeof(method), x->method, sizeof(x->method)) ? method : NULL,
 		.path = text_utf8(path, sizeof(path), x->path, sizeof(x->path)) ? path : NULL,
 	};
 
+	if (row.parent_id)
+		row.parent_tier = parents_tier(e);
 	store_exchange(r->store, &row);
 	if (e->connection)
 		e->connection->has_rows = true;
@@ -289,7 +294,7 @@ static void exchange_write(struct recorder *r, const struct exchange *e, unsigne
 
 void exchange_store(struct recorder *r, struct exchange *e)
 {
-	struct exchange *twin = e->twin, *main = twin && e->witness == EBPF ? twin : e;
+	struct exchange *twin = e->twin, *main = twin && e->witness == EBPF ? twin : e, *other = main == e ? twin : e;
 	const char *error = NULL;
 	unsigned sources = 1u << e->witness;
 
@@ -299,10 +304,12 @@ void exchange_store(struct recorder *r, struct exchange *e)
 	}
 	if (twin) {
 		sources = RECORDER_SHIM | RECORDER_EBPF;
-		merge_twin(main, main == e ? twin : e);
+		merge_twin(main, other);
 	}
 	settle_end(main, &error);
 	exchange_write(r, main, sources, error);
+	if (twin)
+		other->id = main->id;	/* where children of either find their parent */
 	if (twin && twin->ended) {
 		exchange_free(r, twin);
 	} else if (twin) {
@@ -346,7 +353,9 @@ static void store_at_once(struct recorder *r, int witness, const struct journal_
 	if (e->connection)
 		e->connection->sources |= 1u << witness;
 	settle_end(e, &error);
+	parents_hear(r, e);
 	exchange_write(r, e, 1u << witness, error);
+	parents_leave(e);
 	give_spare(r, e);
 }
 
@@ -371,6 +380,7 @@ void exchange_testimony(struct recorder *r, int witness, const struct journal_re
 		return;
 	}
 	injections_of_exchange_known(r, e);
+	parents_hear(r, e);
 	note_answered(e);
 	if (complete(r, e))
 		exchange_store(r, e);

@@ -47,6 +47,7 @@ struct process {
 	bool asked;				/* the reason why it is out of reach was looked for */
 	bool inherits;				/* forked from a covered process */
 	bool orderly, settled, dirty;
+	bool serves;				/* exchanges came in */
 	unsigned forked;			/* witnesses (bits) that saw it begin by a fork */
 	int exit_status;
 	unsigned refs;				/* exchanges and uses in memory */
@@ -84,6 +85,10 @@ struct connection {
 	TAILQ_ENTRY(connection) dirt, over_link;
 };
 
+enum parent_tier { PARENT_NONE, PARENT_NESTING, PARENT_ID };	/* how it is known */
+
+struct desk;		/* parents.c */
+
 struct exchange {
 	int64_t id;
 	uint64_t serial, heard_ns, heard_pass;	/* its first word; once it ended, its last */
@@ -95,6 +100,13 @@ struct exchange {
 	bool begun, ended, waiting, in_lane;
 	bool answered_by_us;		/* client side `status`: its request never reaches the kernel */
 	bool absorbed;			/* its twin was stored already, for both */
+	uint8_t parent_tier;		/* enum parent_tier */
+	bool known_on[2];		/* its desks were told of it (inbound), or asked (outbound) */
+	struct desk *desks[2];		/* they point to it (inbound) */
+	struct exchange *parent;	/* the inbound exchange that it was made for, while that is in memory, */
+	int64_t parent_id;		/* and its row after that */
+	LIST_HEAD(, exchange) children;
+	LIST_ENTRY(exchange) of_parent;
 	LIST_HEAD(, injection) injections;
 	TAILQ_ENTRY(exchange) all, lane, wait;
 	LIST_ENTRY(exchange) of_process;
@@ -128,7 +140,8 @@ struct recorder {
 	uint64_t pass, now_ns;		/* flushes so far, and the time of the last */
 	uint64_t round;			/* times that the lanes of connections were looked through */
 	int64_t process_ids, connection_ids, exchange_ids, injection_ids;
-	struct index pids, serials, cookies, exchanges, injections;
+	struct index pids, serials, cookies, exchanges, injections, desks;
+	TAILQ_HEAD(, desk) all_desks;
 	TAILQ_HEAD(, process) processes, dirty_processes;
 	TAILQ_HEAD(, connection) dirty_connections, over_connections;
 	TAILQ_HEAD(, exchange) all_exchanges, waiting;
@@ -180,6 +193,16 @@ void exchange_wait(struct recorder *r, struct exchange *e);	/* may store it, or 
 void exchange_stop_waiting(struct recorder *r, struct exchange *e);
 bool exchange_was_given_up(struct recorder *r, struct exchange *e);	/* its twin was stored without it, lest too many wait */
 void exchanges_settle(struct recorder *r, bool final);
+
+/* ---- inbound exchanges and the outbound ones made for them (parents.c) ---- */
+
+void parents_hear(struct recorder *r, struct exchange *e);	/* something was learnt of it; its process is known */
+void parents_merge(struct exchange *to, struct exchange *from);	/* what the other witness knows of its parent */
+int64_t parents_row(struct recorder *r, const struct exchange *e);	/* the row of its parent; 0 none */
+const char *parents_tier(const struct exchange *e);
+void parents_leave(struct exchange *e);		/* it leaves memory; its row is e->id */
+void parents_sweep(struct recorder *r);
+void parents_free_all(struct recorder *r);
 
 /* ---- injections (injections.c) ---- */
 

@@ -107,6 +107,7 @@ int recorder_open(struct recorder **out, const struct recorder_run *run, char *e
 	TAILQ_INIT(&r->waiting);
 	TAILQ_INIT(&r->all_injections);
 	TAILQ_INIT(&r->dirty_injections);
+	TAILQ_INIT(&r->all_desks);
 	r->now_ns = clock_now_ns();
 	describe_run(r, run);
 	*out = r;
@@ -262,6 +263,7 @@ static void settle(struct recorder *r, bool final)
 	injections_write(r);
 	write_totals(r);
 	connections_sweep(r);
+	parents_sweep(r);
 }
 
 void recorder_flush(struct recorder *r)
@@ -280,6 +282,7 @@ static void free_ledger(struct recorder *r)
 	connection_free_all(r);
 	injection_free_all(r);
 	exchange_free_spare(r);
+	parents_free_all(r);
 	process_free_all(r);
 	for (unsigned i = 0; i < r->loss_count; i++) {
 		free(r->losses[i].a);

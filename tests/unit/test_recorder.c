@@ -953,6 +953,164 @@ static void test_whole(void)
 	is_str(rows("SELECT path, sources FROM exchange"), "/a|shim,ebpf", "where there are two witnesses each waits for the other");
 }
 
+/* ---- which inbound exchange an outbound one was made for ---- */
+
+/* An exchange of process 100 on a thread, with a request id or without (0); its path is its serial. to 0: only its beginning. */
+static void call(struct recorder *r, enum journal_kind kind, enum journal_role role, uint32_t tid, uint64_t id, double from, double to, uint64_t serial)
+{
+	struct journal_record rec = exchange(kind, 100, from, (serial & KERNEL) | (uint64_t)role, serial);
+
+	rec.tid = tid;
+	rec.x.role = role;
+	rec.x.correlation = id;
+	rec.x.sent_ns = role == JOURNAL_CLIENT ? MS(from) : 0;
+	rec.x.ended_ns = to ? MS(to) : 0;
+	rec.x.outcome = JOURNAL_OK;
+	strcpy(rec.x.method, "GET");
+	snprintf(rec.x.path, sizeof(rec.x.path), "%llu", (unsigned long long)(serial & ~KERNEL));
+	recorder_feed(r, source_of(serial), &rec);
+}
+
+#define SERVES(...) call(r, JOURNAL_BEGIN, JOURNAL_SERVER, __VA_ARGS__)
+#define ANSWERS(...) call(r, JOURNAL_END, JOURNAL_SERVER, __VA_ARGS__)
+#define ASKS(...) call(r, JOURNAL_BEGIN, JOURNAL_CLIENT, __VA_ARGS__)
+#define GETS(...) call(r, JOURNAL_END, JOURNAL_CLIENT, __VA_ARGS__)
+
+static const char *parents(void)
+{
+	return rows("SELECT x.path, p.path, x.parent_tier FROM exchange x LEFT JOIN exchange p ON p.id = x.parent_id"
+		    " WHERE x.role = 'client' ORDER BY x.path + 0");
+}
+
+static void test_parents(void)
+{
+	struct recorder *r = begin(true, false);
+
+	ASKS(7, 0, 1, 0, 10);	/* before anything came in */
+	SERVES(7, 0xa, 2, 0, 1);
+	SERVES(8, 0xb, 2, 0, 2);
+	ASKS(7, 0, 3, 0, 11);
+	ASKS(9, 0xa, 3, 0, 12);	/* handed to another thread, with the id */
+	ASKS(8, 0xa, 3, 0, 13);	/* a thread that works for another by now: the id knows */
+	ASKS(9, 0, 3, 0, 14);
+	ASKS(8, 0xc, 3, 0, 15);	/* an id of its own */
+	SERVES(8, 0, 4, 0, 3);
+	ASKS(8, 0, 5, 0, 16);	/* two in work there */
+	ANSWERS(8, 0xb, 2, 6, 2);
+	ASKS(8, 0, 7, 0, 17);
+	ASKS(9, 0xb, 9, 0, 18);	/* soon after the answer */
+	ASKS(9, 0xb, 12, 0, 19);	/* late after it */
+	ASKS(8, 0, 13, 0, 20);
+	ASKS(8, 0, 14, 0, 21);
+	SERVES(9, 0xa, 15, 0, 4);	/* the same id comes in again: the latest counts */
+	ASKS(9, 0xa, 16, 0, 22);
+	end(r);
+	is_str(parents(), "10|NULL|NULL 11|1|nesting 12|1|id 13|1|id 14|NULL|NULL 15|2|nesting 16|NULL|NULL 17|3|nesting 18|2|id 19|NULL|NULL "
+			  "20|3|nesting 21|3|nesting 22|4|id",
+	       "a parent is known by its request id, else by being the only one in work on the thread, else not");
+}
+
+/* An event loop: many in work on one thread, more than are remembered one by one. */
+static void test_parents_many(void)
+{
+	struct recorder *r = begin(true, false);
+
+	for (unsigned i = 1; i <= 9; i++)
+		SERVES(7, 0, i, 0, i);
+	ASKS(7, 0, 10, 0, 20);
+	for (unsigned i = 9; i > 1; i--)
+		ANSWERS(7, 0, i, 11, i);
+	ASKS(7, 0, 12, 0, 21);
+	ANSWERS(7, 0, 1, 13, 1);
+	ASKS(7, 0, 14, 0, 22);
+	for (unsigned i = 30; i <= 40; i++) {
+		SERVES(7, 0, i, 0, i);
+		ASKS(7, 0, i + 0.5, 0, 100 + i);
+		ANSWERS(7, 0, i, i + 0.8, i);
+	}
+	GETS(7, 0, 10, 50, 20);	/* its end says nothing new of where it came from */
+	end(r);
+	is_str(rows("SELECT count(*) FROM exchange WHERE path IN ('20','21','22') AND parent_id IS NOT NULL"), "0",
+	       "where many are in work on one thread, or none is, a parent is not guessed");
+	is_str(rows("SELECT count(*) FROM exchange x JOIN exchange p ON p.id = x.parent_id WHERE x.path = p.path + 100"), "11",
+	       "where they come one after another, each has its own");
+}
+
+static void test_parents_order(void)
+{
+	struct recorder *r = begin(true, false);
+	struct journal_record rec = exchange(JOURNAL_BEGIN, 101, 3, 50, 50);
+
+	SERVES(7, 0, 1, 0, 1);
+	ASKS(7, 0, 2, 0, 11);
+	ANSWERS(7, 0, 1, 3, 1);
+	recorder_flush(r);	/* the parent is stored and gone */
+	GETS(7, 0, 2, 4, 11);
+	SERVES(7, 0, 5, 0, 2);
+	ASKS(7, 0, 6, 0, 12);
+	GETS(7, 0, 6, 7, 12);
+	recorder_flush(r);	/* the child is */
+	ANSWERS(7, 0, 5, 8, 2);
+	rec.tid = 7;	/* the same thread number in another process */
+	rec.x.started_ns = MS(6);
+	strcpy(rec.x.path, "50");
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	end(r);
+	is_str(parents(), "11|1|nesting 12|2|nesting 50|NULL|NULL", "whichever of the two ends first");
+}
+
+static void test_parents_both(void)
+{
+	struct recorder *r = begin(true, true);
+
+	opened(r, 100, 1, KERNEL | JOURNAL_CLIENT, 77, JOURNAL_CLIENT, 8082);
+	opened(r, 100, 1, KERNEL | JOURNAL_SERVER, 78, JOURNAL_SERVER, 8082);
+	opened(r, 100, 1, JOURNAL_CLIENT, 77, JOURNAL_CLIENT, 8082);
+	opened(r, 100, 1, JOURNAL_SERVER, 78, JOURNAL_SERVER, 8082);
+	SERVES(7, 0, 10, 0, KERNEL | 1);
+	ASKS(7, 0, 11, 0, KERNEL | 11);
+	GETS(7, 0, 11, 12, KERNEL | 11);	/* the library's view of it has no parent, for it is not told of all */
+	ANSWERS(7, 0, 10, 13, KERNEL | 1);
+	ASKS(7, 0, 20, 0, KERNEL | 12);
+	SERVES(7, 0, 10, 0, 1);
+	ASKS(7, 0, 11, 0, 11);
+	GETS(7, 0, 11, 12, 11);
+	recorder_flush(r);	/* the child is stored, its parent held back by the library */
+	ANSWERS(7, 0, 10, 30, 1);
+	recorder_flush(r);
+	SERVES(8, 0xa, 40, 0, 2);
+	ASKS(8, 0, 41, 0, 13);	/* the library alone: what else is on that thread it does not know */
+	ASKS(8, 0xa, 41, 0, 14);
+	SERVES(9, 0, 50, 0, KERNEL | 3);
+	ASKS(9, 0, 51, 0, KERNEL | 15);
+	ANSWERS(9, 0, 50, 52, KERNEL | 3);
+	SERVES(9, 0, 50, 0, 3);
+	ANSWERS(9, 0, 50, 52, 3);
+	recorder_flush(r);	/* the parent is stored, the child goes on */
+	end(r);
+	is_str(parents(), "11|1|nesting 12|NULL|NULL 13|NULL|NULL 14|2|id 15|3|nesting", "with two witnesses the kernel's knows what is in work on a thread");
+	is_str(rows("SELECT sources FROM exchange WHERE id IN (SELECT parent_id FROM exchange WHERE path = '11')"), "shim,ebpf",
+	       "and the parent is the row that both became");
+}
+
+static void test_parents_whole(void)
+{
+	struct recorder *r = begin(true, false);
+
+	call(r, JOURNAL_WHOLE, JOURNAL_SERVER, 7, 0, 1, 5, 1);
+	call(r, JOURNAL_WHOLE, JOURNAL_CLIENT, 7, 0, 2, 4, 11);
+	call(r, JOURNAL_WHOLE, JOURNAL_SERVER, 7, 0, 6, 9, 2);
+	call(r, JOURNAL_WHOLE, JOURNAL_CLIENT, 7, 0, 7, 8, 12);
+	call(r, JOURNAL_WHOLE, JOURNAL_CLIENT, 7, 0, 10, 11, 13);
+	recorder_flush(r);
+	is_str(parents(), "11|1|nesting 12|2|nesting 13|NULL|NULL", "exchanges that are told at once find theirs by its times");
+	for (unsigned i = 0; i < 20; i++)
+		recorder_flush(r);
+	ASKS(7, 0, 8, 0, 14);
+	end(r);
+	is_str(rows("SELECT parent_id FROM exchange WHERE path = '14'"), "NULL", "what is long over is forgotten");
+}
+
 static void test_many_alone(void)
 {
 	enum { MANY = 200000, A_FLUSH = 8000 };	/* 80,000 exchanges a second */
@@ -1003,6 +1161,11 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/run.db", dir);
 	test_one_exchange();
 	test_whole();
+	test_parents();
+	test_parents_many();
+	test_parents_order();
+	test_parents_both();
+	test_parents_whole();
 	test_any_order();
 	test_unknown();
 	test_open_at_the_end();
