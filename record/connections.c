@@ -15,6 +15,14 @@ void connection_dirty(struct recorder *r, struct connection *c)
 	TAILQ_INSERT_TAIL(&r->dirty_connections, c, dirt);
 }
 
+void connection_has_row(struct connection *c, int64_t first, int64_t last)
+{
+	if (!c->first_row || first < c->first_row)
+		c->first_row = first;
+	if (last > c->last_row)
+		c->last_row = last;
+}
+
 static struct connection *connection_new(struct recorder *r)
 {
 	struct connection *c = ledger_new(r, sizeof(*c));
@@ -219,10 +227,10 @@ static void merge(struct recorder *r, struct connection *from, struct connection
 		TAILQ_REMOVE(&r->over_connections, to, over_link);
 		to->over = false;
 	}
-	if (from->written || from->has_rows) {
-		store_merge_connection(r->store, from->id, to->id);
-		to->has_rows = true;
-	}
+	if (from->written || from->first_row)
+		store_merge_connection(r->store, from->id, to->id, from->first_row, from->last_row);
+	if (from->first_row)
+		connection_has_row(to, from->first_row, from->last_row);
 	connection_free(r, from);
 	connection_dirty(r, to);
 }

@@ -289,7 +289,7 @@ static void exchange_write(struct recorder *r, const struct exchange *e, unsigne
 		row.parent_tier = parents_tier(e);
 	store_exchange(r->store, &row);
 	if (e->connection)
-		e->connection->has_rows = true;
+		connection_has_row(e->connection, e->id, e->id);
 }
 
 void exchange_store(struct recorder *r, struct exchange *e)

@@ -75,7 +75,7 @@ struct connection {
 	uint8_t role, end;
 	bool end_firm;		/* the connect failed: a later close does not change that */
 	bool end_by_library, mid_stream, dirty, written, over;
-	bool has_rows;		/* an exchange of it was stored */
+	int64_t first_row, last_row;	/* exchanges of it that were stored lie between; 0 none */
 	unsigned sources, open_uses, refs;
 	uint64_t joined_round;
 	unsigned owed[WITNESSES];	/* exchanges whose twin was stored without waiting longer: not to be stored again */
@@ -171,6 +171,7 @@ void connection_testimony(struct recorder *r, int witness, const struct journal_
 void resolved_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* RESOLVED */
 void connection_use_ends(struct recorder *r, struct use *u, uint64_t at_ns, enum journal_end end);
 void connection_dirty(struct recorder *r, struct connection *c);
+void connection_has_row(struct connection *c, int64_t first, int64_t last);	/* exchanges of it are in the file, with ids in this range */
 void connections_write(struct recorder *r);
 void connections_sweep(struct recorder *r);
 void connection_free_all(struct recorder *r);

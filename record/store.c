@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "record/batch.h"
+#include "record/checkpoint.h"
 #include "record/runfile.h"
 
 #define STATEMENTS(X) \
@@ -31,7 +32,7 @@
 	X(LOSS, "INSERT OR REPLACE INTO loss VALUES(?,?,?)") \
 	X(MARK, "INSERT INTO mark VALUES(?,?)") \
 	X(HOST, "INSERT OR IGNORE INTO host VALUES(?,?)") \
-	X(REPOINT, "UPDATE exchange SET connection_id=?2 WHERE connection_id=?1") \
+	X(REPOINT, "UPDATE exchange SET connection_id=?2 WHERE connection_id=?1 AND id BETWEEN ?3 AND ?4") \
 	X(DROP, "DELETE FROM connection WHERE id=?1")
 
 enum statement {
@@ -52,6 +53,8 @@ struct store {
 	int lock;	/* flock'ed while we write; closed after the database: closing it drops SQLite's own fcntl locks */
 	bool in_transaction;
 	struct batch *batch;	/* exchanges that are not written yet */
+	struct checkpoint *checkpoint;	/* at work from the first time that the log is long */
+	int log_pages;
 	sqlite3_stmt *statements[S_COUNT];
 	char path[4096];
 	char error[4096 + 256];
@@ -158,12 +161,19 @@ static int create_file(struct store *s, char *error, unsigned error_size)
 /* ---- the database ---- */
 
 /*
- * The schema is written before the log is switched on, so that the file says what it is from the first moment. Then
- * NORMAL: it survives the death of this process at any instant, and a crash of the machine without damage
- * (sqlite.org/wal.html). The log is moved into the file every 32 MiB, so that its fsync does not come too often.
+ * The schema is written before the log is switched on, so that the file says what it is from the first moment. Nothing here waits
+ * for the disk: the death of this process loses nothing that was committed, and checkpoint.h, which moves the log into the file
+ * whenever it has LOG_PAGES, sees to it that a crash of the machine does no damage.
  */
 #define FIRST "PRAGMA page_size=8192; PRAGMA synchronous=OFF;"
-#define THEN "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4096;"
+#define THEN "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;"
+#define LOG_PAGES 2048
+
+static int note_log(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	((struct store *)arg)->log_pages = pages;
+	return SQLITE_OK;
+}
 
 static int set_up(struct store *s)
 {
@@ -186,6 +196,7 @@ static int open_database(struct store *s, char *error, unsigned error_size)
 	if (rc == SQLITE_OK) {
 		sqlite3_busy_timeout(s->db, 1000);
 		rc = set_up(s);
+		sqlite3_wal_hook(s->db, note_log, s);
 	}
 	if (rc == SQLITE_OK)
 		return 0;
@@ -195,6 +206,7 @@ static int open_database(struct store *s, char *error, unsigned error_size)
 
 static void release(struct store *s)
 {
+	checkpoint_stop(s->checkpoint);
 	for (int i = 0; i < S_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
 	sqlite3_close(s->db);
@@ -493,7 +505,7 @@ void store_host(struct store *s, const char *name, const char *address)
 	step(s, S_HOST);
 }
 
-void store_merge_connection(struct store *s, int64_t from, int64_t to)
+void store_merge_connection(struct store *s, int64_t from, int64_t to, int64_t first, int64_t last)
 {
 	struct binder b;
 
@@ -503,6 +515,8 @@ void store_merge_connection(struct store *s, int64_t from, int64_t to)
 		return;
 	number(&b, from);
 	number(&b, to);
+	number(&b, first);
+	number(&b, last);
 	step(s, S_REPOINT);
 	b = (struct binder){row(s, S_DROP), 0};
 	if (!b.st)
@@ -513,12 +527,23 @@ void store_merge_connection(struct store *s, int64_t from, int64_t to)
 
 /* ---- end ---- */
 
+static void shorten_log(struct store *s)
+{
+	if (s->log_pages < LOG_PAGES)
+		return;
+	if (!s->checkpoint)
+		s->checkpoint = checkpoint_start(s->path);
+	if (s->checkpoint)
+		checkpoint_wake(s->checkpoint);
+}
+
 void store_commit(struct store *s)
 {
 	write_batch(s);
 	if (!*s->error && s->in_transaction) {
 		step(s, S_COMMIT);
 		s->in_transaction = false;
+		shorten_log(s);
 	}
 }
 
@@ -534,11 +559,14 @@ int store_close(struct store *s)
 	if (!s)
 		return 0;
 	store_commit(s);
+	checkpoint_stop(s->checkpoint);
+	s->checkpoint = NULL;
 	failed = *s->error;
-	if (!failed)
+	if (!failed) {
 		/* A reader may be in the way: then the log stays. */
+		sqlite3_exec(s->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
 		sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	else if (s->in_transaction)
+	} else if (s->in_transaction)
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	release(s);
 	return failed ? -EIO : 0;

@@ -95,10 +95,10 @@ void store_loss(struct store *s, const char *source, const char *reason, uint64_
 void store_mark(struct store *s, uint64_t at_ns, const char *name);
 void store_host(struct store *s, const char *name, const char *address);	/* a pair that is there already stays */
 
-/* Two rows turned out to be one connection: exchanges of `from` become those of `to`, the row `from` goes. Scans; rare. */
-void store_merge_connection(struct store *s, int64_t from, int64_t to);
+/* Two rows turned out to be one connection: exchanges of `from` become those of `to`, the row `from` goes. They are among first..last: looks at no others. */
+void store_merge_connection(struct store *s, int64_t from, int64_t to, int64_t first, int64_t last);
 
-void store_commit(struct store *s);
+void store_commit(struct store *s);	/* waits for no disk */
 const char *store_error(const struct store *s);	/* NULL: all is well */
 
 /* Commits, moves the write-ahead log into the file, closes, frees. 0 or -EIO (an error came, now or before). NULL is fine. */

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "record/store.h"
 
@@ -167,12 +168,14 @@ static void test_merge(void)
 	open_store();
 	x.connection_id = 7;
 	store_exchange(s, &x);
-	store_merge_connection(s, 7, 8);
+	x.id = 3;
+	store_exchange(s, &x);
+	store_merge_connection(s, 7, 8, 1, 2);
 	x.id = 2;
 	store_exchange(s, &x);
 	store_commit(s);
-	is_str(ask("SELECT group_concat(id || ':' || connection_id) FROM exchange"), "1:8,2:7",
-	       "an exchange that waits to be written is moved with its connection");
+	is_str(ask("SELECT group_concat(id || ':' || connection_id) FROM exchange"), "1:8,2:7,3:7",
+	       "an exchange that waits to be written is moved with its connection; no others are looked at");
 	is_int(store_close(s), 0, "it closes in order");
 }
 
@@ -190,6 +193,81 @@ static void test_twice(void)
 	ok(store_close(s) < 0, "that closing repeats");
 }
 
+static long long bytes_of(const char *tail)
+{
+	char name[sizeof(path) + 8];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%s%s", path, tail);
+	return stat(name, &st) ? -1 : (long long)st.st_size;
+}
+
+/* Writes n rows of some 300 bytes. */
+static void write_rows(int64_t first, int64_t n)
+{
+	char name[300];
+
+	for (int64_t i = first; i < first + n; i++) {
+		struct row_exchange x = plain(i);
+
+		memset(name, 'a' + (int)(i % 26), sizeof(name) - 1);
+		name[sizeof(name) - 1] = '\0';
+		x.path = name;
+		store_exchange(s, &x);
+	}
+	store_commit(s);
+}
+
+static void test_log(void)
+{
+	enum { COMMITS = 100, ROWS = 4000, LOG_MAX = 96 << 20 };	/* 130 MiB in all */
+	long long longest = 0;
+	int64_t id = 1;
+	unsigned tries = 0;
+
+	open_store();
+	for (int i = 0; i < COMMITS; i++, id += ROWS) {
+		write_rows(id, ROWS);
+		longest = bytes_of("-wal") > longest ? bytes_of("-wal") : longest;
+		usleep(5000);
+	}
+	ok(bytes_of("") > 16 << 20, "what is written comes into the file while it goes on (%lld MiB by then)", bytes_of("") >> 20);
+	ok(longest < LOG_MAX, "so the log stays short (%lld MiB at most)", longest >> 20);
+	for (; tries < 200 && bytes_of("-wal") > 16 << 20; tries++, id += 10) {
+		usleep(20000);
+		write_rows(id, 10);
+	}
+	ok(tries < 200, "a long one is soon moved");
+	is_int(atoi(ask("SELECT count(*) FROM exchange")), (int)id - 1, "with every row");
+	is_str(ask("PRAGMA integrity_check"), "ok", "in a file that is whole");
+	is_int(store_close(s), 0, "it closes in order");
+	is_int((int)bytes_of("-wal"), -1, "and leaves one file");
+	is_int(atoi(ask("SELECT count(*) FROM exchange")), (int)id - 1, "with every row");
+}
+
+/* One who reads for long keeps the log from being emptied; nothing else suffers. */
+static void test_log_and_reader(void)
+{
+	sqlite3_stmt *st;
+	sqlite3 *db;
+
+	open_store();
+	write_rows(1, 10);
+	sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL);
+	sqlite3_prepare_v2(db, "SELECT count(*) FROM exchange", -1, &st, NULL);
+	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+	sqlite3_step(st);
+	for (int i = 0; i < 20; i++)
+		write_rows(11 + i * 4000, 4000);
+	sqlite3_reset(st);
+	sqlite3_step(st);
+	is_int(sqlite3_column_int(st, 0), 10, "a reader sees its moment for as long as it likes");
+	sqlite3_finalize(st);
+	sqlite3_close(db);
+	is_str(ask("SELECT count(*) FROM exchange"), "80010", "others see all");
+	is_int(store_close(s), 0, "it closes in order");
+}
+
 int main(void)
 {
 	close(mkstemp(path));
@@ -198,6 +276,8 @@ int main(void)
 	test_many();
 	test_sizes();
 	test_merge();
+	test_log();
+	test_log_and_reader();
 	test_twice();
 	unlink(path);
 	return tap_done();
