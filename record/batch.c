@@ -2,6 +2,7 @@
 #include "record/batch.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -148,6 +149,42 @@ static uint32_t put_cell(uint8_t *to, const struct row_exchange *row)
 	memcpy(to + n, head, head_n);
 	memmove(to + n + head_n, to + VALUES_AT, values_n);
 	return n + head_n + values_n;
+}
+#undef X
+
+/* ---- the same row bound to a statement ---- */
+
+#define X(name, kind) ",?"
+int batch_prepare_one(sqlite3 *db, sqlite3_stmt **st)
+{
+	static const char marks[] = COLUMNS(X);
+	char sql[128];
+
+	snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO main.exchange VALUES(%s)", marks + 1);
+	return sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, st, NULL);
+}
+#undef X
+
+static void bind_number(sqlite3_stmt *st, int at, bool given, int64_t v)
+{
+	if (given)
+		sqlite3_bind_int64(st, at, v);
+	else
+		sqlite3_bind_null(st, at);
+}
+
+#define BIND_KEY(v) sqlite3_bind_int64(st, ++at, v)
+#define BIND_NUMBER(v) sqlite3_bind_int64(st, ++at, v)
+#define BIND_NONZERO(v) (++at, bind_number(st, at, (v) != 0, v))
+#define BIND_NATURAL(v) (++at, bind_number(st, at, (v) >= 0, v))
+#define BIND_TEXT(v) sqlite3_bind_text(st, ++at, v, -1, SQLITE_STATIC)	/* NULL binds NULL */
+#define X(name, kind) BIND_##kind(row->name);
+
+void batch_bind_one(sqlite3_stmt *st, const struct row_exchange *row)
+{
+	int at = 0;
+
+	COLUMNS(X)
 }
 #undef X
 

@@ -33,4 +33,8 @@ unsigned batch_count(const struct batch *b);
 void batch_fill(struct batch *b);
 void batch_empty(struct batch *b);
 
+/* For the few rows that are written once more: a statement that puts one in place of the row with its id, and its values. */
+int batch_prepare_one(sqlite3 *db, sqlite3_stmt **st);	/* an SQLite result code */
+void batch_bind_one(sqlite3_stmt *st, const struct row_exchange *row);
+
 #endif

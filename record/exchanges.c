@@ -32,6 +32,20 @@ void exchange_free_spare(struct recorder *r)
 	}
 }
 
+static void enter_all(struct recorder *r, struct exchange *e)
+{
+	e->begun_pass = r->pass;
+	TAILQ_INSERT_TAIL(&r->all_exchanges, e, all);
+	r->unshown = r->unshown ? r->unshown : e;
+}
+
+static void leave_all(struct recorder *r, struct exchange *e)
+{
+	if (r->unshown == e)
+		r->unshown = TAILQ_NEXT(e, all);
+	TAILQ_REMOVE(&r->all_exchanges, e, all);
+}
+
 struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
 {
 	struct exchange *e = serial ? index_get(&r->exchanges, serial) : NULL;
@@ -47,10 +61,9 @@ struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
 	e->serial = serial;
 	e->witness = (uint8_t)witness;
 	e->heard_ns = r->now_ns;
-	e->heard_pass = r->pass;
 	e->x.retry_after_ms = -1;
 	LIST_INIT(&e->injections);
-	TAILQ_INSERT_TAIL(&r->all_exchanges, e, all);
+	enter_all(r, e);
 	return e;
 }
 
@@ -91,7 +104,7 @@ void exchange_free(struct recorder *r, struct exchange *e)
 		LIST_REMOVE(e, of_process);
 		e->process->refs--;
 	}
-	TAILQ_REMOVE(&r->all_exchanges, e, all);
+	leave_all(r, e);
 	index_remove(&r->exchanges, e->serial);
 	give_spare(r, e);
 }
@@ -267,7 +280,7 @@ static uint32_t first_fault(const struct exchange *e)
 	return first ? first->what.fault_id : 0;
 }
 
-static void exchange_write(struct recorder *r, const struct exchange *e, unsigned sources, const char *error)
+static void write_row(struct recorder *r, const struct exchange *e, unsigned sources, const char *error)
 {
 	char method[4 * HTTP1_METHOD_MAX], path[4 * HTTP1_PATH_MAX], number[16];
 	const struct journal_exchange *x = &e->x;
@@ -287,9 +300,52 @@ static void exchange_write(struct recorder *r, const struct exchange *e, unsigne
 
 	if (row.parent_id)
 		row.parent_tier = parents_tier(e);
-	store_exchange(r->store, &row);
+	if (e->in_file)
+		store_exchange_again(r->store, &row);
+	else
+		store_exchange(r->store, &row);
 	if (e->connection)
 		connection_has_row(e->connection, e->id, e->id);
+}
+
+/* As it stands, whatever is to come; what the kernel alone knows of its end is not the end for the program. */
+void exchange_show(struct recorder *r, struct exchange *e)
+{
+	struct exchange *main, seen;
+	const char *error;
+
+	if (e->absorbed || (!e->begun && !e->ended))
+		return;
+	if (!e->twin && e->connection)
+		join_connection(r, e->connection);
+	main = e->twin && e->witness == EBPF ? e->twin : e;
+	if (main->in_file)
+		return;
+	seen = *main;
+	if (main->twin)
+		fill_request(&seen.x, &main->twin->x);
+	settle_end(&seen, &error);
+	write_row(r, &seen, main->twin ? RECORDER_SHIM | RECORDER_EBPF : 1u << main->witness, error);
+	main->in_file = true;
+}
+
+void exchange_adopt_row(struct recorder *r, struct exchange *s, struct exchange *k)
+{
+	int64_t id = s->id;
+
+	if (!k->in_file || s->in_file)
+		return;
+	s->id = k->id;
+	k->id = id;
+	s->in_file = true;
+	k->in_file = false;
+	injections_of_exchange_known(r, s);
+}
+
+/* For good. */
+static void exchange_write(struct recorder *r, const struct exchange *e, unsigned sources, const char *error)
+{
+	write_row(r, e, sources, error);
 }
 
 void exchange_store(struct recorder *r, struct exchange *e)
@@ -308,6 +364,8 @@ void exchange_store(struct recorder *r, struct exchange *e)
 	}
 	settle_end(main, &error);
 	exchange_write(r, main, sources, error);
+	if (twin && other->in_file)
+		store_exchange_gone(r->store, other->id);	/* both were shown before they were known to be one */
 	if (twin)
 		other->id = main->id;	/* where children of either find their parent */
 	if (twin && twin->ended) {
@@ -370,6 +428,10 @@ void exchange_testimony(struct recorder *r, int witness, const struct journal_re
 	e = exchange_of(r, witness, rec->exchange);
 	if (!e)
 		return;
+	if (!e->begun && !e->ended && e->begun_pass != r->pass) {	/* only an injection of it was heard before */
+		leave_all(r, e);
+		enter_all(r, e);
+	}
 	if (!e->absorbed) {
 		learn(e, rec);
 		attach(r, e, rec);

@@ -67,6 +67,7 @@ void join_connection(struct recorder *r, struct connection *c)
 			continue;
 		s->twin = k;
 		k->twin = s;
+		exchange_adopt_row(r, s, k);
 		first = skip_joined(first);
 	}
 }

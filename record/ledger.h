@@ -91,13 +91,15 @@ struct desk;		/* parents.c */
 
 struct exchange {
 	int64_t id;
-	uint64_t serial, heard_ns, heard_pass;	/* its first word; once it ended, its last */
+	uint64_t serial, heard_ns;	/* (when: its first word; once it ended, its last) */
+	uint64_t begun_pass, ended_pass;	/* after which flush that was heard */
 	struct connection *connection;	/* NULL unknown */
 	struct process *process;	/* NULL: nothing but an injection is known of it */
 	struct exchange *twin;		/* the other witness's; in the list of spares: the next one */
 	uint32_t tid;
 	uint8_t witness;		/* SHIM or EBPF */
 	bool begun, ended, waiting, in_lane;
+	bool in_file;			/* its row is, as it stood when that was written */
 	bool answered_by_us;		/* client side `status`: its request never reaches the kernel */
 	bool absorbed;			/* its twin was stored already, for both */
 	uint8_t parent_tier;		/* enum parent_tier */
@@ -145,6 +147,7 @@ struct recorder {
 	TAILQ_HEAD(, process) processes, dirty_processes;
 	TAILQ_HEAD(, connection) dirty_connections, over_connections;
 	TAILQ_HEAD(, exchange) all_exchanges, waiting;
+	struct exchange *unshown;	/* the first of all_exchanges that is too young to be in the file unless it is over */
 	TAILQ_HEAD(, injection) all_injections, dirty_injections;
 	struct exchange *spare;
 	unsigned waiting_count, injection_count;
@@ -182,6 +185,8 @@ struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial);	
 void exchange_testimony(struct recorder *r, int witness, const struct journal_record *rec);	/* BEGIN, END */
 void exchange_store(struct recorder *r, struct exchange *e);	/* writes it with its twin, as they stand; frees */
 void exchange_store_open(struct recorder *r, struct exchange *e);	/* the same for one that is not over: looks for its twin first */
+void exchange_show(struct recorder *r, struct exchange *e);	/* writes it as it stands; its row is written again when it is stored */
+void exchange_adopt_row(struct recorder *r, struct exchange *s, struct exchange *k);	/* of twins; the library's gets the kernel's */
 void exchange_free(struct recorder *r, struct exchange *e);
 void exchange_free_spare(struct recorder *r);
 void exchange_leave_lane(struct exchange *e);
@@ -194,6 +199,7 @@ void exchange_wait(struct recorder *r, struct exchange *e);	/* may store it, or 
 void exchange_stop_waiting(struct recorder *r, struct exchange *e);
 bool exchange_was_given_up(struct recorder *r, struct exchange *e);	/* its twin was stored without it, lest too many wait */
 void exchanges_settle(struct recorder *r, bool final);
+void exchanges_show(struct recorder *r);	/* just before a commit: what goes on for long, or waits, is in the file by then */
 
 /* ---- inbound exchanges and the outbound ones made for them (parents.c) ---- */
 

@@ -258,6 +258,8 @@ static void settle(struct recorder *r, bool final)
 		exchanges_settle(r, true);
 	recorder_loss(r, "recorder", "out_of_memory", r->no_memory);
 	recorder_loss(r, "recorder", "join_waited_too_long", r->overflow);
+	if (!final)
+		exchanges_show(r);
 	processes_write(r);
 	connections_write(r);
 	injections_write(r);

@@ -23,6 +23,7 @@
 	X(CONNECTION, "INSERT OR REPLACE INTO connection(id,process_id,cookie,role,family,local,peer,opened_ns,connected_ns,closed_ns," \
 		      "end,bytes_in,bytes_out,mid_stream,sources,retransmits,bytes_unseen) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)") \
 	X(EXCHANGES, BATCH_INSERT) \
+	X(GONE, "DELETE FROM exchange WHERE id=?1") \
 	X(INJECTION, "INSERT OR REPLACE INTO injection(id,fault_id,exchange_id,process_id,at_ns,action,intended_ns,achieved_ns,ordinal)" \
 		     " VALUES(?,?,?,?,?,?,?,?,?)") \
 	X(FAULT, "INSERT OR REPLACE INTO fault VALUES(?,?,?,?,?)") \
@@ -55,7 +56,7 @@ struct store {
 	struct batch *batch;	/* exchanges that are not written yet */
 	struct checkpoint *checkpoint;	/* at work from the first time that the log is long */
 	int log_pages;
-	sqlite3_stmt *statements[S_COUNT];
+	sqlite3_stmt *statements[S_COUNT], *one;	/* one: an exchange once more */
 	char path[4096];
 	char error[4096 + 256];
 };
@@ -184,6 +185,8 @@ static int set_up(struct store *s)
 	sqlite3_free(sql);
 	if (rc == SQLITE_OK)
 		rc = batch_open(&s->batch, s->db);
+	if (rc == SQLITE_OK)
+		rc = batch_prepare_one(s->db, &s->one);
 	for (int i = 0; rc == SQLITE_OK && i < S_COUNT; i++)
 		rc = sqlite3_prepare_v3(s->db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &s->statements[i], NULL);
 	return rc;
@@ -209,6 +212,7 @@ static void release(struct store *s)
 	checkpoint_stop(s->checkpoint);
 	for (int i = 0; i < S_COUNT; i++)
 		sqlite3_finalize(s->statements[i]);
+	sqlite3_finalize(s->one);
 	sqlite3_close(s->db);
 	batch_free(s->batch);
 	if (s->lock >= 0)
@@ -254,14 +258,16 @@ static void fail(struct store *s)
 		snprintf(s->error, sizeof(s->error), "cannot write the run file '%s' any more: %s", s->path, sqlite3_errmsg(s->db));
 }
 
-static void step(struct store *s, enum statement which)
+static void run(struct store *s, sqlite3_stmt *st)
 {
-	sqlite3_stmt *st = s->statements[which];
-	int rc = sqlite3_step(st);
-
-	if (rc != SQLITE_DONE)
+	if (sqlite3_step(st) != SQLITE_DONE)
 		fail(s);
 	sqlite3_reset(st);
+}
+
+static void step(struct store *s, enum statement which)
+{
+	run(s, s->statements[which]);
 }
 
 /* The statement to bind to, inside a transaction; NULL after a failure. */
@@ -387,6 +393,24 @@ void store_exchange(struct store *s, const struct row_exchange *x)
 		return;
 	store_commit(s);
 	batch_add(s->batch, x);
+}
+
+void store_exchange_again(struct store *s, const struct row_exchange *x)
+{
+	if (!row(s, S_EXCHANGES))
+		return;
+	batch_bind_one(s->one, x);
+	run(s, s->one);
+}
+
+void store_exchange_gone(struct store *s, int64_t id)
+{
+	struct binder b = {row(s, S_GONE), 0};
+
+	if (!b.st)
+		return;
+	number(&b, id);
+	step(s, S_GONE);
 }
 
 void store_injection(struct store *s, const struct row_injection *i)

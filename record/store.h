@@ -87,6 +87,8 @@ void store_process(struct store *s, const struct row_process *row);		/* replaces
 void store_connection(struct store *s, const struct row_connection *row);
 void store_injection(struct store *s, const struct row_injection *row);
 void store_exchange(struct store *s, const struct row_exchange *row);		/* a new row; in the file from the next store_commit() on */
+void store_exchange_again(struct store *s, const struct row_exchange *row);	/* in place of the row of this id, in the file since an earlier commit */
+void store_exchange_gone(struct store *s, int64_t id);				/* the same: takes it out */
 void store_fault(struct store *s, uint32_t id, const char *name, const char *spec, uint64_t matched, uint64_t fired);
 void store_latency(struct store *s, const struct row_latency *row);
 void store_burst(struct store *s, const struct row_burst *row);			/* replaces the row of this id */

@@ -2,6 +2,7 @@
 /*
  * Exchanges that are over and wait: for the other witness's view of them, where it can have one. Bounded: of too many the oldest
  * are stored as they stand, and what the other witness then says of them is dropped, so that none is stored twice.
+ * And exchanges that are under way, or wait, for more than two flushes: they are in the file as they stand, whatever comes.
  */
 #include "record/ledger.h"
 
@@ -36,7 +37,7 @@ static bool ripe(const struct recorder *r, const struct exchange *e)
 	if (e->twin && e->witness == EBPF)
 		return false;	/* the library still holds the answer back from the program: its end is the end */
 	if (!e->twin && seen_by_one(e))
-		return r->pass >= e->heard_pass + LEDGER_PASSES;
+		return r->pass >= e->ended_pass + LEDGER_PASSES;
 	return age >= LEDGER_TWIN_NS;
 }
 
@@ -110,7 +111,7 @@ void exchange_wait(struct recorder *r, struct exchange *e)
 	if (e->waiting)
 		return;
 	e->heard_ns = clock_now_ns();
-	e->heard_pass = r->pass;
+	e->ended_pass = r->pass;
 	e->waiting = true;
 	TAILQ_INSERT_TAIL(&r->waiting, e, wait);
 	if (++r->waiting_count >= LEDGER_WAITING_MAX)
@@ -148,4 +149,12 @@ void exchanges_settle(struct recorder *r, bool final)
 		store_all(r);
 	else
 		free_placeholders(r);
+}
+
+void exchanges_show(struct recorder *r)
+{
+	for (struct exchange *e; (e = r->unshown) && e->begun_pass + LEDGER_PASSES <= r->pass;) {
+		r->unshown = TAILQ_NEXT(e, all);
+		exchange_show(r, e);
+	}
 }

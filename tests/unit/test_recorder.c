@@ -601,10 +601,11 @@ static void test_held_back(void)
 	ends(r, 100, 2, 4, KERNEL | 1, KERNEL | 1, 200);
 	for (now = clock_now_ns(); clock_now_ns() - now < 2300 * NS_PER_MS; usleep(100000))
 		recorder_flush(r);
-	is_str(rows("SELECT count(*) FROM exchange"), "0", "an answer that is held back is not over because the kernel has given it");
+	is_str(rows("SELECT outcome, error, ended_ns, sources FROM exchange"), "indeterminate|open|NULL|shim,ebpf",
+	       "an answer that is held back is not over because the kernel has given it");
 	ends(r, 100, 2, 5000, 1, 1, 200);
 	recorder_flush(r);
-	is_str(rows("SELECT (ended_ns-%llu)/1000000, sources FROM exchange", (unsigned long long)t0), "5000|shim,ebpf",
+	is_str(rows("SELECT (ended_ns-%llu)/1000000, outcome, error, sources FROM exchange", (unsigned long long)t0), "5000|ok|NULL|shim,ebpf",
 	       "it is over when the program has it");
 	end(r);
 }
@@ -841,6 +842,69 @@ static void test_killed_recorder(void)
 	is_str(rows("PRAGMA integrity_check"), "ok", "and is sound");
 	is_str(refusal(path), "", "and can be replaced, log and all");
 	is_str(rows("SELECT count(*) FROM exchange"), "0", "with nothing of the old one");
+}
+
+static void test_killed_recorder_open(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct recorder *r = begin(true, true);
+
+		both_see_connection(r);
+		begins(r, 100, 2, KERNEL | 1, KERNEL | 1, "/hangs");
+		begins(r, 100, 2, 1, 1, "/hangs");
+		inject(r, JOURNAL_INJECT, 100, 3, 2, PAGE_HANG, UINT64_MAX);
+		opened(r, 100, 3, 2, 78, JOURNAL_CLIENT, 8083);
+		ends(r, 100, 3, 4, 2, 3, 200);	/* waits for the kernel's view of it */
+		recorder_flush(r);
+		begins(r, 100, 4, 1, 2, "/late");
+		recorder_flush(r);
+		begins(r, 100, 6, 1, 4, "/young");
+		recorder_flush(r);
+		raise(SIGKILL);
+	}
+	waitpid(pid, NULL, 0);
+	is_str(rows("SELECT path, status, outcome, error, sources FROM exchange ORDER BY started_ns"),
+	       "/hangs|NULL|indeterminate|open|shim,ebpf NULL|200|ok|NULL|shim /late|NULL|indeterminate|open|shim",
+	       "a killed recorder leaves also what was under way for two flushes, or waited");
+	is_str(rows("SELECT x.path FROM injection i JOIN exchange x ON x.id = exchange_id"), "/late", "with what was done to it");
+	is_str(rows("SELECT error FROM exchange x JOIN connection c ON c.id = connection_id JOIN process p ON p.id = x.process_id WHERE path = '/hangs'"),
+	       "open", "on its connection");
+	is_str(rows("PRAGMA integrity_check"), "ok", "in a file that is sound");
+}
+
+/* A row is written again when there is more to say. */
+static void test_shown(void)
+{
+	struct recorder *r = begin(true, true);
+
+	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_CLIENT, 8082);
+	begins(r, 100, 2, KERNEL | 1, KERNEL | 1, "/joined");
+	begins(r, 100, 2, KERNEL | 2, KERNEL | 2, "/kernel");
+	begins(r, 100, 2, 3, 3, "/both");
+	begins(r, 100, 2, KERNEL | 3, KERNEL | 3, "/both");
+	for (unsigned i = 0; i < 4; i++)
+		recorder_flush(r);
+	is_str(rows("SELECT count(*), sum(error = 'open') FROM exchange"), "4|4", "what goes on is there");
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 8082);
+	begins(r, 100, 2, 1, 1, "/joined");
+	inject(r, JOURNAL_INJECT, 100, 3, 1, PAGE_DELAY, UINT64_MAX);
+	recorder_flush(r);
+	recorder_flush(r);
+	is_str(rows("SELECT path FROM injection i JOIN exchange x ON x.id = exchange_id"), "/joined", "a fault that fires then is its own");
+	ends(r, 100, 2, 5, KERNEL | 1, KERNEL | 1, 200);
+	ends(r, 100, 2, 6, 1, 1, 200);
+	opened(r, 100, 1, 3, 79, JOURNAL_CLIENT, 8082);
+	opened(r, 100, 1, KERNEL | 3, 79, JOURNAL_CLIENT, 8082);
+	ends(r, 100, 2, 5, KERNEL | 3, KERNEL | 3, 201);
+	ends(r, 100, 2, 6, 3, 3, 201);
+	recorder_flush(r);
+	is_str(rows("SELECT path, status, sources, fault_id FROM exchange WHERE error IS NULL ORDER BY path"),
+	       "/both|201|shim,ebpf|NULL /joined|200|shim,ebpf|1", "its end takes the place of that");
+	end(r);
+	is_str(rows("SELECT path, error, method, (started_ns-%llu)/1000000 FROM exchange ORDER BY path", (unsigned long long)t0),
+	       "/both|NULL|GET|2 /joined|NULL|GET|2 /kernel|open|GET|2", "each is there once");
 }
 
 static void test_disk_full(void)
@@ -1197,6 +1261,8 @@ int main(void)
 	test_refusals();
 	test_in_use();
 	test_killed_recorder();
+	test_killed_recorder_open();
+	test_shown();
 	test_disk_full();
 	test_throughput();
 	char command[160];
