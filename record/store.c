@@ -166,9 +166,9 @@ static int create_file(struct store *s, char *error, unsigned error_size)
  * for the disk: the death of this process loses nothing that was committed, and checkpoint.h, which moves the log into the file
  * whenever it has LOG_PAGES, sees to it that a crash of the machine does no damage.
  */
-#define FIRST "PRAGMA page_size=8192; PRAGMA synchronous=OFF;"
+#define FIRST "PRAGMA page_size=16384; PRAGMA synchronous=OFF;"
 #define THEN "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;"
-#define LOG_PAGES 2048
+#define LOG_PAGES 1024
 
 static int note_log(void *arg, sqlite3 *db, const char *name, int pages)
 {
