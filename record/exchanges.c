@@ -280,6 +280,20 @@ static uint32_t first_fault(const struct exchange *e)
 	return first ? first->what.fault_id : 0;
 }
 
+static struct pulse_word pulse_word(struct exchange *e)
+{
+	return (struct pulse_word){e->process ? e->process->id : 0, e->connection ? &e->connection->peer : NULL, e->tid, &e->x, &e->pulsed};
+}
+
+/* Of two witnesses the library is listened to at once; what the kernel alone saw counts when it is stored. */
+static void tell_pulse(struct recorder *r, struct exchange *e)
+{
+	struct pulse_word w = pulse_word(e);
+
+	if (e->process && (e->witness == SHIM || !r->shim))
+		pulse_heard(r->pulse, &w);
+}
+
 static void write_row(struct recorder *r, const struct exchange *e, unsigned sources, const char *error)
 {
 	char method[4 * HTTP1_METHOD_MAX], path[4 * HTTP1_PATH_MAX], number[16];
@@ -343,9 +357,13 @@ void exchange_adopt_row(struct recorder *r, struct exchange *s, struct exchange 
 }
 
 /* For good. */
-static void exchange_write(struct recorder *r, const struct exchange *e, unsigned sources, const char *error)
+static void exchange_write(struct recorder *r, struct exchange *e, unsigned sources, const char *error)
 {
+	struct pulse_word w = pulse_word(e);
+
 	write_row(r, e, sources, error);
+	if (e->process)
+		pulse_stored(r->pulse, &w);
 }
 
 void exchange_store(struct recorder *r, struct exchange *e)
@@ -361,6 +379,7 @@ void exchange_store(struct recorder *r, struct exchange *e)
 	if (twin) {
 		sources = RECORDER_SHIM | RECORDER_EBPF;
 		merge_twin(main, other);
+		main->pulsed |= e->pulsed | twin->pulsed;
 	}
 	settle_end(main, &error);
 	exchange_write(r, main, sources, error);
@@ -444,6 +463,7 @@ void exchange_testimony(struct recorder *r, int witness, const struct journal_re
 	injections_of_exchange_known(r, e);
 	parents_hear(r, e);
 	note_answered(e);
+	tell_pulse(r, e);
 	if (complete(r, e))
 		exchange_store(r, e);
 	else if (e->ended)

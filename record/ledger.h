@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "record/index.h"
 #include "record/journal.h"
+#include "record/pulse.h"
 #include "record/recorder.h"
 #include "record/store.h"
 
@@ -109,6 +110,7 @@ struct exchange {
 	int64_t parent_id;		/* and its row after that */
 	LIST_HEAD(, exchange) children;
 	LIST_ENTRY(exchange) of_parent;
+	uint8_t pulsed;			/* what the pulse has counted of it */
 	LIST_HEAD(, injection) injections;
 	TAILQ_ENTRY(exchange) all, lane, wait;
 	LIST_ENTRY(exchange) of_process;
@@ -138,6 +140,7 @@ struct total {		/* a loss or the counters of a fault */
 
 struct recorder {
 	struct store *store;
+	struct pulse *pulse;
 	bool shim, ebpf;
 	uint64_t pass, now_ns;		/* flushes so far, and the time of the last */
 	uint64_t round;			/* times that the lanes of connections were looked through */

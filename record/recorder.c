@@ -53,6 +53,7 @@ void recorder_started(struct recorder *r, uint64_t started_ns)
 	format_utc(text, sizeof(text), &now);
 	store_run_text(r->store, "started", text);
 	store_run_number(r->store, "started_ns", (int64_t)started_ns);
+	pulse_started(r->pulse, started_ns);
 }
 
 void recorder_sources(struct recorder *r, bool shim, bool ebpf)
@@ -109,6 +110,8 @@ int recorder_open(struct recorder **out, const struct recorder_run *run, char *e
 	TAILQ_INIT(&r->dirty_injections);
 	TAILQ_INIT(&r->all_desks);
 	r->now_ns = clock_now_ns();
+	r->pulse = pulse_new(r->store, run->started_ns);
+	r->no_memory += !r->pulse;
 	describe_run(r, run);
 	*out = r;
 	return 0;
@@ -266,6 +269,7 @@ static void settle(struct recorder *r, bool final)
 	write_totals(r);
 	connections_sweep(r);
 	parents_sweep(r);
+	pulse_flush(r->pulse, r->now_ns);
 }
 
 void recorder_flush(struct recorder *r)
@@ -308,6 +312,9 @@ int recorder_close(struct recorder *r, bool clean, uint64_t ended_ns)
 	if (!r)
 		return 0;
 	settle(r, true);
+	if (pulse_left_out(r->pulse))
+		store_run_number(r->store, "pulse_left_out", (int64_t)pulse_left_out(r->pulse));
+	pulse_close(r->pulse);
 	store_run_number(r->store, "ended_ns", (int64_t)ended_ns);
 	if (clean)
 		store_run_number(r->store, "clean_end", 1);

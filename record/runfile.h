@@ -42,7 +42,8 @@
 
 /*
  * Keys of `run`: schema, name, started (UTC ISO 8601 with ms), started_ns, ended_ns, seed, plan (JSON), command, host, kernel,
- * sources (JSON array of "shim", "ebpf"), clean_end (1; absent when the recorder did not close the file), exit_status.
+ * sources (JSON array of "shim", "ebpf"), clean_end (1; absent when the recorder did not close the file), exit_status,
+ * pulse_left_out (exchanges that pulse and burst leave out: too many edges at a time; absent when none).
  * Texts: role client|server; family ip4|ip6|unix|name (a host that was not resolved: peer is its name);
  * protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;
  * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED), a resolver's (EAI_AGAIN) or eof|closed|killed|open;
@@ -55,7 +56,8 @@
  * thread); end_inferred: nothing said where its answer ends, it was over when something else came, or long enough after.
  * syscall_latency.peer: class of the other end: loopback|private|public, NULL not known. second counts from run.started_ns.
  * burst: retries of one process to one peer, more in a stretch of time than chance explains (attempts: the retries in it). pulse: what a process did
- * to a peer in a second, as far as it can be told while recording; ended exchanges by the second in which they began.
+ * to a peer in a second (peer NULL: what others asked of it), as far as it can be told while recording: attempts, and those of them that are retries,
+ * by the second in which they began; outcomes and times by the second in which they ended.
  * intended_ns NULL: for ever; achieved_ns NULL: not over when the run ended.
  */
 

@@ -29,7 +29,8 @@
 	X(FAULT, "INSERT OR REPLACE INTO fault VALUES(?,?,?,?,?)") \
 	X(LATENCY, "INSERT INTO syscall_latency VALUES(?,?,?,?,?,?,?,?)") \
 	X(BURST, "INSERT OR REPLACE INTO burst VALUES(?,?,?,?,?,?,?)") \
-	X(PULSE, "INSERT INTO pulse VALUES(?,?,?,?,?,?,?,?,?,?,?)") \
+	X(PULSE, "INSERT OR REPLACE INTO pulse(rowid,second,process_id,peer,attempts,retries,ok,failed,indeterminate,not_sent,p50_ns,p99_ns)" \
+		 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?)") \
 	X(LOSS, "INSERT OR REPLACE INTO loss VALUES(?,?,?)") \
 	X(MARK, "INSERT INTO mark VALUES(?,?)") \
 	X(HOST, "INSERT OR IGNORE INTO host VALUES(?,?)") \
@@ -485,6 +486,7 @@ void store_pulse(struct store *s, const struct row_pulse *r)
 
 	if (!b.st)
 		return;
+	number(&b, r->id);
 	number(&b, r->second);
 	positive(&b, (uint64_t)r->process_id);
 	text(&b, r->peer);

@@ -68,6 +68,7 @@ struct row_burst {
 };
 
 struct row_pulse {
+	int64_t id;		/* its rowid */
 	uint32_t second;
 	int64_t process_id;
 	const char *peer;
@@ -92,7 +93,7 @@ void store_exchange_gone(struct store *s, int64_t id);				/* the same: takes it 
 void store_fault(struct store *s, uint32_t id, const char *name, const char *spec, uint64_t matched, uint64_t fired);
 void store_latency(struct store *s, const struct row_latency *row);
 void store_burst(struct store *s, const struct row_burst *row);			/* replaces the row of this id */
-void store_pulse(struct store *s, const struct row_pulse *row);
+void store_pulse(struct store *s, const struct row_pulse *row);			/* the same */
 void store_loss(struct store *s, const char *source, const char *reason, uint64_t total);
 void store_mark(struct store *s, uint64_t at_ns, const char *name);
 void store_host(struct store *s, const char *name, const char *address);	/* a pair that is there already stays */

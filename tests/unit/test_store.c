@@ -75,7 +75,7 @@ static void test_other_rows(void)
 	struct row_connection unknown = {.id = 2, .process_id = 1, .retransmits = -1};
 	struct row_latency l = {3, 11, 1, "read", 4096, 10, 30000, "loopback"};
 	struct row_burst b = {1, 1, "127.0.0.1:80", 5, 6, 12, 40.5};
-	struct row_pulse u = {3, 1, "127.0.0.1:80", 9, 4, 5, 1, 1, 2, 1000, 0};
+	struct row_pulse u = {1, 3, 1, "127.0.0.1:80", 8, 4, 5, 1, 1, 2, 1000, 0};
 
 	open_store();
 	store_process(s, &p);
@@ -86,15 +86,17 @@ static void test_other_rows(void)
 	b.attempts = 13;
 	store_burst(s, &b);
 	store_pulse(s, &u);
+	u.attempts = 9;
+	store_pulse(s, &u);
 	store_commit(s);
 	is_str(ask("SELECT pid || ' ' || inner_pid || ' ' || pid_ns FROM process"), "70 7 4026531836", "a process in a namespace of its own");
 	is_str(ask("SELECT group_concat(coalesce(retransmits, '-') || ' ' || coalesce(bytes_unseen, '-')) FROM connection"), "0 9,- -",
 	       "what only the kernel counts of a connection");
 	is_str(ask("SELECT peer FROM syscall_latency"), "loopback", "the class of a call's peer");
 	is_str(ask("SELECT count(*) || ' ' || attempts || ' ' || peak_per_s FROM burst"), "1 13 40.5", "a burst that goes on replaces its row");
-	is_str(ask("SELECT second||' '||attempts||' '||retries||' '||ok||' '||failed||' '||indeterminate||' '||not_sent||' '||p50_ns||' '"
+	is_str(ask("SELECT count(*)||' '||second||' '||attempts||' '||retries||' '||ok||' '||failed||' '||indeterminate||' '||not_sent||' '||p50_ns||' '"
 		   "||coalesce(p99_ns,'-') FROM pulse"),
-	       "3 9 4 5 1 1 2 1000 -", "a second of an edge");
+	       "1 3 9 4 5 1 1 2 1000 -", "a second of an edge, which replaces its row");
 	is_int(store_close(s), 0, "it closes in order");
 }
 
