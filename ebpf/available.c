@@ -3,8 +3,11 @@
 #include "ebpf/tracer.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,40 +17,37 @@
 #include "ebpf/tracepoints.h"
 
 #define INITIAL_PID_NAMESPACE 0xeffffffcu	/* include/linux/proc_ns.h: PROC_PID_INIT_INO */
-#define CAP_SYS_ADMIN 21
-#define CAP_PERFMON 38
-#define CAP_BPF 39
+#define BTF_FILE "/sys/kernel/btf/vmlinux"
 
-__attribute__((format(printf, 4, 5))) static int missing(int err, char *why, unsigned size, const char *format, ...)
+/* Fills what; returns err. */
+__attribute__((format(printf, 4, 5))) static int say(int err, char *what, unsigned size, const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(why, size, format, ap);
+	vsnprintf(what, size, format, ap);
 	va_end(ap);
 	return err;
 }
 
 /* bpf_get_socket_cookie() in tracing programs came with 5.12; ring buffers, iterators and CAP_BPF with 5.8. */
-static int check_kernel(char *why, unsigned size)
+static int check_kernel(char *what, unsigned size)
 {
 	struct utsname u;
 	unsigned major, minor;
 
 	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
-		return 0;
+		return say(0, what, size, "its release can not be told");
 	if (major > 5 || (major == 5 && minor >= 12))
-		return 0;
-	return missing(-EOPNOTSUPP, why, size, "Linux %s is too old for the tracer: it needs 5.12 or newer", u.release);
+		return say(0, what, size, "%s %s, %s", u.sysname, u.release, u.machine);
+	return say(-EOPNOTSUPP, what, size, "Linux %s is too old for the tracer: it needs 5.12 or newer", u.release);
 }
 
-static int check_btf(char *why, unsigned size)
+static int check_btf(char *what, unsigned size)
 {
-	if (!access("/sys/kernel/btf/vmlinux", R_OK))
-		return 0;
-	return missing(-errno, why, size,
-		       "/sys/kernel/btf/vmlinux can not be read (%s): the kernel has to be built with CONFIG_DEBUG_INFO_BTF=y",
-		       strerror(errno));
+	if (!access(BTF_FILE, R_OK))
+		return say(0, what, size, BTF_FILE);
+	return say(-errno, what, size, BTF_FILE " can not be read (%s): the kernel has to be built with CONFIG_DEBUG_INFO_BTF=y", strerror(errno));
 }
 
 static unsigned long long effective_capabilities(void)
@@ -64,80 +64,142 @@ static unsigned long long effective_capabilities(void)
 	return set;
 }
 
-static int check_capabilities(char *why, unsigned size)
+static int check_capability(unsigned capability, const char *name, char *what, unsigned size)
 {
 	unsigned long long set = effective_capabilities();
-	bool admin = set >> CAP_SYS_ADMIN & 1, bpf = set >> CAP_BPF & 1, perfmon = set >> CAP_PERFMON & 1;
 
-	if (admin || (bpf && perfmon))
-		return 0;
-	return missing(-EPERM, why, size,
-		       "%s%s%s missing: run as root, or give the program CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH",
-		       bpf ? "" : "CAP_BPF", bpf || perfmon ? "" : " and ",
-		       perfmon ? " is" : bpf ? "CAP_PERFMON is" : "CAP_PERFMON are");
+	if (set >> capability & 1)
+		return say(0, what, size, "given");
+	if (set >> CAP_SYS_ADMIN & 1)
+		return say(0, what, size, "CAP_SYS_ADMIN stands for it");
+	return say(-EPERM, what, size, "%s is missing: run as root, or give the program CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH", name);
 }
 
-static int check_lockdown(char *why, unsigned size)
+static int check_cap_bpf(char *what, unsigned size)
+{
+	return check_capability(CAP_BPF, "CAP_BPF", what, size);
+}
+
+static int check_cap_perfmon(char *what, unsigned size)
+{
+	return check_capability(CAP_PERFMON, "CAP_PERFMON", what, size);
+}
+
+static int check_lockdown(char *what, unsigned size)
 {
 	char text[128] = "";
 	int fd = open("/sys/kernel/security/lockdown", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return 0;
-	if (read(fd, text, sizeof(text) - 1) < 0)
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
 		text[0] = '\0';
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	if (!strstr(text, "[confidentiality]"))
-		return 0;
-	return missing(-EPERM, why, size,
-		       "the kernel is locked down (lockdown=confidentiality), which forbids BPF programs to read memory");
+		return say(0, what, size, "not in the way");
+	return say(-EPERM, what, size, "the kernel is locked down (lockdown=confidentiality), which forbids BPF programs to read memory");
 }
 
 /* The kernel's programs see the pids of the machine; those of a container's namespace are others. */
-static int check_pid_namespace(char *why, unsigned size)
+static int check_pid_namespace(char *what, unsigned size)
 {
 	struct stat st;
 
 	if (stat("/proc/self/ns/pid", &st) || st.st_ino == INITIAL_PID_NAMESPACE)
-		return 0;
-	return missing(-EOPNOTSUPP, why, size,
-		       "this is a container with process ids of its own: start it with the machine's (docker run --pid=host)");
+		return say(0, what, size, "the machine's");
+	return say(-EOPNOTSUPP, what, size,
+		   "this is a container with process ids of its own: start it with the machine's (docker run --pid=host)");
 }
 
-static int check_tracefs(char *why, unsigned size)
+static int check_tracefs(char *what, unsigned size)
 {
 	int fd = tracepoints_open();
 
 	if (fd >= 0) {
 		close(fd);
-		return 0;
+		return say(0, what, size, "can be read");
 	}
 	if (fd == -EACCES || fd == -EPERM)
-		return missing(fd, why, size, "tracefs can not be read: give the program CAP_DAC_READ_SEARCH as well, or run as root");
-	return missing(fd, why, size, "tracefs is not there (%s): mount -t tracefs tracefs /sys/kernel/tracing", strerror(-fd));
+		return say(fd, what, size, "tracefs can not be read: give the program CAP_DAC_READ_SEARCH as well, or run as root");
+	return say(fd, what, size, "tracefs is not there (%s): mount -t tracefs tracefs /sys/kernel/tracing", strerror(-fd));
 }
 
-static int check_bpf(char *why, unsigned size)
+static int check_bpf(char *what, unsigned size)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, (unsigned)sysconf(_SC_PAGESIZE), NULL);
-	int err = errno;
+	int fd, err;
 
+	if (check_cap_bpf(what, size))
+		return say(-EPERM, what, size, "bpf(2) can not be tried without CAP_BPF");
+	fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, (unsigned)sysconf(_SC_PAGESIZE), NULL);
+	err = errno;
 	if (fd >= 0) {
 		close(fd);
-		return 0;
+		return say(0, what, size, "may be called");
 	}
-	return missing(-err, why, size,
-		       "bpf(2) is refused (%s): a seccomp filter of the container, or no ring buffers in this kernel", strerror(err));
+	return say(-err, what, size, "bpf(2) is refused (%s): a seccomp filter of the container, or no ring buffers in this kernel", strerror(err));
 }
+
+static const struct {
+	const char *name;
+	int (*check)(char *what, unsigned size);
+} checks[] = {
+	{"kernel", check_kernel},
+	{"BTF", check_btf},
+	{"CAP_BPF", check_cap_bpf},
+	{"CAP_PERFMON", check_cap_perfmon},
+	{"lockdown", check_lockdown},
+	{"pid namespace", check_pid_namespace},
+	{"tracefs", check_tracefs},
+	{"bpf(2)", check_bpf},
+};
 
 int tracer_available(char *why, unsigned why_size)
 {
-	static int (*const checks[])(char *why, unsigned size) = {
-		check_kernel, check_btf, check_capabilities, check_lockdown, check_pid_namespace, check_tracefs, check_bpf,
-	};
 	int err = 0;
 
 	for (size_t i = 0; !err && i < sizeof(checks) / sizeof(checks[0]); i++)
-		err = checks[i](why, why_size);
+		err = checks[i].check(why, why_size);
 	return err;
+}
+
+/* ---- hooks that it can do without ---- */
+
+static const struct {
+	const char *name, *without;
+} hooks[] = {
+	{"tcp_retransmit_skb", "segments sent again are not counted"},
+	{"inet_sk_error_report", "what the network said of a connect that was given up is not known"},
+	{"sock_send_length", "bytes sent by io_uring are noticed only at the end of a connection"},
+	{"sock_recv_length", "bytes received by io_uring are noticed only at the end of a connection"},
+	{"tcp_destroy_sock", "the end of a broken connection is that of its first close"},
+};
+
+static void examine_hooks(const struct btf *kernel, tracer_tell *tell, void *arg)
+{
+	char name[64], type[80];
+
+	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+		int there;
+
+		snprintf(type, sizeof(type), "btf_trace_%s", hooks[i].name);
+		snprintf(name, sizeof(name), "hook %s", hooks[i].name);
+		there = btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF);
+		tell(arg, name, false, there < 0 ? there : 0, there < 0 ? hooks[i].without : "this kernel has it");
+	}
+}
+
+void tracer_examine(tracer_tell *tell, void *arg)
+{
+	struct btf *kernel;
+	char what[512];
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		int err = checks[i].check(what, sizeof(what));
+
+		tell(arg, checks[i].name, true, err, what);
+	}
+	libbpf_set_print(NULL);	/* that there is no BTF was said */
+	kernel = btf__parse(BTF_FILE, NULL);
+	if (kernel)
+		examine_hooks(kernel, tell, arg);
+	btf__free(kernel);
 }

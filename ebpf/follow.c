@@ -70,7 +70,7 @@ static int add_descendants(struct tracer *t)
 	return s.err;
 }
 
-/* Our own child that has not called exec yet is named by that. */
+/* Our own child that has not called exec yet is named by that. What is known already was read with more rights than we may have now. */
 static void describe_all(struct tracer *t)
 {
 	struct proc p;
@@ -78,11 +78,12 @@ static void describe_all(struct tracer *t)
 	for (size_t i = 0; i < t->processes.count; i++) {
 		struct processes_entry *e = &t->processes.entries[i];
 
-		if (e->told || proc_read(e->p.pid, &p))
+		if (e->told || (!e->p.service[0] && proc_read(e->p.pid, &p)))
 			continue;
-		if (p.ppid == (uint32_t)getpid())
+		if (!e->p.service[0] && p.ppid == (uint32_t)getpid())
 			continue;
-		e->p = p;
+		if (!e->p.service[0])
+			e->p = p;
 		testimony_process(t, e);
 	}
 }
@@ -201,8 +202,14 @@ int follow_snapshot(struct tracer *t)
 		return -errno;
 	memset(t->listening, 0, sizeof(t->listening));
 	err = pass(t, link, look);
-	if (!err)
+	if (!err && t->recorder)
 		err = pass(t, link, take_up);
 	bpf_link__destroy(link);
 	return err;
+}
+
+int follow_begin(struct tracer *t)
+{
+	describe_all(t);
+	return follow_snapshot(t);
 }

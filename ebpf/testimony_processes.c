@@ -28,7 +28,7 @@ static void tell_process(struct tracer *t, const struct proc *p, uint64_t at_ns,
 
 void testimony_process(struct tracer *t, struct processes_entry *e)
 {
-	if (e->told)
+	if (e->told || !t->recorder)
 		return;
 	e->told = true;
 	if (!e->p.service[0] && proc_read(e->p.pid, &e->p))

@@ -330,20 +330,16 @@ static int start(struct tracer *t, const struct tracer_options *o, const char **
 	return follow_options(t, o);
 }
 
-int tracer_open(struct tracer **out, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
-		unsigned error_size)
+int tracer_load(struct tracer **out, const struct tracer_options *o, char *error, unsigned error_size)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
 	const char *step = "begin";
 	int err = -ENOMEM;
 
 	if (t) {
-		t->recorder = r;
-		t->run_started_ns = run_started_ns;
 		t->all = o->all;
 		t->ports = o->ports;
 		t->port_count = o->port_count;
-		t->ticked_ns = clock_now_ns();
 		t->assembler = assembler_new(0, feed, t);
 	}
 	if (t && t->assembler)
@@ -359,9 +355,41 @@ int tracer_open(struct tracer **out, const struct tracer_options *o, struct reco
 	return 0;
 }
 
+int tracer_begin(struct tracer *t, struct recorder *r, uint64_t run_started_ns)
+{
+	t->recorder = r;
+	t->run_started_ns = run_started_ns;
+	t->ticked_ns = clock_now_ns();
+	return follow_begin(t);
+}
+
+int tracer_open(struct tracer **out, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
+		unsigned error_size)
+{
+	int err = tracer_load(out, o, error, error_size);
+
+	if (err)
+		return err;
+	err = tracer_begin(*out, r, run_started_ns);
+	if (err) {
+		snprintf(error, error_size, "the tracer could not take up what is open: %s", strerror(-err));
+		tracer_close(*out);
+		*out = NULL;
+	}
+	return err;
+}
+
 void tracer_started(struct tracer *t, uint64_t run_started_ns)
 {
 	t->run_started_ns = run_started_ns;
+}
+
+/* Before 5.19 bpf(2) wants CAP_BPF of whoever looks into a map, where unprivileged BPF is switched off; since then, of whoever makes one. */
+bool tracer_works_unprivileged(const struct tracer *t)
+{
+	uint32_t key = 0, next;
+
+	return !bpf_map_get_next_key(bpf_map__fd(t->programs->maps.control), &key, &next) || errno != EPERM;	/* of a ring: not EPERM, but no key */
 }
 
 void tracer_finish(struct tracer *t)

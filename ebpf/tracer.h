@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel's witness: loads and attaches the BPF programs, follows the chosen processes, turns raw events into
- * testimony (assembler.h) and hands it to a recorder. Needs CAP_BPF + CAP_PERFMON (+ CAP_DAC_READ_SEARCH) or root, and BTF.
+ * testimony (assembler.h) and hands it to a recorder. Loading needs CAP_BPF + CAP_PERFMON (+ CAP_DAC_READ_SEARCH) or root, and BTF.
  *
  * Not thread-safe. Never traces the calling process itself. Detaching costs the kernel up to 2 s: close the recorder first.
  */
@@ -28,12 +28,30 @@ struct tracer_options {
 /* Whether it can work here: 0, or -errno with one sentence that names what is missing and what would help. */
 int tracer_available(char *why, unsigned why_size);
 
-/* Loads and attaches. 0 or -errno, with one sentence. */
+/*
+ * The same, one check after the other, all of them: needed ones, and the hooks that can be done without. what: what was found (0), or the
+ * sentence about what is missing (-errno).
+ */
+typedef void tracer_tell(void *arg, const char *check, bool needed, int err, const char *what);
+void tracer_examine(tracer_tell *tell, void *arg);
+
+/*
+ * In two steps, so that privileges can be given up between them. tracer_load() loads, attaches and finds out whom to follow (tracer_add_pid()
+ * may too): events gather in the rings. tracer_begin() needs no privilege where tracer_works_unprivileged(); from then on the recorder is told.
+ * 0 or -errno, tracer_load() with one sentence. The options are only read by tracer_load().
+ */
+int tracer_load(struct tracer **t, const struct tracer_options *o, char *error, unsigned error_size);
+int tracer_begin(struct tracer *t, struct recorder *r, uint64_t run_started_ns);
+
+/* Both at once. 0 or -errno, with one sentence. */
 int tracer_open(struct tracer **t, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
 		unsigned error_size);
 
-/* The run's start was at another time than said in tracer_open(). */
+/* The run began at another time than was said. */
 void tracer_started(struct tracer *t, uint64_t run_started_ns);
+
+/* Whether it can be drained with the effective capabilities of now. */
+bool tracer_works_unprivileged(const struct tracer *t);
 
 /* Follows a process and all its children, born already or later; connections they have are taken up. 0 or -errno (-ESRCH: no such process). */
 int tracer_add_pid(struct tracer *t, pid_t pid);

@@ -27,7 +27,7 @@ struct tracer {
 	struct ring_buffer *rings;
 	struct order order;
 	struct assembler *assembler;
-	struct recorder *recorder;
+	struct recorder *recorder;	/* NULL until tracer_begin() */
 	struct processes processes;
 	uint8_t *followed;		/* the kernel's map of it, a byte a pid (EVENT_PIDS): it clears what has ended */
 	uint64_t run_started_ns;
@@ -74,7 +74,8 @@ int follow_open(struct tracer *t);			/* once the programs are loaded */
 void follow_close(struct tracer *t);
 int follow_pid(struct tracer *t, uint32_t pid);		/* with its children; nothing is taken up yet */
 int follow_comm(struct tracer *t, const char *comm);	/* all of that name, now and later */
-int follow_snapshot(struct tracer *t);			/* takes up the open connections of all that are followed */
+int follow_snapshot(struct tracer *t);			/* takes up the open connections of all that are followed, when there is a recorder */
+int follow_begin(struct tracer *t);			/* there is: tells it of all that are followed */
 
 /* ---- latency.c ---- */
 
