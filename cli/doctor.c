@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/launch.h"
+#include "cli/privilege.h"
 #include "cli/reach.h"
 #include "cli/rundir.h"
 #include "ebpf/tracer.h"
@@ -29,15 +29,6 @@ struct check {
 	bool needed;		/* `run` can not work without it */
 	bool (*works)(char *text, unsigned size);	/* text: where it is, or what is wrong and what would help */
 };
-
-static bool kernel_works(char *text, unsigned size)
-{
-	struct utsname u;
-
-	uname(&u);
-	snprintf(text, size, "%s %s, %s", u.sysname, u.release, u.machine);
-	return true;
-}
 
 /* What the loader says on stderr, up to its first line end. */
 static void first_line(int fd, char *text, unsigned size)
@@ -110,47 +101,54 @@ static bool runfile_works(char *text, unsigned size)
 	return works;
 }
 
-static bool btf_works(char *text, unsigned size)
-{
-	static const char path[] = "/sys/kernel/btf/vmlinux";
-	bool works = !access(path, R_OK);
-
-	snprintf(text, size, "%s%s%s", path, works ? "" : ": ", works ? "" : strerror(errno));
-	return works;
-}
-
-static bool ebpf_works(char *text, unsigned size)
-{
-	bool works = !tracer_available(text, size);
-
-	if (works)
-		snprintf(text, size, "the kernel can be a witness (--trace ebpf, aftershock trace)");
-	return works;
-}
-
 static const struct check checks[] = {
-	{"kernel", false, kernel_works},
 	{"library", true, library_works},
 	{"run directory", true, rundir_works},
 	{"run files", true, runfile_works},
-	{"BTF", false, btf_works},
-	{"eBPF", false, ebpf_works},
 };
 
+static void print_row(const char *name, bool works, const char *text)
+{
+	printf("%-25s %-4s %s\n", name, works ? "ok" : "no", text);
+}
+
+/* The tracer's: all that it needs has to be there. */
+static void print_need(void *arg, const char *check, bool needed, int err, const char *what)
+{
+	if (err && needed)
+		++*(unsigned *)arg;
+	print_row(check, !err, what);
+}
+
+static void examine_tracer(void)
+{
+	unsigned missing = 0;
+
+	privilege_raise();
+	tracer_examine(print_need, &missing);
+	privilege_rest();
+	print_row("eBPF", !missing, missing ? "the rows above say what is missing; without it the library alone is the witness: everything else works" :
+					      "the kernel can be a witness (--trace ebpf, aftershock trace)");
+}
+
+/* As `run` would find it: as the user who called sudo. */
 static int examine_machine(void)
 {
+	char text[TEXT_MAX], user[PRIVILEGE_USER_MAX];
 	int status = CLI_FINE;
 
+	if (privilege_become_invoker(user, text, sizeof(text)) < 0)
+		return cli_error("%s", text);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
-		char text[TEXT_MAX] = "";
-		bool works = checks[i].works(text, sizeof(text));
+		bool works;
 
-		printf("%-14s %-4s %s\n", checks[i].name, works ? "ok" : "no", text);
+		*text = '\0';
+		works = checks[i].works(text, sizeof(text));
+		print_row(checks[i].name, works, text);
 		if (!works && checks[i].needed)
 			status = CLI_FAILED;
-		if (!works && checks[i].works == ebpf_works)
-			printf("%-14s %-4s without it the library alone is the witness: everything else works\n", "", "");
 	}
+	examine_tracer();
 	return status;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
+#include "cli/privilege.h"
 
 struct command {
 	const char *name, *help;
@@ -76,6 +77,8 @@ int main(int argc, char **argv)
 {
 	const struct command *c;
 
+	if (privilege_begin())
+		return cli_error("it must not be setuid or setgid: call it by sudo, or give it capabilities (setcap, see aftershock-trace(1))");
 	if (argc < 2)
 		return cli_error("no command given; see 'aftershock --help'");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))

@@ -7,13 +7,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include "cli/elf.h"
 #include "cli/launch.h"
+#include "cli/privilege.h"
 
 #define SCRIPT_LINE 256	/* what the kernel reads of a #! line (BINPRM_BUF_SIZE) */
 #define SCRIPT_DEPTH 5	/* interpreters of interpreters that the kernel follows */
@@ -104,7 +104,7 @@ static enum reach_reason secure_by_file(int fd)
 	struct statvfs mount;
 	struct stat st;
 
-	if (fstat(fd, &st) || fstatvfs(fd, &mount) || (mount.f_flag & ST_NOSUID) || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+	if (fstat(fd, &st) || fstatvfs(fd, &mount) || (mount.f_flag & ST_NOSUID) || !privilege_programs_may_gain())
 		return REACH_YES;
 	if ((st.st_mode & S_ISUID) && st.st_uid != getuid())
 		return REACH_SETUID;

@@ -24,8 +24,10 @@
 #include "cli/coverage.h"
 #include "cli/faultbook.h"
 #include "cli/launch.h"
+#include "cli/privilege.h"
 #include "cli/reach.h"
 #include "cli/rundir.h"
+#include "cli/tracing.h"
 #include "ebpf/tracer.h"
 #include "plan/plan.h"
 #include "record/recorder.h"
@@ -45,6 +47,7 @@ struct run {
 	struct plan plan;
 	const char *output, *name;
 	enum trace trace;
+	struct tracer_options how;
 	uint64_t seed;
 	bool seed_given, report, serves;	/* serves: there is no COMMAND */
 	int argc;
@@ -53,7 +56,7 @@ struct run {
 
 	/* found out */
 	char path[LAUNCH_PATH_MAX], library[LAUNCH_PATH_MAX], output_made[LAUNCH_PATH_MAX];
-	char unreachable[SENTENCE_MAX], command_line[1024];
+	char command_line[1024], invoker[PRIVILEGE_USER_MAX];
 	bool ebpf;
 
 	/* at work */
@@ -205,7 +208,7 @@ static int choose_witness(struct run *run)
 
 	if (run->trace == TRACE_SHIM || run->trace == TRACE_OFF)
 		return 0;
-	run->ebpf = !tracer_available(why, sizeof(why));
+	run->ebpf = !tracing_available(why, sizeof(why));
 	if (run->ebpf)
 		return 0;
 	if (run->trace == TRACE_EBPF)
@@ -231,6 +234,8 @@ static int check(struct run *run)
 	if (!run->output)
 		choose_output(run);
 	join_command(run);
+	if (*run->invoker)
+		cli_say("COMMAND runs as %s, who called sudo (unset SUDO_UID to run it as root)", run->invoker);
 	return choose_witness(run);
 }
 
@@ -265,9 +270,6 @@ static int make_directory(struct run *run)
 	err = open_faults(run);
 	if (err)
 		return cli_error("cannot write the run's list of faults: %s", strerror(-err));
-	err = rundir_beat(&run->dir);
-	if (err)
-		return cli_error("cannot start the heartbeat of the run: %s", strerror(-err));
 	journal_reader_init(&run->reader, run->dir.journal);
 	return 0;
 }
@@ -288,20 +290,39 @@ static int open_recorder(struct run *run)
 	return 0;
 }
 
-static int open_tracer(struct run *run)
+/* Without the kernel's witness, unless it was asked for by name. */
+static int do_without(struct run *run, const char *why)
 {
-	static const struct tracer_options standard;
-	char error[SENTENCE_MAX];
-
-	if (!run->ebpf || !tracer_open(&run->tracer, &standard, run->recorder, clock_now_ns(), error, sizeof(error)))
-		return 0;
+	tracer_close(run->tracer);
 	run->tracer = NULL;
 	if (run->trace == TRACE_EBPF)
-		return cli_error("--trace ebpf: %s", error);
+		return cli_error("--trace ebpf: %s", why);
 	run->ebpf = false;
-	recorder_sources(run->recorder, true, false);
-	cli_say("eBPF is not available (%s): the library alone is the witness (sources: shim)", error);
+	cli_say("eBPF is not available (%s): the library alone is the witness (sources: shim)", why);
 	return 0;
+}
+
+static int load_tracer(struct run *run)
+{
+	char error[SENTENCE_MAX];
+	pid_t failed;
+
+	if (!run->ebpf || !tracing_load(&run->tracer, &run->how, NULL, 0, &failed, error, sizeof(error)))
+		return 0;
+	run->tracer = NULL;
+	return do_without(run, error);
+}
+
+static int begin_tracer(struct run *run)
+{
+	int err = run->tracer ? tracer_begin(run->tracer, run->recorder, clock_now_ns()) : 0;
+	int status = err ? do_without(run, strerror(-err)) : 0;
+
+	if (err)
+		recorder_sources(run->recorder, true, false);
+	if (!status && !run->serves)
+		tracing_note(run->recorder, run->tracer, true);
+	return status;
 }
 
 /* With the kernel as witness the library journals only what a fault could match. */
@@ -312,6 +333,7 @@ static enum page_mode page_mode(const struct run *run)
 	return run->tracer ? PAGE_JOURNAL_MATCHED : PAGE_JOURNAL_ALL;
 }
 
+/* What needs privileges, and what COMMAND needs to be started. */
 static int set_up(struct run *run)
 {
 	int status;
@@ -319,14 +341,22 @@ static int set_up(struct run *run)
 	run->signal_fd = launch_signals_take(&run->signals);
 	if (run->signal_fd < 0)
 		return cli_error("cannot watch signals: %s", strerror(-run->signal_fd));
-	status = make_directory(run);
+	status = load_tracer(run);
+	return status ? status : make_directory(run);
+}
+
+/* The rest, after privileges are gone: threads begin here, and each has its own. */
+static int set_up_recording(struct run *run)
+{
+	int err, status = open_recorder(run);
+
 	if (!status)
-		status = open_recorder(run);
-	if (!status)
-		status = open_tracer(run);
-	if (!status)
-		run->dir.page->mode = page_mode(run);
-	return status;
+		status = begin_tracer(run);
+	if (status)
+		return status;
+	run->dir.page->mode = page_mode(run);
+	err = rundir_beat(&run->dir);
+	return err ? cli_error("cannot start the heartbeat of the run: %s", strerror(-err)) : 0;
 }
 
 /* ---- starting COMMAND ---- */
@@ -357,14 +387,17 @@ static void start_clock(struct run *run)
 		introduce_child(run, now);
 }
 
-static int let_go(struct run *run)
+static int follow_command(struct run *run)
 {
 	int err = run->tracer ? tracer_add_pid(run->tracer, run->child.pid) : 0;
 
-	if (err) {
-		launch_cancel(&run->child);
-		return cli_error("cannot follow COMMAND with eBPF: %s", strerror(-err));
-	}
+	return err ? cli_error("cannot follow COMMAND with eBPF: %s", strerror(-err)) : 0;
+}
+
+static int let_go(struct run *run)
+{
+	int err;
+
 	start_clock(run);
 	err = launch_go(&run->child);
 	if (err)
@@ -373,13 +406,23 @@ static int let_go(struct run *run)
 	return 0;
 }
 
+/* COMMAND's process is there before privileges go: it is not to inherit that it can not get any (PR_SET_NO_NEW_PRIVS), nor a root's loss of them. */
 static int start(struct run *run)
 {
 	char **environment = launch_environment(run->dir.path, run->library);
-	int err = environment ? launch_wait(&run->child, run->path, run->argv, environment, &run->signals) : -ENOMEM;
+	int err = environment ? launch_wait(&run->child, run->path, run->argv, environment, &run->signals) : -ENOMEM, status;
 
 	launch_free_environment(environment);
-	return err ? cli_error("cannot start '%s': %s", run->argv[0], strerror(-err)) : let_go(run);
+	if (err)
+		return cli_error("cannot start '%s': %s", run->argv[0], strerror(-err));
+	tracing_drop(run->tracer, output(run), true);
+	status = set_up_recording(run);
+	if (!status)
+		status = follow_command(run);
+	if (!status)
+		return let_go(run);
+	launch_cancel(&run->child);
+	return status;
 }
 
 /* ---- taking down what the witnesses say ---- */
@@ -641,6 +684,10 @@ static void abandon(struct run *run)
 
 static int go_on_air(struct run *run)
 {
+	int status = set_up_recording(run);
+
+	if (status)
+		return status;
 	start_clock(run);
 	run->running = true;
 	run->service->ready(run->service->arg, run->dir.name, run->dir.path, output(run));
@@ -671,8 +718,11 @@ static int run_checked(struct run *run)
 int cmd_run(int argc, char **argv)
 {
 	static struct run run;
+	char error[SENTENCE_MAX];
 	int status;
 
+	if (privilege_become_invoker(run.invoker, error, sizeof(error)) < 0)	/* plans are read as that user too */
+		return complain(error);
 	plan_init(&run.plan);
 	run.dir.lock = run.dir.stop = -1;
 	run.argc = cli_parse(&usage, argc, argv, &run);

@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/privilege.h"
+#include "cli/tracing.h"
 #include "ebpf/tracer.h"
 #include "record/recorder.h"
 
@@ -29,7 +31,7 @@ struct trace {
 	uint16_t ports[CHOICES_MAX];
 	const char *comms[CHOICES_MAX];
 	unsigned pid_count, port_count, comm_count;
-	bool all;
+	struct tracer_options how;
 	uint64_t duration_ns;	/* 0: no end */
 
 	/* at work */
@@ -94,7 +96,7 @@ static int take_port(void *context, const char *value)
 
 static int take_all(void *context, const char *value)
 {
-	((struct trace *)context)->all = true;
+	((struct trace *)context)->how.all = true;
 	return 0;
 }
 
@@ -154,18 +156,20 @@ static void join_command(struct trace *t, int argc, char **argv)
 		at += (size_t)snprintf(t->command + at, sizeof(t->command) - at, " %s", argv[i]);
 }
 
-static int check(const struct trace *t, int operands, char **argv)
+static int check(struct trace *t, int operands, char **argv)
 {
-	char why[SENTENCE_MAX];
+	char why[SENTENCE_MAX], user[PRIVILEGE_USER_MAX];
 
 	if (operands)
 		return cli_error("trace takes no operand ('%s'); --help shows how to say what to follow", argv[1]);
-	if (!t->pid_count && !t->comm_count && !t->port_count && !t->all)
+	if (!t->pid_count && !t->comm_count && !t->port_count && !t->how.all)
 		return cli_error("nothing to follow: give --pid, --comm, --port or --all");
 	for (unsigned i = 0; i < t->pid_count; i++)
 		if (kill(t->pids[i], 0) && errno == ESRCH)
 			return cli_error("--pid %d: there is no such process", (int)t->pids[i]);
-	return tracer_available(why, sizeof(why)) ? cli_error("%s", why) : 0;
+	if (privilege_become_invoker(user, why, sizeof(why)) < 0)
+		return cli_error("%s", why);
+	return tracing_available(why, sizeof(why)) ? cli_error("%s", why) : 0;
 }
 
 static int watch_signals(struct trace *t)
@@ -193,31 +197,36 @@ static int open_recorder(struct trace *t)
 	return recorder_open(&t->recorder, &run, error, sizeof(error)) ? cli_error("%s", error) : 0;
 }
 
-static int follow_pids(struct trace *t)
+/* Loaded with all privileges; the rest is done without. */
+static int load_tracer(struct trace *t)
 {
-	for (unsigned i = 0; i < t->pid_count; i++) {
-		int err = tracer_add_pid(t->tracer, t->pids[i]);
+	char error[SENTENCE_MAX];
+	pid_t failed;
+	int err;
 
-		if (err == -ESRCH)
-			return cli_error("--pid %d: there is no such process", (int)t->pids[i]);
-		if (err)
-			return cli_error("--pid %d cannot be followed: %s", (int)t->pids[i], strerror(-err));
-	}
+	t->how.ports = t->ports;
+	t->how.port_count = t->port_count;
+	t->how.comms = t->comms;
+	t->how.comm_count = t->comm_count;
+	err = tracing_load(&t->tracer, &t->how, t->pids, t->pid_count, &failed, error, sizeof(error));
+	if (err && !failed)
+		return cli_error("%s", error);
+	if (err == -ESRCH)
+		return cli_error("--pid %d: there is no such process", (int)failed);
+	if (err)
+		return cli_error("--pid %d cannot be followed: %s", (int)failed, strerror(-err));
+	tracing_drop(t->tracer, output(t), false);
 	return 0;
 }
 
-static int open_tracer(struct trace *t)
+static int begin(struct trace *t)
 {
-	struct tracer_options o = {
-		.all = t->all, .ports = t->ports, .port_count = t->port_count, .comms = t->comms, .comm_count = t->comm_count,
-	};
-	char error[SENTENCE_MAX];
+	int err = tracer_begin(t->tracer, t->recorder, t->started_ns);
 
-	if (tracer_open(&t->tracer, &o, t->recorder, t->started_ns, error, sizeof(error)))
-		return cli_error("%s", error);
-	if (*tracer_missing(t->tracer))
-		recorder_note(t->recorder, "missing_hooks", tracer_missing(t->tracer));
-	return follow_pids(t);
+	if (err)
+		return cli_error("the tracer could not take up what is open: %s", strerror(-err));
+	tracing_note(t->recorder, t->tracer, false);
+	return 0;
 }
 
 /* ---- at work ---- */
@@ -230,7 +239,7 @@ static bool over(const struct trace *t, uint64_t now)
 		return true;
 	if (t->duration_ns && now >= t->started_ns + t->duration_ns)
 		return true;
-	return !t->all && !t->comm_count && !t->port_count && !tracer_live(t->tracer);
+	return !t->how.all && !t->comm_count && !t->port_count && !tracer_live(t->tracer);
 }
 
 static void record(struct trace *t)
@@ -283,9 +292,11 @@ static int trace(struct trace *t)
 
 	t->started_ns = clock_now_ns();
 	if (!status)
+		status = load_tracer(t);
+	if (!status)
 		status = open_recorder(t);
 	if (!status)
-		status = open_tracer(t);
+		status = begin(t);
 	if (status) {
 		recorder_close(t->recorder, false, clock_now_ns());
 		tracer_close(t->tracer);

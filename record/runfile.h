@@ -42,7 +42,8 @@
 
 /*
  * Keys of `run`: schema, name, started (UTC ISO 8601 with ms), started_ns, ended_ns, seed, plan (JSON), command, host, kernel,
- * sources (JSON array of "shim", "ebpf"), clean_end (1; absent when the recorder did not close the file), exit_status,
+ * sources (JSON array of "shim", "ebpf", and "-HOOK" for each that the kernel's witness did without), missing_hooks (the same, with commas),
+ * privileges (what the recorder kept: names, or "none"), clean_end (1; absent when the recorder did not close the file), exit_status,
  * pulse_left_out (exchanges that pulse and burst leave out: too many edges at a time; absent when none).
  * Texts: role client|server; family ip4|ip6|unix|name (a host that was not resolved: peer is its name);
  * protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;

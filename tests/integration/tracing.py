@@ -27,10 +27,11 @@ def need_ebpf():
 class Trace(Run):
     """A running trace: returns from the constructor when it records. stop() ends it; then rows() and the like read its file."""
 
-    def __init__(self, *choice, options=()):
-        super().__init__(os.path.join(tmpdir(), "trace.db"))
+    def __init__(self, *choice, options=(), under=(), tool=BIN, db=None, **kw):
+        """under: a command in front, such as setpriv, that becomes the trace; further keywords are those of spawn()."""
+        super().__init__(db or os.path.join(tmpdir(), "trace.db"))
         self.began = time.monotonic()
-        self.process = spawn([BIN, "trace", "-o", self.db, *map(str, choice), *options], stderr=subprocess.PIPE)
+        self.process = spawn([*under, tool, "trace", "-o", self.db, *map(str, choice), *options], stderr=subprocess.PIPE, **kw)
         self.said = self._line()
         if "recording to" not in self.said:
             raise RuntimeError(f"trace does not start: {self.said}")

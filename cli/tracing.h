@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's witness as `run` and `trace` have it: the privileges it is loaded with, and what the run file says of it.
+ * Single-threaded; the rules of privilege.h hold.
+ */
+#ifndef AFTERSHOCK_CLI_TRACING_H
+#define AFTERSHOCK_CLI_TRACING_H
+
+#include <stdbool.h>
+#include "ebpf/tracer.h"
+
+/* tracer_available() with all that the process may have. */
+int tracing_available(char *why, unsigned why_size);
+
+/* tracer_load(), and the processes of pids; with all that the process may have. *failed: the pid that could not be followed, 0 none. */
+int tracing_load(struct tracer **t, const struct tracer_options *o, const pid_t *pids, unsigned count, pid_t *failed, char *error,
+		 unsigned error_size);
+
+/*
+ * From now on the process can only do what is left to do. t may be NULL (no kernel's witness); output is the run file, which need not be there;
+ * command: it has started one, whose processes may change their user.
+ */
+void tracing_drop(const struct tracer *t, const char *output, bool command);
+
+/* Into the run file: the witnesses and the hooks that are left out (`sources`, `missing_hooks`), and `privileges`. t may be NULL. */
+void tracing_note(struct recorder *r, const struct tracer *t, bool shim);
+
+#endif
