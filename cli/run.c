@@ -134,6 +134,11 @@ static int take_name(void *context, const char *value)
 	return 0;
 }
 
+static int take_capture(void *context, const char *value)
+{
+	return tracing_take_capture(&((struct run *)context)->how, value);
+}
+
 static int take_report(void *context, const char *value)
 {
 	struct run *run = context;
@@ -149,6 +154,7 @@ static const struct cli_option options[] = {
 	{"trace", 0, "WITNESS", "auto (default: ebpf when the user may, else shim), ebpf, shim, off", take_trace},
 	{"seed", 0, "N", "decisions of chance are made from this number; over the plan's", take_seed},
 	{"name", 0, "NAME", "name of the run; default: COMMAND and a process id", take_name},
+	TRACING_CAPTURE_OPTION(take_capture),
 	{"report", 0, NULL, "print the report when COMMAND ends", take_report},
 	{0}};
 
@@ -208,6 +214,8 @@ static int choose_witness(struct run *run)
 
 	if (run->trace == TRACE_SHIM || run->trace == TRACE_OFF)
 		return 0;
+	if (tracing_take_environment(&run->how))
+		return CLI_MISUSE;
 	run->ebpf = !tracing_available(why, sizeof(why));
 	if (run->ebpf)
 		return 0;

@@ -109,6 +109,11 @@ static int take_duration(void *context, const char *value)
 	return 0;
 }
 
+static int take_capture(void *context, const char *value)
+{
+	return tracing_take_capture(&((struct trace *)context)->how, value);
+}
+
 static const struct cli_option options[] = {
 	{"output", 'o', "RUN.db", "the run file; default: aftershock-trace-N.db here, N the next free number", take_output},
 	{"pid", 'p', "PID", "follow this process and its children; may be repeated", take_pid},
@@ -116,6 +121,7 @@ static const struct cli_option options[] = {
 	{"port", 0, "PORT", "follow all processes with a connection from or to this port; may be repeated", take_port},
 	{"all", 'a', NULL, "follow every process", take_all},
 	{"duration", 'd', "TIME", "stop after this time, such as 30s", take_duration},
+	TRACING_CAPTURE_OPTION(take_capture),
 	{0}};
 
 static const struct cli_usage usage = {
@@ -167,6 +173,8 @@ static int check(struct trace *t, int operands, char **argv)
 	for (unsigned i = 0; i < t->pid_count; i++)
 		if (kill(t->pids[i], 0) && errno == ESRCH)
 			return cli_error("--pid %d: there is no such process", (int)t->pids[i]);
+	if (tracing_take_environment(&t->how))
+		return CLI_MISUSE;
 	if (privilege_become_invoker(user, why, sizeof(why)) < 0)
 		return cli_error("%s", why);
 	return tracing_available(why, sizeof(why)) ? cli_error("%s", why) : 0;

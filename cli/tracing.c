@@ -1,12 +1,56 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/tracing.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/units.h"
+#include "cli/cli.h"
 #include "cli/privilege.h"
 
+#define RING_MAX (1u << 30)
 #define NOTE_MAX 2048
+
+/* ---- what is asked for ---- */
+
+int tracing_take_capture(struct tracer_options *o, const char *value)
+{
+	uint64_t bytes;
+
+	if (units_count(value, TRACING_CAPTURE_MAX, &bytes) || bytes < TRACING_CAPTURE_MIN)
+		return cli_error("--capture '%s' is not a number of bytes from %d to %d", value, TRACING_CAPTURE_MIN, TRACING_CAPTURE_MAX);
+	o->payload_cap = (uint32_t)bytes;
+	return 0;
+}
+
+/* A ring is as many pages as a power of two. */
+static bool ring_size(const char *text, uint32_t *bytes)
+{
+	uint64_t n, page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (units_count(text, RING_MAX, &n) || n < page || n & (n - 1))
+		return false;
+	*bytes = (uint32_t)n;
+	return true;
+}
+
+int tracing_take_environment(struct tracer_options *o)
+{
+	const char *value = getenv("AFTERSHOCK_RING_BYTES");
+	char data[32];
+	size_t n;
+
+	if (!value || !*value)
+		return 0;
+	n = strcspn(value, ",");
+	snprintf(data, sizeof(data), "%.*s", (int)n, value);
+	if (n < sizeof(data) && ring_size(data, &o->data_ring_bytes) && (!value[n] || ring_size(value + n + 1, &o->control_ring_bytes)))
+		return 0;
+	return cli_error("AFTERSHOCK_RING_BYTES '%s' is not DATA or DATA,CONTROL, each a power of two from %ld to %u", value,
+			 sysconf(_SC_PAGESIZE), RING_MAX);
+}
 
 /* ---- with and without privileges ---- */
 

@@ -1,13 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's witness as `run` and `trace` have it: the privileges it is loaded with, and what the run file says of it.
- * Single-threaded; the rules of privilege.h hold.
+ * The kernel's witness as `run` and `trace` have it: what may be said about it on the command line and in the environment, the privileges
+ * it is loaded with, and what the run file says of it. Single-threaded; the rules of privilege.h hold.
  */
 #ifndef AFTERSHOCK_CLI_TRACING_H
 #define AFTERSHOCK_CLI_TRACING_H
 
 #include <stdbool.h>
 #include "ebpf/tracer.h"
+
+#define TRACING_CAPTURE_MIN 64
+#define TRACING_CAPTURE_MAX 4096
+
+/* What both commands say of the option. */
+#define TRACING_CAPTURE_OPTION(take) \
+	{"capture", 0, "BYTES", "look at the first BYTES of what each call moves, 64 to 4096; default 1024 (with eBPF)", take}
+
+/* --capture BYTES. 0, or CLI_MISUSE after a sentence. */
+int tracing_take_capture(struct tracer_options *o, const char *value);
+
+/* AFTERSHOCK_RING_BYTES=DATA[,CONTROL]: the sizes of the rings, for tests of what is lost. 0, or CLI_MISUSE after a sentence. */
+int tracing_take_environment(struct tracer_options *o);
 
 /* tracer_available() with all that the process may have. */
 int tracing_available(char *why, unsigned why_size);
