@@ -289,11 +289,20 @@ static void note_sent(struct conn *c, struct io *io, size_t at, size_t n, uint64
 		exchange_answer_iov(c, pieces(io), (int)io->count, at, n, t0, now);
 }
 
+/* A call of the program failed for good. When that is how it learns of its connect (ab does), the connect failed. */
+static void broken(struct conn *c, int fd, int error)
+{
+	if (c->connecting && !c->dialling)
+		conn_connected(c, fd, error, clock_now_ns());
+	else
+		exchange_socket_error(c, error, clock_now_ns());
+}
+
 /* After a send that was made with the lock free; takes the lock again. r is its result, error its errno. */
 static void after_send(struct conn *c, int fd, ssize_t r, int error)
 {
 	if (r < 0 && !transient(error) && error != ENOTCONN)
-		exchange_socket_error(c, error, clock_now_ns());
+		broken(c, fd, error);
 	if (r > 0 && c->connecting)
 		conn_connected(c, fd, 0, clock_now_ns());
 }
@@ -1004,7 +1013,7 @@ static ssize_t after_recv(struct conn *c, struct io *io, size_t asked, ssize_t r
 	if (r < 0) {
 		error = shown_error(c, error);
 		if (!transient(error) && error != ENOTCONN)
-			exchange_socket_error(c, error, now);
+			broken(c, io->fd, error);
 	}
 	epoll_refresh(c, now);
 	errno = error;

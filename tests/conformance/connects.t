@@ -9,6 +9,7 @@ import sys
 import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
+from peers import refusing
 import socket
 
 STYLES = ("blocking", "timeo", "poll", "select", "epoll", "edge", "oneshot", "nested")
@@ -159,6 +160,25 @@ for fault, error in (("reset=connect", "ECONNRESET"), ("hang=connect", "closed")
     r = shock(f"to=127.0.0.1:{http.port} {fault}", victim("get"), "epoll", http.port, 300)
     is_(r.rows("SELECT outcome, error FROM exchange"), [{"outcome": "not_sent", "error": error}], f"{fault}_is_an_attempt_that_was_not_sent", r)
     is_(r.one("SELECT count(*) FROM injection WHERE exchange_id IS NOT NULL"), 1, f"its_injection_points_to_it_under_{fault}", r)
+
+# a program that asks for the outcome by a receive, as ab does
+ASKS = """
+import select, socket, sys
+for act in (lambda s: s.recv(1), lambda s: s.send(b'GET / HTTP/1.1\\r\\n')):
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex(('127.0.0.1', int(sys.argv[1])))
+    select.select([], [s], [], 5)
+    try:
+        act(s)
+    except OSError as e:
+        print(e.errno)
+"""
+closed = refusing()
+r = shock("to=* delay=1ms probability=0", PYTHON, "-c", ASKS, closed.getsockname()[1])
+is_(r.out, "111\n111\n", "it_is_told", r)
+is_(r.rows("SELECT outcome, error, end FROM exchange AS x JOIN connection AS c ON c.id = x.connection_id"),
+    [{"outcome": "not_sent", "error": "ECONNREFUSED", "end": "refused"}] * 2, "and_the_run_file_knows_that_it_was_refused", r)
 
 # delay on the connect and a status on the request in one fault: decided once
 r = shock(f"to=127.0.0.1:{http.port} delay=200ms delay_on=connect status=503 first=1", "curl", "-s", "-o", "/dev/null", "-o", "/dev/null", "-w",
