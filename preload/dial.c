@@ -390,8 +390,10 @@ void dial_so_error(int fd, int *error)
 			*error = c->swap_error;
 		else if (!*error && c->attempt.error)
 			*error = c->attempt.error;
+		else if (!*error && c->late_error)
+			*error = c->late_error;
 		if (*error)
-			c->connect_swap = c->swap_error = c->attempt.error = 0;
+			c->late_error = c->connect_swap = c->swap_error = c->attempt.error = 0;
 		if (c->connecting && (*error || raw_ready(fd, POLLOUT))) {
 			c->next_connect = kernels ? KERNEL_KNOWS : 0;	/* ECONNABORTED, before this socket can be dialled again */
 			conn_connected(c, fd, *error, clock_now_ns());

@@ -273,14 +273,17 @@ static size_t follow(struct http1 *p, const char *data, size_t n, enum http1_eve
 	return *e == HTTP1_OPAQUE ? n : at;
 }
 
-static size_t peek(int fd, char *buf, long *r)
+/* An error that looking took from the socket is kept for the program's next receive. */
+static size_t peek(struct conn *c, int fd, char *buf, long *r)
 {
 	*r = raw_recv(fd, buf, CONN_BUFFER_BYTES, MSG_PEEK | MSG_DONTWAIT);
+	if (*r < 0 && *r != -EAGAIN && *r != -EINTR && *r != -ENOTCONN)
+		c->late_error = (int)-*r;
 	return *r > 0 ? (size_t)*r : 0;
 }
 
 /* The same for the bytes that can be read on fd now: exactly, or as far as what is there tells. SIZE_MAX when nothing can be read. */
-static size_t message_left(const struct http1 *p, int fd, enum http1_event *e)
+static size_t message_left(struct conn *c, const struct http1 *p, int fd, enum http1_event *e)
 {
 	uint64_t room = http1_room(p);
 	char *buf = room ? NULL : pool_take();
@@ -289,7 +292,7 @@ static size_t message_left(const struct http1 *p, int fd, enum http1_event *e)
 	long r;
 
 	*e = HTTP1_MORE;
-	if (buf && (n = peek(fd, buf, &r))) {
+	if (buf && (n = peek(c, fd, buf, &r))) {
 		copy = *p;
 		mine = follow(&copy, buf, n, e);
 	}
@@ -301,7 +304,7 @@ static size_t message_left(const struct http1 *p, int fd, enum http1_event *e)
 static bool swallow(struct conn *c, int fd, uint64_t now_ns)
 {
 	enum http1_event e;
-	size_t n = c->opaque ? CONN_BUFFER_BYTES : message_left(&c->requests, fd, &e);
+	size_t n = c->opaque ? CONN_BUFFER_BYTES : message_left(c, &c->requests, fd, &e);
 	char *buf = n == SIZE_MAX ? NULL : pool_take();
 	long r = buf ? raw_recv(fd, buf, n < CONN_BUFFER_BYTES ? n : CONN_BUFFER_BYTES, MSG_DONTWAIT) : -EAGAIN;
 
@@ -360,6 +363,16 @@ static bool patient(struct conn *c, size_t n, uint64_t now_ns)
 	return now_ns < c->patience_ns;
 }
 
+/* Whether there are bytes to look at; else *r says as a receive would whether more may come (-EAGAIN). To receive would take an error that
+ * the program's next call is to report, or with EPIPE instead SIGPIPE. */
+static bool has_input(int fd, long *r)
+{
+	if (there(fd))
+		return true;
+	*r = ended(fd) ? 0 : -EAGAIN;
+	return *r == 0 && there(fd);	/* it came with the end, just now */
+}
+
 /* Looks at the next request in the kernel's buffer and decides it when its head is whole. */
 static enum look look(struct conn *c, int fd)
 {
@@ -371,7 +384,7 @@ static enum look look(struct conn *c, int fd)
 	size_t n, used;
 	long r = -EAGAIN;
 
-	n = buf ? peek(fd, buf, &r) : 0;
+	n = buf && has_input(fd, &r) ? peek(c, fd, buf, &r) : 0;
 	now_ns = clock_now_ns();	/* not before: what was seen may have come this instant */
 	if (!n) {
 		c->patience_ns = 0;
@@ -548,7 +561,7 @@ static uint64_t client_limit(struct conn *c, const struct exchange *x, int fd)
 	if (c->opaque || !(must_stop(c) || (x->verdict.actions & PAGE_TRUNCATE)))
 		return limit;
 	exchange_expect_answer(c, x);
-	end = message_left(&c->answers, fd, &e);
+	end = message_left(c, &c->answers, fd, &e);
 	if (e == HTTP1_OPAQUE)
 		exchange_turn_opaque(c, NULL, 0);	/* from here on its bytes are counted as they are */
 	if (e == HTTP1_OPAQUE)
@@ -606,7 +619,7 @@ static uint64_t server_limit(struct conn *c, int fd)
 	if (room > there(fd))
 		return room;
 	buf = pool_take();
-	n = buf ? peek(fd, buf, &r) : 0;
+	n = buf ? peek(c, fd, buf, &r) : 0;
 	if (n)
 		limit = judge_ahead(c, buf, n);
 	if (n && limit > c->judged_bytes)

@@ -1225,6 +1225,16 @@ static bool recv_step(struct conn *c, struct io *io, struct waiting *w, ssize_t 
 	return false;
 }
 
+/* Waits for what MSG_WAITALL lacks until the call's time is over, which its parts have in common. 0 or an errno. Enters and leaves locked. */
+static int await_rest(struct conn *c, int fd, const struct waiting *w)
+{
+	uint64_t now = clock_now_ns();
+
+	if (w->limit == FOREVER || c->dead || c->cut || c->late_error || gate_hidden(c, now))
+		return now < w->limit ? 0 : EAGAIN;
+	return either_wait(c, fd, POLLIN | POLLRDHUP, w->limit);
+}
+
 /* The receive on a gated connection, in as many parts as MSG_WAITALL needs. */
 static ssize_t recv_parts(struct conn *c, struct io *io)
 {
@@ -1232,11 +1242,12 @@ static ssize_t recv_parts(struct conn *c, struct io *io)
 	bool all = (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL && may_wait(&w);
 	ssize_t r = 0;
 
+	io->flags &= all ? ~MSG_WAITALL : ~0;
 	do {
 		while (recv_step(c, io, &w, &r))
 			;
 		io->done += r > 0 ? (size_t)r : 0;
-	} while (all && r > 0 && total(io));
+	} while (all && r > 0 && total(io) && !await_rest(c, io->fd, &w));
 	if (r < 0 && io->done && !transient(errno))
 		c->late_error = errno;	/* the next call's */
 	return io->done ? (ssize_t)io->done : r;

@@ -35,6 +35,11 @@ port = free_port()
 want = run([victim("corners"), "low_water", port])
 r = shock(f"at=:{port} method=POST status=503", victim("corners"), "low_water", port)
 is_(r.out, want.out, "a_server_keeps_its_low_water_mark_while_ours_waits_for_a_whole_head", r)
+for case in ("waits_once", "reset_is_read", "reset_is_polled"):
+    want = run([victim("corners"), case, port])
+    for side in ("to=", "at="):
+        r = shock(f"{side}:{port} status=503 probability=0", victim("corners"), case, port)
+        is_(r.out, want.out, f"{case}_says_the_same_when_{side}_is_only_watched", r)
 URGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients", "urgent.py")
 want = run([PYTHON, URGENT, port])
 for fault in ("method=POST status=503", "delay=300ms"):

@@ -293,15 +293,24 @@ static int lowat(int fd)
 	return n;
 }
 
-static void low_water(void)
+/* Both ends of a connection to this process. */
+static void both_ends(int *from, int *to)
 {
-	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, from, to, two = 2;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(listener, (struct sockaddr *)&server, sizeof(server)) || listen(listener, 1))
 		exit(2);
-	from = dial();
-	to = accept(listener, NULL, NULL);
+	*from = dial();
+	*to = accept(listener, NULL, NULL);
+	close(listener);
+}
+
+static void low_water(void)
+{
+	int from, to, two = 2;
+
+	both_ends(&from, &to);
 	if (send(from, request, 10, 0) != 10)
 		exit(2);
 	readable(to, 300);
@@ -315,6 +324,58 @@ static void low_water(void)
 	SAY("%d", "kept", lowat(to));
 }
 
+/* An answer comes in part: MSG_WAITALL waits for the rest as long as SO_RCVTIMEO says, from the call on. */
+static void waits_once(void)
+{
+	static const char part[] = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf";
+	int from, to, began;
+
+	both_ends(&from, &to);
+	patience(from, 300);
+	if (send(from, request, sizeof(request) - 1, 0) < 0 || recv(to, buf, sizeof(buf), 0) < 0 || send(to, part, sizeof(part) - 1, 0) < 0)
+		exit(2);
+	began = now_ms();
+	say("part", recv(from, buf, 500, MSG_WAITALL));
+	SAY("%d", "in_its_time", now_ms() - began < 500);
+	say("more", recv(from, buf, 500, MSG_WAITALL));
+}
+
+/* The peer breaks the connection behind a request. */
+static void broken_off(int *to)
+{
+	struct linger at_once = {1, 0};
+	int from;
+
+	both_ends(&from, to);
+	if (send(from, request, sizeof(request) - 1, 0) < 0)
+		exit(2);
+	say("request", recv(*to, buf, sizeof(buf), 0));
+	setsockopt(from, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(from);
+}
+
+static void reset_is_read(void)
+{
+	int to;
+
+	broken_off(&to);
+	say("reset", recv(to, buf, sizeof(buf), 0));
+	say("end", recv(to, buf, sizeof(buf), 0));
+}
+
+static void reset_is_polled(void)
+{
+	struct pollfd p = {.events = POLLIN | POLLRDHUP};
+
+	broken_off(&p.fd);
+	poll(&p, 1, 3000);
+	SAY("%x", "polled", p.revents);
+	poll(&p, 1, 3000);
+	SAY("%x", "again", p.revents);
+	say("send", send(p.fd, request, 1, 0));
+	say("then", send(p.fd, request, 1, MSG_NOSIGNAL));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -322,6 +383,7 @@ static const struct {
 	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
+	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
 };
 
 int main(int argc, char **argv)
