@@ -67,6 +67,7 @@ struct run {
 	struct recorder *recorder;
 	struct faultbook faults;
 	struct tracer *tracer;
+	pid_t helper;		/* see detach(); 0 none */
 	struct launch child;
 	struct coverage coverage;
 	bool running, interrupted, told_error;
@@ -487,6 +488,26 @@ static void drain_and_end_the_dead(struct run *run, uint64_t now)
 		recorder_process_end(run->recorder, pids[i], now, -1);
 }
 
+/*
+ * Detaching BPF programs waits about 2 s in the kernel, where the last reference to them goes. A child that holds
+ * copies of our descriptors takes that wait upon itself; it has closed the standard streams, so that nobody waits for it.
+ */
+static void detach(struct run *run)
+{
+	if (!run->tracer)
+		return;
+	fflush(NULL);
+	run->helper = fork();
+	if (!run->helper) {
+		for (int fd = 0; fd <= 2; fd++)
+			close(fd);
+		_exit(0);
+	}
+	tracer_close(run->tracer);
+	run->tracer = NULL;
+}
+
+/* Then the kernel's witness has nothing to say any more, and need cost nothing. */
 static void tell_recording_stopped(struct run *run)
 {
 	const char *error = recorder_error(run->recorder);
@@ -495,6 +516,7 @@ static void tell_recording_stopped(struct run *run)
 		return;
 	run->told_error = true;
 	cli_say("recording stopped, COMMAND runs on: %s", error);
+	detach(run);
 }
 
 static void pump(struct run *run)
@@ -527,6 +549,8 @@ static void reap(struct run *run)
 {
 	int wait_status;
 
+	if (run->helper > 0 && waitpid(run->helper, NULL, WNOHANG) == run->helper)
+		run->helper = 0;
 	if (waitpid(run->child.pid, &wait_status, WNOHANG) != run->child.pid)
 		return;
 	run->running = false;
@@ -590,11 +614,11 @@ static void yield_to_command(void)
 
 static void watch(struct run *run)
 {
-	struct pollfd fds[] = {{.fd = run->signal_fd, .events = POLLIN},
-			       {.fd = run->tracer ? tracer_fd(run->tracer) : -1, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = run->signal_fd, .events = POLLIN}, {.events = POLLIN}};
 
 	yield_to_command();
 	while (run->running) {
+		fds[1].fd = run->tracer ? tracer_fd(run->tracer) : -1;
 		poll(fds, 2, TICK_MS);
 		take_signals(run);
 		pump(run);
@@ -658,27 +682,6 @@ static int conclude(struct run *run)
 		cli_say("recorded in %s", output(run));
 	print_report(run);
 	return !run->status && idle ? CLI_INCONCLUSIVE : run->status;
-}
-
-/*
- * Detaching BPF programs waits about 2 s in the kernel, where the last reference to them goes. A child that holds
- * copies of our descriptors takes that wait upon itself; it has closed the standard streams, so that nobody waits for it.
- */
-static void detach(struct run *run)
-{
-	pid_t helper;
-
-	if (!run->tracer)
-		return;
-	fflush(NULL);
-	helper = fork();
-	if (!helper) {
-		for (int fd = 0; fd <= 2; fd++)
-			close(fd);
-		_exit(0);
-	}
-	tracer_close(run->tracer);
-	run->tracer = NULL;
 }
 
 /* COMMAND did not start: no run file either. */

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A disk that fills up ends `trace` with one sentence, and the traced programs never notice; what was recorded before is sound."""
+"""A disk that fills up ends recording with one sentence, and the programs never notice; what was recorded before is sound."""
 import os
 import subprocess
 import sys
@@ -30,6 +30,15 @@ try:
        recorded.one("SELECT count(*) FROM exchange"))
     is_(recorded.one("PRAGMA integrity_check"), "ok", "in a sound file")
     is_(recorded.meta("clean_end"), None, "that does not claim a clean end")
+
+    os.unlink(db)
+    r = aftershock("run", "--trace", "ebpf", "-o", db, "--", "sh", "-c",
+                   f"wrk -t1 -c8 -d1s {nginx.url('/' + 'x' * 200)} > /dev/null; for i in $(seq 50); do "
+                   "n=$(ls -l /proc/$PPID/fd 2> /dev/null | grep -c bpf); test $n = 0 && break; sleep 0.1; done; echo $n; exit 3")
+    is_(r.out, "0\n", "`run` takes the kernel's witness away then", r)
+    like(r.err, rf"\Aaftershock: recording stopped, COMMAND runs on: cannot write the run file '{db}' any more: database or disk is full\n\Z",
+         "it says so once")
+    is_(r.rc, 3, "COMMAND's status is passed on")
     nginx.stop()
 finally:
     run(["umount", disk])
