@@ -141,6 +141,16 @@ static void set_over(struct recorder *r, struct connection *c)
 	c->over = true;
 	c->over_heard_ns = clock_now_ns();
 	TAILQ_INSERT_TAIL(&r->over_connections, c, over_link);
+	r->over_count++;
+}
+
+static void not_over(struct recorder *r, struct connection *c)
+{
+	if (!c->over)
+		return;
+	c->over = false;
+	TAILQ_REMOVE(&r->over_connections, c, over_link);
+	r->over_count--;
 }
 
 void connection_use_ends(struct recorder *r, struct use *u, uint64_t at_ns, enum journal_end end)
@@ -206,8 +216,7 @@ static void connection_free(struct recorder *r, struct connection *c)
 		index_remove(&r->cookies, c->cookie);
 	if (c->dirty)
 		TAILQ_REMOVE(&r->dirty_connections, c, dirt);
-	if (c->over)
-		TAILQ_REMOVE(&r->over_connections, c, over_link);
+	not_over(r, c);
 	free(c);
 }
 
@@ -223,10 +232,8 @@ static void merge(struct recorder *r, struct connection *from, struct connection
 		LIST_REMOVE(u, of_connection);
 		attach(u, to);
 	}
-	if (to->over && to->open_uses) {
-		TAILQ_REMOVE(&r->over_connections, to, over_link);
-		to->over = false;
-	}
+	if (to->open_uses)
+		not_over(r, to);
 	if (from->written || from->first_row)
 		store_merge_connection(r->store, from->id, to->id, from->first_row, from->last_row);
 	if (from->first_row)
@@ -376,7 +383,7 @@ void connections_sweep(struct recorder *r)
 
 	for (c = TAILQ_FIRST(&r->over_connections); c; c = next) {
 		next = TAILQ_NEXT(c, over_link);
-		if (r->now_ns - c->over_heard_ns < LEDGER_LINGER_NS)
+		if (r->now_ns - c->over_heard_ns < LEDGER_LINGER_NS && r->over_count <= LEDGER_OVER_MAX)
 			return;
 		if (!c->refs && !c->dirty)
 			connection_free(r, c);

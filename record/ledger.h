@@ -27,6 +27,7 @@
 #define LEDGER_LINGER_NS (3 * NS_PER_S)		/* how long what is over stays known */
 #define LEDGER_SLACK_NS (2 * NS_PER_MS)		/* both witnesses look at the same act this far apart at most */
 #define LEDGER_WAITING_MAX 32768		/* exchanges that wait; beyond, the oldest are stored as they stand (counted) */
+#define LEDGER_OVER_MAX 32768		/* connections that are over and still known; beyond, the oldest are forgotten early */
 #define LEDGER_PENDING_MAX 65536		/* injections not over; beyond, the oldest stays so in the file */
 
 /* plan/page.h's PAGE_STATUS, in a room that does not know plans; a test compares them. */
@@ -153,7 +154,7 @@ struct recorder {
 	struct exchange *unshown;	/* the first of all_exchanges that is too young to be in the file unless it is over */
 	TAILQ_HEAD(, injection) all_injections, dirty_injections;
 	struct exchange *spare;
-	unsigned waiting_count, injection_count;
+	unsigned waiting_count, injection_count, over_count;
 	struct total losses[LEDGER_TOTALS], faults[LEDGER_FAULTS];
 	unsigned loss_count, fault_count;
 	uint64_t no_memory, overflow, faults_lost;

@@ -1199,6 +1199,30 @@ static void test_many_alone(void)
 	ok(after.ru_maxrss - before.ru_maxrss < 40 << 10, "in little memory (%ld KiB)", after.ru_maxrss - before.ru_maxrss);
 }
 
+/* A connection for each request, faster than what is over is forgotten. */
+static void test_many_connections(void)
+{
+	enum { MANY = 150000, A_FLUSH = 3000 };
+	struct recorder *r = begin(false, true);
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (int i = 1; i <= MANY; i++) {
+		opened(r, 100, i, KERNEL | i, 1000 + i, JOURNAL_SERVER, 8082);
+		tells(r, 100, i, i + 0.5, KERNEL | i, KERNEL | i, "/api", 200);
+		closed(r, 100, i + 1, KERNEL | i, JOURNAL_PEER_CLOSE);
+		if (i % A_FLUSH == 0)
+			recorder_flush(r);
+	}
+	getrusage(RUSAGE_SELF, &after);
+	end(r);
+	is_str(rows("SELECT count(*), sum(end = 'peer_close') FROM connection"), "150000|150000", "connections that come and go by the thousand are all there");
+	is_str(rows("SELECT count(*) FROM exchange JOIN connection c ON c.id = connection_id WHERE c.cookie = 1000 + (started_ns - %llu) / 1000000",
+		    (unsigned long long)t0),
+	       "150000", "with their exchanges");
+	ok(after.ru_maxrss - before.ru_maxrss < 50 << 10, "in little memory (%ld KiB)", after.ru_maxrss - before.ru_maxrss);
+}
+
 static void test_too_many_wait(void)
 {
 	enum { MANY = 3 * LEDGER_WAITING_MAX };
@@ -1252,6 +1276,7 @@ int main(void)
 	test_alone();
 	test_alone_by_nature();
 	test_many_alone();
+	test_many_connections();
 	test_too_many_wait();
 	test_coverage();
 	test_two_names();
