@@ -105,6 +105,7 @@ static int take_run(struct loader *l, sqlite3_stmt *row)
 		{"started_ns", offsetof(struct model, started_ns), 0}, {"ended_ns", offsetof(struct model, ended_ns), 0},
 		{"started", 0, offsetof(struct model, started)},
 		{"host", 0, offsetof(struct model, host)}, {"sources", 0, offsetof(struct model, sources)},
+		{"missing_hooks", 0, offsetof(struct model, missing_hooks)},
 	};
 	const char *key = text(row, 0);
 
@@ -151,6 +152,8 @@ static int take_connection(struct loader *l, sqlite3_stmt *row)
 	*c = (struct model_connection){.id = sqlite3_column_int64(row, 0), .process = map_get(&l->processes, word(row, 1)),
 				       .role = role(row, 2)};
 	c->unresolved = sqlite3_column_int(row, 5) != 0;
+	c->retransmits = word(row, 6);
+	c->unseen = word(row, 7);
 	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer))
 		return -ENOMEM;
 	return map_put(&l->connections, (uint64_t)c->id, (uint32_t)l->m->connection_count++);
@@ -209,7 +212,8 @@ static int note_parent(struct loader *l, int64_t parent)
 
 /* Columns of an exchange, in the order of its SELECT. */
 enum { X_ID, X_CONNECTION, X_PROCESS, X_TID, X_ROLE, X_PROTOCOL, X_METHOD, X_PATH, X_STATUS, X_OUTCOME, X_ERROR, X_STARTED,
-       X_SENT, X_FIRST_BYTE, X_ENDED, X_FINGERPRINT, X_CORRELATION, X_KEY, X_RETRY_AFTER, X_PARENT, X_SYNTHETIC };
+       X_SENT, X_FIRST_BYTE, X_ENDED, X_FINGERPRINT, X_CORRELATION, X_KEY, X_RETRY_AFTER, X_PARENT, X_SYNTHETIC,
+       X_INFERRED };
 
 static void take_times(struct model_exchange *x, sqlite3_stmt *row)
 {
@@ -248,6 +252,7 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 	if (name(l, row, X_PROTOCOL, &x->protocol) || name(l, row, X_ERROR, &x->error))
 		return -ENOMEM;
 	x->outcome = outcome(x, text(row, X_OUTCOME));
+	l->m->inferred += word(row, X_INFERRED) != 0;
 	if (!is_null(row, X_PARENT) && note_parent(l, sqlite3_column_int64(row, X_PARENT)))
 		return -ENOMEM;
 	l->m->exchange_count++;
@@ -466,10 +471,10 @@ static int load_tables(struct loader *l)
 	static const struct table tables[] = {
 		{"SELECT key, value FROM run", take_run},
 		{"SELECT id, pid, service, covered, why FROM process", take_process},
-		{"SELECT id, process_id, role, local, peer, family = 'name' FROM connection", take_connection},
+		{"SELECT id, process_id, role, local, peer, family = 'name', retransmits, bytes_unseen FROM connection", take_connection},
 		{"SELECT name, address FROM host", take_host},
 		{"SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns, sent_ns,"
-		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic"
+		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic, end_inferred"
 		 " FROM exchange", take_exchange},
 		{"SELECT id, name, spec, matched, fired FROM fault ORDER BY id", take_fault},
 		{"SELECT at_ns, name FROM mark ORDER BY at_ns, rowid", take_mark},

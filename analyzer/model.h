@@ -38,6 +38,8 @@ struct model_connection {
 	uint32_t process;	/* index */
 	uint32_t local, peer;	/* names; 0 unknown */
 	uint8_t role;		/* enum model_role */
+	uint64_t retransmits;	/* TCP segments sent again; 0 also unknown */
+	uint64_t unseen;	/* bytes that went past the kernel's witness */
 	bool unresolved;	/* peer was a host name that was not resolved (hosts.c puts the address in its place when one is known) */
 };
 
@@ -100,8 +102,10 @@ struct model {
 	size_t process_count, connection_count, exchange_count, fault_count, injection_count, loss_count;
 	uint64_t started_ns, ended_ns;	/* of the run; guessed from the exchanges when the file does not say */
 	uint32_t started, host, sources, seed;	/* names: UTC text, host, JSON array of witnesses, decimal digits */
+	uint32_t missing_hooks;	/* name: what the kernel's witness had to do without, comma-separated; 0 nothing */
 	bool clean_end;
 	uint64_t undated;	/* exchanges left out: the file holds no time for them */
+	uint64_t inferred;	/* exchanges of which nothing said where they end */
 };
 
 /*

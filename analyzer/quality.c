@@ -167,10 +167,65 @@ static int note_counts(struct measure *m)
 	return 0;
 }
 
+/* ---- what the kernel's witness says of itself, and of the network ---- */
+
+static int note_witness(struct measure *m)
+{
+	const struct model *run = &m->r->model;
+	unsigned long long connections = 0, bytes = 0, inferred = run->inferred;
+
+	for (size_t i = 0; i < run->connection_count; i++) {
+		connections += run->connections[i].unseen != 0;
+		bytes += run->connections[i].unseen;
+	}
+	if (connections && NOTE(m, "%llu bytes of %llu connection%s moved in ways that the kernel's witness does not see (io_uring, 32-bit "
+				   "programs): exchanges may be missing there", bytes, connections, connections == 1 ? "" : "s"))
+		return -ENOMEM;
+	if (inferred && NOTE(m, "nothing said where the answer of %llu exchange%s ends: taken to end with the last that came", inferred,
+			     inferred == 1 ? "" : "s"))
+		return -ENOMEM;
+	return run->missing_hooks ? NOTE(m, "this kernel lacks hooks that the kernel's witness can use: %s", measure_text(m, run->missing_hooks))
+				  : 0;
+}
+
+/* Segments sent again on the connections of each edge. */
+static int count_retransmits(const struct measure *m, uint64_t *segments)
+{
+	const struct model *run = &m->r->model;
+	bool *counted = calloc(run->connection_count + 1, sizeof(*counted));
+
+	if (!counted)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->exchange_count; i++) {
+		const struct model_exchange *x = &run->exchanges[i];
+
+		if (x->edge == MODEL_NONE || x->connection == MODEL_NONE || counted[x->connection])
+			continue;
+		counted[x->connection] = true;
+		segments[x->edge] += run->connections[x->connection].retransmits;
+	}
+	free(counted);
+	return 0;
+}
+
+static int note_network(struct measure *m)
+{
+	uint64_t *segments = calloc(m->r->edge_count + 1, sizeof(*segments));
+	int err = segments ? count_retransmits(m, segments) : -ENOMEM;
+
+	for (size_t e = 0; !err && e < m->r->edge_count; e++)
+		if (segments[e])
+			err = NOTE(m, "%s -> %s: the network lost or delayed packets, %llu TCP segment%s sent again", m->r->edges[e].client,
+				   m->r->edges[e].server, (unsigned long long)segments[e], segments[e] == 1 ? " was" : "s were");
+	free(segments);
+	return err;
+}
+
 int measure_quality(struct measure *m)
 {
 	m->r->false_link_rate = false_link_rate(m);
-	if (list_losses(m) || list_uncovered(m) || note_counts(m) || note_edges(m) || note_pace(m) || note_recovery(m))
+	if (list_losses(m) || list_uncovered(m) || note_counts(m) || note_witness(m) || note_network(m) || note_edges(m) || note_pace(m) ||
+	    note_recovery(m))
 		return -ENOMEM;
 	return 0;
 }

@@ -556,6 +556,44 @@ static void pollers_are_pointed_out(void)
 	judge_end(&r, &x);
 }
 
+static const char *note_with(const struct result *x, const char *words)
+{
+	for (size_t i = 0; i < x->note_count; i++)
+		if (strstr(x->notes[i], words))
+			return x->notes[i];
+	return "";
+}
+
+static void what_the_kernel_says_of_itself(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 1000);
+	runs_connection(&r, 7, 1, "client", "127.0.0.1:5", "127.0.0.1:80");
+	runs_connection(&r, 8, 1, "client", "127.0.0.1:6", "127.0.0.1:80");
+	for (int i = 0; i < 4; i++)
+		runs_add(&r, ATTEMPT(.connection = i % 2 ? 7 : 1, .status = 200, .at_ms = 1 + 10 * i, .took_ms = 1));
+	runs_sql(&r, "UPDATE connection SET retransmits = 2, bytes_unseen = 500 WHERE id IN (1, 7)");
+	runs_sql(&r, "UPDATE connection SET retransmits = 100 WHERE id = 8");
+	runs_sql(&r, "UPDATE exchange SET end_inferred = 1 WHERE id = 2");
+	runs_sql(&r, "INSERT INTO run VALUES('missing_hooks', 'tcp_retransmit_skb')");
+	judge(&r, &x, everything);
+	is_str(note_with(&x, "does not see"), "1000 bytes of 2 connections moved in ways that the kernel's witness does not see (io_uring, 32-bit "
+					      "programs): exchanges may be missing there", "bytes that no hook saw are noted");
+	is_str(note_with(&x, "answer of"), "nothing said where the answer of 1 exchange ends: taken to end with the last that came",
+	       "so are ends that were inferred");
+	is_str(note_with(&x, "hooks"), "this kernel lacks hooks that the kernel's witness can use: tcp_retransmit_skb", "so are hooks that were missing");
+	is_str(note_with(&x, "sent again"), "curl -> 127.0.0.1:80: the network lost or delayed packets, 4 TCP segments were sent again",
+	       "what was sent again is that of the edge's own connections, each once");
+	judge_end(&r, &x);
+	judge_client(&r, 1000);
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 1, .took_ms = 1));
+	judge(&r, &x, everything);
+	is_int(x.note_count, 0, "where nothing is to be said nothing is");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
 	curl_that_is_refused_twice_with_429();
@@ -578,5 +616,6 @@ int main(void)
 	files_that_are_none();
 	a_file_that_is_being_written();
 	pollers_are_pointed_out();
+	what_the_kernel_says_of_itself();
 	return tap_done();
 }
