@@ -28,6 +28,7 @@ struct place {		/* an inbound exchange; started_ns 0: free */
 struct desk {
 	uint64_t key, used_pass;
 	unsigned users, hidden;	/* exchanges that point here; those of them that have no place any more and are in work */
+	uint64_t forgotten_ns;	/* the latest end of one that has no place any more: what began before that may have been within it */
 	TAILQ_ENTRY(desk) used;
 	struct place places[PLACES];
 };
@@ -110,6 +111,11 @@ static bool goes_first(const struct place *a, const struct place *b)
 	return a->ended_ns ? a->ended_ns < b->ended_ns : a->started_ns < b->started_ns;
 }
 
+static void forget(struct desk *d, uint64_t ended_ns)
+{
+	d->forgotten_ns = ended_ns > d->forgotten_ns ? ended_ns : d->forgotten_ns;
+}
+
 static struct place *make_place(struct desk *d, int kind)
 {
 	struct place *p = &d->places[0];
@@ -121,7 +127,10 @@ static struct place *make_place(struct desk *d, int kind)
 	}
 	if (!p->ended_ns) {
 		d->hidden++;
-	} else if (p->exchange) {
+		return p;
+	}
+	forget(d, p->ended_ns);
+	if (p->exchange) {
 		p->exchange->desks[kind] = NULL;
 		d->users--;
 	}
@@ -160,6 +169,7 @@ static void over(struct exchange *e, int kind)
 	if (p) {
 		p->ended_ns = e->x.ended_ns > p->started_ns ? e->x.ended_ns : p->started_ns;
 	} else if (d) {
+		forget(d, e->x.ended_ns);
 		d->hidden--;
 		d->users--;
 		e->desks[kind] = NULL;
@@ -219,7 +229,7 @@ static const struct place *latest_of_id(const struct desk *d, uint64_t at_ns)
 static const struct place *only_on_thread(const struct desk *d, uint64_t at_ns)
 {
 	const struct place *only = NULL;
-	unsigned n = d->hidden;
+	unsigned n = d->hidden + (d->forgotten_ns >= at_ns);
 
 	for (const struct place *p = d->places; p < d->places + PLACES; p++) {
 		if (in_work(p, at_ns, 0)) {

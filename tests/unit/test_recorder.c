@@ -1173,6 +1173,14 @@ static void test_parents_whole(void)
 	ASKS(7, 0, 8, 0, 14);
 	end(r);
 	is_str(rows("SELECT parent_id FROM exchange WHERE path = '14'"), "NULL", "what is long over is forgotten");
+	r = begin(true, false);
+	for (unsigned i = 1; i <= 9; i++)	/* an event loop; the one that goes on is told of before what it led to is */
+		call(r, JOURNAL_WHOLE, JOURNAL_SERVER, 7, 0, i == 1 ? 1 : 5 + i, 6 + i, i);
+	SERVES(7, 0, 1, 0, 20);
+	call(r, JOURNAL_WHOLE, JOURNAL_CLIENT, 7, 0, 5, 30, 31);
+	call(r, JOURNAL_WHOLE, JOURNAL_CLIENT, 7, 0, 25, 30, 32);
+	end(r);
+	is_str(parents(), "31|NULL|NULL 32|20|nesting", "what else was in work then is not forgotten too soon");
 }
 
 static void test_many_alone(void)
