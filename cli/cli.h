@@ -20,6 +20,7 @@ enum cli_status {
 #define CLI_COMMANDS(X) \
 	X(run, "run a command under faults and record what happens") \
 	X(fault, "list and change the faults of a run while it is going") \
+	X(watch, "show what happens in a run, once a second, while it is going") \
 	X(env, "let programs that others start join a run: docker, systemd, Kubernetes") \
 	X(trace, "record what running processes do, from the kernel alone") \
 	X(report, "say what a recorded run means") \

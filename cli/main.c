@@ -45,21 +45,10 @@ static const struct command *command_find(const char *name)
 	return NULL;
 }
 
-/* Commands of the contract that this version does not have. */
-static const struct {
-	const char *name, *what;
-} later[] = {
-	{"watch", "the live view of a run"},
-};
-
 static int unknown(const char *name)
 {
 	char names[256] = "";
 	size_t at = 0;
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
-		if (!strcmp(later[i].name, name))
-			return cli_error("'%s' (%s) is not available in this version; `aftershock --help` lists what is", name, later[i].what);
 
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		at += (size_t)snprintf(names + at, sizeof(names) - at, "%s%s", i ? ", " : "", commands[i].name);

@@ -296,7 +296,8 @@ static int open_recorder(struct run *run)
 	if (err)
 		return complain(error);
 	run->faults.recorder = run->recorder;
-	return 0;
+	err = rundir_set_output(&run->dir, output(run));
+	return err ? cli_error("cannot write to the run directory '%s': %s", run->dir.path, strerror(-err)) : 0;
 }
 
 /* Without the kernel's witness, unless it was asked for by name. */

@@ -20,9 +20,10 @@
 #include "plan/live.h"
 
 #define LOCK_FILE "lock"
+#define OUTPUT_FILE "output"
 #define BEAT_MS 100
 
-static const char *const contents[] = {PAGE_FILE, JOURNAL_FILE, LOCK_FILE, FAULTLOG_FILE};
+static const char *const contents[] = {PAGE_FILE, JOURNAL_FILE, LOCK_FILE, FAULTLOG_FILE, OUTPUT_FILE};
 
 static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
@@ -237,6 +238,23 @@ int rundir_make(struct rundir *d, const char *name, const char *command, char *e
 	return err ? complain(err, error, error_size, "cannot make the run directory", d->path) : 0;
 }
 
+int rundir_set_output(const struct rundir *d, const char *file)
+{
+	char path[RUNDIR_PATH_MAX + sizeof(OUTPUT_FILE) + 1], *whole = realpath(file, NULL);
+	int fd, err = 0;
+
+	if (!whole)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/" OUTPUT_FILE, d->path);
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, whole, strlen(whole)) != (ssize_t)strlen(whole))
+		err = fd < 0 ? -errno : -ENOSPC;
+	if (fd >= 0)
+		close(fd);
+	free(whole);
+	return err;
+}
+
 /* ---- runs of others ---- */
 
 /* Whether a run holds the lock of this directory. */
@@ -334,6 +352,24 @@ int rundir_controller(const char *path, int *pid)
 		return fd;
 	close(fd);
 	return err;
+}
+
+int rundir_output(const char *path, char *file, size_t size)
+{
+	char name[RUNDIR_PATH_MAX + sizeof(OUTPUT_FILE) + 1];
+	int fd;
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "%s/" OUTPUT_FILE, path);
+	fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = read(fd, file, size - 1);
+	close(fd);
+	if (n <= 0 || file[0] != '/')
+		return -ENOENT;
+	file[n] = '\0';
+	return 0;
 }
 
 /* ---- heartbeat ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The run directory: $XDG_RUNTIME_DIR/aftershock/NAME, else <temporary directory>/aftershock-UID/NAME, mode 0700, with the
- * control page, the journal, the log of faults and a lock that its run holds. Directories of runs that died are cleaned at the next start.
+ * control page, the journal, the log of faults, the path of the run file and a lock that its run holds. Directories of runs that died
+ * are cleaned at the next start.
  * A thread beats the page's heartbeat every 100 ms, whatever the rest of the process waits for.
  *
  * Invariant: who holds the lock of a directory owns it; base directories are changed under their own lock.
@@ -38,6 +39,12 @@ int rundir_name_check(const char *name);
  * 0 or -errno with one sentence; *d is ready for rundir_remove() in both cases.
  */
 int rundir_make(struct rundir *d, const char *name, const char *command, char *error, unsigned error_size);
+
+/* Notes where the run file is, which exists by now, for those who look for it. 0 or -errno. */
+int rundir_set_output(const struct rundir *d, const char *file);
+
+/* The absolute path of the run file of the run in the directory path. 0, -ENOENT: not known yet, or no run; other -errno. */
+int rundir_output(const char *path, char *file, size_t size);
 
 struct rundir_found {
 	char path[RUNDIR_PATH_MAX];

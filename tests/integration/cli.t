@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
 
-COMMANDS = ("run", "trace", "report", "compare", "plan", "doctor")
+COMMANDS = ("run", "trace", "watch", "report", "compare", "plan", "doctor")
 
 bare = aftershock()
 is_((bare.rc, bare.err.count("\n")), (2, 1), "no_command_is_refused_in_one_line", bare)
@@ -25,10 +25,6 @@ like(aftershock("--version").out, r"^aftershock \d+\.\d+\.\d+\n$", "version_is_o
 unknown = aftershock("rum")
 is_((unknown.rc, unknown.err.count("\n")), (2, 1), "an_unknown_command_is_refused_in_one_line", unknown)
 ok("rum" in unknown.err, "and_named")
-for command in ("watch",):
-    later = aftershock(command, "list")
-    is_((later.rc, later.err.count("\n"), later.out), (2, 1, ""), f"{command}_is_refused_in_one_line", later)
-    ok("not available in this version" in later.err, f"and_{command}_is_said_to_come_later", later)
 keys = aftershock("plan", "keys")
 is_(keys.rc, 0, "plan_keys_prints_the_table", keys)
 for key in ("name to at process method path header probability every after first max pattern from for delay delay_on status retry_after "
