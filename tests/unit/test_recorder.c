@@ -42,11 +42,6 @@ static struct recorder *begin(bool shim, bool ebpf)
 	return r;
 }
 
-static void end(struct recorder *r)
-{
-	recorder_close(r, true, MS(10000));
-}
-
 /* The rows of a query: columns joined by |, rows by a blank. */
 __attribute__((format(printf, 1, 2))) static const char *rows(const char *format, ...)
 {
@@ -76,6 +71,15 @@ __attribute__((format(printf, 1, 2))) static const char *rows(const char *format
 	sqlite3_finalize(st);
 	sqlite3_close(db);
 	return to;
+}
+
+/* Whatever was told, and by how many: each exchange that has a row has been counted once, and what became of it. */
+static void end(struct recorder *r)
+{
+	recorder_close(r, true, MS(10000));
+	is_str(rows("SELECT coalesce(sum(attempts), 0), coalesce(sum(ok), 0), coalesce(sum(failed + indeterminate + not_sent), 0) FROM pulse"),
+	       rows("SELECT count(*), coalesce(sum(outcome = 'ok' AND ended_ns), 0), coalesce(sum(outcome <> 'ok' AND ended_ns), 0) FROM exchange"
+		    " WHERE process_id AND started_ns"), "the pulse has counted what is stored");
 }
 
 /* ---- testimony ---- */
