@@ -130,14 +130,24 @@ ON_ENTER(splice)
 	return enter_either(c->args[0], c->args[2], c->args[4]);
 }
 
+/* Who accepts at a wanted port may have got the listener from another process. */
+static __always_inline int enter_listener(__u16 number, __u32 fd)
+{
+	struct sock *sk = follow_ports && !current_is_followed() ? stream_socket(fd) : NULL;
+
+	if (sk)
+		follow_by_port(bpf_get_current_pid_tgid() >> 32, BPF_CORE_READ(sk, __sk_common.skc_num));
+	return enter(number, EVENT_NONE, fd, 0, 0, 0);
+}
+
 ON_ENTER(accept)
 {
-	return enter(EVENT_CALL_accept, EVENT_NONE, c->args[0], 0, 0, 0);
+	return enter_listener(EVENT_CALL_accept, c->args[0]);
 }
 
 ON_ENTER(accept4)
 {
-	return enter(EVENT_CALL_accept4, EVENT_NONE, c->args[0], 0, 0, 0);
+	return enter_listener(EVENT_CALL_accept4, c->args[0]);
 }
 
 ON_ENTER(shutdown)

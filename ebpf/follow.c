@@ -30,10 +30,15 @@ void follow_close(struct tracer *t)
 /* The kernel first, so that a child born from now on is followed by its fork; then the table. */
 static int add(struct tracer *t, uint32_t pid)
 {
+	struct processes_entry *e;
+
 	if (pid >= EVENT_PIDS)
 		return -ESRCH;
 	__atomic_store_n(&t->followed[pid], 1, __ATOMIC_SEQ_CST);
-	return processes_add(&t->processes, pid) ? 0 : -ENOMEM;
+	e = processes_add(&t->processes, pid);
+	if (e)
+		e->given = true;
+	return e ? 0 : -ENOMEM;
 }
 
 struct search {
@@ -88,15 +93,29 @@ static void describe_all(struct tracer *t)
 	}
 }
 
-int follow_pid(struct tracer *t, uint32_t pid)
+/* Looked at again when it is marked: from then on the kernel tells of its end, and takes the mark away. */
+static int add_living(struct tracer *t, uint32_t pid)
 {
-	struct proc p;
-	int err = proc_read(pid, &p);
+	int err = add(t, pid);
 
-	if (!err && pid == (uint32_t)getpid())
+	if (err || !proc_ended(pid))
+		return err;
+	t->followed[pid] = 0;
+	processes_remove(&t->processes, pid);
+	return -ESRCH;
+}
+
+int follow_pid(struct tracer *t, uint32_t given)
+{
+	uint32_t pid = proc_of_thread(given);
+	int err = 0;
+
+	if (!pid)
+		err = -ESRCH;
+	else if (pid == (uint32_t)getpid())
 		err = -EINVAL;
 	if (!err)
-		err = add(t, pid);
+		err = add_living(t, pid);
 	if (!err)
 		err = add_descendants(t);
 	if (!err)
@@ -141,15 +160,21 @@ static bool port_wanted(const struct tracer *t, uint16_t port)
 	return false;
 }
 
-/* First pass: who listens, and who has to do with a wanted port. */
+/*
+ * First pass: who listens, and who has to do with a wanted port. Not init: it holds the listeners that it opens for others (socket
+ * activation), and everyone is its child.
+ */
 static void look(struct tracer *t, const struct event_socket *s)
 {
 	if (s->ends.state == TCP_LISTEN)
 		t->listening[s->ends.local_port / 8] |= (uint8_t)(1 << s->ends.local_port % 8);
-	if (s->tgid == (uint32_t)getpid() || is_followed(t, s->tgid))
+	if (s->tgid == (uint32_t)getpid() || s->tgid == 1 || is_followed(t, s->tgid))
 		return;
-	if (port_wanted(t, s->ends.local_port) || port_wanted(t, s->ends.peer_port))
-		follow_pid(t, s->tgid);
+	if (t->look_err || !(port_wanted(t, s->ends.local_port) || port_wanted(t, s->ends.peer_port)))
+		return;
+	t->look_err = follow_pid(t, s->tgid);
+	if (t->look_err == -ESRCH)	/* it went as we looked */
+		t->look_err = 0;
 }
 
 static void take_up(struct tracer *t, const struct event_socket *s)
@@ -201,7 +226,10 @@ int follow_snapshot(struct tracer *t)
 	if (!link)
 		return -errno;
 	memset(t->listening, 0, sizeof(t->listening));
+	t->look_err = 0;
 	err = pass(t, link, look);
+	if (!err)
+		err = t->look_err;
 	if (!err && t->recorder)
 		err = pass(t, link, take_up);
 	bpf_link__destroy(link);

@@ -195,7 +195,7 @@ static __always_inline void introduce_current(__u16 kind, struct task_struct *ta
 
 static __always_inline void follow_by_port(__u32 tgid, __u16 port)
 {
-	if (!port_is_wanted(port) || tgid == self_tgid || is_chosen(tgid))
+	if (!port_is_wanted(port) || tgid == self_tgid || tgid == 1 || is_chosen(tgid))	/* never init: see look() in follow.c */
 		return;
 	follow(tgid);
 	introduce_current(EVENT_MET, (void *)bpf_get_current_task());

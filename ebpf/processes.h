@@ -14,6 +14,8 @@
 struct processes_entry {
 	struct proc p;
 	bool told;	/* the recorder knows it */
+	bool given;	/* followed because user space said so */
+	bool missed;	/* it was not there any more when we looked last, and its end has not been told */
 };
 
 struct processes {	/* zero: empty */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ebpf/witness.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,7 +43,7 @@ void testimony_meet(struct tracer *t, uint32_t pid)
 {
 	struct processes_entry *e = processes_find(&t->processes, pid);
 
-	if (!e && t->all)
+	if (!e && (t->all || t->followed[pid]))	/* (its fork was lost) */
 		e = processes_add(&t->processes, pid);
 	if (e)
 		testimony_process(t, e);
@@ -111,14 +113,41 @@ static int exit_status(uint32_t code)
 	return code & 0x7f ? 128 + (int)(code & 0x7f) : (int)(code >> 8 & 0xff);
 }
 
-static void on_exit_of(struct tracer *t, const struct event_process *p)
+static void end(struct tracer *t, uint32_t pid, uint64_t at_ns, int status)
 {
-	const struct processes_entry *e = processes_find(&t->processes, p->tgid);
+	const struct processes_entry *e = processes_find(&t->processes, pid);
 
-	assembler_exited(t->assembler, p->tgid, p->at_ns);
+	assembler_exited(t->assembler, pid, at_ns);
 	if (e && e->told)
-		recorder_process_end(t->recorder, p->tgid, p->at_ns, exit_status(p->code));
-	processes_remove(&t->processes, p->tgid);
+		recorder_process_end(t->recorder, pid, at_ns, status);
+	processes_remove(&t->processes, pid);
+}
+
+/* The kernel takes the mark of who ends away. Whom we marked just after that keeps it; who is followed because everyone is has none. */
+static bool is_gone(const struct tracer *t, const struct processes_entry *e)
+{
+	if (!t->all && !t->followed[e->p.pid])
+		return true;
+	if (e->given)
+		return proc_ended(e->p.pid);
+	return kill((pid_t)e->p.pid, 0) && errno == ESRCH;
+}
+
+/* Twice in a row, so that an end which is only on its way is told first. */
+void testimony_look_for_the_dead(struct tracer *t, uint64_t now_ns)
+{
+	for (size_t i = t->processes.count; i-- > 0;) {
+		struct processes_entry *e = &t->processes.entries[i];
+		bool gone = is_gone(t, e);
+
+		if (gone && e->missed) {
+			if (!t->all)
+				t->followed[e->p.pid] = 0;
+			end(t, e->p.pid, now_ns, -1);
+		} else {
+			e->missed = gone;
+		}
+	}
 }
 
 void testimony_take_process(struct tracer *t, const struct event_process *p)
@@ -134,7 +163,7 @@ void testimony_take_process(struct tracer *t, const struct event_process *p)
 		on_met(t, p);
 		break;
 	case EVENT_EXIT:
-		on_exit_of(t, p);
+		end(t, p->tgid, p->at_ns, exit_status(p->code));
 		break;
 	}
 }

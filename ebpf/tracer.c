@@ -192,6 +192,7 @@ int tracer_drain(struct tracer *t)
 	if (now - t->ticked_ns >= NS_PER_S) {
 		t->ticked_ns = now;
 		assembler_tick(t->assembler, now - SLACK_NS);
+		testimony_look_for_the_dead(t, now);
 	}
 	return n;
 }

@@ -37,6 +37,7 @@ struct tracer {
 	bool all;
 	const uint16_t *ports;		/* of the options; only used while opening */
 	unsigned port_count;
+	int look_err;			/* of the snapshot's first pass */
 	uint8_t listening[WITNESS_PORTS / 8];	/* local ports that had a listener when we last looked */
 	char missing[256];
 };
@@ -67,6 +68,9 @@ void testimony_process(struct tracer *t, struct processes_entry *e);
 
 /* Someone who does something on a network: everyone followed is known, but with --all only by that. */
 void testimony_meet(struct tracer *t, uint32_t pid);
+
+/* Once a second: ends what is gone although its end was not told (the ring was full). */
+void testimony_look_for_the_dead(struct tracer *t, uint64_t now_ns);
 
 /* ---- follow.c ---- */
 

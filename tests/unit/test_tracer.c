@@ -74,6 +74,33 @@ static pid_t start(int rounds, int *gate)
 	return pid;
 }
 
+/* A child that waits for stdin to end, has children that end at once, and ends. */
+static pid_t start_many(int children, int *gate)
+{
+	int p[2];
+	pid_t pid;
+	char c;
+
+	if (pipe(p))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		close(p[1]);
+		if (read(p[0], &c, 1))
+			_exit(1);
+		while (children--) {
+			pid = fork();
+			if (!pid)
+				_exit(0);
+			waitpid(pid, NULL, 0);
+		}
+		_exit(0);
+	}
+	close(p[0]);
+	*gate = p[1];
+	return pid;
+}
+
 static long long query(const char *path, const char *sql)
 {
 	sqlite3_stmt *s = NULL;
@@ -86,6 +113,39 @@ static long long query(const char *path, const char *sql)
 	sqlite3_finalize(s);
 	sqlite3_close(db);
 	return value;
+}
+
+/* The ring of rare events is full when it ends, so that this is not told: it is found out. */
+static void test_end_not_told(const char *path)
+{
+	static const struct tracer_options narrow = {.control_ring_bytes = 4096};
+	struct recorder_run run = {
+		.path = path, .name = "test", .command = "test", .plan_json = "{}", .started_ns = clock_now_ns(), .ebpf = true};
+	struct recorder *r = NULL;
+	struct tracer *t = NULL;
+	char error[512] = "";
+	int gate = -1;
+	pid_t pid = start_many(100, &gate);
+	uint64_t until;
+
+	if (recorder_open(&r, &run, error, sizeof(error)) || tracer_open(&t, &narrow, r, run.started_ns, error, sizeof(error)) ||
+	    tracer_add_pid(t, pid))
+		printf("# %s\n", error);
+	close(gate);
+	waitpid(pid, NULL, 0);
+	until = clock_now_ns() + 10 * NS_PER_S;
+	while (t && tracer_live(t) && clock_now_ns() < until) {
+		tracer_drain(t);
+		usleep(20000);
+	}
+	ok(t && !tracer_live(t), "a process whose end was lost is known to have ended");
+	if (t)
+		tracer_finish(t);
+	recorder_close(r, true, clock_now_ns());
+	tracer_close(t);
+	ok(query(path, "SELECT count FROM loss WHERE reason = 'control_ring_full'") > 0, "(it was lost)");
+	is_int(query(path, "SELECT count(*) FROM process WHERE ended_ns IS NULL"), 0, "so is its row");
+	unlink(path);
 }
 
 /* Traces the child; drained all the time, or only when all is over. Returns how many events were lost, or -1. */
@@ -157,6 +217,7 @@ int main(void)
 	exchanges = query(path, "SELECT count(*) FROM exchange WHERE outcome = 'ok'");
 	is_int(exchanges == 2 * ROUNDS, lost == 0, "exchanges are missing when and only when events are");
 	unlink(path);
+	test_end_not_told(path);
 	rmdir(dir);
 	return tap_done();
 }
