@@ -1,15 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Who did it: names of processes that are gone when their records are read, pid namespaces, pids used again, threads, who accepts."""
-import glob
-import json
 import os
 import signal
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
-from tracing import Trace, need_ebpf
+from tracing import Trace, maps_of, need_ebpf
 
 need_ebpf()
 peer = HttpPeer()
@@ -36,26 +34,6 @@ def go(child):
 def end(child):
     child.stdin.close()
     child.wait(30)
-
-
-def maps_of(tracer):
-    """The tracer's BPF maps by name."""
-    maps = {}
-    for info in glob.glob(f"/proc/{tracer.pid}/fdinfo/*"):
-        try:
-            with open(info) as f:
-                number = [line.split()[1] for line in f if line.startswith("map_id:")]
-        except OSError:
-            continue
-        for n in number:
-            shown = run(["bpftool", "map", "show", "id", n, "-j"])
-            if not shown.rc:
-                maps[json.loads(shown.out)["name"]] = n
-    return maps
-
-
-def entries(number):
-    return json.loads(run(["bpftool", "map", "dump", "id", number, "-j"]).out)
 
 
 # ---- names of the short-lived ----
@@ -134,11 +112,10 @@ trace = Trace("--pid", tree.pid)
 go(tree)
 tid = int(line_of(tree))
 calls = maps_of(trace.process)["calls"]
-keys = lambda: {e["formatted"]["key"] for e in entries(calls)}
-ok(wait_for(lambda: tid in keys()), "a_thread_that_calls_has_a_slot")
+ok(wait_for(lambda: tid in calls.entries()), "a_thread_that_calls_has_a_slot")
 go(tree)
 ok(wait_for(lambda: trace.one("SELECT count(*) FROM process WHERE service = 'cat'")), "its_exec_is_told")
-ok(tid not in keys(), "and_its_slot_is_free_though_its_number_never_exited")
+ok(tid not in calls.entries(), "and_its_slot_is_free_though_its_number_never_exited")
 end(tree)
 trace.stop(None)
 is_(trace.rc, 0, "the_trace_ends_with_the_process")

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`aftershock trace` as the tests of this directory use it: started, known to be at work, ended, and read."""
+import ctypes
+import glob
+import json
+import mmap
 import os
 import select
 import signal
@@ -7,7 +11,7 @@ import shutil
 import subprocess
 import time
 
-from tap import BIN, Result, Run, aftershock, skip_all, spawn, stop, tmpdir
+from tap import BIN, Result, Run, aftershock, run, skip_all, spawn, stop, tmpdir
 
 
 def own(program):
@@ -22,6 +26,38 @@ def need_ebpf():
     line = next((l for l in aftershock("doctor").out.splitlines() if l.startswith("eBPF")), "eBPF no")
     if line.split()[1] != "ok":
         skip_all(line)
+
+
+class Map:
+    """A BPF map of a tracer."""
+
+    def __init__(self, number):
+        self.number = number
+        shown = json.loads(run(["bpftool", "map", "show", "id", number, "-j"]).out)
+        self.name, self.type = shown["name"], shown["type"]
+
+    def entries(self):
+        """The keys of a hash."""
+        dump = json.loads(run(["bpftool", "map", "dump", "id", self.number, "-j"]).out)
+        return [e["formatted"]["key"] if "formatted" in e else tuple(e["key"]) for e in dump]
+
+
+def maps_of(tracer):
+    """The maps that a process has open, by name."""
+    numbers = set()
+    for info in glob.glob(f"/proc/{tracer.pid}/fdinfo/*"):
+        with open(info) as f:
+            numbers.update(line.split()[1] for line in f if line.startswith("map_id:"))
+    return {m.name: m for m in map(Map, sorted(numbers))}
+
+
+def marked_pids(tracer):
+    """Whom the kernel follows for a tracer."""
+    fd = ctypes.CDLL("libbpf.so.1", use_errno=True).bpf_map_get_fd_by_id(int(maps_of(tracer)["followed"].number))
+    with mmap.mmap(fd, 1 << 22, mmap.MAP_SHARED, mmap.PROT_READ) as m:
+        marks = m[:]
+    os.close(fd)
+    return [pid for pid in range(len(marks)) if marks[pid]] if any(marks) else []
 
 
 class Trace(Run):
