@@ -58,6 +58,30 @@ static void link_newest(struct assembler *a, struct connection *c)
 	a->newest = c;
 }
 
+static void unlink_user(struct connection *c)
+{
+	*c->user_back = c->user_next;
+	if (c->user_next)
+		c->user_next->user_back = c->user_back;
+}
+
+static struct connection **users_of(struct assembler *a, uint32_t pid)
+{
+	return &a->users[hash_mix(pid) & (ASSEMBLY_USERS - 1)];
+}
+
+static void link_user(struct assembler *a, struct connection *c, uint32_t pid)
+{
+	struct connection **first = users_of(a, pid);
+
+	c->user_pid = pid;
+	c->user_next = *first;
+	c->user_back = first;
+	if (*first)
+		(*first)->user_back = &c->user_next;
+	*first = c;
+}
+
 static void forget(struct assembler *a, struct connection *c)
 {
 	struct connection **at = bucket_of(a, c->cookie);
@@ -66,6 +90,7 @@ static void forget(struct assembler *a, struct connection *c)
 		at = &(*at)->chain;
 	*at = c->chain;
 	unlink_age(a, c);
+	unlink_user(c);
 	exchange_forget_all(a, c);
 	free(c->http);
 	free(c);
@@ -152,15 +177,29 @@ static int error_of_end(const struct connection *c, enum journal_end end)
 	return (unsigned)end < sizeof(errors) / sizeof(errors[0]) && errors[end] ? errors[end] : JOURNAL_CLOSED;
 }
 
+/* A client that never came to say anything has tried all the same: what became of its attempt is how the connection broke. */
+static void tell_attempt(struct assembler *a, struct connection *c, uint32_t tid, int error, uint64_t at_ns)
+{
+	struct assembler_moment m = {.cookie = c->cookie, .pid = c->pid, .tid = tid, .enter_ns = c->opened_ns,
+				     .exit_ns = c->broken_ns ? c->broken_ns : at_ns};
+	bool silent = !c->sequence && !c->bytes[ASSEMBLER_OUT] && !c->bytes[ASSEMBLER_IN];
+
+	if (error > 0 && silent && c->role == JOURNAL_CLIENT && !c->mid_stream)
+		exchange_not_sent(a, c, &m, error);
+}
+
 static void end_connection(struct assembler *a, struct connection *c, uint32_t tid, enum journal_end end, int error, uint64_t at_ns)
 {
 	if (c->end) {
 		end = c->end;
 		error = c->error;
+	} else if (c->exiting && (end == JOURNAL_LOCAL_CLOSE || end == JOURNAL_PEER_CLOSE)) {
+		end = JOURNAL_EXITED;
 	}
 	if (end == JOURNAL_LOCAL_CLOSE || end == JOURNAL_PEER_CLOSE || end == JOURNAL_EXITED)
 		stream_closed(a, c, at_ns);
 	exchange_close_all(a, c, error ? error : error_of_end(c, end), at_ns);
+	tell_attempt(a, c, tid, error, at_ns);
 	tell(a, c, JOURNAL_CLOSE, tid, at_ns, error, end);
 	forget(a, c);
 }
@@ -194,13 +233,14 @@ void assembler_open(struct assembler *a, const struct assembler_moment *m, enum 
 	}
 	c->cookie = m->cookie;
 	c->serial = ASSEMBLER_SERIAL | ++a->serials;
-	c->pid = c->user_pid = m->pid;
+	c->pid = m->pid;
 	c->role = role;
 	c->mid_stream = mid_stream;
 	c->opened_ns = c->checked_ns = m->enter_ns;
 	c->local = *local;
 	c->peer = *peer;
 	insert(a, c);
+	link_user(a, c, m->pid);
 	tell(a, c, JOURNAL_OPEN, m->tid, m->enter_ns, 0, JOURNAL_END_UNKNOWN);
 }
 
@@ -248,6 +288,15 @@ void assembler_place(struct assembler *a, uint64_t cookie, const uint32_t positi
 	c->placed[ASSEMBLER_OUT] = c->placed[ASSEMBLER_IN] = true;
 }
 
+static void used_by(struct assembler *a, struct connection *c, uint32_t pid)
+{
+	c->exiting &= c->user_pid == pid;
+	if (c->user_pid == pid)
+		return;
+	unlink_user(c);
+	link_user(a, c, pid);
+}
+
 /* Bytes that went by unseen before these; two threads on one stream can tell in the wrong order, which is no gap. */
 static uint64_t missing_before(struct connection *c, const struct assembler_bytes *b)
 {
@@ -258,6 +307,12 @@ static uint64_t missing_before(struct connection *c, const struct assembler_byte
 	if (b->placed && (!known || ahead >= 0))
 		c->position[b->direction] = b->position + (uint32_t)b->bytes;
 	return known && b->placed && ahead > 0 ? (uint32_t)ahead : 0;
+}
+
+static void gap(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembler_direction d, uint64_t missing)
+{
+	c->missing[d] += missing;
+	stream_gap(a, c, m, d, missing);
 }
 
 /* After a loss: what went by unseen in the direction in which nothing moves now. */
@@ -272,7 +327,7 @@ static void check_other(struct assembler *a, struct connection *c, const struct 
 	if (!c->placed[d] || ahead <= 0)
 		return;
 	c->position[d] = b->other_position;
-	stream_gap(a, c, m, d, (uint32_t)ahead);
+	gap(a, c, m, d, (uint32_t)ahead);
 }
 
 void assembler_bytes(struct assembler *a, const struct assembler_moment *m, const struct assembler_bytes *b)
@@ -282,11 +337,11 @@ void assembler_bytes(struct assembler *a, const struct assembler_moment *m, cons
 
 	if (!c || !b->bytes || b->captured > b->bytes)
 		return;
-	c->user_pid = m->pid;
+	used_by(a, c, m->pid);
 	check_other(a, c, m, b);
 	missing = missing_before(c, b);
 	if (missing)
-		stream_gap(a, c, m, b->direction, missing);
+		gap(a, c, m, b->direction, missing);
 	stream_bytes(a, c, m, b);
 }
 
@@ -322,6 +377,7 @@ void assembler_broken(struct assembler *a, const struct assembler_moment *m, enu
 	if (!c)
 		return;
 	c->end = end;
+	c->broken_ns = m->exit_ns;
 	if (!c->error)
 		c->error = error;
 }
@@ -334,14 +390,31 @@ void assembler_close(struct assembler *a, const struct assembler_moment *m, enum
 		end_connection(a, c, m->tid, end, error, m->exit_ns);
 }
 
+/* A FIN takes a place in the stream as a byte does: a single one at the end tells nothing. */
+uint64_t assembler_missing(const struct assembler *a, uint64_t cookie, const uint32_t *position)
+{
+	const struct connection *c = find(a, cookie);
+	uint64_t missing;
+
+	if (!c)
+		return 0;
+	missing = c->missing[ASSEMBLER_OUT] + c->missing[ASSEMBLER_IN];
+	for (int d = ASSEMBLER_OUT; position && d <= ASSEMBLER_IN; d++) {
+		int32_t ahead = (int32_t)(position[d] - c->position[d]);
+
+		missing += c->placed[d] && ahead > 1 ? (uint32_t)ahead : 0;
+	}
+	return missing;
+}
+
 void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns)
 {
-	struct connection *c, *next;
-
-	for (c = a->newest; c; c = next) {
-		next = c->older;
-		if (c->user_pid == pid)
-			end_connection(a, c, 0, JOURNAL_EXITED, 0, at_ns);
+	for (struct connection *c = *users_of(a, pid); c; c = c->user_next) {
+		if (c->user_pid != pid)
+			continue;
+		stream_closed(a, c, at_ns);
+		exchange_close_all(a, c, error_of_end(c, c->end ? c->end : JOURNAL_EXITED), at_ns);
+		c->exiting = true;
 	}
 }
 

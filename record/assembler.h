@@ -97,7 +97,16 @@ void assembler_broken(struct assembler *a, const struct assembler_moment *m, enu
 /* The connection is over for the program, at m->exit_ns. error: errno that ended it, or 0. What assembler_broken() said goes before. */
 void assembler_close(struct assembler *a, const struct assembler_moment *m, enum journal_end end, int error);
 
-/* A process ended: the open connections that it was the last to use end with it. */
+/*
+ * How many bytes have moved that were not told of, as far as positions show: gaps, and what lies between the last bytes told and
+ * `position` (ASSEMBLER_OUT, ASSEMBLER_IN; NULL: not known). 0 for a connection that is not known.
+ */
+uint64_t assembler_missing(const struct assembler *a, uint64_t cookie, const uint32_t *position);
+
+/*
+ * A process ended: what is under way on the connections that it was the last to use ends. The connections themselves may be held by
+ * others: the end that is told of one ends it as JOURNAL_EXITED, unless someone uses it before.
+ */
 void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns);
 
 /* Ends the turns that have been silent for ASSEMBLER_LINGER_NS. Call about once a second. */

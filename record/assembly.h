@@ -10,6 +10,7 @@
 #include "record/assembler.h"
 #include "record/protocol.h"
 
+#define ASSEMBLY_USERS 1024	/* buckets of connections by who used them last; a power of two */
 #define ASSEMBLY_PIPELINE 4096	/* exchanges under way on one connection; more: the oldest is given up */
 
 /* The two directions as the exchange has them, whichever side we are on. */
@@ -40,11 +41,15 @@ struct connection {
 	uint64_t bytes[2];			/* enum assembler_direction */
 	uint32_t pid;				/* who opened it */
 	uint32_t user_pid;			/* who used it last */
+	struct connection *user_next, **user_back;	/* of the same bucket of users */
+	bool exiting;				/* and ended */
 	uint32_t sequence;
 	uint32_t position[2];			/* where each direction stands, when placed */
+	uint64_t missing[2];			/* bytes that went by unseen */
 	bool placed[2];
 	uint8_t end;				/* enum journal_end when the transport broke under the program */
 	uint32_t under_way;			/* exchanges in the list */
+	uint64_t broken_ns;			/* when it did */
 	int32_t error;				/* of the last transfer that failed; 0 none */
 	uint64_t opened_ns;
 	uint64_t checked_ns;			/* when both directions were last compared with where they stand */
@@ -64,6 +69,7 @@ struct assembler {
 	unsigned max, used, mask;
 	struct connection **buckets;
 	struct connection *newest, *oldest;
+	struct connection *users[ASSEMBLY_USERS];
 	struct exchange *spare;			/* free list */
 	uint64_t serials;
 	uint64_t lossy_ns;			/* losses came before this; UINT64_MAX: until the next tick; 0 none so far */

@@ -454,15 +454,69 @@ static void test_write_on_a_dead_connection(void)
 static void test_end_of_process(void)
 {
 	struct assembler *a = opened(JOURNAL_CLIENT);
+	struct assembler_moment other = {.cookie = COOKIE + 1, .pid = 99, .tid = 99, .enter_ns = now, .exit_ns = now};
+	struct assembler_bytes b = {.direction = ASSEMBLER_OUT, .data = GET, .captured = strlen(GET), .bytes = strlen(GET)};
 
 	open_as(a, COOKIE + 1, JOURNAL_CLIENT, false);
 	out(a, GET);
 	assembler_exited(a, 99, now);
-	is_int(how_many(JOURNAL_CLOSE), 0, "the end of another process ends nothing");
+	is_int(how_many(JOURNAL_END), 0, "the end of another process ends nothing");
 	assembler_exited(a, 100, now);
-	is_int(how_many(JOURNAL_CLOSE), 2, "the end of a process ends its connections");
-	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_EXITED, "and says so");
-	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "what was under way is not known");
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "what was under way when a process ends is not known");
+	is_int(how_many(JOURNAL_CLOSE), 0, "its connections do not end with it: others may hold them");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_EXITED, "unless no one does: then it was that end which closed them");
+	assembler_bytes(a, &other, &b);
+	assembler_close(a, &other, JOURNAL_LOCAL_CLOSE, 0);
+	is_int(nth(JOURNAL_CLOSE, 1)->conn.end, JOURNAL_LOCAL_CLOSE, "one that another process goes on with ends when that closes it");
+	assembler_free(a);
+}
+
+static void test_missing_bytes(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t start[2] = {100, 500}, end[2] = {100 + 30 + (uint32_t)strlen(GET), 501};
+
+	assembler_place(a, COOKIE, start);
+	placed(a, ASSEMBLER_OUT, GET, 100);
+	is_int((long long)assembler_missing(a, COOKIE, NULL), 0, "nothing is missing of what was told");
+	is_int((long long)assembler_missing(a, COOKIE, end), 30, "what moved after it, and was not told, is missing; a FIN is no byte");
+	placed(a, ASSEMBLER_OUT, GET, end[0]);
+	end[0] += (uint32_t)strlen(GET);
+	is_int((long long)assembler_missing(a, COOKIE, end), 30, "as it is when more is told");
+	is_int((long long)assembler_missing(a, COOKIE + 1, end), 0, "nothing is known of another connection");
+	assembler_free(a);
+}
+
+static void test_reset_before_a_request(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	struct assembler_moment m = act(COOKIE);
+
+	assembler_broken(a, &m, JOURNAL_RESET, ECONNRESET);
+	now += 1000 * US;
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(ended(0)->outcome, JOURNAL_NOT_SENT, "a connection that is reset before its client said a word was an attempt");
+	is_int(ended(0)->error, ECONNRESET, "which failed by that");
+	is_int((long long)ended(0)->ended_ns, (long long)m.exit_ns, "when it was reset, not when the program closed it");
+	assembler_free(a);
+
+	a = opened(JOURNAL_CLIENT);
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many(JOURNAL_END), 0, "one that is closed without a word was none");
+	assembler_free(a);
+
+	a = opened(JOURNAL_CLIENT);
+	fail(a, ASSEMBLER_OUT, EPIPE);
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many(JOURNAL_END), 1, "and one whose first write failed was one");
+	assembler_free(a);
+
+	a = opened(JOURNAL_SERVER);
+	m = act(COOKIE);
+	assembler_broken(a, &m, JOURNAL_RESET, ECONNRESET);
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many(JOURNAL_END), 0, "a server had nothing to answer");
 	assembler_free(a);
 }
 
@@ -812,6 +866,8 @@ int main(void)
 	test_failed_connects();
 	test_write_on_a_dead_connection();
 	test_end_of_process();
+	test_reset_before_a_request();
+	test_missing_bytes();
 	test_gap_in_a_sized_body();
 	test_gap_in_heads();
 	test_missed_request();
