@@ -30,6 +30,7 @@ static struct connection *connection_new(struct recorder *r)
 	if (!c)
 		return NULL;
 	c->id = ++r->connection_ids;
+	c->retransmits = -1;
 	TAILQ_INIT(&c->lanes[SHIM]);
 	TAILQ_INIT(&c->lanes[EBPF]);
 	LIST_INIT(&c->uses);
@@ -204,6 +205,8 @@ static void move_facts(struct connection *from, struct connection *to)
 	}
 	to->mid_stream &= from->mid_stream;
 	to->sources |= from->sources;
+	to->retransmits = from->retransmits > to->retransmits ? from->retransmits : to->retransmits;
+	to->bytes_unseen = from->bytes_unseen > to->bytes_unseen ? from->bytes_unseen : to->bytes_unseen;
 }
 
 static void connection_free(struct recorder *r, struct connection *c)
@@ -312,6 +315,21 @@ void connection_testimony(struct recorder *r, int witness, const struct journal_
 	connection_dirty(r, c);
 }
 
+bool recorder_socket(struct recorder *r, const struct recorder_socket *s)
+{
+	struct connection *c = index_get(&r->cookies, s->cookie);
+	bool first = c && s->bytes_unseen && !c->bytes_unseen;
+
+	if (!c || (s->retransmits <= c->retransmits && s->bytes_unseen <= c->bytes_unseen))
+		return false;
+	if (s->retransmits > c->retransmits)
+		c->retransmits = s->retransmits;
+	if (s->bytes_unseen > c->bytes_unseen)
+		c->bytes_unseen = s->bytes_unseen;
+	connection_dirty(r, c);
+	return first;
+}
+
 /* ---- rows ---- */
 
 #define SHOWN_MAX (4 * ADDR_TEXT_MAX)
@@ -338,7 +356,8 @@ static void connection_write(struct recorder *r, struct connection *c)
 		.local = shown(&c->local, local), .peer = shown(&c->peer, peer),
 		.opened_ns = c->opened_ns, .connected_ns = c->connected_ns, .closed_ns = c->open_uses ? 0 : c->closed_ns,
 		.end = c->open_uses && !c->end_firm ? NULL : names_end(c->end), .bytes_in = c->bytes_in[w], .bytes_out = c->bytes_out[w],
-		.mid_stream = c->mid_stream, .sources = names_sources(c->sources), .retransmits = -1,
+		.mid_stream = c->mid_stream, .sources = names_sources(c->sources), .retransmits = c->retransmits,
+		.bytes_unseen = c->bytes_unseen,
 	};
 
 	store_connection(r->store, &row);

@@ -74,6 +74,8 @@ struct connection {
 	struct addr local, peer;
 	uint64_t opened_ns, connected_ns, closed_ns, over_heard_ns;
 	uint64_t bytes_in[WITNESSES], bytes_out[WITNESSES];
+	int64_t retransmits;	/* -1 unknown */
+	uint64_t bytes_unseen;
 	uint8_t role, end;
 	bool end_firm;		/* the connect failed: a later close does not change that */
 	bool end_by_library, mid_stream, dirty, written, over;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "record/assembler.h"
 #include "record/ledger.h"
 
 #include <stdlib.h>
@@ -298,7 +299,7 @@ unsigned recorder_silent(struct recorder *r, bool final, struct recorder_silent 
 	return n;
 }
 
-static void settle(struct recorder *r, struct process *p)
+static void settle(struct recorder *r, struct process *p, bool final)
 {
 	struct exchange *e;
 	struct use *u;
@@ -306,7 +307,8 @@ static void settle(struct recorder *r, struct process *p)
 	while ((e = LIST_FIRST(&p->exchanges)))
 		exchange_store_open(r, e);
 	LIST_FOREACH (u, &p->uses, of_process)
-		connection_use_ends(r, u, p->ended_ns, JOURNAL_EXITED);
+		if (final || !(u->serial & ASSEMBLER_SERIAL))	/* others may hold it: the kernel tells when it ends */
+			connection_use_ends(r, u, p->ended_ns, JOURNAL_EXITED);
 	p->settled = true;
 }
 
@@ -335,7 +337,7 @@ void processes_settle(struct recorder *r, bool final)
 
 		next = TAILQ_NEXT(p, all);
 		if (p->ended_ns && !p->settled && (final || age >= LEDGER_END_NS))
-			settle(r, p);
+			settle(r, p, final);
 		if (p->settled && !p->refs && !p->dirty && age >= LEDGER_LINGER_NS)
 			forget(r, p);
 	}

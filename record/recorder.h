@@ -81,6 +81,17 @@ unsigned recorder_live_pids(const struct recorder *r, uint32_t *pids, unsigned m
 void recorder_latency(struct recorder *r, uint32_t second, uint32_t pid, const char *syscall, const char *peer, int error,
 		      uint64_t bucket_ns, uint64_t count, uint64_t sum_ns);
 
+/*
+ * What the kernel counts for a connection, known by its cookie; may be told again, and until shortly after its end. Later counts are never
+ * lower. Returns whether this was the first time that bytes of it went unseen.
+ */
+struct recorder_socket {
+	uint64_t cookie;
+	uint32_t retransmits;
+	uint64_t bytes_unseen;
+};
+bool recorder_socket(struct recorder *r, const struct recorder_socket *s);
+
 /* Losses: the total so far of one reason; the last call stands. */
 void recorder_loss(struct recorder *r, const char *source, const char *reason, uint64_t total);
 

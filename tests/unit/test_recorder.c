@@ -726,6 +726,42 @@ static void test_two_names_again(void)
 
 /* ---- the other tables ---- */
 
+static void test_facts_of_sockets(void)
+{
+	struct recorder *r = begin(false, true);
+	struct recorder_socket s = {.cookie = 41, .retransmits = 2}, nobody = {.cookie = 99, .bytes_unseen = 5};
+
+	opened(r, 10, 1, KERNEL | 1, 41, JOURNAL_CLIENT, 80);
+	opened(r, 10, 1, KERNEL | 2, 42, JOURNAL_CLIENT, 80);
+	ok(!recorder_socket(r, &s), "nothing of it went unseen");
+	closed(r, 10, 5, KERNEL | 1, JOURNAL_LOCAL_CLOSE);
+	recorder_flush(r);
+	s = (struct recorder_socket){.cookie = 41, .retransmits = 1, .bytes_unseen = 7};
+	ok(recorder_socket(r, &s), "now something did");
+	ok(!recorder_socket(r, &s), "which is said once");
+	ok(!recorder_socket(r, &nobody), "of a socket that no one knows nothing is kept");
+	end(r);
+	is_str(rows("SELECT cookie, retransmits, bytes_unseen FROM connection ORDER BY id"), "41|2|7 42|NULL|NULL",
+	       "what the kernel counts stands with the connection, also when it comes after its end");
+}
+
+static void test_held_by_others(void)
+{
+	struct recorder *r = begin(false, true);
+
+	process(r, RECORDER_EBPF, 10, 1, true, 0, "holder");
+	opened(r, 10, 1, KERNEL | 1, 41, JOURNAL_CLIENT, 80);
+	recorder_process_end(r, 10, MS(5), 0);
+	for (int i = 0; i < 7; i++) {
+		usleep(100000);
+		recorder_flush(r);
+	}
+	is_str(rows("SELECT ifnull(end, 'open') FROM connection"), "open", "the end of its opener does not end a connection that the kernel knows");
+	closed(r, 10, 900, KERNEL | 1, JOURNAL_PEER_CLOSE);
+	end(r);
+	is_str(rows("SELECT end FROM connection"), "peer_close", "the kernel tells how it ends");
+}
+
 static int byte_at(long offset)
 {
 	FILE *f = fopen(path, "r");
@@ -1295,6 +1331,8 @@ int main(void)
 	test_two_names_again();
 	test_tables();
 	test_names();
+	test_facts_of_sockets();
+	test_held_by_others();
 	test_refusals();
 	test_in_use();
 	test_killed_recorder();
