@@ -150,6 +150,11 @@ ON_ENTER(accept4)
 	return enter_listener(EVENT_CALL_accept4, c->args[0]);
 }
 
+ON_ENTER(close)
+{
+	return enter(EVENT_CALL_close, EVENT_NONE, c->args[0], 0, 0, 0);
+}
+
 ON_ENTER(shutdown)
 {
 	return enter(EVENT_CALL_shutdown, EVENT_NONE, c->args[0], 0, 0, 0);
@@ -206,20 +211,55 @@ static __always_inline struct scratch *begin_event(const struct call *c, __u16 k
 	s->e.tid = (__u32)id;
 	s->e.fd = c->fd;
 	s->e.direction = c->direction;
-	s->e.old_state = 0;
+	s->e.old_state = s->e.unused = 0;
 	__builtin_memset(s->e.tail, 0, sizeof(s->e.tail));
 	describe_socket(&s->e, sk);
 	return s;
 }
 
-static __always_inline void send_data(struct scratch *s, __u64 captured)
+/* Who talks to whom is said with the first record of a connection: nothing else of it takes as long to read. */
+static __always_inline void add_ends(struct scratch *s, const struct sock *sk)
 {
+	describe_ends(&s->ends, sk);
+	s->e.flags |= EVENT_HAS_ENDS;
+}
+
+/* The record with its payload, and the ends behind it when they are to be told. */
+static __always_inline long output(void *ring, struct scratch *s, __u64 captured)
+{
+	__u64 n = sizeof(s->e);
+
 	s->e.captured = captured;
 	asm volatile("" : "+r"(captured));
 	if (captured > EVENT_PAYLOAD_MAX)
 		captured = EVENT_PAYLOAD_MAX;
-	if (bpf_ringbuf_output(&data, s, sizeof(s->e) + captured, wake(&data)))
-		lose(EVENT_LOST_DATA_RING);
+	if (s->e.flags & EVENT_HAS_ENDS) {
+		bpf_probe_read_kernel(s->payload + captured, sizeof(s->ends), &s->ends);
+		n += sizeof(s->ends);
+	}
+	return bpf_ringbuf_output(ring, s, n + captured, wake(ring));
+}
+
+static __always_inline void send_data(struct scratch *s, const struct call *c, __u64 captured)
+{
+	__u64 cookie = s->e.cookie;
+
+	if (!bpf_map_lookup_elem(&sockets, &cookie)) {
+		own(cookie, (void *)c->sock, s->e.tgid, s->e.tid);
+		add_ends(s, (void *)c->sock);
+	}
+	if (!output(&data, s, captured))
+		return;
+	lose(EVENT_LOST_DATA_RING);
+	if (s->e.flags & EVENT_HAS_ENDS)	/* so that the next one tells */
+		bpf_map_delete_elem(&sockets, &cookie);
+}
+
+static __always_inline void send_control(struct scratch *s, const struct sock *sk, __u64 captured)
+{
+	add_ends(s, sk);
+	if (output(&control, s, captured))
+		lose(EVENT_LOST_CONTROL_RING);
 }
 
 /*
@@ -368,7 +408,7 @@ SEC("tp/syscalls/sys_exit_read") int exit_buffer(struct trace_event_raw_sys_exit
 		if (got < ret)
 			copy_tail(s, c->base + ret);
 	}
-	send_data(s, got);
+	send_data(s, c, got);
 	return 0;
 }
 
@@ -379,7 +419,7 @@ SEC("tp/syscalls/sys_exit_readv") int exit_vector(struct trace_event_raw_sys_exi
 
 	if (!s || (!s->e.ret && !have_room(c->base, c->count)))
 		return 0;
-	send_data(s, has_bytes(c, s->e.ret) ? gather(s, c->base, c->count, s->e.ret) : 0);
+	send_data(s, c, has_bytes(c, s->e.ret) ? gather(s, c->base, c->count, s->e.ret) : 0);
 	return 0;
 }
 
@@ -398,7 +438,7 @@ SEC("tp/syscalls/sys_exit_sendmsg") int exit_message(struct trace_event_raw_sys_
 		return 0;
 	if (has_bytes(c, s->e.ret))
 		got = gather(s, m.msg_iov, m.msg_iovlen, s->e.ret);
-	send_data(s, got);
+	send_data(s, c, got);
 	return 0;
 }
 
@@ -458,7 +498,7 @@ SEC("tp/syscalls/sys_exit_sendmmsg") int exit_messages(struct trace_event_raw_sy
 		gather_messages(s, c->base, messages);
 		got = gather_end(s, s->e.ret);
 	}
-	send_data(s, got);
+	send_data(s, c, got);
 	return 0;
 }
 
@@ -469,7 +509,7 @@ SEC("tp/syscalls/sys_exit_sendfile64") int exit_count(struct trace_event_raw_sys
 	struct scratch *s = begin_transfer(ctx, &c);
 
 	if (s)
-		send_data(s, 0);
+		send_data(s, c, 0);
 	return 0;
 }
 
@@ -482,32 +522,6 @@ SEC("tp/syscalls/sys_exit_close") int exit_silent(struct trace_event_raw_sys_exi
 static __always_inline bool connect_failed(__s64 ret)
 {
 	return ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EISCONN && ret != -EINTR && ret != -EAGAIN;
-}
-
-/* TCP tells of the end of a live connection itself; of one that broke, only this tells that the program let go. */
-static __always_inline void send_close(const struct call *c, const struct sock *sk)
-{
-	struct scratch *s = begin_event(c, EVENT_CLOSE, 0, c->enter_ns, sk);
-
-	if (s && bpf_ringbuf_output(&control, s, sizeof(s->e), wake(&control)))
-		lose(EVENT_LOST_CONTROL_RING);
-}
-
-ON_ENTER(close)
-{
-	struct sock *sk;
-	struct call *call;
-
-	if (!current_is_followed())
-		return 0;
-	sk = stream_socket(c->args[0]);
-	if (!sk)
-		return 0;
-	enter_on(sk, EVENT_CALL_close, EVENT_NONE, c->args[0], 0, 0, 0);
-	call = slot_of_current();
-	if (call && BPF_CORE_READ(sk, __sk_common.skc_state) == CLOSED)
-		send_close(call, sk);
-	return 0;
 }
 
 SEC("tp/syscalls/sys_exit_connect") int exit_connect(struct trace_event_raw_sys_exit *ctx)
@@ -524,16 +538,14 @@ SEC("tp/syscalls/sys_exit_connect") int exit_connect(struct trace_event_raw_sys_
 	if (c->syn_sent)
 		s->e.flags |= EVENT_SYN_SENT;
 	n = c->count < 28 ? c->count : 28;	/* sizeof(struct sockaddr_in6) */
-	n = copy_from_program(s, 0, c->base, n);
-	s->e.captured = n;
-	if (bpf_ringbuf_output(&control, s, sizeof(s->e) + n, wake(&control)))
-		lose(EVENT_LOST_CONTROL_RING);
+	send_control(s, (void *)c->sock, copy_from_program(s, 0, c->base, n));
 	return 0;
 }
 
+/* It is owned first: what happens to it from then on is told as it happens, what happened before is in its state and its error. */
 SEC("tp/syscalls/sys_exit_accept4") int exit_accept(struct trace_event_raw_sys_exit *ctx)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid();
 	struct call *c = leave(ctx->ret, now);
 	struct scratch *s;
 	struct sock *sk;
@@ -543,14 +555,12 @@ SEC("tp/syscalls/sys_exit_accept4") int exit_accept(struct trace_event_raw_sys_e
 	sk = stream_socket(ctx->ret);
 	if (!sk)
 		return 0;
-	s = begin_event(c, EVENT_ACCEPT, ctx->ret, now, sk);
+	own(BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), sk, id >> 32, (__u32)id);
+	s = begin_event(c, EVENT_ACCEPT, -(__s64)BPF_CORE_READ(sk, sk_err), now, sk);
 	if (!s)
 		return 0;
 	s->e.fd = ctx->ret;
-	if (s->e.ends.state != CLOSED)	/* else no later change would free the entry */
-		own((__u64)sk);
-	if (bpf_ringbuf_output(&control, s, sizeof(s->e), wake(&control)))
-		lose(EVENT_LOST_CONTROL_RING);
+	send_control(s, sk, 0);
 	return 0;
 }
 

@@ -25,7 +25,7 @@ typedef uint64_t event_u64;
 typedef int64_t event_s64;
 #endif
 
-#define EVENTS_LAYOUT 1
+#define EVENTS_LAYOUT 2
 #define EVENT_PAYLOAD_MAX 4096	/* most bytes captured of one call; the cap in force is an option */
 #define EVENT_VECTORS 8		/* vectors of one call that are looked at */
 #define EVENT_MESSAGES 1024	/* messages of one sendmmsg/recvmmsg that are counted: as many as there can be (UIO_MAXIOV) */
@@ -72,9 +72,9 @@ enum event_direction { EVENT_OUT, EVENT_IN, EVENT_NONE };
 enum event_kind {
 	EVENT_BYTES = 1,	/* struct event: a transfer, its end (ret 0) or its error (ret < 0) */
 	EVENT_CONNECT,		/* struct event: connect(2) failed with ret; payload: the address asked for */
-	EVENT_ACCEPT,		/* struct event: a connection was accepted */
-	EVENT_STATE,		/* struct event: TCP went from old_state to ends.state; ret is -sk_err; call: what its owner is in */
-	EVENT_CLOSE,		/* struct event: close(2) of a socket whose connection is over in the kernel */
+	EVENT_ACCEPT,		/* struct event: a connection was accepted as fd; ret is -sk_err: it may be over already */
+	EVENT_STATE,		/* struct event_tcp: TCP went from old_state to state; ret is -sk_err; call: what its owner is in */
+	EVENT_GONE,		/* struct event_tcp: the last descriptor of a socket is closed, and TCP is through with it */
 	EVENT_FORK,		/* struct event_process; parent is the forking process */
 	EVENT_EXEC,		/* struct event_process and struct event_image */
 	EVENT_MET,		/* the same: it runs, and was chosen by a port just now */
@@ -85,13 +85,14 @@ enum event_flag {
 	EVENT_HAS_TAIL = 1 << 0,	/* tail[] holds the last bytes of a transfer that was captured in part */
 	EVENT_HAS_POSITION = 1 << 1,	/* position[] is valid (plain TCP) */
 	EVENT_IN_CONNECT = 1 << 2,	/* EVENT_STATE: within connect(2) on this socket, whose result will tell more */
-	EVENT_SYN_SENT = 1 << 3		/* EVENT_CONNECT: this call began the handshake */
+	EVENT_SYN_SENT = 1 << 3,	/* EVENT_CONNECT: this call began the handshake */
+	EVENT_HAS_ENDS = 1 << 4		/* struct event_ends follows the payload, at any alignment: the socket was not told of before */
 };
 
 /* The two ends of a connection. Addresses in network order, IPv4 in the first four bytes; ports in host order. */
 struct event_ends {
 	event_u16 family;	/* AF_INET, AF_INET6 */
-	event_u16 state;	/* of the kernel's tcp_states.h: 1 ESTABLISHED ... */
+	event_u16 unused;
 	event_u16 local_port, peer_port;
 	event_u8 local[16], peer[16];
 };
@@ -101,18 +102,31 @@ struct event {
 	event_u16 call;		/* enum event_call */
 	event_u16 flags;
 	event_u16 captured;	/* bytes of payload that follow the structure */
-	event_u64 enter_ns, exit_ns;	/* of the call; EVENT_STATE: of the call it happens in, and now */
+	event_u64 enter_ns, exit_ns;	/* of the call; EVENT_STATE, EVENT_GONE: of the call it happens in, and now */
 	event_u64 cookie;
-	event_u64 sock;		/* the kernel's own key of the socket; only handed back to it */
 	event_s64 ret;
 	event_u32 tgid, tid, fd;
-	event_u16 direction;	/* enum event_direction */
-	event_u16 old_state;
+	event_u8 direction;	/* enum event_direction */
+	event_u8 state, old_state;	/* of TCP: 1 ESTABLISHED ... as in the kernel's tcp_states.h */
+	event_u8 unused;
 	event_u32 position[2];	/* TCP stream positions after the call: out, in; count modulo 2^32 */
 	event_u8 tail[EVENT_TAIL];
-	struct event_ends ends;
 };
-_Static_assert(sizeof(struct event) == 120, "shared with the kernel side");
+_Static_assert(sizeof(struct event) == 72, "shared with the kernel side");
+
+/* What the kernel counts for a connection. */
+struct event_facts {
+	event_u64 unseen[2];	/* bytes that moved by no call of ours, while someone followed had an io_uring: out, in */
+	event_u32 retransmits;	/* segments sent again since it is followed */
+	event_u32 unused;
+};
+
+struct event_tcp {
+	struct event e;
+	struct event_ends ends;
+	struct event_facts facts;
+};
+_Static_assert(sizeof(struct event_tcp) == 136, "shared with the kernel side");
 
 struct event_process {
 	event_u16 kind;
@@ -146,10 +160,13 @@ struct event_followed {
 struct event_socket {
 	event_u32 tgid, fd;
 	event_u64 cookie;
-	event_u64 sock;
+	event_u32 state;
+	event_u32 position[2];
+	event_u32 unused;
 	struct event_ends ends;
+	struct event_facts facts;
 };
-_Static_assert(sizeof(struct event_socket) == 64, "shared with the kernel side");
+_Static_assert(sizeof(struct event_socket) == 96, "shared with the kernel side");
 
 /* One latency counter: calls of one process that ended one way and took about as long. */
 struct event_latency_key {

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "ebpf/tracer.skel.h"
 
-enum { TCP_ESTABLISHED = 1, TCP_CLOSE_WAIT = 8, TCP_LISTEN = 10 };	/* net/tcp_states.h */
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_CLOSE_WAIT = 8, TCP_LISTEN = 10 };	/* net/tcp_states.h */
 
 int follow_open(struct tracer *t)
 {
@@ -166,7 +166,7 @@ static bool port_wanted(const struct tracer *t, uint16_t port)
  */
 static void look(struct tracer *t, const struct event_socket *s)
 {
-	if (s->ends.state == TCP_LISTEN)
+	if (s->state == TCP_LISTEN)
 		t->listening[s->ends.local_port / 8] |= (uint8_t)(1 << s->ends.local_port % 8);
 	if (s->tgid == (uint32_t)getpid() || s->tgid == 1 || is_followed(t, s->tgid))
 		return;
@@ -181,14 +181,22 @@ static void take_up(struct tracer *t, const struct event_socket *s)
 {
 	struct assembler_moment m = {.cookie = s->cookie, .pid = s->tgid};
 
-	if (s->ends.state != TCP_ESTABLISHED && s->ends.state != TCP_CLOSE_WAIT)
+	if (s->state != TCP_ESTABLISHED && s->state != TCP_CLOSE_WAIT && s->state != TCP_SYN_SENT)
 		return;
 	if (s->tgid == (uint32_t)getpid() || !(t->all || is_followed(t, s->tgid)))
 		return;
 	if (assembler_knows(t->assembler, s->cookie))
 		return;
 	m.enter_ns = m.exit_ns = clock_now_ns();
-	testimony_take_up(t, &m, &s->ends, s->sock);
+	testimony_take_up(t, &m, s->state != TCP_SYN_SENT, &s->ends);
+	if (s->state != TCP_SYN_SENT)
+		assembler_place(t->assembler, s->cookie, s->position);
+}
+
+static void last_look(struct tracer *t, const struct event_socket *s)
+{
+	if (assembler_knows(t->assembler, s->cookie))
+		testimony_facts(t, s->cookie, s->state == TCP_SYN_SENT ? NULL : s->position, &s->facts);
 }
 
 static int each_socket(struct tracer *t, int iterator, void (*fn)(struct tracer *t, const struct event_socket *s))
@@ -218,26 +226,37 @@ static int pass(struct tracer *t, struct bpf_link *link, void (*fn)(struct trace
 	return err;
 }
 
-int follow_snapshot(struct tracer *t)
+static int passes(struct tracer *t, void (*first)(struct tracer *t, const struct event_socket *s),
+		  void (*second)(struct tracer *t, const struct event_socket *s))
 {
 	struct bpf_link *link = bpf_program__attach_iter(t->programs->progs.snapshot, NULL);
 	int err;
 
 	if (!link)
 		return -errno;
-	memset(t->listening, 0, sizeof(t->listening));
-	t->look_err = 0;
-	err = pass(t, link, look);
+	err = pass(t, link, first);
 	if (!err)
 		err = t->look_err;
-	if (!err && t->recorder)
-		err = pass(t, link, take_up);
+	if (!err && second)
+		err = pass(t, link, second);
 	bpf_link__destroy(link);
 	return err;
+}
+
+int follow_snapshot(struct tracer *t)
+{
+	memset(t->listening, 0, sizeof(t->listening));
+	t->look_err = 0;
+	return passes(t, look, t->recorder ? take_up : NULL);
 }
 
 int follow_begin(struct tracer *t)
 {
 	describe_all(t);
 	return follow_snapshot(t);
+}
+
+int follow_last_look(struct tracer *t)
+{
+	return passes(t, last_look, NULL);
 }

@@ -66,6 +66,7 @@ struct tcp_sock {
 	unsigned int write_seq;		/* one past the last byte that a program handed to the kernel */
 	unsigned int copied_seq;	/* one past the last byte, or the FIN, that a program took from it */
 	unsigned int rcv_nxt;		/* one past the last byte, or the FIN, that came */
+	unsigned int total_retrans;	/* segments sent again */
 };
 
 struct inode {

@@ -18,6 +18,7 @@ const volatile bool follow_comms = false;
 /* Live state, in .bss: user space reads and writes it through a mapping. */
 __u64 lost[EVENT_LOSS_COUNT];
 __u32 epoch;	/* which of the two latency maps takes counts now */
+__u32 rings_at_work;	/* someone followed has an io_uring: look for bytes that move by no call */
 
 struct call {	/* what a thread asked for, kept from entry to return */
 	__u64 enter_ns;
@@ -31,8 +32,11 @@ struct call {	/* what a thread asked for, kept from entry to return */
 	__u8 used, restarted, syn_sent, pad;
 };
 
-struct owner {
+struct connection {	/* that we follow */
 	__u32 tgid, tid;
+	__u32 retransmits_before;
+	__u32 unused;
+	__u64 unseen[2];
 };
 
 /*
@@ -69,13 +73,16 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-/* By struct sock: whose connection it is. TCP changes state in any context, so `current` does not tell. */
+/*
+ * By cookie, from when a connection is first told of until its socket is gone. TCP changes state in any context, so `current`
+ * does not tell whose it is.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
-	__type(value, struct owner);
-} owners SEC(".maps");
+	__type(value, struct connection);
+} sockets SEC(".maps");
 
 #define LATENCY_MAP(name)                                \
 	struct {                                         \
@@ -101,6 +108,7 @@ struct {
 struct scratch {
 	struct event e;
 	__u8 payload[2 * EVENT_PAYLOAD_MAX];
+	struct event_ends ends;
 	/* Of gather(): here, and not in registers, because the verifier forgets what it knew of them here. */
 	__u64 got, left, last, end;
 	__u64 vectors, count, messages;

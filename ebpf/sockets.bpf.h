@@ -6,7 +6,7 @@
 #ifndef AFTERSHOCK_EBPF_SOCKETS_BPF_H
 #define AFTERSHOCK_EBPF_SOCKETS_BPF_H
 
-#include "ebpf/maps.bpf.h"
+#include "ebpf/processes.bpf.h"
 
 /* The stream socket behind a descriptor of the current process; NULL for anything else. */
 static __always_inline struct sock *stream_socket(__u32 fd)
@@ -36,7 +36,7 @@ static __always_inline struct sock *stream_socket(__u32 fd)
 static __always_inline void describe_ends(struct event_ends *ends, const struct sock *sk)
 {
 	ends->family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	ends->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	ends->unused = 0;
 	ends->local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	ends->peer_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	if (ends->family == AF_INET6) {
@@ -64,55 +64,100 @@ static __always_inline __u32 read_position(const struct sock *sk, __u16 state)
 	return has_fin(sk, state) && at == BPF_CORE_READ(tcp, rcv_nxt) ? at - 1 : at;
 }
 
+/* Which socket it is and where it stands. */
 static __always_inline void describe_socket(struct event *e, const struct sock *sk)
 {
 	const struct tcp_sock *tcp = (const void *)sk;
 
-	e->sock = (__u64)sk;
 	e->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
-	describe_ends(&e->ends, sk);
+	e->state = BPF_CORE_READ(sk, __sk_common.skc_state);
 	e->position[EVENT_OUT] = e->position[EVENT_IN] = 0;
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return;
 	e->position[EVENT_OUT] = BPF_CORE_READ(tcp, write_seq);
-	e->position[EVENT_IN] = read_position(sk, e->ends.state);
+	e->position[EVENT_IN] = read_position(sk, e->state);
 	e->flags |= EVENT_HAS_POSITION;
 }
 
-static __always_inline void own(__u64 sock)
+static __always_inline __u32 retransmits(const struct sock *sk)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct owner o = { .tgid = id >> 32, .tid = (__u32)id };
+	const struct tcp_sock *tcp = (const void *)sk;
 
-	if (bpf_map_update_elem(&owners, &sock, &o, BPF_ANY))
+	return BPF_CORE_READ(tcp, total_retrans);
+}
+
+static __always_inline void describe_facts(struct event_facts *facts, const struct connection *c, const struct sock *sk)
+{
+	facts->unseen[EVENT_OUT] = c->unseen[EVENT_OUT];
+	facts->unseen[EVENT_IN] = c->unseen[EVENT_IN];
+	facts->retransmits = retransmits(sk) - c->retransmits_before;
+	facts->unused = 0;
+}
+
+/* From now on the connection is followed, as that of a thread. */
+static __always_inline void own(__u64 cookie, const struct sock *sk, __u32 tgid, __u32 tid)
+{
+	struct connection c = { .tgid = tgid, .tid = tid, .retransmits_before = retransmits(sk) };
+
+	if (cookie && bpf_map_update_elem(&sockets, &cookie, &c, BPF_ANY))
 		lose(EVENT_LOST_OWNERS_FULL);
 }
 
 /* ---- what is open already ---- */
+
+static __always_inline bool is_open(int state)
+{
+	return state == ESTABLISHED || state == CLOSE_WAIT || state == SYN_SENT;
+}
+
+static __always_inline void tell_socket(struct bpf_iter__task_file *ctx, struct task_struct *task, struct sock *sk)
+{
+	struct event_socket r = { .tgid = task->tgid, .fd = ctx->fd };
+	struct connection *c;
+	struct event e = {};
+
+	r.cookie = bpf_get_socket_cookie(sk);
+	describe_socket(&e, sk);
+	r.state = e.state;
+	r.position[EVENT_OUT] = e.position[EVENT_OUT];
+	r.position[EVENT_IN] = e.position[EVENT_IN];
+	describe_ends(&r.ends, sk);
+	c = bpf_map_lookup_elem(&sockets, &r.cookie);
+	if (c)
+		describe_facts(&r.facts, c, sk);
+	else if (is_open(e.state) && is_followed(r.tgid))	/* while we look at it, it can not go */
+		own(r.cookie, sk, r.tgid, 0);
+	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+}
+
+static __always_inline bool is_ring(const struct file *file)
+{
+	static const char ring[] = "[io_uring]";
+	char name[sizeof(ring)] = {};
+
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	for (unsigned i = 0; i < sizeof(ring); i++)
+		if (name[i] != ring[i])
+			return false;
+	return true;
+}
 
 /* Every (process, descriptor) that is an internet stream socket; user space chooses and hands back whom to follow. */
 SEC("iter/task_file") int snapshot(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct event_socket r = {};
 	struct socket *socket;
 	struct sock *sk;
 
 	if (!task || !file)
 		return 0;
 	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk || sk->sk_type != SOCK_STREAM || sk->sk_protocol != IPPROTO_TCP)
-		return 0;
-	r.tgid = task->tgid;
-	r.fd = ctx->fd;
-	r.cookie = bpf_get_socket_cookie(sk);
-	r.sock = (__u64)sk;
-	describe_ends(&r.ends, sk);
-	bpf_seq_write(ctx->meta->seq, &r, sizeof(r));
+	sk = socket ? socket->sk : NULL;
+	if (sk && sk->sk_type == SOCK_STREAM && sk->sk_protocol == IPPROTO_TCP)
+		tell_socket(ctx, task, sk);
+	else if (!socket && !rings_at_work && is_followed(task->tgid) && is_ring(file))
+		rings_at_work = 1;
 	return 0;
 }
 

@@ -22,71 +22,123 @@ static __always_inline struct call *call_on(__u64 sock)
 	return c && c->used && c->sock == sock ? c : NULL;
 }
 
-static __always_inline void send_state(const struct sock *sk, const struct owner *o, int old, int new)
+static __always_inline void send_tcp(__u16 kind, const struct sock *sk, const struct connection *o, int old, int new)
 {
-	struct event *e = bpf_ringbuf_reserve(&control, sizeof(*e), 0);
+	struct event_tcp *t = bpf_ringbuf_reserve(&control, sizeof(*t), 0);
 	struct call *c;
 
-	if (!e) {
+	if (!t) {
 		lose(EVENT_LOST_CONTROL_RING);
 		return;
 	}
-	__builtin_memset(e, 0, sizeof(*e));
-	e->kind = EVENT_STATE;
-	e->exit_ns = e->enter_ns = bpf_ktime_get_ns();
-	e->call = EVENT_CALL_COUNT;
-	e->ret = -(__s64)sk->sk_err;
-	e->tgid = o->tgid;
-	e->tid = o->tid;
-	e->direction = EVENT_NONE;
-	e->old_state = old;
-	describe_socket(e, sk);
-	e->ends.state = new;
+	__builtin_memset(t, 0, sizeof(*t));
+	t->e.kind = kind;
+	t->e.flags = EVENT_HAS_ENDS;
+	t->e.exit_ns = t->e.enter_ns = bpf_ktime_get_ns();
+	t->e.call = EVENT_CALL_COUNT;
+	t->e.ret = -(__s64)sk->sk_err;
+	t->e.tgid = o->tgid;
+	t->e.tid = o->tid;
+	t->e.direction = EVENT_NONE;
+	describe_socket(&t->e, sk);
+	t->e.old_state = old;
+	t->e.state = new;
+	describe_ends(&t->ends, sk);
+	describe_facts(&t->facts, o, sk);
 	c = call_on((__u64)sk);
 	if (c) {
-		e->enter_ns = c->enter_ns;
-		e->call = c->number;
-		e->fd = c->fd;
+		t->e.enter_ns = c->enter_ns;
+		t->e.call = c->number;
+		t->e.fd = c->fd;
 		if (c->number == EVENT_CALL_connect) {
 			c->syn_sent = 1;
-			e->flags |= EVENT_IN_CONNECT;
+			t->e.flags |= EVENT_IN_CONNECT;
 		}
 	}
-	bpf_ringbuf_submit(e, wake(&control));
+	bpf_ringbuf_submit(t, wake(&control));
 }
 
 /* A connection begins in the connecting thread; a listener in the listening one: the only states where current tells. */
-static __always_inline void choose_owner(const struct sock *sk, int new)
+static __always_inline void choose_owner(const struct sock *sk, __u64 cookie, int new)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32;
 
 	if (new == SYN_SENT)
 		follow_by_port(tgid, bpf_ntohs(sk->__sk_common.skc_dport));
 	if (new == LISTEN)
 		follow_by_port(tgid, sk->__sk_common.skc_num);
 	if (new == SYN_SENT && is_followed(tgid))
-		own((__u64)sk);
+		own(cookie, sk, tgid, (__u32)id);
 }
 
 SEC("tp_btf/inet_sock_set_state") int BPF_PROG(on_state, const struct sock *sk, int old, int new)
 {
-	__u64 key = (__u64)sk;
-	struct owner *o;
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct connection *o;
 
 	if (sk->sk_protocol != IPPROTO_TCP || old == new)
 		return 0;
 	/* Cookies are made on demand: make it now, so that an accepted socket has one when accept returns. */
 	if (new == ESTABLISHED || new == SYN_SENT)
-		bpf_get_socket_cookie((void *)sk);
-	choose_owner(sk, new);
+		cookie = bpf_get_socket_cookie((void *)sk);
+	choose_owner(sk, cookie, new);
 	if (!state_matters(new))
 		return 0;
-	o = bpf_map_lookup_elem(&owners, &key);
+	o = bpf_map_lookup_elem(&sockets, &cookie);
+	if (o)
+		send_tcp(EVENT_STATE, sk, o, old, new);
+	return 0;
+}
+
+/*
+ * The end of a connection for its programs, however many held it and by how many descriptors: whether they closed them one by one,
+ * put others in their place or died. (A connection that TCP itself ends properly is told to be over before that, by its state.)
+ */
+SEC("tp_btf/tcp_destroy_sock") int BPF_PROG(on_gone, struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct connection *o = bpf_map_lookup_elem(&sockets, &cookie);
+
 	if (!o)
 		return 0;
-	send_state(sk, o, old, new);
-	if (new == CLOSED)
-		bpf_map_delete_elem(&owners, &key);
+	send_tcp(EVENT_GONE, sk, o, CLOSED, CLOSED);
+	bpf_map_delete_elem(&sockets, &cookie);
+	return 0;
+}
+
+/* ---- bytes that move by no call ---- */
+
+SEC("tp_btf/io_uring_create") int BPF_PROG(on_ring)
+{
+	if (!rings_at_work && current_is_followed())
+		rings_at_work = 1;
+	return 0;
+}
+
+static __always_inline void count_unseen(struct sock *sk, int ret, enum event_direction d)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct connection *o;
+
+	if (ret <= 0 || call_on((__u64)sk))
+		return;
+	o = bpf_map_lookup_elem(&sockets, &cookie);
+	if (o)
+		__sync_fetch_and_add(&o->unseen[d], ret);
+}
+
+SEC("tp_btf/sock_send_length") int BPF_PROG(on_send_length, struct sock *sk, int ret, int flags)
+{
+	if (rings_at_work)
+		count_unseen(sk, ret, EVENT_OUT);
+	return 0;
+}
+
+SEC("tp_btf/sock_recv_length") int BPF_PROG(on_recv_length, struct sock *sk, int ret, int flags)
+{
+	if (rings_at_work && !(flags & MSG_PEEK))
+		count_unseen(sk, ret, EVENT_IN);
 	return 0;
 }
 

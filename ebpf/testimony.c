@@ -41,6 +41,15 @@ static void addresses(const struct event_ends *ends, struct addr *local, struct 
 	address(peer, ends, ends->peer, ends->peer_port);
 }
 
+/* The ends that come with a record. */
+static bool ends_of(const struct event *e, struct event_ends *ends)
+{
+	if (!(e->flags & EVENT_HAS_ENDS))
+		return false;
+	memcpy(ends, (const char *)(e + 1) + e->captured, sizeof(*ends));
+	return true;
+}
+
 static struct assembler_moment moment_of(const struct event *e)
 {
 	return (struct assembler_moment){
@@ -63,13 +72,24 @@ static void open_connection(struct tracer *t, const struct assembler_moment *m, 
 	assembler_open(t->assembler, m, role, mid_stream, &local, &peer);
 }
 
-void testimony_take_up(struct tracer *t, const struct assembler_moment *m, const struct event_ends *ends, uint64_t sock)
+void testimony_take_up(struct tracer *t, const struct assembler_moment *m, bool mid_stream, const struct event_ends *ends)
 {
-	struct { uint32_t tgid, tid; } owner = {m->pid, m->tid};
 	enum journal_role role = witness_listens(t, ends->local_port) ? JOURNAL_SERVER : JOURNAL_CLIENT;
 
-	open_connection(t, m, role, true, ends);
-	bpf_map_update_elem(bpf_map__fd(t->programs->maps.owners), &sock, &owner, BPF_NOEXIST);
+	open_connection(t, m, role, mid_stream, ends);
+}
+
+void testimony_facts(struct tracer *t, uint64_t cookie, const uint32_t *position, const struct event_facts *facts)
+{
+	struct recorder_socket s = {.cookie = cookie, .retransmits = facts->retransmits,
+				    .bytes_unseen = facts->unseen[EVENT_OUT] + facts->unseen[EVENT_IN]};
+	uint64_t missing = assembler_missing(t->assembler, cookie, position);
+
+	/* Where records were lost their bytes are missing as well: then only what the kernel counted is known to have had none. */
+	if (!s.bytes_unseen && !witness_has_lost(t))
+		s.bytes_unseen = missing;
+	if (recorder_socket(t->recorder, &s))
+		t->unseen_connections++;
 }
 
 static void transfer(struct tracer *t, const struct event *e, const struct assembler_moment *m)
@@ -82,39 +102,45 @@ static void transfer(struct tracer *t, const struct event *e, const struct assem
 		.bytes = (uint64_t)e->ret,
 		.tail = cut && (e->flags & EVENT_HAS_TAIL) ? e->tail : NULL,
 		.placed = e->flags & EVENT_HAS_POSITION,
+		.other_known = e->flags & EVENT_HAS_POSITION,
 		.position = e->position[e->direction] - (uint32_t)e->ret,
+		.other_position = e->position[e->direction == EVENT_OUT ? EVENT_IN : EVENT_OUT],
 	};
 
 	assembler_bytes(t->assembler, m, &b);
+}
+
+/* Whether the connection of a transfer is known, or is from now on. */
+static bool meet_connection(struct tracer *t, const struct event *e, const struct assembler_moment *m)
+{
+	struct event_ends ends;
+
+	if (assembler_knows(t->assembler, e->cookie))
+		return true;
+	if (!e->cookie)
+		t->no_cookie++;
+	if (!e->cookie || e->ret <= 0 || e->state == TCP_CLOSE)
+		return false;
+	if (!ends_of(e, &ends)) {	/* given up, because there are too many: its next record is to tell who it is */
+		bpf_map_delete_elem(bpf_map__fd(t->programs->maps.sockets), &e->cookie);
+		return false;
+	}
+	testimony_take_up(t, m, true, &ends);
+	return true;
 }
 
 static void on_bytes(struct tracer *t, const struct event *e)
 {
 	struct assembler_moment m = moment_of(e);
 
-	if (!assembler_knows(t->assembler, e->cookie)) {
-		if (!e->cookie || e->ret <= 0 || e->ends.state == TCP_CLOSE)
-			return;
-		testimony_take_up(t, &m, &e->ends, e->sock);
-	}
+	if (!meet_connection(t, e, &m))
+		return;
 	if (e->ret > 0)
 		transfer(t, e, &m);
 	else if (e->ret == 0)
 		assembler_eof(t->assembler, &m);
 	else
 		assembler_error(t->assembler, &m, e->direction == EVENT_OUT ? ASSEMBLER_OUT : ASSEMBLER_IN, (int)-e->ret);
-}
-
-static void on_accept(struct tracer *t, const struct event *e)
-{
-	struct assembler_moment m = moment_of(e);
-
-	if (!e->cookie)
-		return;
-	m.enter_ns = e->exit_ns;	/* accept waited for it: it was not there before */
-	open_connection(t, &m, JOURNAL_SERVER, false, &e->ends);
-	assembler_connected(t->assembler, &m, NULL, 0, JOURNAL_END_UNKNOWN);
-	place(t, e);
 }
 
 /* How a connection ended, or a connect failed, by the errno that the kernel keeps for it. */
@@ -136,6 +162,22 @@ static enum journal_end end_of_error(int error)
 	return JOURNAL_END_UNKNOWN;
 }
 
+static void on_accept(struct tracer *t, const struct event *e)
+{
+	struct assembler_moment m = moment_of(e);
+	int error = (int)-e->ret;
+	struct event_ends ends;
+
+	if (!e->cookie || !ends_of(e, &ends))
+		return;
+	m.enter_ns = e->exit_ns;	/* accept waited for it: it was not there before */
+	open_connection(t, &m, JOURNAL_SERVER, false, &ends);
+	assembler_connected(t->assembler, &m, NULL, 0, JOURNAL_END_UNKNOWN);
+	place(t, e);
+	if (e->state == TCP_CLOSE && error)
+		assembler_broken(t->assembler, &m, end_of_error(error), error);
+}
+
 /* Errors that say something about the network, of a connect that never sent its SYN. Others are the program's own mistakes. */
 static bool fails_before_syn(int error)
 {
@@ -149,12 +191,13 @@ static void on_connect(struct tracer *t, const struct event *e)
 	int error = (int)-e->ret;
 	struct sockaddr_storage ss = {0};
 	struct addr local, peer;
+	struct event_ends ends;
 
 	if (!assembler_knows(t->assembler, e->cookie)) {
-		if ((e->flags & EVENT_SYN_SENT) || !fails_before_syn(error))
+		if ((e->flags & EVENT_SYN_SENT) || !fails_before_syn(error) || !ends_of(e, &ends))
 			return;
 		memcpy(&ss, e + 1, e->captured < sizeof(ss) ? e->captured : sizeof(ss));
-		addresses(&e->ends, &local, &peer);
+		addresses(&ends, &local, &peer);
 		addr_from_sockaddr(&peer, (struct sockaddr *)&ss, e->captured);
 		testimony_meet(t, m.pid);
 		assembler_open(t->assembler, &m, JOURNAL_CLIENT, false, &local, &peer);
@@ -175,6 +218,7 @@ static void on_connect_over(struct tracer *t, const struct event *e, const struc
 		assembler_connected(t->assembler, m, NULL, JOURNAL_CLOSED, JOURNAL_ABANDONED);
 }
 
+/* TCP is through with it. What came before can still be read, and the socket is there until its last descriptor is closed. */
 static void on_close_state(struct tracer *t, const struct event *e, const struct assembler_moment *m)
 {
 	int error = (int)-e->ret;
@@ -185,30 +229,35 @@ static void on_close_state(struct tracer *t, const struct event *e, const struct
 		assembler_close(t->assembler, m, JOURNAL_RESET, ECONNRESET);
 	else if (error && e->call != EVENT_CALL_close)
 		assembler_broken(t->assembler, m, end_of_error(error), error);
-	else
-		assembler_close(t->assembler, m, JOURNAL_LOCAL_CLOSE, 0);
 }
 
-static void on_established(struct tracer *t, const struct event *e, const struct assembler_moment *m)
+static void on_established(struct tracer *t, const struct event_tcp *r, const struct assembler_moment *m)
 {
 	struct addr local, peer;
 
-	addresses(&e->ends, &local, &peer);
+	addresses(&r->ends, &local, &peer);
 	assembler_connected(t->assembler, m, &local, 0, JOURNAL_END_UNKNOWN);
-	place(t, e);
+	place(t, &r->e);
 }
 
-static void on_state(struct tracer *t, const struct event *e)
+static void tell_facts(struct tracer *t, const struct event_tcp *r)
 {
-	struct assembler_moment m = moment_of(e);
-	bool half = e->call == EVENT_CALL_shutdown;
+	testimony_facts(t, r->e.cookie, r->e.flags & EVENT_HAS_POSITION ? r->e.position : NULL, &r->facts);
+}
 
-	switch (e->ends.state) {
+static void on_state(struct tracer *t, const struct event_tcp *r)
+{
+	struct assembler_moment m = moment_of(&r->e);
+	bool half = r->e.call == EVENT_CALL_shutdown;
+
+	if (r->e.state != TCP_SYN_SENT && r->e.state != TCP_ESTABLISHED && r->e.old_state != TCP_SYN_SENT)
+		tell_facts(t, r);
+	switch (r->e.state) {
 	case TCP_SYN_SENT:
-		open_connection(t, &m, JOURNAL_CLIENT, false, &e->ends);
+		open_connection(t, &m, JOURNAL_CLIENT, false, &r->ends);
 		break;
 	case TCP_ESTABLISHED:
-		on_established(t, e, &m);
+		on_established(t, r, &m);
 		break;
 	case TCP_FIN_WAIT1:
 		if (!half)
@@ -219,15 +268,16 @@ static void on_state(struct tracer *t, const struct event *e)
 			assembler_close(t->assembler, &m, JOURNAL_PEER_CLOSE, 0);
 		break;
 	case TCP_CLOSE:
-		on_close_state(t, e, &m);
+		on_close_state(t, &r->e, &m);
 		break;
 	}
 }
 
-static void on_close(struct tracer *t, const struct event *e)
+static void on_gone(struct tracer *t, const struct event_tcp *r)
 {
-	struct assembler_moment m = moment_of(e);
+	struct assembler_moment m = moment_of(&r->e);
 
+	tell_facts(t, r);
 	assembler_close(t->assembler, &m, JOURNAL_LOCAL_CLOSE, 0);
 }
 
@@ -247,10 +297,10 @@ void testimony_take(void *tracer, const void *record, size_t size)
 		on_accept(t, e);
 		break;
 	case EVENT_STATE:
-		on_state(t, e);
+		on_state(t, record);
 		break;
-	case EVENT_CLOSE:
-		on_close(t, e);
+	case EVENT_GONE:
+		on_gone(t, record);
 		break;
 	default:
 		testimony_take_process(t, record);

@@ -2,6 +2,7 @@
 #include "ebpf/tracer.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,52 @@ static void set_options(struct tracer *t, const struct tracer_options *o)
 	p->rodata->wake_bytes = least(p->rodata->wake_bytes, least(o->data_ring_bytes, o->control_ring_bytes) / 4);
 }
 
+static void note_missing(struct tracer *t, const char *hook)
+{
+	size_t n = strlen(t->missing);
+
+	snprintf(t->missing + n, sizeof(t->missing) - n, "%s%s", n ? "," : "", hook);
+}
+
+/* For tests: AFTERSHOCK_WITHOUT names hooks, with commas between, that are to be taken for missing. */
+static bool left_out(const char *hook)
+{
+	const char *without = getenv("AFTERSHOCK_WITHOUT");
+	size_t n = strlen(hook);
+
+	for (; without; without = strchr(without, ','), without += without != NULL)
+		if (!strncmp(without, hook, n) && (!without[n] || without[n] == ','))
+			return true;
+	return false;
+}
+
+/*
+ * What some kernels do not have: one that is missing would fail the whole load. None is needed to tell exchanges. Without them bytes
+ * that move by no call show in where the stream stands only, which tells nothing where records were lost.
+ */
+static void leave_out_missing(struct tracer *t)
+{
+	const struct {
+		const char *hook;
+		struct bpf_program *program;
+	} optional[] = {
+		{"io_uring_create", t->programs->progs.on_ring},
+		{"sock_send_length", t->programs->progs.on_send_length},
+		{"sock_recv_length", t->programs->progs.on_recv_length},
+	};
+	struct btf *kernel = btf__load_vmlinux_btf();
+	char type[64];
+
+	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
+		snprintf(type, sizeof(type), "btf_trace_%s", optional[i].hook);
+		if (!left_out(optional[i].hook) && btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF) > 0)
+			continue;
+		bpf_program__set_autoload(optional[i].program, false);
+		note_missing(t, optional[i].hook);
+	}
+	btf__free(kernel);
+}
+
 static int load(struct tracer *t, const struct tracer_options *o)
 {
 	libbpf_set_print(print_debug);
@@ -56,6 +103,7 @@ static int load(struct tracer *t, const struct tracer_options *o)
 	if (t->programs->rodata->layout != EVENTS_LAYOUT)
 		return -EPROTO;
 	set_options(t, o);
+	leave_out_missing(t);
 	return tracer_bpf__load(t->programs);
 }
 
@@ -66,13 +114,6 @@ static void keep_link(struct tracer *t, struct bpf_link *link)
 	t->links[t->link_count++] = link;
 }
 
-static void note_missing(struct tracer *t, const char *hook)
-{
-	size_t n = strlen(t->missing);
-
-	snprintf(t->missing + n, sizeof(t->missing) - n, "%s%s", n ? "," : "", hook);
-}
-
 static int attach_tracepoint(struct tracer *t, int events, const char *prefix, const char *call, struct bpf_program *program)
 {
 	struct bpf_link *link;
@@ -80,7 +121,7 @@ static int attach_tracepoint(struct tracer *t, int events, const char *prefix, c
 	int err;
 
 	snprintf(name, sizeof(name), "syscalls/%s_%s", prefix, call);
-	err = tracepoints_attach(events, name, program, &link);
+	err = left_out(call) ? -ENOENT : tracepoints_attach(events, name, program, &link);
 	if (err == -ENOENT) {
 		note_missing(t, name);
 		return 0;
@@ -113,12 +154,18 @@ static int attach_calls(struct tracer *t, int events)
 
 static int attach_hooks(struct tracer *t)
 {
-	struct bpf_program *const hooks[] = {t->programs->progs.on_state, t->programs->progs.on_fork, t->programs->progs.on_exec,
-					     t->programs->progs.on_exit};
+	struct bpf_program *const hooks[] = {
+		t->programs->progs.on_state, t->programs->progs.on_gone, t->programs->progs.on_fork, t->programs->progs.on_exec,
+		t->programs->progs.on_exit, t->programs->progs.on_ring, t->programs->progs.on_send_length,
+		t->programs->progs.on_recv_length,
+	};
 
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-		struct bpf_link *link = bpf_program__attach(hooks[i]);
+		struct bpf_link *link;
 
+		if (!bpf_program__autoload(hooks[i]))
+			continue;
+		link = bpf_program__attach(hooks[i]);
 		if (!link)
 			return -errno;
 		keep_link(t, link);
@@ -172,12 +219,36 @@ static int open_rings(struct tracer *t)
 	return err < 0 ? err : 0;
 }
 
+/* Records of bytes that were not made or not sent; what was not captured of one that was is no gap. */
+static uint64_t witness_lost(const struct tracer *t)
+{
+	const volatile uint64_t *lost = (const uint64_t *)t->programs->bss->lost;
+
+	return lost[EVENT_LOST_DATA_RING] + lost[EVENT_LOST_CALLS_FULL] + t->skipped + t->no_memory;
+}
+
+bool witness_has_lost(const struct tracer *t)
+{
+	return witness_lost(t) > 0;
+}
+
+/* Losses are told before the records that come after them. */
+static void note_loss(struct tracer *t)
+{
+	uint64_t lost = witness_lost(t);
+
+	if (lost != t->lossy)
+		assembler_lossy(t->assembler);
+	t->lossy = lost;
+}
+
 static int drain_until(struct tracer *t, uint64_t until_ns)
 {
 	int n;
 
 	do {
 		n = ring_buffer__consume(t->rings);
+		note_loss(t);
 		order_take(&t->order, until_ns, testimony_take, t);
 	} while (n == -EAGAIN && t->order.held < HELD_MAX);
 	return n == -EAGAIN ? 0 : n;
@@ -256,7 +327,7 @@ struct loss {
 	uint64_t total;
 };
 
-#define LOSSES (EVENT_LOSS_COUNT + 4)
+#define LOSSES (EVENT_LOSS_COUNT + 6)
 
 static void losses(const struct tracer *t, struct loss out[LOSSES])
 {
@@ -274,6 +345,8 @@ static void losses(const struct tracer *t, struct loss out[LOSSES])
 	out[n++] = (struct loss){"no_memory", t->no_memory + c.dropped};
 	out[n++] = (struct loss){"framing_lost", c.resynced};
 	out[n++] = (struct loss){"connection_table_full", c.evicted};
+	out[n++] = (struct loss){"socket_without_cookie", t->no_cookie};
+	out[n++] = (struct loss){"connection_bytes_unseen", t->unseen_connections};
 }
 
 uint64_t tracer_lost(const struct tracer *t)
@@ -299,6 +372,7 @@ static void tell_losses(struct tracer *t)
 
 void tracer_sample(struct tracer *t)
 {
+	t->skipped = missed_runs(t);
 	tell_losses(t);
 }
 
@@ -396,6 +470,7 @@ bool tracer_works_unprivileged(const struct tracer *t)
 void tracer_finish(struct tracer *t)
 {
 	drain_until(t, UINT64_MAX);
+	follow_last_look(t);
 	assembler_finish(t->assembler, clock_now_ns());
 	latency_finish(t);
 	tracer_sample(t);

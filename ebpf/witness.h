@@ -15,7 +15,7 @@
 #include "ebpf/tracer.h"
 #include "record/assembler.h"
 
-#define WITNESS_LINKS (2 * EVENT_CALL_COUNT + 8)
+#define WITNESS_LINKS (2 * EVENT_CALL_COUNT + 16)
 #define WITNESS_PORTS 65536
 
 struct tracer_bpf;
@@ -34,18 +34,25 @@ struct tracer {
 	uint64_t ticked_ns;
 	uint32_t latency_second;	/* of the run: which one the counters are of */
 	uint64_t events, no_memory;
+	uint64_t no_cookie;		/* transfers on sockets without one, of which nothing can be told */
+	uint64_t unseen_connections;	/* whose bytes moved by no call of ours, some or all */
+	uint64_t skipped;		/* runs of our programs that the kernel left out, when we asked last */
+	uint64_t lossy;			/* witness_lost() when we looked last */
 	bool all;
 	const uint16_t *ports;		/* of the options; only used while opening */
 	unsigned port_count;
 	int look_err;			/* of the snapshot's first pass */
 	uint8_t listening[WITNESS_PORTS / 8];	/* local ports that had a listener when we last looked */
-	char missing[256];
+	char missing[1024];
 };
 
 static inline bool witness_listens(const struct tracer *t, uint16_t port)
 {
 	return t->listening[port / 8] >> (port % 8) & 1;
 }
+
+/* Whether records of bytes may be missing. */
+bool witness_has_lost(const struct tracer *t);
 
 /* ---- testimony.c ---- */
 
@@ -55,8 +62,11 @@ void testimony_take(void *tracer, const void *record, size_t size);
 /* When a record counts: bytes go out when the call begins, come in when it returns. */
 uint64_t testimony_key(const void *record);
 
-/* A connection that was open before it was seen. sock: the kernel's key of it, with which its end will be told. */
-void testimony_take_up(struct tracer *t, const struct assembler_moment *m, const struct event_ends *ends, uint64_t sock);
+/* A connection that was open, or on its way to be, before it was seen. */
+void testimony_take_up(struct tracer *t, const struct assembler_moment *m, bool mid_stream, const struct event_ends *ends);
+
+/* What the kernel counts for a connection, and where it stands (NULL: not known). */
+void testimony_facts(struct tracer *t, uint64_t cookie, const uint32_t *position, const struct event_facts *facts);
 
 /* ---- testimony_processes.c ---- */
 
@@ -80,6 +90,7 @@ int follow_pid(struct tracer *t, uint32_t pid);		/* with its children; nothing i
 int follow_comm(struct tracer *t, const char *comm);	/* all of that name, now and later */
 int follow_snapshot(struct tracer *t);			/* takes up the open connections of all that are followed, when there is a recorder */
 int follow_begin(struct tracer *t);			/* there is: tells it of all that are followed */
+int follow_last_look(struct tracer *t);			/* what the kernel counts for those that are open still */
 
 /* ---- latency.c ---- */
 

@@ -45,4 +45,21 @@ trace, said = moved("many_vectors", "write")
 is_([(x["outcome"], x["bytes_out"]) for x in rows(trace, "write", "client")], [("ok", int(said["write"][0]))], "what_comes_later_is_told")
 is_(trace.rows("SELECT source, reason FROM loss WHERE reason <> 'framing_lost'"), [{"source": "ebpf", "reason": "vectors_beyond_8"}],
     "a_head_that_lies_in_too_many_pieces_is_counted")
+
+# Bytes that move by no call, told apart from bytes whose records were lost: by the kernel's count of them, or by where the stream stands.
+HOOKS = "io_uring_create,sock_send_length,sock_recv_length"
+for how, without in ("by_the_kernel's_count", ""), ("by_where_the_stream_stands", HOOKS):
+    os.environ["AFTERSHOCK_WITHOUT"] = without
+    trace, said = moved("write", "uring")
+    if said["uring"][0] == "not:":
+        skip(f"io_uring does not work here: {said['uring']}", 5)
+        continue
+    unseen = trace.rows("SELECT role, bytes_unseen FROM connection WHERE bytes_unseen IS NOT NULL")
+    is_(unseen, [{"role": "client", "bytes_unseen": sum(map(int, said["uring"]))}], f"what_an_io_uring_moves_is_noticed_{how}")
+    is_(trace.rows("SELECT source, reason, count FROM loss"), [{"source": "ebpf", "reason": "connection_bytes_unseen", "count": 1}],
+        f"and_makes_the_record_incomplete_{how}", trace)
+    is_([x["outcome"] for x in rows(trace, "uring", "server")], ["ok"], f"its_other_end_is_told_as_ever_{how}")
+    is_(trace.meta("missing_hooks"), without or None, f"the_hooks_that_are_missing_are_noted_{how}")
+    is_([(x["outcome"], x["bytes_out"], x["bytes_in"]) for x in rows(trace, "write", "client")], [("ok", *map(int, said["write"]))],
+        f"what_other_calls_move_is_told_{how}")
 done()

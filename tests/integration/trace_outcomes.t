@@ -12,20 +12,21 @@ need_ebpf()
 
 # The client: one function per way, each to its own port, all in one process. It tells when it is ready and when it is through.
 CLIENT = r"""
-import errno, select, socket, struct, sys
+import errno, select, socket, struct, sys, time
 ports = dict(a.split("=") for a in sys.argv[1:])
 GET = b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n"
 
 def to(name):
     return ("127.0.0.1", int(ports[name]))
 
-def nonblocking(name, seconds):
+def nonblocking(name, seconds, then=0):
     s = socket.socket()
     s.setblocking(False)
     said = s.connect_ex(to(name))
     p = select.poll()
     p.register(s, select.POLLOUT)
     p.poll(seconds * 1000)
+    time.sleep(then)
     err = s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     s.close()
     return said, err
@@ -45,6 +46,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 nonblocking("refused", 5)
 nonblocking("abandoned", 0.2)
+nonblocking("reset_unsent", 0.2, 0.1)
 exchange("closed")
 exchange("reset")
 exchange("silent", 0.2)
@@ -103,6 +105,7 @@ for _ in range(3):
 peers = {
     "closed": answer(),
     "reset": answer(then=reset),
+    "reset_unsent": Peer(lambda conn, n: reset(conn)),
     "silent": answer(then=wait_for_end),
     "cut": answer(head % 100, b"only this"),
     "until_close": answer(b"HTTP/1.1 200 OK\r\n\r\n", b"some", b" body"),
@@ -141,6 +144,7 @@ is_([(x["outcome"], x["error"], x["end"]) for x in refused], [("not_sent", "ECON
     "a_refused_connect_is_one_exchange_that_was_not_sent_blocking_or_not", refused)
 told("abandoned", "not_sent", "closed", "abandoned")
 within((of("abandoned")["ended_ns"] - of("abandoned")["started_ns"]) / 1e6, 190, 3000, "an_abandoned_connect_lasted_as_long_as_the_client_waited")
+told("reset_unsent", "not_sent", "ECONNRESET", "reset")
 told("closed", "indeterminate", "eof", "peer_close")
 told("reset", "indeterminate", "ECONNRESET", "reset")
 told("silent", "indeterminate", "closed", "local_close")
@@ -154,6 +158,8 @@ told("reset_after", "ok", None, "reset", 200)
 unreachable = trace.exchanges("c.peer = '255.255.255.255:9'")
 is_([(x["outcome"], x["error"], x["end"]) for x in unreachable], [("not_sent", "ENETUNREACH", "unreachable")],
     "a_connect_without_a_route_is_told", unreachable)
+ways = {name: (of(name)["outcome"], of(name)["error"], of(name)["end"]) for name in ("abandoned", "refused", "reset_unsent", "closed", "silent")}
+is_(len(set(ways.values())), 5, "a_black_hole_a_closed_port_a_port_that_resets_a_server_that_closes_and_a_client_that_gives_up_are_five_outcomes", ways)
 is_(trace.one("SELECT count(*) FROM exchange WHERE role <> 'client'"), 0, "nothing_but_the_client_is_recorded")
 is_(trace.one("SELECT exit_status FROM process WHERE pid = ?", client.pid), 0, "the_exit_status_of_the_process_is_kept")
 done()
