@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Each way to move bytes over a connection, told: moves [-w] WAY...   (-w: first print "ready" and wait for a line)
+ * Each way to move bytes over a connection, told: moves [-u] [-w] WAY...
+ * -u: the io_uring is made first. -w: then "ready" is printed, and a line waited for.
  * A way is one request and its answer on a connection of its own, of which this process holds both ends; the client's end moves its
  * bytes in that way. Prints for each `WAY SENT RECEIVED`, what the client's end moved. The request's path is /WAY.
  * Exit 0; 1 when a way does not work here (`WAY not: reason` instead); 2 misuse.
@@ -368,18 +369,16 @@ static ssize_t uring_do(struct uring *u, int op, int fd, void *data, size_t n)
 	return r;
 }
 
+static struct uring uring = {.fd = -1};
+
 static int by_uring(struct pair *p)
 {
-	struct uring u;
 	char buf[200];
-	int r;
 
-	if (uring_open(&u))
+	if (uring.fd < 0 && uring_open(&uring))
 		return -1;
-	r = sent(p, uring_do(&u, IORING_OP_SEND, p->client, p->request, p->all)) || serve(p) ||
-	    received(p, uring_do(&u, IORING_OP_RECV, p->client, buf, sizeof(buf)));
-	close(u.fd);
-	return r;
+	return sent(p, uring_do(&uring, IORING_OP_SEND, p->client, p->request, p->all)) || serve(p) ||
+	       received(p, uring_do(&uring, IORING_OP_RECV, p->client, buf, sizeof(buf)));
 }
 
 /* ---- all ---- */
@@ -420,7 +419,11 @@ int main(int argc, char **argv)
 {
 	int first = 1, failed = 0;
 
-	if (argc > 1 && !strcmp(argv[1], "-w")) {
+	if (first < argc && !strcmp(argv[first], "-u")) {
+		uring_open(&uring);
+		first++;
+	}
+	if (first < argc && !strcmp(argv[first], "-w")) {
 		char line[16];
 
 		puts("ready");
