@@ -117,9 +117,10 @@ static bool meet_connection(struct tracer *t, const struct event *e, const struc
 
 	if (assembler_knows(t->assembler, e->cookie))
 		return true;
+	if (e->ret <= 0 || e->state == TCP_CLOSE)
+		return false;
+	t->no_cookie += !e->cookie;
 	if (!e->cookie)
-		t->no_cookie++;
-	if (!e->cookie || e->ret <= 0 || e->state == TCP_CLOSE)
 		return false;
 	if (!ends_of(e, &ends)) {	/* given up, because there are too many: its next record is to tell who it is */
 		bpf_map_delete_elem(bpf_map__fd(t->programs->maps.sockets), &e->cookie);

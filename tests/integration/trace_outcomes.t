@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Each way in which an exchange can end is told apart by the kernel's witness, without a library in the client."""
+import ctypes
 import os
 import socket
+import struct
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -55,6 +57,12 @@ exchange("until_close")
 exchange("fine", 0.2)
 exchange("failed", 0.2)
 exchange("reset_after", 0.5)
+dead = socket.socket()
+dead.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 500)
+try:
+    dead.connect(to("black_hole"))
+except OSError:
+    pass
 try:
     socket.socket().connect(("127.0.0.1", int(ports["refused"])))
 except OSError:
@@ -102,6 +110,11 @@ for _ in range(3):
     s.connect_ex(full.getsockname())
     fillers.append(s)
 
+# One that drops all that comes to it, so that even the first SYN is never answered.
+nothing_passes = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # return 0
+black_hole = socket.create_server(("127.0.0.1", 0))
+black_hole.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HxxxxxxP", 1, ctypes.addressof(nothing_passes)))  # SO_ATTACH_FILTER
+
 peers = {
     "closed": answer(),
     "reset": answer(then=reset),
@@ -113,7 +126,8 @@ peers = {
     "failed": answer(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", then=wait_for_end),
     "reset_after": answer(head % 5, b"hello", then=reset),
 }
-ports = {name: peer.port for name, peer in peers.items()} | {"refused": free_port(), "abandoned": full.getsockname()[1]}
+ports = {name: peer.port for name, peer in peers.items()} | {"refused": free_port(), "abandoned": full.getsockname()[1],
+                                                               "black_hole": black_hole.getsockname()[1]}
 
 client = spawn([PYTHON, "-c", CLIENT, *(f"{k}={v}" for k, v in ports.items())], stdin=-1, stdout=-1)
 client.stdout.readline()
@@ -125,7 +139,7 @@ client.stdin.close()
 client.wait()
 trace.stop(None)
 is_(trace.rc, 0, "the_trace_ends_by_itself_when_its_process_has_ended", trace)
-ok("nothing was lost" in trace.err, "and_says_that_nothing_was_lost", trace)
+ok("nothing was lost" in trace.err, "and_says_that_nothing_was_lost", trace.rows("SELECT * FROM loss"))
 
 
 def of(name):
@@ -144,6 +158,7 @@ is_([(x["outcome"], x["error"], x["end"]) for x in refused], [("not_sent", "ECON
     "a_refused_connect_is_one_exchange_that_was_not_sent_blocking_or_not", refused)
 told("abandoned", "not_sent", "closed", "abandoned")
 within((of("abandoned")["ended_ns"] - of("abandoned")["started_ns"]) / 1e6, 190, 3000, "an_abandoned_connect_lasted_as_long_as_the_client_waited")
+told("black_hole", "not_sent", "ETIMEDOUT", "timeout")
 told("reset_unsent", "not_sent", "ECONNRESET", "reset")
 told("closed", "indeterminate", "eof", "peer_close")
 told("reset", "indeterminate", "ECONNRESET", "reset")
