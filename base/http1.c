@@ -1162,6 +1162,24 @@ static size_t skip_body(struct http1 *p, uint64_t n)
 	return (size_t)n;
 }
 
+/* Behind the data of a chunk can be nothing but a line end: passes what of it is among n unseen bytes. */
+static size_t skip_chunk_end(struct http1 *p, size_t n)
+{
+	size_t left = 2 - (size_t)p->line_total;
+
+	if (p->state == CHUNK_DATA && !p->left)
+		p->state = CHUNK_END;
+	if (p->state != CHUNK_END || p->line_total > 1 || !n)
+		return 0;
+	p->known = 0;
+	p->line[0] = '\r';
+	p->line_len = n < left;
+	p->line_total = n < left;
+	if (n >= left)
+		p->state = CHUNK_SIZE;
+	return n < left ? n : left;
+}
+
 size_t http1_skip(struct http1 *p, uint64_t n, enum http1_event *event)
 {
 	size_t unseen = n < SIZE_MAX ? (size_t)n : SIZE_MAX, used = 0;
@@ -1176,7 +1194,7 @@ size_t http1_skip(struct http1 *p, uint64_t n, enum http1_event *event)
 		*event = (enum http1_event)stopped(p);
 	} else if (p->state == SIZED && !p->left) {
 		*event = (enum http1_event)message_done(p);
-	} else if (used < unseen || !body) {
+	} else if ((used += skip_chunk_end(p, unseen - used)) < unseen) {
 		p->state = OPAQUE;
 		*event = HTTP1_OPAQUE;
 		return 0;

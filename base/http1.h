@@ -102,8 +102,8 @@ size_t http1_feed(struct http1 *p, const void *data, size_t n, enum http1_event 
 
 /*
  * Like http1_feed for n bytes whose values were not seen (sendfile, a capped capture). Inside a sized or
- * until-close body, or the data of one chunk, they are counted; anywhere else (head, chunked framing) the parser becomes opaque,
- * as framing is lost.
+ * until-close body, or the data of one chunk and its line end, they are counted; anywhere else (head, size of a chunk) the
+ * parser becomes opaque, as framing is lost.
  */
 size_t http1_skip(struct http1 *p, uint64_t n, enum http1_event *event);
 

@@ -817,6 +817,24 @@ static uint64_t fingerprint_behind_skip(const char *last)
 	return event == HTTP1_DONE ? p.head.fingerprint : (uint64_t)*last;
 }
 
+/* 5 bytes of a chunk and their line end, of which the first `unseen` are not seen; then the last chunk. */
+static void check_skip_chunk_ends(void)
+{
+	static const char text[] = "hello\r\n0\r\n\r\n";
+	enum http1_event event;
+	struct http1 p;
+
+	for (size_t unseen = 1; unseen <= 7; unseen++) {
+		p = in_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+		http1_feed(&p, "5\r\n", 3, &event);
+		for (size_t n = 0; n < unseen; n += 3)
+			http1_skip(&p, unseen - n < 3 ? unseen - n : 3, &event);
+		is_int(event, HTTP1_MORE, "%zu unseen bytes of a chunk and its line end are counted", unseen);
+		http1_feed(&p, text + unseen, sizeof(text) - 1 - unseen, &event);
+		is_int(event, HTTP1_DONE, "and the message ends where it does");
+	}
+}
+
 static void check_skip(void)
 {
 	struct http1 p = in_body("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n");
@@ -837,7 +855,8 @@ static void check_skip(void)
 	is_int(event, HTTP1_DONE, "and the chunks go on behind them");
 	p = in_body("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	http1_feed(&p, "5\r\n", 3, &event);
-	ok(http1_skip(&p, 6, &event) == 0 && event == HTTP1_OPAQUE, "unseen bytes beyond a chunk lose the framing");
+	ok(http1_skip(&p, 8, &event) == 0 && event == HTTP1_OPAQUE, "unseen bytes beyond a chunk and its line end lose the framing");
+	check_skip_chunk_ends();
 	p = in_body("HTTP/1.1 204 No\r\n\r\n");
 	ok(http1_skip(&p, 5, &event) == 0 && event == HTTP1_DONE, "a message without body is done before unseen bytes");
 	ok(fingerprint_behind_skip("x") == fingerprint_behind_skip("y"), "bytes behind unseen ones do not enter the fingerprint");
