@@ -260,10 +260,9 @@ int tracer_drain(struct tracer *t)
 	int n = drain_until(t, now - SLACK_NS);
 
 	latency_follow(t, now);
-	if (now - t->ticked_ns >= NS_PER_S) {
+	if (now - t->ticked_ns >= ASSEMBLER_TICK_NS) {
 		t->ticked_ns = now;
 		assembler_tick(t->assembler, now - SLACK_NS);
-		testimony_look_for_the_dead(t, now);
 	}
 	return n;
 }
@@ -373,6 +372,7 @@ static void tell_losses(struct tracer *t)
 void tracer_sample(struct tracer *t)
 {
 	t->skipped = missed_runs(t);
+	testimony_look_for_the_dead(t, clock_now_ns());
 	tell_losses(t);
 }
 

@@ -20,12 +20,67 @@ struct assembler *assembler_new(unsigned max, assembler_sink *sink, void *arg)
 	a->mask = n - 1;
 	a->sink = sink;
 	a->arg = arg;
+	TAILQ_INIT(&a->quiet);
+	TAILQ_INIT(&a->untold);
 	a->buckets = calloc(n, sizeof(*a->buckets));
-	if (!a->buckets) {
-		free(a);
-		return NULL;
+	a->users = calloc(n, sizeof(*a->users));
+	if (a->buckets && a->users)
+		return a;
+	assembler_free(a);
+	return NULL;
+}
+
+/* ---- processes: who used which connection last ---- */
+
+static struct user **user_at(const struct assembler *a, uint32_t pid)
+{
+	struct user **at = &a->users[hash_mix(pid) & a->mask];
+
+	while (*at && (*at)->pid != pid)
+		at = &(*at)->chain;
+	return at;
+}
+
+static struct user *user_of(struct assembler *a, uint32_t pid)
+{
+	struct user **at = user_at(a, pid), *u = *at;
+
+	if (u)
+		return u;
+	u = calloc(1, sizeof(*u));
+	if (u) {
+		u->pid = pid;
+		*at = u;
 	}
-	return a;
+	return u;
+}
+
+void user_unused(struct assembler *a, struct user *u)
+{
+	if (u->exchanges || !LIST_EMPTY(&u->connections))
+		return;
+	*user_at(a, u->pid) = u->chain;
+	free(u);
+}
+
+/* pid uses c at at_ns. Its former user may have ended: then c lives on here. */
+static void used_by(struct assembler *a, struct connection *c, uint32_t pid, uint64_t at_ns)
+{
+	struct user *before = c->user, *u;
+
+	if (at_ns > c->exited_ns)
+		c->exited_ns = 0;
+	if (before->pid == pid)
+		return;
+	u = user_of(a, pid);
+	if (!u) {
+		a->counts.dropped++;
+		return;
+	}
+	LIST_REMOVE(c, used_by);
+	LIST_INSERT_HEAD(&u->connections, c, used_by);
+	c->user = u;
+	user_unused(a, before);
 }
 
 /* ---- the table: found by cookie, ordered by last use ---- */
@@ -58,30 +113,6 @@ static void link_newest(struct assembler *a, struct connection *c)
 	a->newest = c;
 }
 
-static void unlink_user(struct connection *c)
-{
-	*c->user_back = c->user_next;
-	if (c->user_next)
-		c->user_next->user_back = c->user_back;
-}
-
-static struct connection **users_of(struct assembler *a, uint32_t pid)
-{
-	return &a->users[hash_mix(pid) & (ASSEMBLY_USERS - 1)];
-}
-
-static void link_user(struct assembler *a, struct connection *c, uint32_t pid)
-{
-	struct connection **first = users_of(a, pid);
-
-	c->user_pid = pid;
-	c->user_next = *first;
-	c->user_back = first;
-	if (*first)
-		(*first)->user_back = &c->user_next;
-	*first = c;
-}
-
 static void forget(struct assembler *a, struct connection *c)
 {
 	struct connection **at = bucket_of(a, c->cookie);
@@ -90,9 +121,12 @@ static void forget(struct assembler *a, struct connection *c)
 		at = &(*at)->chain;
 	*at = c->chain;
 	unlink_age(a, c);
-	unlink_user(c);
 	exchange_forget_all(a, c);
-	free(c->http);
+	stream_release(a, c);
+	if (c->in_quiet)
+		TAILQ_REMOVE(&a->quiet, c, quiet);
+	LIST_REMOVE(c, used_by);
+	user_unused(a, c->user);
 	free(c);
 	a->used--;
 }
@@ -131,6 +165,7 @@ void assembler_free(struct assembler *a)
 		free(e);
 	}
 	free(a->buckets);
+	free(a->users);
 	free(a);
 }
 
@@ -177,29 +212,29 @@ static int error_of_end(const struct connection *c, enum journal_end end)
 	return (unsigned)end < sizeof(errors) / sizeof(errors[0]) && errors[end] ? errors[end] : JOURNAL_CLOSED;
 }
 
-/* A client that never came to say anything has tried all the same: what became of its attempt is how the connection broke. */
-static void tell_attempt(struct assembler *a, struct connection *c, uint32_t tid, int error, uint64_t at_ns)
+/*
+ * A connection that broke before its client had sent anything is an attempt that failed, as one that was refused is; when it had
+ * stood for long, it was only kept ready.
+ */
+static bool broke_unused(const struct connection *c)
 {
-	struct assembler_moment m = {.cookie = c->cookie, .pid = c->pid, .tid = tid, .enter_ns = c->opened_ns,
-				     .exit_ns = c->broken_ns ? c->broken_ns : at_ns};
-	bool silent = !c->sequence && !c->bytes[ASSEMBLER_OUT] && !c->bytes[ASSEMBLER_IN];
-
-	if (error > 0 && silent && c->role == JOURNAL_CLIENT && !c->mid_stream)
-		exchange_not_sent(a, c, &m, error);
+	return c->role == JOURNAL_CLIENT && !c->mid_stream && c->end && c->error > 0 && !c->sequence && !c->bytes[0] && !c->bytes[1] &&
+	       c->broken_ns - c->opened_ns < ASSEMBLER_LINGER_NS;
 }
 
 static void end_connection(struct assembler *a, struct connection *c, uint32_t tid, enum journal_end end, int error, uint64_t at_ns)
 {
+	struct assembler_moment m = {.pid = c->pid, .tid = tid, .enter_ns = c->opened_ns, .exit_ns = c->broken_ns};
+
 	if (c->end) {
 		end = c->end;
 		error = c->error;
-	} else if (c->exiting && (end == JOURNAL_LOCAL_CLOSE || end == JOURNAL_PEER_CLOSE)) {
-		end = JOURNAL_EXITED;
 	}
 	if (end == JOURNAL_LOCAL_CLOSE || end == JOURNAL_PEER_CLOSE || end == JOURNAL_EXITED)
 		stream_closed(a, c, at_ns);
 	exchange_close_all(a, c, error ? error : error_of_end(c, end), at_ns);
-	tell_attempt(a, c, tid, error, at_ns);
+	if (broke_unused(c))
+		exchange_not_sent(a, c, &m, error ? error : c->error);
 	tell(a, c, JOURNAL_CLOSE, tid, at_ns, error, end);
 	forget(a, c);
 }
@@ -221,16 +256,21 @@ void assembler_open(struct assembler *a, const struct assembler_moment *m, enum 
 		    const struct addr *local, const struct addr *peer)
 {
 	struct connection *c = find(a, m->cookie);
+	struct user *u;
 
 	if (c)
 		end_connection(a, c, 0, JOURNAL_END_UNKNOWN, 0, m->enter_ns);
 	if (a->used >= a->max)
 		evict(a, m->enter_ns);
 	c = calloc(1, sizeof(*c));
-	if (!c) {
+	u = c ? user_of(a, m->pid) : NULL;
+	if (!u) {
+		free(c);
 		a->counts.dropped++;
 		return;
 	}
+	c->user = u;
+	LIST_INSERT_HEAD(&u->connections, c, used_by);
 	c->cookie = m->cookie;
 	c->serial = ASSEMBLER_SERIAL | ++a->serials;
 	c->pid = m->pid;
@@ -240,7 +280,6 @@ void assembler_open(struct assembler *a, const struct assembler_moment *m, enum 
 	c->local = *local;
 	c->peer = *peer;
 	insert(a, c);
-	link_user(a, c, m->pid);
 	tell(a, c, JOURNAL_OPEN, m->tid, m->enter_ns, 0, JOURNAL_END_UNKNOWN);
 }
 
@@ -288,15 +327,6 @@ void assembler_place(struct assembler *a, uint64_t cookie, const uint32_t positi
 	c->placed[ASSEMBLER_OUT] = c->placed[ASSEMBLER_IN] = true;
 }
 
-static void used_by(struct assembler *a, struct connection *c, uint32_t pid)
-{
-	c->exiting &= c->user_pid == pid;
-	if (c->user_pid == pid)
-		return;
-	unlink_user(c);
-	link_user(a, c, pid);
-}
-
 /* Bytes that went by unseen before these; two threads on one stream can tell in the wrong order, which is no gap. */
 static uint64_t missing_before(struct connection *c, const struct assembler_bytes *b)
 {
@@ -337,7 +367,7 @@ void assembler_bytes(struct assembler *a, const struct assembler_moment *m, cons
 
 	if (!c || !b->bytes || b->captured > b->bytes)
 		return;
-	used_by(a, c, m->pid);
+	used_by(a, c, m->pid, m->exit_ns);
 	check_other(a, c, m, b);
 	missing = missing_before(c, b);
 	if (missing)
@@ -386,7 +416,11 @@ void assembler_close(struct assembler *a, const struct assembler_moment *m, enum
 {
 	struct connection *c = find(a, m->cookie);
 
-	if (c)
+	if (!c)
+		return;
+	if (c->exited_ns && (!m->pid || m->pid == c->user->pid))
+		end_connection(a, c, 0, JOURNAL_EXITED, 0, c->exited_ns);
+	else
 		end_connection(a, c, m->tid, end, error, m->exit_ns);
 }
 
@@ -407,25 +441,41 @@ uint64_t assembler_missing(const struct assembler *a, uint64_t cookie, const uin
 	return missing;
 }
 
+/*
+ * What the process had open is closed by the kernel, of which the witness is yet to tell, unless another process holds it too.
+ * Of a connection that broke there is nothing more to tell.
+ */
 void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns)
 {
-	for (struct connection *c = *users_of(a, pid); c; c = c->user_next) {
-		if (c->user_pid != pid)
-			continue;
-		stream_closed(a, c, at_ns);
-		exchange_close_all(a, c, error_of_end(c, c->end ? c->end : JOURNAL_EXITED), at_ns);
-		c->exiting = true;
+	struct user *u = *user_at(a, pid);
+	struct connection *c, *next;
+
+	for (c = u ? LIST_FIRST(&u->connections) : NULL; c; c = next) {
+		next = LIST_NEXT(c, used_by);
+		c->exited_ns = at_ns;
+		if (c->end)
+			end_connection(a, c, 0, JOURNAL_EXITED, 0, at_ns);
 	}
 }
 
 void assembler_tick(struct assembler *a, uint64_t now_ns)
 {
+	struct connection *c;
+
 	if (a->lossy_ns == UINT64_MAX)
 		a->lossy_ns = now_ns + ASSEMBLER_LINGER_NS;	/* what is on its way here still */
-	for (struct connection *c = a->newest; c; c = c->older)
-		if (exchange_seems_whole(c) && !protocol_is_veiled(c->protocol) &&
-		    now_ns >= c->first->last_ns + ASSEMBLER_LINGER_NS)
+	while ((c = TAILQ_FIRST(&a->quiet))) {
+		bool whole = exchange_seems_whole(c);
+
+		if (whole && now_ns < c->first->last_ns + ASSEMBLER_LINGER_NS)
+			break;
+		TAILQ_REMOVE(&a->quiet, c, quiet);
+		c->in_quiet = false;
+		if (whole)
 			stream_settle(a, c);
+	}
+	if (now_ns > ASSEMBLER_TICK_NS)
+		exchange_tell_begun(a, now_ns - ASSEMBLER_TICK_NS);
 }
 
 void assembler_finish(struct assembler *a, uint64_t now_ns)
@@ -433,6 +483,7 @@ void assembler_finish(struct assembler *a, uint64_t now_ns)
 	for (struct connection *c = a->newest; c; c = c->older)
 		if (exchange_seems_whole(c))
 			stream_settle(a, c);
+	exchange_tell_begun(a, UINT64_MAX);
 }
 
 struct assembler_counts assembler_counts(const struct assembler *a)

@@ -4,12 +4,14 @@
  * the end), and gives them as testimony in the shape of the journal. It knows nothing of how the bytes were seen: the
  * kernel's tracer feeds it, and any other witness could.
  *
- * HTTP/1 is framed (pipelining, interim answers, bodies of every kind); of other protocols a turn is an exchange: bytes
- * of the client, then bytes of the server; TLS and HTTP/2 are one exchange per connection. Where a part of the stream was
- * not seen, framing is picked up again at the next start of a request, and counted.
+ * HTTP/1 is framed (pipelining, interim answers, bodies of every kind), and so are the commands of Redis and the turns of PostgreSQL;
+ * of other protocols a turn is an exchange: bytes of the client, then bytes of the server; TLS and HTTP/2 are one exchange per
+ * connection. Where a part of the stream was not seen, framing is picked up again at the next start of a request, and counted:
+ * what was answered in between is indeterminate, and no answer is laid to another request than its own.
  *
- * Invariants: every exchange that begins (JOURNAL_BEGIN) ends at most once (JOURNAL_END); what never ends was still open.
- * Memory is bounded: beyond `max` connections the one that was silent longest is given up, and counted.
+ * Invariants: every exchange that is told is told at once from beginning to end (JOURNAL_WHOLE), or begins (JOURNAL_BEGIN) and ends at
+ * most once (JOURNAL_END); what never ends was still open. Of a process, a request that came in is told before one that was sent
+ * meanwhile. Memory is bounded: beyond `max` connections the one that was silent longest is given up, and counted.
  * Events of one connection come in the order in which they happened. Not thread-safe; no I/O, no clock of its own.
  */
 #ifndef AFTERSHOCK_RECORD_ASSEMBLER_H
@@ -23,6 +25,7 @@
 #define ASSEMBLER_CONNECTIONS 65536
 #define ASSEMBLER_SERIAL (1ull << 63)	/* set in all serials, so that they never meet those of the library */
 #define ASSEMBLER_LINGER_NS 1000000000ull	/* silence after which a turn whose end can not be seen is over */
+#define ASSEMBLER_TICK_NS 100000000ull	/* an exchange that takes longer than this is told when it begins; a shorter one when it is over */
 
 struct assembler;
 
@@ -104,12 +107,15 @@ void assembler_close(struct assembler *a, const struct assembler_moment *m, enum
 uint64_t assembler_missing(const struct assembler *a, uint64_t cookie, const uint32_t *position);
 
 /*
- * A process ended: what is under way on the connections that it was the last to use ends. The connections themselves may be held by
- * others: the end that is told of one ends it as JOURNAL_EXITED, unless someone uses it before.
+ * A process ended: the connections that it was the last to use end with it, as the witness tells of each (assembler_close()): those
+ * that another process holds as well do not. Those that are broken already end now.
  */
 void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns);
 
-/* Ends the turns that have been silent for ASSEMBLER_LINGER_NS. Call about once a second. */
+/*
+ * Ends the turns that have been silent for ASSEMBLER_LINGER_NS, and tells of exchanges that have been under way for ASSEMBLER_TICK_NS.
+ * Call that often.
+ */
 void assembler_tick(struct assembler *a, uint64_t now_ns);
 
 /* The witness stops: complete exchanges end; those still under way are left to the recorder as open. */

@@ -21,6 +21,8 @@ static struct exchange *take_spare(struct assembler *a)
 
 static void give_spare(struct assembler *a, struct exchange *e)
 {
+	if (e->user && !--e->user->exchanges)
+		user_unused(a, e->user);
 	e->next = a->spare;
 	a->spare = e;
 }
@@ -39,6 +41,69 @@ static void tell(struct assembler *a, const struct connection *c, const struct e
 	r.x = e->x;
 	a->sink(a->arg, &r);
 }
+
+/* ---- its beginning is told at a tick, before what it led to, or with its end ---- */
+
+static void voiced(struct assembler *a, struct exchange *e)
+{
+	e->told = true;
+	TAILQ_REMOVE(&a->untold, e, untold);
+	if (e->x.role == JOURNAL_SERVER)
+		LIST_REMOVE(e, inbound);
+}
+
+static void tell_begun(struct assembler *a, const struct connection *c, struct exchange *e)
+{
+	voiced(a, e);
+	tell(a, c, e, JOURNAL_BEGIN, e->x.started_ns);
+}
+
+/* A request that a process sends may be for one that it is answering: that one is told first. */
+static void tell_what_led_to(struct assembler *a, const struct exchange *e)
+{
+	struct exchange *in, *next;
+
+	if (e->x.role != JOURNAL_CLIENT || !e->user)
+		return;
+	for (in = LIST_FIRST(&e->user->inbound); in; in = next) {
+		next = LIST_NEXT(in, inbound);
+		if (in->x.started_ns <= e->x.started_ns)
+			tell_begun(a, in->connection, in);
+	}
+}
+
+void exchange_tell_begun(struct assembler *a, uint64_t before_ns)
+{
+	struct exchange *e;
+
+	while ((e = TAILQ_FIRST(&a->untold)) && e->x.started_ns <= before_ns) {
+		tell_what_led_to(a, e);
+		tell_begun(a, e->connection, e);
+	}
+}
+
+static void tell_ended(struct assembler *a, const struct connection *c, struct exchange *e)
+{
+	if (e->told) {
+		tell(a, c, e, JOURNAL_END, e->x.ended_ns);
+		return;
+	}
+	tell_what_led_to(a, e);
+	voiced(a, e);
+	tell(a, c, e, JOURNAL_WHOLE, e->x.started_ns);
+}
+
+static void keep_untold(struct assembler *a, struct connection *c, struct exchange *e)
+{
+	e->connection = c;
+	e->user = c->user;
+	TAILQ_INSERT_TAIL(&a->untold, e, untold);
+	if (e->x.role == JOURNAL_SERVER)
+		LIST_INSERT_HEAD(&e->user->inbound, e, inbound);
+	e->user->exchanges++;
+}
+
+/* ---- life ---- */
 
 static void take_request(struct exchange *e, const struct http1_head *h)
 {
@@ -74,9 +139,10 @@ struct exchange *exchange_open(struct assembler *a, struct connection *c, const 
 {
 	struct exchange *e;
 
-	if (c->under_way >= ASSEMBLY_PIPELINE) {
+	if (c->under_way >= ASSEMBLY_PIPELINE || (c->under_way && a->under_way >= ASSEMBLY_UNDER_WAY)) {
 		a->counts.resynced++;
-		exchange_close(a, c, JOURNAL_INDETERMINATE, 0, m->exit_ns);
+		c->sliding = true;
+		exchange_give_up(a, c, m->exit_ns);
 	}
 	e = make(a, c, m, started_ns);
 	if (!e)
@@ -89,11 +155,12 @@ struct exchange *exchange_open(struct assembler *a, struct connection *c, const 
 		c->first = e;
 	c->last = e;
 	c->under_way++;
-	tell(a, c, e, JOURNAL_BEGIN, started_ns);
+	a->under_way++;
+	keep_untold(a, c, e);
 	return e;
 }
 
-static struct exchange *detach_first(struct connection *c)
+static struct exchange *detach_first(struct assembler *a, struct connection *c)
 {
 	struct exchange *e = c->first;
 
@@ -103,6 +170,7 @@ static struct exchange *detach_first(struct connection *c)
 	if (c->sending == e)
 		c->sending = NULL;
 	c->under_way--;
+	a->under_way--;
 	return e;
 }
 
@@ -113,25 +181,40 @@ static uint8_t outcome_of_answer(const struct connection *c, const struct exchan
 
 	if (e->failed || status >= 500 || status == 429 || status == 408)
 		return JOURNAL_FAILED;
-	return c->protocol == PROTOCOL_HTTP1 && !status ? JOURNAL_INDETERMINATE : JOURNAL_OK;
+	return e->unsure || (c->protocol == PROTOCOL_HTTP1 && !status) ? JOURNAL_INDETERMINATE : JOURNAL_OK;
 }
 
 void exchange_close(struct assembler *a, struct connection *c, uint8_t outcome, int error, uint64_t ended_ns)
 {
-	struct exchange *e = detach_first(c);
+	struct exchange *e = detach_first(a, c);
 
 	e->x.outcome = outcome ? outcome : outcome_of_answer(c, e);
 	e->x.error = error;
 	e->x.ended_ns = ended_ns;
-	tell(a, c, e, JOURNAL_END, ended_ns);
+	tell_ended(a, c, e);
 	give_spare(a, e);
 }
 
 bool exchange_seems_whole(const struct connection *c)
 {
-	if (!c->first || !c->first->answered)
+	if (!c->first || !c->first->answered || (c->turns && c->turns->exact))
 		return false;
 	return c->protocol != PROTOCOL_HTTP1 || (c->http && c->http[SIDE_ANSWER].lost);
+}
+
+void exchange_heard(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembler_direction d)
+{
+	struct exchange *e = c->first;
+
+	if (!e->x.first_byte_ns)
+		e->x.first_byte_ns = assembly_begin_ns(m, d);
+	e->last_ns = m->exit_ns;
+	if (!exchange_seems_whole(c) || protocol_is_veiled(c->protocol))
+		return;
+	if (c->in_quiet)
+		TAILQ_REMOVE(&a->quiet, c, quiet);
+	TAILQ_INSERT_TAIL(&a->quiet, c, quiet);
+	c->in_quiet = true;
 }
 
 /* A request of which nothing was given to the kernel is one that did not leave; an error status stands whatever follows it. */
@@ -154,10 +237,30 @@ void exchange_close_all(struct assembler *a, struct connection *c, int error, ui
 	}
 }
 
+void exchange_give_up(struct assembler *a, struct connection *c, uint64_t at_ns)
+{
+	if (c->first && c->first->x.status) {
+		c->first->x.inferred = 1;
+		exchange_close(a, c, 0, 0, c->first->last_ns ? c->first->last_ns : at_ns);
+	}
+	while (c->first)
+		exchange_close(a, c, JOURNAL_INDETERMINATE, 0, at_ns);
+	c->adrift |= c->sliding;
+	if (c->http)
+		c->http[SIDE_ANSWER].lost = true;
+	if (c->turns)
+		c->turns->exact = false;
+}
+
 void exchange_forget_all(struct assembler *a, struct connection *c)
 {
-	while (c->first)
-		give_spare(a, detach_first(c));
+	while (c->first) {
+		struct exchange *e = detach_first(a, c);
+
+		if (!e->told)
+			voiced(a, e);
+		give_spare(a, e);
+	}
 }
 
 void exchange_not_sent(struct assembler *a, struct connection *c, const struct assembler_moment *m, int error)
@@ -167,10 +270,10 @@ void exchange_not_sent(struct assembler *a, struct connection *c, const struct a
 	if (!e)
 		return;
 	e->x.sent_ns = 0;
-	tell(a, c, e, JOURNAL_BEGIN, m->enter_ns);
 	e->x.outcome = JOURNAL_NOT_SENT;
 	e->x.error = error;
 	e->x.ended_ns = m->exit_ns;
-	tell(a, c, e, JOURNAL_END, m->exit_ns);
+	keep_untold(a, c, e);
+	tell_ended(a, c, e);
 	give_spare(a, e);
 }

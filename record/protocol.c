@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define PROTOCOL_CUT_LINE 64	/* a line without end shorter than this was not cut by the capture */
+
 struct text {
 	const unsigned char *at;
 	size_t n;
@@ -13,12 +15,13 @@ static bool starts_with(struct text t, const char *prefix, size_t n)
 	return t.n >= n && !memcmp(t.at, prefix, n);
 }
 
-/* RFC 9113 §3.4: the client connection preface. */
+/* RFC 9113 §3.4: the client connection preface, or its beginning: no HTTP/1 request has that method (RFC 9113 §11.6). */
 static bool is_http2(struct text t)
 {
-	static const char preface[] = "PRI * HTTP/2.0\r\n";
+	static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+	const size_t n = sizeof(preface) - 1;
 
-	return starts_with(t, preface, sizeof(preface) - 1);
+	return t.n >= 4 && !memcmp(t.at, preface, t.n < n ? t.n : n);
 }
 
 /* RFC 8446 §5.1: a handshake record of SSL 3.0 to TLS 1.3, carrying a ClientHello. */
@@ -49,7 +52,7 @@ static uint32_t big32(const unsigned char *p)
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* StartupMessage, SSLRequest, GSSENCRequest: a length that covers itself, then a version or a magic number. */
+/* StartupMessage, SSLRequest, GSSENCRequest, CancelRequest: a length that covers itself, then a version or a magic number. */
 static bool is_postgresql(struct text t)
 {
 	uint32_t length, code;
@@ -60,6 +63,8 @@ static bool is_postgresql(struct text t)
 	code = big32(t.at + 4);
 	if (code == 80877103 || code == 80877104)
 		return length == 8;
+	if (code == 80877102)	/* CancelRequest */
+		return length == 16;
 	return (code == 0x00030000 || code == 0x00030002) && length > 8 && length <= 10000;
 }
 
@@ -99,6 +104,78 @@ enum protocol protocol_detect(const void *data, size_t n)
 	for (size_t i = 0; i < sizeof(signatures) / sizeof(signatures[0]); i++)
 		if (signatures[i].matches(t))
 			return signatures[i].protocol;
+	return PROTOCOL_OPAQUE;
+}
+
+/* ---- from the middle of a stream: only what can hardly be anything else, as any bytes may come ---- */
+
+/* A whole request line; one that the capture cut must at least have a usual method and kind of target. */
+static bool is_request_line(struct text t)
+{
+	static const char *const usual[] = {"GET /", "POST /", "PUT /", "DELETE /", "HEAD /", "PATCH /", "OPTIONS /"};
+
+	if (!t.n || t.at[0] < 'A' || t.at[0] > 'Z')
+		return false;
+	if (memchr(t.at, '\n', t.n))
+		return http1_plausible(HTTP1_REQUEST, t.at, t.n);
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]) && t.n >= PROTOCOL_CUT_LINE; i++)
+		if (starts_with(t, usual[i], strlen(usual[i])))
+			return true;
+	return false;
+}
+
+/* A record that begins here, of TLS 1.0 to 1.3 (RFC 8446 §5.1, §5.2). */
+static bool is_tls_record(struct text t)
+{
+	return t.n >= 5 && t.at[0] >= 0x14 && t.at[0] <= 0x17 && t.at[1] == 0x03 && t.at[2] <= 0x04 && t.at[2] >= 0x01 &&
+	       (t.at[3] << 8 | t.at[4]) <= 16640 && (t.at[3] || t.at[4]);
+}
+
+/* Frames (RFC 9113 §4.1) one after the other, as far as is seen, of types and flags that there are; they add up to what moved. */
+static bool is_http2_frames(struct text t, uint64_t bytes)
+{
+	static const uint8_t flags[10] = {0x09, 0x2d, 0, 0, 0x01, 0x04, 0x01, 0, 0, 0x04};
+	uint64_t at = 0;
+
+	while (at < bytes && at + 9 <= t.n) {
+		const unsigned char *p = t.at + at;
+
+		if (p[3] > 9 || (p[4] & ~flags[p[3]]) || (p[5] & 0x80))
+			return false;
+		at += 9 + ((uint64_t)p[0] << 16 | (uint64_t)p[1] << 8 | p[2]);
+	}
+	return at == bytes || (at > t.n && t.n < bytes && at < bytes);
+}
+
+/* A message of a client whose length and type agree with what moved; a Query ends with a NUL. */
+static bool is_postgresql_message(struct text t, uint64_t bytes)
+{
+	uint64_t at = 0;
+
+	while (at < bytes && at + 5 <= t.n) {
+		if (!memchr("BCDEFHPQSXcdfp", t.at[at], 14) || big32(t.at + at + 1) < 4)
+			return false;
+		at += 1 + (uint64_t)big32(t.at + at + 1);
+	}
+	return at == bytes;
+}
+
+enum protocol protocol_detect_mid(const void *data, size_t n, uint64_t bytes)
+{
+	struct text t = {data, n};
+
+	if (is_request_line(t))
+		return PROTOCOL_HTTP1;
+	if (is_redis(t))
+		return PROTOCOL_REDIS;
+	if (is_http2(t) || is_http2_frames(t, bytes))
+		return PROTOCOL_HTTP2;
+	if (is_tls_record(t))
+		return PROTOCOL_TLS;
+	if (is_postgresql_message(t, bytes))
+		return PROTOCOL_POSTGRESQL;
+	if (is_memcached(t) && n == bytes && t.at[n - 1] == '\n')
+		return PROTOCOL_MEMCACHED;
 	return PROTOCOL_OPAQUE;
 }
 

@@ -25,6 +25,12 @@ enum protocol {
 /* What n first bytes of the client's direction are; PROTOCOL_OPAQUE when nothing is recognised. n may be 0. */
 enum protocol protocol_detect(const void *data, size_t n);
 
+/*
+ * What these n of `bytes` bytes of a client are, that are not known to be the first of their stream but may begin a message:
+ * PROTOCOL_OPAQUE also when they are the rest of something. HTTP/2 is told by its frames, TLS by its records, in either direction.
+ */
+enum protocol protocol_detect_mid(const void *data, size_t n, uint64_t bytes);
+
 /* Whether an answer that begins so is an error of that protocol (Redis -ERR, PostgreSQL ErrorResponse, memcached SERVER_ERROR). */
 bool protocol_answer_failed(enum protocol protocol, const void *data, size_t n);
 

@@ -36,7 +36,10 @@ test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS
 	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8 prove --timer -j$(JOBS) -e '' $(TESTS)
 
 # ---- fuzzing: tests/fuzz/fuzz_X.c with libFuzzer; tests/fuzz/corpus/X is its corpus, of which `make test` runs every input ----
-$(FUZZERS): $(B)/%: %.c $(BASE) $(PLAN) $(wildcard base/*.h plan/*.h) | deps-test
+FUZZ_SRC_fuzz_wire := record/wire.c record/protocol.c
+FUZZ_SRC_fuzz_assembler := $(wildcard record/assembl*.c) $(FUZZ_SRC_fuzz_wire)
+
+$(FUZZERS): $(B)/%: %.c $(BASE) $(PLAN) $$(FUZZ_SRC_$$(notdir $$*)) $(wildcard base/*.h plan/*.h record/*.h) | deps-test
 	$(call say,FUZZ)
 	$(Q)mkdir -p $(@D) && if echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | $(CLANG) -fsanitize=fuzzer -x c -o /dev/null - 2>/dev/null; then \
 		$(CLANG) -g -O1 -std=gnu11 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined -o $@ $(filter %.c,$^) -lcjson -lm; fi

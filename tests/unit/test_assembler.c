@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The exchange assembler: what it makes of bytes, ends and errors, fed by hand; its sink is an array. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include "record/assembler.h"
 #include "record/protocol.h"
@@ -74,6 +75,16 @@ static void in(struct assembler *a, const char *text)
 	move(a, ASSEMBLER_IN, text, strlen(text), strlen(text), NULL);
 }
 
+/* All of text moves, on one connection of several or by another process. */
+static void move_on(struct assembler *a, uint64_t cookie, uint32_t pid, enum assembler_direction d, const char *text)
+{
+	struct assembler_moment m = act(cookie);
+	struct assembler_bytes b = {.direction = d, .data = text, .captured = strlen(text), .bytes = strlen(text)};
+
+	m.pid = pid;
+	assembler_bytes(a, &m, &b);
+}
+
 static void placed(struct assembler *a, enum assembler_direction d, const char *text, uint32_t position)
 {
 	struct assembler_moment m = act(COOKIE);
@@ -124,9 +135,31 @@ static unsigned how_many(enum journal_kind kind)
 	return n;
 }
 
+/* The n-th exchange that is over, told with its beginning or after it. */
 static const struct journal_exchange *ended(unsigned n)
 {
-	return &nth(JOURNAL_END, n)->x;
+	static const struct journal_exchange none;
+
+	for (unsigned i = 0; i < count; i++)
+		if ((records[i].commit == JOURNAL_END || records[i].commit == JOURNAL_WHOLE) && !n--)
+			return &records[i].x;
+	return &none;
+}
+
+static unsigned how_many_ended(void)
+{
+	return how_many_ended() + how_many(JOURNAL_WHOLE);
+}
+
+static unsigned how_many_begun(void)
+{
+	return how_many(JOURNAL_BEGIN) + how_many(JOURNAL_WHOLE);
+}
+
+/* Those under way are told. */
+static void voice(struct assembler *a)
+{
+	assembler_tick(a, now + ASSEMBLER_TICK_NS);
 }
 
 #define GET "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -148,8 +181,8 @@ static void test_client_exchange(void)
 	got = now;
 	in(a, OK_HELLO);
 	x = ended(0);
-	is_int(how_many(JOURNAL_BEGIN), 1, "an exchange begins with its request");
-	is_int(how_many(JOURNAL_END), 1, "and ends with the last byte of its answer");
+	is_int(how_many_begun(), 1, "an exchange begins with its request");
+	is_int(how_many_ended(), 1, "and ends with the last byte of its answer");
 	is_str(x->method, "GET", "its method is known");
 	is_str(x->path, "/a", "its path is known");
 	is_int(x->status, 200, "its status is known");
@@ -160,10 +193,50 @@ static void test_client_exchange(void)
 	is_int(x->ended_ns, got + 10 * US, "and over then, when it came in one piece");
 	is_int(x->bytes_out, strlen(GET), "bytes out are counted");
 	is_int(x->bytes_in, strlen(OK_HELLO), "bytes in are counted");
+	is_int(how_many(JOURNAL_WHOLE), 1, "being short, it is told in one record");
+	ok(nth(JOURNAL_WHOLE, 0)->exchange >> 63, "its serial can not be one of the library's");
+	is_int(nth(JOURNAL_WHOLE, 0)->at_ns, sent, "at the time of its beginning");
+	is_int(nth(JOURNAL_WHOLE, 0)->tid, 101, "the thread is known");
+	assembler_free(a);
+}
+
+static void test_long_exchange(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint64_t sent = now;
+
+	out(a, GET);
+	assembler_tick(a, sent + ASSEMBLER_TICK_NS - 1);
+	is_int(how_many(JOURNAL_BEGIN), 0, "a request is not told before it has been under way for a tick");
+	assembler_tick(a, sent + ASSEMBLER_TICK_NS);
+	is_int(how_many(JOURNAL_BEGIN), 1, "then its beginning is");
+	is_int(nth(JOURNAL_BEGIN, 0)->x.sent_ns, sent + 10 * US, "with what is known: that it left");
+	assembler_tick(a, sent + 2 * ASSEMBLER_TICK_NS);
+	is_int(how_many(JOURNAL_BEGIN), 1, "once");
+	in(a, OK_HELLO);
+	is_int(how_many_ended(), 1, "its end is told by itself");
+	is_int(how_many(JOURNAL_WHOLE), 0, "and the exchange not again");
 	ok(nth(JOURNAL_BEGIN, 0)->exchange == nth(JOURNAL_END, 0)->exchange, "both records name the same exchange");
-	ok(nth(JOURNAL_END, 0)->exchange >> 63, "its serial can not be one of the library's");
-	is_int(nth(JOURNAL_BEGIN, 0)->x.sent_ns, sent + 10 * US, "its beginning tells already that it left");
-	is_int(nth(JOURNAL_END, 0)->tid, 101, "the thread is known");
+	assembler_free(a);
+}
+
+/* What a process sends while it answers may be for what it answers: whoever looks for the cause needs that first. */
+static void test_cause_is_told_first(void)
+{
+	struct assembler *a = fresh(0);
+
+	open_as(a, COOKIE + 1, JOURNAL_SERVER, false);
+	move_on(a, COOKIE + 1, 100, ASSEMBLER_IN, GET);
+	open_as(a, COOKIE, JOURNAL_CLIENT, false);
+	out(a, GET);
+	count = 0;
+	in(a, OK_HELLO);
+	is_int(records[0].commit, JOURNAL_BEGIN, "the request that came in is told");
+	is_int(records[0].x.role, JOURNAL_SERVER, "as it stands");
+	is_int(records[1].commit, JOURNAL_WHOLE, "before the one that was sent meanwhile");
+	is_int(records[1].x.role, JOURNAL_CLIENT, "which is over");
+	move_on(a, COOKIE + 1, 100, ASSEMBLER_OUT, OK_HELLO);
+	is_int(records[2].commit, JOURNAL_END, "and ends by itself");
 	assembler_free(a);
 }
 
@@ -217,10 +290,10 @@ static void test_byte_by_byte(void)
 	for (const char *p = request; *p; p++)
 		move(a, ASSEMBLER_OUT, p, 1, 1, NULL);
 	for (const char *p = answer; *p; p++) {
-		is_int(how_many(JOURNAL_END), 0, "not over before byte %d", (int)(p - answer));
+		is_int(how_many_ended(), 0, "not over before byte %d", (int)(p - answer));
 		move(a, ASSEMBLER_IN, p, 1, 1, NULL);
 	}
-	is_int(how_many(JOURNAL_END), 1, "over with the last byte");
+	is_int(how_many_ended(), 1, "over with the last byte");
 	is_int(ended(0)->bytes_out, strlen(request), "all bytes of the request are its own");
 	is_int(ended(0)->started_ns, 1010 * US, "it started with its first byte");
 	assembler_free(a);
@@ -231,9 +304,10 @@ static void test_pipelining(void)
 	struct assembler *a = opened(JOURNAL_CLIENT);
 
 	out(a, "GET /1 HTTP/1.1\r\n\r\nHEAD /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n");
-	is_int(how_many(JOURNAL_BEGIN), 3, "three requests in one write are three exchanges");
+	voice(a);
+	is_int(how_many_begun(), 3, "three requests in one write are three exchanges");
 	in(a, OK_HELLO "HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" ANSWER("404"));
-	is_int(how_many(JOURNAL_END), 3, "three answers in one read end them");
+	is_int(how_many_ended(), 3, "three answers in one read end them");
 	is_str(ended(0)->path, "/1", "in order: first");
 	is_str(ended(1)->path, "/2", "second, whose answer to HEAD has no body");
 	is_int(ended(2)->status, 404, "third");
@@ -266,9 +340,9 @@ static void test_unseen_bodies(void)
 	out(a, GET);
 	in(a, head);
 	move(a, ASSEMBLER_IN, "", 0, 999999, NULL);
-	is_int(how_many(JOURNAL_END), 0, "a sized body that is only counted is not over early");
+	is_int(how_many_ended(), 0, "a sized body that is only counted is not over early");
 	move(a, ASSEMBLER_IN, "x", 1, 1, NULL);
-	is_int(how_many(JOURNAL_END), 1, "and is over at its last byte");
+	is_int(how_many_ended(), 1, "and is over at its last byte");
 	is_int(ended(0)->bytes_in, strlen(head) + 1000000, "its bytes are counted");
 	is_int(assembler_counts(a).resynced, 0, "framing was never lost");
 	assembler_free(a);
@@ -284,7 +358,7 @@ static void test_chunked_beyond_capture(void)
 	move(a, ASSEMBLER_IN, head, strlen(head), strlen(head) + 3000, "xxxxxxxx");
 	last = now;
 	move(a, ASSEMBLER_IN, "x", 1, 2007, "x\r\n0\r\n\r\n");
-	is_int(how_many(JOURNAL_END), 1, "the last chunk shows in the tail of what was not captured");
+	is_int(how_many_ended(), 1, "the last chunk shows in the tail of what was not captured");
 	is_int(ended(0)->ended_ns, last + 10 * US, "and ends the exchange then");
 	out(a, "GET /b HTTP/1.1\r\n\r\n");
 	in(a, ANSWER("204"));
@@ -294,9 +368,9 @@ static void test_chunked_beyond_capture(void)
 	move(a, ASSEMBLER_IN, head, strlen(head), strlen(head) + 3000, NULL);
 	last = now;
 	move(a, ASSEMBLER_IN, "x", 1, 2007, NULL);
-	is_int(how_many(JOURNAL_END), 2, "without a tail its end does not show");
+	is_int(how_many_ended(), 2, "without a tail its end does not show");
 	out(a, GET);
-	is_int(how_many(JOURNAL_END), 3, "until the next request begins");
+	is_int(how_many_ended(), 3, "until the next request begins");
 	is_int(ended(2)->ended_ns, last + 10 * US, "it ended at the last byte before that");
 	is_int(ended(2)->outcome, JOURNAL_OK, "as its status says");
 	in(a, ANSWER("500"));
@@ -314,9 +388,9 @@ static void test_silence_ends_what_nothing_else_does(void)
 	last = now;
 	move(a, ASSEMBLER_IN, head, strlen(head), strlen(head) + 5020, NULL);
 	assembler_tick(a, last + ASSEMBLER_LINGER_NS);
-	is_int(how_many(JOURNAL_END), 0, "a short silence is no end");
+	is_int(how_many_ended(), 0, "a short silence is no end");
 	assembler_tick(a, last + 10 * US + ASSEMBLER_LINGER_NS);
-	is_int(how_many(JOURNAL_END), 1, "a second of it is");
+	is_int(how_many_ended(), 1, "a second of it is");
 	is_int(ended(0)->ended_ns, last + 10 * US, "at the last byte");
 	assembler_free(a);
 }
@@ -327,7 +401,8 @@ static void test_head_beyond_capture(void)
 	const char *begin = "GET /long HTTP/1.1\r\nCookie: much";
 
 	move(a, ASSEMBLER_OUT, begin, strlen(begin), 3000, NULL);
-	is_int(how_many(JOURNAL_BEGIN), 1, "a head longer than the capture is still a request");
+	voice(a);
+	is_int(how_many_begun(), 1, "a head longer than the capture is still a request");
 	in(a, OK_HELLO);
 	is_str(ended(0)->path, "/long", "with what was seen of it");
 	is_int(ended(0)->bytes_out, 3000, "and all its bytes");
@@ -422,7 +497,7 @@ static void test_failed_connects(void)
 		assembler_open(a, &m, JOURNAL_CLIENT, false, &local, &peer);
 		m = act(COOKIE);
 		assembler_connected(a, &m, NULL, rows[i].error, rows[i].end);
-		is_int(how_many(JOURNAL_BEGIN), 1, "a failed connect is an exchange (%d)", rows[i].error);
+		is_int(how_many_begun(), 1, "a failed connect is an exchange (%d)", rows[i].error);
 		is_int(ended(0)->outcome, JOURNAL_NOT_SENT, "that was not sent");
 		is_int(ended(0)->error, rows[i].error, "because of that error");
 		is_int(ended(0)->sent_ns, 0, "nothing left");
@@ -447,28 +522,32 @@ static void test_write_on_a_dead_connection(void)
 	fail(a, ASSEMBLER_OUT, EPIPE);
 	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "a server whose client is gone does not know");
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many(JOURNAL_END), 1, "and that is told once");
+	is_int(how_many_ended(), 1, "and that is told once");
 	assembler_free(a);
 }
 
 static void test_end_of_process(void)
 {
 	struct assembler *a = opened(JOURNAL_CLIENT);
-	struct assembler_moment other = {.cookie = COOKIE + 1, .pid = 99, .tid = 99, .enter_ns = now, .exit_ns = now};
-	struct assembler_bytes b = {.direction = ASSEMBLER_OUT, .data = GET, .captured = strlen(GET), .bytes = strlen(GET)};
+	struct assembler_moment m;
 
 	open_as(a, COOKIE + 1, JOURNAL_CLIENT, false);
 	out(a, GET);
 	assembler_exited(a, 99, now);
-	is_int(how_many(JOURNAL_END), 0, "the end of another process ends nothing");
+	is_int(how_many_ended(), 0, "the end of another process ends nothing");
 	assembler_exited(a, 100, now);
-	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "what was under way when a process ends is not known");
-	is_int(how_many(JOURNAL_CLOSE), 0, "its connections do not end with it: others may hold them");
+	is_int(how_many(JOURNAL_CLOSE), 0, "nor does the end of a process by itself: another may hold its connections");
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_EXITED, "unless no one does: then it was that end which closed them");
-	assembler_bytes(a, &other, &b);
-	assembler_close(a, &other, JOURNAL_LOCAL_CLOSE, 0);
-	is_int(nth(JOURNAL_CLOSE, 1)->conn.end, JOURNAL_LOCAL_CLOSE, "one that another process goes on with ends when that closes it");
+	is_int(how_many(JOURNAL_CLOSE), 1, "the kernel closes those that nobody else holds");
+	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_EXITED, "which is told as the end of the process");
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "what was under way is not known");
+	assembler_free(a);
+
+	a = opened(JOURNAL_CLIENT);
+	m = act(COOKIE);
+	assembler_broken(a, &m, JOURNAL_RESET, ECONNRESET);
+	assembler_exited(a, 100, now);
+	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_RESET, "a connection that was broken already ends with the process, as it broke");
 	assembler_free(a);
 }
 
@@ -503,20 +582,38 @@ static void test_reset_before_a_request(void)
 
 	a = opened(JOURNAL_CLIENT);
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many(JOURNAL_END), 0, "one that is closed without a word was none");
+	is_int(how_many_ended(), 0, "one that is closed without a word was none");
 	assembler_free(a);
 
 	a = opened(JOURNAL_CLIENT);
 	fail(a, ASSEMBLER_OUT, EPIPE);
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many(JOURNAL_END), 1, "and one whose first write failed was one");
+	is_int(how_many_ended(), 1, "and one whose first write failed was one");
 	assembler_free(a);
 
 	a = opened(JOURNAL_SERVER);
 	m = act(COOKIE);
 	assembler_broken(a, &m, JOURNAL_RESET, ECONNRESET);
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many(JOURNAL_END), 0, "a server had nothing to answer");
+	is_int(how_many_ended(), 0, "a server had nothing to answer");
+	assembler_free(a);
+}
+
+/* A child that inherited a connection and used it last goes; its parent goes on with it. */
+static void test_connection_outlives_its_user(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	move_on(a, COOKIE, 200, ASSEMBLER_OUT, GET);
+	move_on(a, COOKIE, 200, ASSEMBLER_IN, OK_HELLO);
+	assembler_exited(a, 200, now);
+	ok(assembler_knows(a, COOKIE), "the connection stays when a process that used it ends");
+	out(a, GET);
+	in(a, ANSWER("503"));
+	is_int(ended(1)->status, 503, "and is framed on for the one that goes on");
+	is_int(ended(1)->sequence, 1, "as the next exchange of the same connection");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_LOCAL_CLOSE, "which closes it, long after");
 	assembler_free(a);
 }
 
@@ -532,7 +629,7 @@ static void test_gap_in_a_sized_body(void)
 	placed(a, ASSEMBLER_OUT, GET, 1000);
 	placed(a, ASSEMBLER_IN, head, 0xfffffff0u);
 	placed(a, ASSEMBLER_IN, "end", 0xfffffff0u + (uint32_t)strlen(head) + 97);
-	is_int(how_many(JOURNAL_END), 1, "bytes that were missed inside a sized body are counted, also where positions wrap");
+	is_int(how_many_ended(), 1, "bytes that were missed inside a sized body are counted, also where positions wrap");
 	is_int(ended(0)->bytes_in, strlen(head) + 100, "as what they are");
 	is_int(assembler_counts(a).resynced, 0, "framing is not lost by that");
 	assembler_free(a);
@@ -565,7 +662,8 @@ static void test_missed_request(void)
 	placed(a, ASSEMBLER_IN, OK_HELLO, 0);
 	placed(a, ASSEMBLER_OUT, "GET /3 HTTP/1.1\r\n\r\n", 500);
 	is_int(assembler_counts(a).resynced, 1, "a missed request is noticed by its position");
-	is_str(nth(JOURNAL_BEGIN, 1)->x.path, "/3", "the one after it is taken");
+	voice(a);
+	is_str(nth(JOURNAL_BEGIN, 0)->x.path, "/3", "the one after it is taken");
 	assembler_free(a);
 }
 
@@ -645,7 +743,7 @@ static void test_mid_stream(void)
 	in(a, "the rest of some answer");
 	out(a, GET);
 	in(a, OK_HELLO);
-	is_int(how_many(JOURNAL_BEGIN), 1, "what came before the first request is passed over");
+	is_int(how_many_begun(), 1, "what came before the first request is passed over");
 	is_int(ended(0)->status, 200, "the first whole exchange is framed");
 	assembler_free(a);
 
@@ -655,7 +753,7 @@ static void test_mid_stream(void)
 	in(a, OK_HELLO);
 	out(a, GET);
 	in(a, ANSWER("503"));
-	is_int(how_many(JOURNAL_BEGIN), 1, "the rest of a body is no turn");
+	is_int(how_many_begun(), 1, "the rest of a body is no turn");
 	is_int(ended(0)->status, 503, "the request after it is");
 	assembler_free(a);
 }
@@ -698,9 +796,9 @@ static void test_turns(void)
 	in(a, "+PO");
 	last = now;
 	in(a, "NG\r\n");
-	is_int(how_many(JOURNAL_BEGIN), 1, "a turn is one exchange, however its bytes are split");
+	is_int(how_many_begun(), 1, "a turn is one exchange, however its bytes are split");
 	out(a, "*1\r\n$3\r\nBAD\r\n");
-	is_int(how_many(JOURNAL_END), 1, "the next request ends it");
+	is_int(how_many_ended(), 1, "the next request ends it");
 	is_int(ended(0)->ended_ns, last + 10 * US, "at the last byte of its answer");
 	is_int(ended(0)->outcome, JOURNAL_OK, "it is ok");
 	is_int(ended(0)->protocol, JOURNAL_REDIS, "stored as what it is");
@@ -714,7 +812,7 @@ static void test_turns(void)
 	in(a, "220 welcome\r\n");
 	out(a, "EHLO x\r\n");
 	eof(a);
-	is_int(how_many(JOURNAL_BEGIN), 1, "a server's greeting is no exchange");
+	is_int(how_many_begun(), 1, "a server's greeting is no exchange");
 	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "a turn without an answer is indeterminate");
 	is_int(ended(0)->error, JOURNAL_EOF, "by the end of the stream");
 	assembler_free(a);
@@ -728,7 +826,7 @@ static void test_looks_like_http_but_is_not(void)
 	out(a, "NG\r\n");
 	in(a, "+PONG\r\n");
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many(JOURNAL_END), 1, "what only began like HTTP is a turn");
+	is_int(how_many_ended(), 1, "what only began like HTTP is a turn");
 	is_int(ended(0)->outcome, JOURNAL_OK, "that was answered");
 	is_int(assembler_counts(a).resynced, 0, "and no loss");
 	assembler_free(a);
@@ -744,7 +842,7 @@ static void test_veiled(void)
 		in(a, "\x17\x03\x03");
 	}
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many(JOURNAL_BEGIN), 1, "TLS is one exchange per connection");
+	is_int(how_many_begun(), 1, "TLS is one exchange per connection");
 	is_int(ended(0)->protocol, JOURNAL_TLS, "stored as such");
 	is_int(ended(0)->outcome, JOURNAL_OK, "ok when it was closed in order");
 	assembler_free(a);
@@ -760,12 +858,540 @@ static void test_upgrade(void)
 	out(a, "\x81\x02ho");
 	in(a, "\x81\x02ha");
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many(JOURNAL_END), 2, "what follows are turns");
+	is_int(how_many_ended(), 2, "what follows are turns");
 	is_int(ended(1)->protocol, JOURNAL_OPAQUE, "of another protocol");
 	assembler_free(a);
 }
 
+/* ---- what is seen of a message is not all of it ---- */
+
+/* A head of n bytes, of which the capture has `seen`. */
+static void long_answer(struct assembler *a, const char *status, size_t seen, size_t n)
+{
+	char head[1024];
+
+	memset(head, 'x', sizeof(head));
+	memcpy(head, "HTTP/1.1 ", 9);
+	memcpy(head + 9, status, 3);
+	memcpy(head + 12, " x\r\nSet-Cookie: ", 17);
+	move(a, ASSEMBLER_IN, head, seen, n, NULL);
+}
+
+static void test_answer_head_beyond_capture(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint64_t got;
+
+	out(a, GET);
+	got = now;
+	long_answer(a, "200", 1024, 1700);
+	out(a, GET);
+	long_answer(a, "503", 1024, 1700);
+	out(a, GET);
+	in(a, OK_HELLO);
+	is_int(ended(0)->status, 200, "an answer whose head is longer than the capture has its status");
+	is_int(ended(0)->outcome, JOURNAL_OK, "and outcome");
+	is_int(ended(0)->inferred, 1, "where it ended was inferred");
+	is_int(ended(0)->ended_ns, got + 10 * US, "from its last byte");
+	is_int(ended(0)->bytes_in, 1700, "all bytes are its own");
+	is_int(ended(1)->status, 503, "the same for the next");
+	is_int(ended(1)->outcome, JOURNAL_FAILED, "which failed");
+	is_int(ended(2)->status, 200, "framing goes on after them");
+	is_int(ended(2)->inferred, 0, "and nothing is inferred of what was seen");
+	is_int(assembler_counts(a).resynced, 0, "nothing of this is a loss");
+	assembler_free(a);
+}
+
+static void test_request_line_beyond_capture(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	char line[1024];
+
+	memset(line, 'q', sizeof(line));
+	memcpy(line, "GET /find?q=", 12);
+	for (int i = 0; i < 2; i++) {
+		move(a, ASSEMBLER_OUT, line, sizeof(line), 2000, NULL);
+		in(a, OK_HELLO);
+	}
+	is_int(how_many_ended(), 2, "a request whose first line is longer than the capture is one");
+	is_str(ended(0)->method, "GET", "its method is known");
+	is_str(ended(1)->path, "/find", "and its path");
+	is_int(ended(1)->status, 200, "and its answer");
+	assembler_free(a);
+}
+
+#define CHUNK_10000 CHUNKED "2710\r\n"
+
+static void test_last_chunk_in_its_own_call(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	size_t n = strlen(CHUNK_10000);
+	uint64_t last;
+
+	out(a, GET);
+	move(a, ASSEMBLER_IN, CHUNK_10000, n, n + 9000, "xxxxxxxx");
+	move(a, ASSEMBLER_IN, "x", 1, 1002, "xxxxxx\r\n");
+	last = now;
+	in(a, "0\r\n\r\n");
+	is_int(how_many_ended(), 1, "a last chunk in a call of its own ends the answer");
+	is_int(ended(0)->ended_ns, last + 10 * US, "then");
+	is_int(ended(0)->inferred, 0, "nothing is inferred: the unseen data of a chunk has a length");
+
+	out(a, GET);
+	move(a, ASSEMBLER_IN, CHUNK_10000, n, n + 15000, "xxxxxxxx");
+	move(a, ASSEMBLER_IN, "x", 1, 5000, "xxxxxx\r\n");
+	in(a, "0\r\n");
+	is_int(how_many_ended(), 1, "where a chunk's head was not seen either, half of the last chunk ends nothing");
+	in(a, "\r\n");
+	is_int(how_many_ended(), 2, "its last byte does");
+	out(a, GET);
+	in(a, ANSWER("503"));
+	is_int(ended(2)->status, 503, "and the next exchange is framed");
+	assembler_free(a);
+}
+
+static void test_chunked_and_pipelined(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	size_t n = strlen(CHUNK_10000);
+
+	out(a, GET GET);
+	move(a, ASSEMBLER_IN, CHUNK_10000, n, n + 10002, "xxxxxx\r\n");
+	in(a, "0\r\n\r\n");
+	in(a, ANSWER("503"));
+	is_int(ended(0)->status, 200, "of two pipelined requests the first has its chunked answer");
+	is_int(ended(1)->status, 503, "the second its own");
+	is_int(assembler_counts(a).resynced, 0, "and nothing was lost");
+	assembler_free(a);
+}
+
+/* Sixteen requests at once, sixteen answers in one read, of which the first three are seen. */
+static void test_pipelined_beyond_capture(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	char answers[16 * 64];
+	size_t n = 0, seen = 0;
+
+	for (int batch = 0; batch < 2; batch++) {
+		n = seen = 0;
+		for (int i = 0; i < 16; i++) {
+			out(a, GET);
+			n += (size_t)sprintf(answers + n, "%s", i % 2 ? ANSWER("503") : ANSWER("200"));
+			seen = i == 2 ? n + 5 : seen;
+		}
+		move(a, ASSEMBLER_IN, answers, seen, n, NULL);
+		is_int(how_many_ended(), (batch + 1) * 16, "all of the batch are over");
+		for (unsigned i = 0; i < 16; i++) {
+			const struct journal_exchange *x = ended((unsigned)batch * 16 + i);
+
+			is_int(x->status, i >= 3 ? 0 : i % 2 ? 503 : 200, "answer %u is its own, or not known", i);
+			is_int(x->outcome, i >= 3 ? JOURNAL_INDETERMINATE : i % 2 ? JOURNAL_FAILED : JOURNAL_OK, "and so is its outcome");
+		}
+	}
+	is_int(assembler_counts(a).resynced, 2, "each batch is counted as a loss");
+	assembler_free(a);
+}
+
+/* Requests go out while others are answered: once answers were lost, no one can say whose the next one is. */
+static void test_lost_answers_of_a_sliding_pipeline(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t at[2] = {0, 0};
+
+	assembler_place(a, COOKIE, at);
+	both_placed(a, ASSEMBLER_OUT, GET GET, at);
+	both_placed(a, ASSEMBLER_IN, ANSWER("200"), at);
+	both_placed(a, ASSEMBLER_OUT, GET, at);
+	at[ASSEMBLER_IN] += (uint32_t)strlen(ANSWER("201"));
+	both_placed(a, ASSEMBLER_IN, ANSWER("503"), at);
+	for (int i = 0; i < 3; i++) {
+		both_placed(a, ASSEMBLER_OUT, GET, at);
+		both_placed(a, ASSEMBLER_IN, ANSWER("503"), at);
+	}
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 6, "all exchanges are told");
+	is_int(ended(0)->status, 200, "what was answered before the loss is known");
+	for (unsigned i = 1; i < 6; i++) {
+		is_int(ended(i)->status, 0, "after it, no status is laid to exchange %u", i);
+		is_int(ended(i)->outcome, JOURNAL_INDETERMINATE, "which is indeterminate");
+	}
+	assembler_free(a);
+}
+
+static void test_hostile_bytes(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	static const char nul[] = "GET /a\0b HTTP/1.1\r\nX: \x01\0\r\n\r\n";
+
+	out(a, "GET /\x1b[31m HTTP/1.1\r\nHost: \x7f\r\n\r\n");
+	in(a, "HTTP/1.1 200 \x1b[0m\r\nContent-Length: 0\r\nX: \x02\r\n\r\n");
+	move(a, ASSEMBLER_OUT, nul, sizeof(nul) - 1, sizeof(nul) - 1, NULL);
+	in(a, ANSWER("503"));
+	is_str(ended(0)->path, "/\x1b[31m", "an escape byte in a path is data");
+	is_int(ended(0)->status, 200, "as are those in an answer");
+	is_str(ended(1)->path, "/a\\x00b", "a NUL is kept as text");
+	is_int(ended(1)->status, 503, "and nothing of it ends framing");
+	assembler_free(a);
+}
+
+/* ---- the protocol changes, or is met in the middle ---- */
+
+#define HELLO "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+#define SSL_REQUEST "\0\0\0\x08\x04\xd2\x16\x2f"
+#define BYTES(text) text, sizeof(text) - 1, sizeof(text) - 1, NULL
+
+static void test_tls_behind_connect(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n");
+	in(a, "HTTP/1.1 200 OK\r\n\r\n");
+	for (int i = 0; i < 3; i++) {
+		move(a, ASSEMBLER_OUT, BYTES(HELLO));
+		move(a, ASSEMBLER_IN, BYTES("\x16\x03\x03\0\x01x"));
+	}
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 2, "TLS behind CONNECT is one exchange more");
+	is_str(ended(0)->method, "CONNECT", "after that of the proxy");
+	is_int(ended(1)->protocol, JOURNAL_TLS, "stored as TLS");
+	is_int(ended(1)->outcome, JOURNAL_OK, "ok when closed in order");
+	assembler_free(a);
+}
+
+static void test_http2_behind_upgrade(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n");
+	in(a, "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+	out(a, PREFACE);
+	move(a, ASSEMBLER_IN, BYTES("\0\0\0\x04\x01\0\0\0\0"));
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 2, "HTTP/2 after an upgrade is one exchange more");
+	is_int(ended(0)->status, 101, "after the upgrade");
+	is_int(ended(1)->protocol, JOURNAL_HTTP2, "stored as HTTP/2");
+	assembler_free(a);
+}
+
+static void test_split_preface(void)
+{
+	for (size_t cut = 1; cut < sizeof(PREFACE) - 1; cut++) {
+		struct assembler *a = opened(JOURNAL_CLIENT);
+
+		move(a, ASSEMBLER_OUT, PREFACE, cut, cut, NULL);
+		move(a, ASSEMBLER_OUT, PREFACE + cut, sizeof(PREFACE) - 1 - cut, sizeof(PREFACE) - 1 - cut, NULL);
+		move(a, ASSEMBLER_IN, BYTES("\0\0\0\x04\x01\0\0\0\0"));
+		close_it(a, JOURNAL_LOCAL_CLOSE);
+		is_int(how_many_ended(), 1, "a preface cut after %zu bytes begins one exchange", cut);
+		is_int(ended(0)->protocol, JOURNAL_HTTP2, "of HTTP/2");
+		assembler_free(a);
+	}
+}
+
+static void test_encryption_of_postgresql(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	move(a, ASSEMBLER_OUT, BYTES(SSL_REQUEST));
+	in(a, "S");
+	move(a, ASSEMBLER_OUT, BYTES(HELLO));
+	move(a, ASSEMBLER_IN, BYTES("\x16\x03\x03\0\x01x"));
+	move(a, ASSEMBLER_OUT, BYTES("\x17\x03\x03\0\x01x"));
+	move(a, ASSEMBLER_IN, BYTES("\x17\x03\x03\0\x01x"));
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 2, "the request for encryption and what follows it are two exchanges");
+	is_int(ended(0)->protocol, JOURNAL_POSTGRESQL, "the first is PostgreSQL's");
+	is_int(ended(0)->inferred, 0, "and ends with its one byte");
+	is_int(ended(1)->protocol, JOURNAL_TLS, "the second TLS");
+	assembler_free(a);
+}
+
+static void test_middle_of_a_stream(void)
+{
+	static const struct {
+		const char *what, *first;
+		size_t n;
+		enum journal_protocol protocol;
+	} rows[] = {
+		{"TLS records", "\x17\x03\x03\0\x04xxxx", 9, JOURNAL_TLS},
+		{"frames of HTTP/2", "\0\0\x04\0\0\0\0\0\x03xxxx\0\0\0\x04\x01\0\0\0\0", 22, JOURNAL_HTTP2},
+		{"a Query of PostgreSQL", "Q\0\0\0\x0dselect 1\0", 14, JOURNAL_POSTGRESQL},
+		{"a command of Redis", "*1\r\n$4\r\nPING\r\n", 14, JOURNAL_REDIS},
+		{"a command of memcached", "get a\r\n", 7, JOURNAL_MEMCACHED},
+		{"a request", GET, sizeof(GET) - 1, JOURNAL_HTTP1},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct assembler *a = fresh(0);
+
+		open_as(a, COOKIE, JOURNAL_CLIENT, true);
+		move(a, ASSEMBLER_OUT, rows[i].first, rows[i].n, rows[i].n, NULL);
+		close_it(a, JOURNAL_LOCAL_CLOSE);
+		is_int(ended(0)->protocol, rows[i].protocol, "in the middle of a stream %s are recognised", rows[i].what);
+		assembler_free(a);
+	}
+}
+
+static void test_garbage_in_the_middle(void)
+{
+	static const char *const rests[] = {"hello world and more", "hello world\nand more", "GETTING /there HTTP is hard\r\n", "PUT it",
+					    "*not redis", "Query", "a\r\n\r\nb"};
+
+	for (unsigned i = 0; i < sizeof(rests) / sizeof(rests[0]); i++) {
+		struct assembler *a = fresh(0);
+
+		open_as(a, COOKIE, JOURNAL_CLIENT, true);
+		out(a, rests[i]);
+		in(a, ANSWER("200"));
+		out(a, "GET /b HTTP/1.1\r\nHost: x\r\n\r\n");
+		in(a, ANSWER("503"));
+		is_int(how_many_ended(), 1, "the rest of a body (%u) is no exchange", i);
+		is_str(ended(0)->path, "/b", "the request after it is");
+		is_int(ended(0)->status, 503, "with its status");
+		is_int(ended(0)->protocol, JOURNAL_HTTP1, "as HTTP/1");
+		assembler_free(a);
+	}
+}
+
+static void test_first_bytes_not_seen(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	move(a, ASSEMBLER_OUT, "", 0, 100, NULL);
+	move(a, ASSEMBLER_IN, "", 0, 100, NULL);
+	out(a, GET);
+	in(a, ANSWER("503"));
+	is_int(how_many_ended(), 2, "a turn of which no byte was seen is a turn");
+	is_int(ended(0)->protocol, JOURNAL_OPAQUE, "of one knows not what");
+	is_int(ended(1)->status, 503, "what is seen after it is recognised");
+	assembler_free(a);
+}
+
+/* ---- protocols with messages ---- */
+
+static void test_commands_of_redis(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	static const struct {
+		const char *name;
+		int outcome;
+	} rows[] = {{"GET", JOURNAL_OK},      {"SET", JOURNAL_FAILED}, {"LRANGE", JOURNAL_OK},
+		    {"PING", JOURNAL_FAILED}, {"HELLO", JOURNAL_OK},   {"GET", JOURNAL_OK}};
+
+	out(a, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*3\r\n$3\r\nset\r\n$1\r\na\r\n$2\r\nbc\r\n"
+	       "*4\r\n$6\r\nlrange\r\n$1\r\nl\r\n$1\r\n0\r\n$1\r\n9\r\n");
+	out(a, "*1\r\n$4\r\nPI");
+	out(a, "NG\r\n*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*2\r\n$3\r\nGET\r\n$1\r\nz\r\n");
+	in(a, "$3\r\nabc\r\n-OOM no memory\r\n*3\r\n$1\r\na\r\n$-1\r\n:5\r\n-LOADI");
+	in(a, "NG wait\r\n%2\r\n+server\r\n+redis\r\n+proto\r\n:3\r\n>2\r\n+push\r\n+x\r\n-MOVED 1 h:1\r\n");
+	is_int(how_many_ended(), 6, "each command of a pipeline is an exchange");
+	for (unsigned i = 0; i < 6; i++) {
+		is_str(ended(i)->method, rows[i].name, "exchange %u has the name of its command", i);
+		is_int(ended(i)->outcome, rows[i].outcome, "and the outcome of its reply");
+		is_int(ended(i)->inferred, 0, "of which the end is known");
+	}
+	assembler_free(a);
+}
+
+static void test_values_of_redis_beyond_capture(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *set = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$5000\r\nxx";
+
+	move(a, ASSEMBLER_OUT, set, strlen(set), strlen(set) + 5000, NULL);
+	in(a, "+OK\r\n");
+	out(a, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+	move(a, ASSEMBLER_IN, "$5000\r\nx", 8, 4000, NULL);
+	is_int(how_many_ended(), 1, "a value that is not all there ends nothing");
+	move(a, ASSEMBLER_IN, "x", 1, 1009, NULL);
+	is_int(how_many_ended(), 2, "values that are only counted end where they do");
+	is_int(ended(1)->bytes_in, 5009, "with all their bytes");
+	is_int(assembler_counts(a).resynced, 0, "and nothing is lost");
+	assembler_free(a);
+}
+
+static void test_redis_out_of_step(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+
+	out(a, get);
+	out(a, get);
+	move(a, ASSEMBLER_IN, "*2\r\n", 4, 100, NULL);
+	is_int(how_many_ended(), 2, "replies that were not seen are laid to nobody");
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "and tell nothing");
+	in(a, "-ERR of the second\r\n");
+	out(a, get);
+	in(a, "-ERR no\r\n");
+	out(a, get);
+	in(a, "$1\r\na\r\n");
+	is_int(how_many_ended(), 4, "the next turn is framed again");
+	is_int(ended(2)->outcome, JOURNAL_FAILED, "with its own reply");
+	is_int(ended(3)->outcome, JOURNAL_OK, "and so is the one after it");
+	out(a, "*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n");
+	for (int i = 0; i < 3; i++)
+		in(a, "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 5, "what a subscription brings is one turn");
+	assembler_free(a);
+}
+
+static void test_redis_inline(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "get k\r\n");
+	in(a, "-ERR wrong type\r\n");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(ended(0)->protocol, JOURNAL_REDIS, "an answer of Redis to a line that memcached would take as well tells them apart");
+	is_int(ended(0)->outcome, JOURNAL_FAILED, "and its error is one");
+	assembler_free(a);
+}
+
+#define STARTUP "\0\0\0\x10\0\x03\0\0user\0a\0\0"
+#define QUERY "Q\0\0\0\x0dselect 1\0"
+#define READY "Z\0\0\0\x05I"
+
+static void test_turns_of_postgresql(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	move(a, ASSEMBLER_OUT, BYTES(SSL_REQUEST));
+	in(a, "N");
+	move(a, ASSEMBLER_OUT, BYTES(STARTUP));
+	move(a, ASSEMBLER_IN, BYTES("R\0\0\0\x0c\0\0\0\x05salt"));
+	move(a, ASSEMBLER_OUT, BYTES("p\0\0\0\x09word\0"));
+	move(a, ASSEMBLER_IN, BYTES("R\0\0\0\x08\0\0\0\0" READY));
+	is_int(how_many_ended(), 2, "logging in is one exchange, ended by the server's word that it is ready");
+	move(a, ASSEMBLER_OUT, BYTES(QUERY));
+	move(a, ASSEMBLER_IN, BYTES("T\0\0\0\x06\0\0E\0\0\0\x05\0" READY));
+	is_int(how_many_ended(), 3, "so is a query");
+	is_int(ended(2)->outcome, JOURNAL_FAILED, "an error behind the description of rows is seen");
+	is_int(ended(2)->inferred, 0, "its end is not inferred");
+	move(a, ASSEMBLER_OUT, BYTES(QUERY QUERY));
+	move(a, ASSEMBLER_IN, BYTES("C\0\0\0\x06OK" READY));
+	is_int(how_many_ended(), 3, "two queries at once are not over after one answer");
+	move(a, ASSEMBLER_IN, BYTES("C\0\0\0\x06OK" READY));
+	is_int(ended(3)->outcome, JOURNAL_OK, "but after both");
+	move(a, ASSEMBLER_OUT, BYTES(QUERY));
+	move(a, ASSEMBLER_IN, "T\0\0\0\x06\0\0D\0\0\1\0", 12, 9000, "xxZ\0\0\0\x05I");
+	is_int(how_many_ended(), 5, "behind rows that were not seen, the last bytes tell the end");
+	move(a, ASSEMBLER_OUT, BYTES(QUERY));
+	move(a, ASSEMBLER_IN, BYTES("E\0\0\0\x05\0" READY));
+	is_int(ended(5)->outcome, JOURNAL_FAILED, "and the next query is in step");
+	move(a, ASSEMBLER_OUT, BYTES("X\0\0\0\4"));
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 6, "a goodbye is no exchange");
+	assembler_free(a);
+}
+
+static void test_turns_of_memcached(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "get a b\r\n");
+	in(a, "VALUE a 0 12\r\nSERVER_ERROR\r\nEND\r\n");
+	out(a, "get a\r\n");
+	in(a, "VALUE a 0 1\r\nx\r\nSERVER_ERROR out of memory\r\n");
+	out(a, "set a 0 0 1\r\nx\r\n");
+	in(a, "STORED\r\n");
+	out(a, "quit\r\n");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 3, "quit is no exchange");
+	is_int(ended(0)->outcome, JOURNAL_OK, "a value is no error, whatever it says");
+	is_int(ended(1)->outcome, JOURNAL_FAILED, "an error behind a value is");
+	is_int(ended(2)->outcome, JOURNAL_OK, "an answer is an answer");
+	assembler_free(a);
+}
+
+/* ---- losses where nothing is framed ---- */
+
+static void test_lost_turns_are_counted(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	uint32_t at[2] = {0, 0};
+
+	assembler_place(a, COOKIE, at);
+	at[ASSEMBLER_OUT] = 50;
+	both_placed(a, ASSEMBLER_OUT, GET, at);
+	both_placed(a, ASSEMBLER_IN, OK_HELLO, at);
+	is_int(assembler_counts(a).resynced, 1, "bytes missed before the protocol was known are counted");
+	is_int(ended(0)->status, 200, "and what comes after them is framed");
+	assembler_free(a);
+
+	a = opened(JOURNAL_CLIENT);
+	at[0] = at[1] = 0;
+	assembler_place(a, COOKIE, at);
+	both_placed(a, ASSEMBLER_OUT, "\x01\x02", at);
+	at[ASSEMBLER_IN] = 9;
+	assembler_lossy(a);
+	both_placed(a, ASSEMBLER_OUT, "\x03\x04", at);
+	both_placed(a, ASSEMBLER_IN, "\x05", at);
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(assembler_counts(a).resynced, 1, "a missed answer of an unknown protocol is counted");
+	is_int(how_many_ended(), 2, "its turn is one of its own");
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "that tells nothing");
+	is_int(ended(1)->outcome, JOURNAL_OK, "the next has its answer");
+	assembler_free(a);
+}
+
+/* A client whose connection breaks before it sent anything: an attempt that failed, unless it was kept ready for long. */
+static void test_broken_before_use(void)
+{
+	for (int late = 0; late < 2; late++) {
+		struct assembler *a = opened(JOURNAL_CLIENT);
+		struct assembler_moment m;
+
+		now += late * ASSEMBLER_LINGER_NS;
+		m = act(COOKIE);
+		assembler_broken(a, &m, JOURNAL_RESET, ECONNRESET);
+		close_it(a, JOURNAL_LOCAL_CLOSE);
+		is_int(how_many_ended(), !late, late ? "an idle connection that breaks later is none" : "a reset before a request is one");
+		is_int(ended(0)->outcome, late ? 0 : JOURNAL_NOT_SENT, late ? "so it has no outcome" : "that was not sent");
+		is_int(ended(0)->error, late ? 0 : ECONNRESET, late ? "and no error" : "for that error");
+		assembler_free(a);
+	}
+}
+
 /* ---- bounds ---- */
+
+static void test_bounded_pipeline(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	for (unsigned i = 0; i < 5000; i++) {
+		out(a, GET);
+		count = count > RECORDS / 2 ? 0 : count;
+	}
+	is_int(assembler_counts(a).resynced, 1, "a pipeline longer than any is given up, once");
+	count = 0;
+	in(a, ANSWER("200"));
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(nth(JOURNAL_WHOLE, 0)->x.status, 0, "and no answer after that is laid to anyone");
+	assembler_free(a);
+}
+
+static void test_idle_connections_give_back(void)
+{
+	const unsigned n = 20000;
+	struct assembler *a = fresh(0);
+	unsigned right = 0;
+
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < n; i++) {
+			if (!pass)
+				open_as(a, 1 + i, JOURNAL_CLIENT, false);
+			count = 0;
+			move_on(a, 1 + i, 100, ASSEMBLER_OUT, GET);
+			move_on(a, 1 + i, 100, ASSEMBLER_IN, ANSWER("204"));
+			right += ended(0)->status == 204 && ended(0)->sequence == pass;
+		}
+	}
+	is_int(right, 2 * n, "more connections than have framing at once are all framed, as the idle ones give theirs back");
+	is_int(assembler_counts(a).dropped, 0, "and nothing is dropped");
+	assembler_free(a);
+}
 
 static void test_bounded(void)
 {
@@ -786,10 +1412,10 @@ static void test_finish(void)
 	out(a, "*1\r\n$4\r\nPING\r\n");
 	in(a, "+PONG\r\n");
 	assembler_finish(a, now);
-	is_int(how_many(JOURNAL_END), 1, "a turn that was answered ends with the recording");
+	is_int(how_many_ended(), 1, "a turn that was answered ends with the recording");
 	out(a, "*1\r\n$4\r\nPING\r\n");
 	assembler_finish(a, now);
-	is_int(how_many(JOURNAL_END), 1, "one that waits for its answer stays open");
+	is_int(how_many_ended(), 1, "one that waits for its answer stays open");
 	assembler_free(a);
 }
 
@@ -840,8 +1466,8 @@ static void test_any_order(void)
 		default:
 			assembler_bytes(a, &m, &b);
 		}
-		begun += how_many(JOURNAL_BEGIN);
-		over += how_many(JOURNAL_END);
+		begun += how_many_begun();
+		over += how_many_ended();
 		count = 0;
 	}
 	ok(begun > 1000 && over > 1000 && over <= begun, "acts in any order begin %u exchanges and end %u", begun, over);
@@ -851,6 +1477,8 @@ static void test_any_order(void)
 int main(void)
 {
 	test_client_exchange();
+	test_long_exchange();
+	test_cause_is_told_first();
 	test_server_exchange();
 	test_outcomes_by_status();
 	test_byte_by_byte();
@@ -868,6 +1496,7 @@ int main(void)
 	test_end_of_process();
 	test_reset_before_a_request();
 	test_missing_bytes();
+	test_connection_outlives_its_user();
 	test_gap_in_a_sized_body();
 	test_gap_in_heads();
 	test_missed_request();
@@ -880,7 +1509,31 @@ int main(void)
 	test_looks_like_http_but_is_not();
 	test_veiled();
 	test_upgrade();
+	test_answer_head_beyond_capture();
+	test_request_line_beyond_capture();
+	test_last_chunk_in_its_own_call();
+	test_chunked_and_pipelined();
+	test_pipelined_beyond_capture();
+	test_lost_answers_of_a_sliding_pipeline();
+	test_hostile_bytes();
+	test_tls_behind_connect();
+	test_http2_behind_upgrade();
+	test_split_preface();
+	test_encryption_of_postgresql();
+	test_middle_of_a_stream();
+	test_garbage_in_the_middle();
+	test_first_bytes_not_seen();
+	test_commands_of_redis();
+	test_values_of_redis_beyond_capture();
+	test_redis_out_of_step();
+	test_redis_inline();
+	test_turns_of_postgresql();
+	test_turns_of_memcached();
+	test_lost_turns_are_counted();
+	test_broken_before_use();
 	test_bounded();
+	test_bounded_pipeline();
+	test_idle_connections_give_back();
 	test_finish();
 	test_any_order();
 	return tap_done();

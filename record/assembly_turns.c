@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is not HTTP/1. Redis is framed: each command is an exchange, however many are under way. Of PostgreSQL a turn is one,
+ * from its first byte to the server's word that it is ready. Of all else a turn is one as well, over when the next begins or
+ * after a silence; of what is veiled, the connection. When the framing of messages is lost, so does Redis, until a turn begins.
+ */
+#include "record/assembly.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "base/hash.h"
+
+static bool has_messages(const struct connection *c)
+{
+	return c->protocol == PROTOCOL_REDIS || c->protocol == PROTOCOL_POSTGRESQL || c->protocol == PROTOCOL_MEMCACHED;
+}
+
+/* Both directions are at the start of a message. */
+static void in_step(struct connection *c, bool startup)
+{
+	struct turns *t = c->turns;
+
+	wire_init(&t->wire[SIDE_REQUEST], c->protocol, WIRE_ASKS, startup);
+	wire_init(&t->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, startup);
+	t->asked = t->reported = 0;
+	t->encrypts = false;
+	t->exact = c->protocol != PROTOCOL_MEMCACHED && !c->adrift;
+	t->recent_n = 0;
+}
+
+/* Where messages begin is not known any more: turns are what is left. */
+static void out_of_step(struct assembler *a, struct connection *c, uint64_t at_ns)
+{
+	c->turns->exact = false;
+	c->sending = NULL;
+	if (c->under_way <= 1)
+		return;
+	a->counts.resynced++;
+	exchange_give_up(a, c, at_ns);
+}
+
+/* ---- turns ---- */
+
+static struct exchange *turn_open(struct assembler *a, struct connection *c, const struct assembler_moment *m,
+				  const struct assembler_bytes *b)
+{
+	size_t hashed = b->captured < HTTP1_BODY_HASHED ? b->captured : HTTP1_BODY_HASHED;
+	struct exchange *e = exchange_open(a, c, m, assembly_begin_ns(m, b->direction), NULL);
+
+	if (e)
+		e->x.fingerprint = hash_mix(hash_bytes(HASH_SEED, b->data, hashed));
+	return e;
+}
+
+static void turn_request(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	bool veiled = protocol_is_veiled(c->protocol);
+
+	if (!veiled && exchange_seems_whole(c))
+		stream_settle(a, c);
+	if (!c->first && ((veiled && c->veiled_told) || !turn_open(a, c, m, b)))
+		return;
+	c->veiled_told = veiled;
+	*assembly_bytes(c, c->first, SIDE_REQUEST) += b->bytes;
+	if (c->role == JOURNAL_CLIENT)
+		c->first->x.sent_ns = m->exit_ns;
+}
+
+/* Leads an answer through its protocol to see whether it is an error. */
+static void look_for_errors(struct connection *c, const struct assembler_bytes *b)
+{
+	struct wire *w = &c->turns->wire[SIDE_ANSWER];
+	uint64_t at = 0, used;
+	enum wire_event event;
+
+	do {
+		used = at < b->captured ? wire_feed(w, (const char *)b->data + at, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
+		at += used;
+		c->turns->reported += event == WIRE_DONE;
+	} while (event != WIRE_LOST && at < b->bytes);
+	c->first->failed |= w->failed;
+	w->failed = false;
+	c->turns->exact &= event != WIRE_LOST;
+}
+
+/* A command in one line looks the same to Redis and to memcached: the answer tells. */
+static void tell_apart(struct connection *c, const struct assembler_bytes *b)
+{
+	if (c->protocol != PROTOCOL_MEMCACHED || c->first->answered || !b->captured || !memchr("+-:$*", *(const char *)b->data, 5))
+		return;
+	c->protocol = PROTOCOL_REDIS;
+	c->first->x.protocol = PROTOCOL_REDIS;
+	in_step(c, false);
+	c->turns->exact = false;
+}
+
+static void turn_answer(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	struct exchange *e = c->first;
+
+	if (!e)
+		return;
+	if (c->turns) {
+		tell_apart(c, b);
+		look_for_errors(c, b);
+	}
+	e->answered = true;
+	*assembly_bytes(c, e, SIDE_ANSWER) += b->bytes;
+	exchange_heard(a, c, m, b->direction);
+}
+
+/* ---- PostgreSQL ---- */
+
+static bool asks_to_encrypt(const struct assembler_bytes *b)
+{
+	static const unsigned char ssl[] = {0, 0, 0, 8, 4, 210, 22, 47}, gss[] = {0, 0, 0, 8, 4, 210, 22, 48};
+
+	return b->bytes == 8 && b->captured == 8 && (!memcmp(b->data, ssl, 8) || !memcmp(b->data, gss, 8));
+}
+
+static void postgresql_request(struct assembler *a, struct connection *c, const struct assembler_moment *m,
+			       const struct assembler_bytes *b)
+{
+	struct turns *t = c->turns;
+	struct wire *w = &t->wire[SIDE_REQUEST];
+	uint64_t at = 0, used;
+	enum wire_event event;
+
+	if (wire_is_goodbye(c->protocol, b->data, b->captured) && b->captured == b->bytes)
+		return;
+	if (!t->exact && exchange_seems_whole(c))
+		stream_settle(a, c);
+	if (!t->exact && !c->first)
+		in_step(c, false);
+	t->encrypts = asks_to_encrypt(b);
+	turn_request(a, c, m, b);
+	do {
+		used = at < b->captured ? wire_feed(w, (const char *)b->data + at, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
+		at += used;
+		t->asked += event == WIRE_DONE;
+	} while (event != WIRE_LOST && at < b->bytes);
+	t->exact &= event != WIRE_LOST;
+}
+
+/* The server's one byte: what follows is encrypted, or a startup in the clear. */
+static void answer_to_encryption(struct assembler *a, struct connection *c, const struct assembler_moment *m,
+				 const struct assembler_bytes *b)
+{
+	bool yes = b->captured && memchr("SG", *(const char *)b->data, 2);
+
+	*assembly_bytes(c, c->first, SIDE_ANSWER) += b->bytes;
+	c->first->answered = true;
+	exchange_heard(a, c, m, b->direction);
+	exchange_close(a, c, 0, 0, m->exit_ns);
+	if (yes)
+		stream_switch(a, c, false);
+	else
+		in_step(c, true);
+}
+
+static void postgresql_answer(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	struct turns *t = c->turns;
+	bool over;
+
+	if (!c->first)
+		return;
+	if (t->encrypts && b->bytes == 1) {
+		answer_to_encryption(a, c, m, b);
+		return;
+	}
+	assembly_remember(t->recent, &t->recent_n, b);
+	turn_answer(a, c, m, b);
+	over = t->exact ? t->asked && t->reported >= t->asked : wire_ends_ready(t->recent, t->recent_n);
+	if (!over)
+		return;
+	exchange_close(a, c, 0, 0, m->exit_ns);
+	if (t->exact)
+		t->asked = t->reported = 0;
+	else
+		in_step(c, false);
+}
+
+/* ---- Redis ---- */
+
+/* After these, answers come that nobody asked for. */
+static bool is_subscription(const char *name)
+{
+	static const char *const names[] = {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return false;
+}
+
+static void command_begins(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	c->sliding |= c->first && c->answered_last;
+	c->answered_last = false;
+	c->sending = exchange_open(a, c, m, assembly_begin_ns(m, b->direction), NULL);
+	if (c->sending)
+		c->sending->x.fingerprint = HASH_SEED;
+}
+
+/* n bytes of a command, at `at` when they were seen. */
+static void command_bytes(struct connection *c, const struct assembler_moment *m, const char *at, uint64_t n)
+{
+	struct exchange *e = c->sending;
+	uint64_t before = e ? *assembly_bytes(c, e, SIDE_REQUEST) : 0, room = before < HTTP1_BODY_HASHED ? HTTP1_BODY_HASHED - before : 0;
+
+	if (!e || !n)
+		return;
+	if (at && room)
+		e->x.fingerprint = hash_bytes(e->x.fingerprint, at, (size_t)(n < room ? n : room));
+	*assembly_bytes(c, e, SIDE_REQUEST) += n;
+	if (c->role == JOURNAL_CLIENT)
+		e->x.sent_ns = m->exit_ns;
+}
+
+static void command_event(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum wire_event event)
+{
+	const char *name = c->turns->wire[SIDE_REQUEST].name;
+	struct exchange *e = c->sending;
+
+	if (event == WIRE_NAMED && e)
+		memcpy(e->x.method, name, WIRE_NAME_MAX);
+	if (event != WIRE_DONE)
+		return;
+	if (e)
+		e->x.fingerprint = hash_mix(e->x.fingerprint);
+	c->sending = NULL;
+	if (is_subscription(name))
+		out_of_step(a, c, m->exit_ns);
+}
+
+static void redis_request(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	struct wire *w = &c->turns->wire[SIDE_REQUEST];
+	uint64_t at = 0, used;
+	enum wire_event event;
+
+	while (at < b->bytes) {
+		const char *seen = at < b->captured ? (const char *)b->data + at : NULL;
+
+		if (wire_idle(w))
+			command_begins(a, c, m, b);
+		used = seen ? wire_feed(w, seen, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
+		command_bytes(c, m, event == WIRE_LOST ? NULL : seen, event == WIRE_LOST ? b->bytes - at : used);
+		at += used;
+		if (event == WIRE_LOST)
+			out_of_step(a, c, m->exit_ns);
+		else
+			command_event(a, c, m, event);
+		if (!c->turns->exact)
+			return;
+	}
+}
+
+static void redis_answer(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	struct wire *w = &c->turns->wire[SIDE_ANSWER];
+	uint64_t at = 0, used;
+	enum wire_event event;
+
+	while (at < b->bytes) {
+		if (!c->first) {	/* it answers nothing that we know */
+			wire_init(w, c->protocol, WIRE_ANSWERS, false);
+			return;
+		}
+		used = at < b->captured ? wire_feed(w, (const char *)b->data + at, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
+		*assembly_bytes(c, c->first, SIDE_ANSWER) += event == WIRE_LOST ? b->bytes - at : used;
+		c->first->answered = true;
+		c->first->failed |= w->failed;
+		w->failed = false;
+		at += used;
+		if (event == WIRE_LOST) {
+			out_of_step(a, c, m->exit_ns);
+			if (c->first)
+				exchange_heard(a, c, m, b->direction);
+			return;
+		}
+		exchange_heard(a, c, m, b->direction);
+		if (event == WIRE_DONE)
+			exchange_close(a, c, 0, 0, m->exit_ns);
+	}
+}
+
+/* A turn that begins with a whole command puts both directions in step again. */
+static void step_again(struct assembler *a, struct connection *c, const struct assembler_bytes *b)
+{
+	if (exchange_seems_whole(c))
+		stream_settle(a, c);
+	if (!c->first && protocol_detect(b->data, b->captured) == PROTOCOL_REDIS)
+		in_step(c, false);
+	else if (!c->first)
+		wire_init(&c->turns->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, false);
+}
+
+/* ---- all ---- */
+
+static bool begin_messages(struct assembler *a, struct connection *c)
+{
+	if (c->turns || !has_messages(c))
+		return true;
+	c->turns = malloc(sizeof(*c->turns));
+	if (!c->turns) {
+		a->counts.dropped++;
+		return false;
+	}
+	in_step(c, !c->doubtful);
+	return true;
+}
+
+static void turn_of_memcached(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	if (wire_is_goodbye(c->protocol, b->data, b->captured))
+		return;
+	if (!c->first || c->first->answered)
+		wire_init(&c->turns->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, false);
+	turn_request(a, c, m, b);
+}
+
+void turn_bytes(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b,
+		enum assembly_side side)
+{
+	bool ask = side == SIDE_REQUEST;
+
+	if (!begin_messages(a, c))
+		return;
+	if (c->protocol == PROTOCOL_REDIS && ask && !c->turns->exact)
+		step_again(a, c, b);
+	if (c->protocol == PROTOCOL_REDIS && c->turns->exact)
+		(ask ? redis_request : redis_answer)(a, c, m, b);
+	else if (c->protocol == PROTOCOL_POSTGRESQL)
+		(ask ? postgresql_request : postgresql_answer)(a, c, m, b);
+	else if (c->protocol == PROTOCOL_MEMCACHED && ask)
+		turn_of_memcached(a, c, m, b);
+	else
+		(ask ? turn_request : turn_answer)(a, c, m, b);
+}
+
+void turn_gap(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembly_side side)
+{
+	if (c->turns)
+		out_of_step(a, c, m->exit_ns);
+	if (side != SIDE_ANSWER || !c->first || protocol_is_veiled(c->protocol))
+		return;
+	c->first->unsure = !c->first->answered;
+	c->first->answered = true;
+	if (!c->first->last_ns)
+		c->first->last_ns = m->enter_ns;
+}
