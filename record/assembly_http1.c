@@ -113,6 +113,13 @@ static void answer_event(struct assembler *a, struct connection *c, const struct
 	}
 }
 
+/* Nothing is under way that an answer could be to. A parser between answers stays as it is: it knows the head that comes again. */
+static void answer_to_nobody_ends(struct connection *c)
+{
+	if (c->http[SIDE_ANSWER].lost || !http1_idle(&c->http[SIDE_ANSWER].parser))
+		framing_restart_answer(c);
+}
+
 /* The next byte begins a message. */
 static void message_starts(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembler_direction d,
 			   enum assembly_side side)
@@ -125,8 +132,8 @@ static void message_starts(struct assembler *a, struct connection *c, const stru
 	}
 	if (exchange_seems_whole(c))
 		stream_settle(a, c);
-	if (c->http[SIDE_ANSWER].lost && !c->first)
-		framing_restart_answer(c);
+	if (!c->first)
+		answer_to_nobody_ends(c);
 	f->began_ns = assembly_begin_ns(m, d);
 	f->bytes = 0;
 }
@@ -207,7 +214,7 @@ static uint64_t walk(struct assembler *a, struct connection *c, const struct ass
 
 	for (;;) {
 		if (side == SIDE_ANSWER && !c->first) {	/* it answers nothing that we know */
-			framing_restart_answer(c);
+			answer_to_nobody_ends(c);
 			return 0;
 		}
 		if ((n || unseen) && http1_idle(&f->parser))

@@ -865,6 +865,20 @@ static void test_upgrade(void)
 
 /* ---- what is seen of a message is not all of it ---- */
 
+/* The exchange broke within its answer, and the program goes on: what it asks next has an answer of its own. */
+static void test_answer_after_a_broken_one(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, GET);
+	in(a, "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nhe");
+	fail(a, ASSEMBLER_IN, ETIMEDOUT);
+	out(a, GET);
+	in(a, ANSWER("503"));
+	is_int(ended(1)->status, 503, "an answer after one that broke is not the rest of that");
+	assembler_free(a);
+}
+
 /* A head of n bytes, of which the capture has `seen`. */
 static void long_answer(struct assembler *a, const char *status, size_t seen, size_t n)
 {
@@ -1509,6 +1523,7 @@ int main(void)
 	test_looks_like_http_but_is_not();
 	test_veiled();
 	test_upgrade();
+	test_answer_after_a_broken_one();
 	test_answer_head_beyond_capture();
 	test_request_line_beyond_capture();
 	test_last_chunk_in_its_own_call();
