@@ -264,6 +264,10 @@ int tracer_drain(struct tracer *t)
 		t->ticked_ns = now;
 		assembler_tick(t->assembler, now - SLACK_NS);
 	}
+	if (now - t->looked_ns >= NS_PER_S) {
+		t->looked_ns = now;
+		testimony_look_for_the_dead(t, now);
+	}
 	return n;
 }
 
@@ -372,7 +376,6 @@ static void tell_losses(struct tracer *t)
 void tracer_sample(struct tracer *t)
 {
 	t->skipped = missed_runs(t);
-	testimony_look_for_the_dead(t, clock_now_ns());
 	tell_losses(t);
 }
 
@@ -434,7 +437,7 @@ int tracer_begin(struct tracer *t, struct recorder *r, uint64_t run_started_ns)
 {
 	t->recorder = r;
 	t->run_started_ns = run_started_ns;
-	t->ticked_ns = clock_now_ns();
+	t->ticked_ns = t->looked_ns = clock_now_ns();
 	return follow_begin(t);
 }
 

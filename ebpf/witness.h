@@ -31,7 +31,7 @@ struct tracer {
 	struct processes processes;
 	uint8_t *followed;		/* the kernel's map of it, a byte a pid (EVENT_PIDS): it clears what has ended */
 	uint64_t run_started_ns;
-	uint64_t ticked_ns;
+	uint64_t ticked_ns, looked_ns;	/* last tick of the assembler, last look for the dead */
 	uint32_t latency_second;	/* of the run: which one the counters are of */
 	uint64_t events, no_memory;
 	uint64_t no_cookie;		/* transfers on sockets without one, of which nothing can be told */

@@ -148,7 +148,7 @@ static const struct journal_exchange *ended(unsigned n)
 
 static unsigned how_many_ended(void)
 {
-	return how_many_ended() + how_many(JOURNAL_WHOLE);
+	return how_many(JOURNAL_END) + how_many(JOURNAL_WHOLE);
 }
 
 static unsigned how_many_begun(void)
