@@ -116,7 +116,7 @@ _Static_assert(sizeof(struct event) == 72, "shared with the kernel side");
 
 /* What the kernel counts for a connection. */
 struct event_facts {
-	event_u64 unseen[2];	/* bytes that moved by no call of ours, while someone followed had an io_uring: out, in */
+	event_u64 unseen[2];	/* bytes that moved by no call of ours, since someone followed is known to have an io_uring: out, in */
 	event_u32 retransmits;	/* segments sent again since it is followed */
 	event_u32 unused;
 };

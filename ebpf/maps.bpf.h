@@ -18,7 +18,7 @@ const volatile bool follow_comms = false;
 /* Live state, in .bss: user space reads and writes it through a mapping. */
 __u64 lost[EVENT_LOSS_COUNT];
 __u32 epoch;	/* which of the two latency maps takes counts now */
-__u32 rings_at_work;	/* someone followed has an io_uring: look for bytes that move by no call */
+__u32 rings_at_work;	/* someone followed has an io_uring */
 
 struct call {	/* what a thread asked for, kept from entry to return */
 	__u64 enter_ns;

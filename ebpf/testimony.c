@@ -86,7 +86,7 @@ void testimony_facts(struct tracer *t, uint64_t cookie, const uint32_t *position
 	uint64_t missing = assembler_missing(t->assembler, cookie, position);
 
 	/* Where records were lost their bytes are missing as well: then only what the kernel counted is known to have had none. */
-	if (!s.bytes_unseen && !witness_has_lost(t))
+	if (s.bytes_unseen < missing && !witness_has_lost(t))
 		s.bytes_unseen = missing;
 	if (recorder_socket(t->recorder, &s))
 		t->unseen_connections++;

@@ -152,25 +152,40 @@ static int attach_calls(struct tracer *t, int events)
 	return err;
 }
 
+static int attach_hook(struct tracer *t, struct bpf_program *program)
+{
+	struct bpf_link *link;
+
+	if (!bpf_program__autoload(program))
+		return 0;
+	link = bpf_program__attach(program);
+	if (!link)
+		return -errno;
+	keep_link(t, link);
+	return 0;
+}
+
 static int attach_hooks(struct tracer *t)
 {
 	struct bpf_program *const hooks[] = {
 		t->programs->progs.on_state, t->programs->progs.on_gone, t->programs->progs.on_fork, t->programs->progs.on_exec,
-		t->programs->progs.on_exit, t->programs->progs.on_ring, t->programs->progs.on_send_length,
-		t->programs->progs.on_recv_length,
+		t->programs->progs.on_exit, t->programs->progs.on_ring,
 	};
+	int err = 0;
 
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-		struct bpf_link *link;
+	for (size_t i = 0; !err && i < sizeof(hooks) / sizeof(hooks[0]); i++)
+		err = attach_hook(t, hooks[i]);
+	return err;
+}
 
-		if (!bpf_program__autoload(hooks[i]))
-			continue;
-		link = bpf_program__attach(hooks[i]);
-		if (!link)
-			return -errno;
-		keep_link(t, link);
-	}
-	return 0;
+/* Once someone followed has an io_uring. What it moved before shows in where the stream stands, as all does where this is not possible. */
+static void attach_for_rings(struct tracer *t)
+{
+	if (t->rings_watched || !t->programs->bss->rings_at_work)
+		return;
+	t->rings_watched = true;
+	attach_hook(t, t->programs->progs.on_send_length);
+	attach_hook(t, t->programs->progs.on_recv_length);
 }
 
 static int attach(struct tracer *t)
@@ -260,6 +275,7 @@ int tracer_drain(struct tracer *t)
 	int n = drain_until(t, now - SLACK_NS);
 
 	latency_follow(t, now);
+	attach_for_rings(t);
 	if (now - t->ticked_ns >= ASSEMBLER_TICK_NS) {
 		t->ticked_ns = now;
 		assembler_tick(t->assembler, now - SLACK_NS);
@@ -278,6 +294,14 @@ int tracer_fd(const struct tracer *t)
 
 /* ---- whom to follow ---- */
 
+static int take_up(struct tracer *t)
+{
+	int err = follow_snapshot(t);
+
+	attach_for_rings(t);
+	return err;
+}
+
 static int follow_options(struct tracer *t, const struct tracer_options *o)
 {
 	int ports = bpf_map__fd(t->programs->maps.ports), err = 0;
@@ -288,14 +312,14 @@ static int follow_options(struct tracer *t, const struct tracer_options *o)
 			return -errno;
 	for (unsigned i = 0; !err && i < o->comm_count; i++)
 		err = follow_comm(t, o->comms[i]);
-	return err ? err : follow_snapshot(t);
+	return err ? err : take_up(t);
 }
 
 int tracer_add_pid(struct tracer *t, pid_t pid)
 {
 	int err = follow_pid(t, (uint32_t)pid);
 
-	return err ? err : follow_snapshot(t);
+	return err ? err : take_up(t);
 }
 
 unsigned tracer_live(const struct tracer *t)

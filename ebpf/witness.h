@@ -39,6 +39,7 @@ struct tracer {
 	uint64_t skipped;		/* runs of our programs that the kernel left out, when we asked last */
 	uint64_t lossy;			/* witness_lost() when we looked last */
 	bool all;
+	bool rings_watched;		/* transfers by io_uring are */
 	const uint16_t *ports;		/* of the options; only used while opening */
 	unsigned port_count;
 	int look_err;			/* of the snapshot's first pass */

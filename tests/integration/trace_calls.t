@@ -13,7 +13,8 @@ need_ebpf()
 
 def moved(*ways):
     """A trace of the victim going these ways, and what it says of each: {way: (sent, received)}."""
-    process = spawn([victim("moves"), "-w", *ways], stdin=-1, stdout=-1)
+    options = [way for way in ways if way[0] == "-"]
+    process = spawn([victim("moves"), *options, "-w", *ways[len(options):]], stdin=-1, stdout=-1)
     process.stdout.readline()
     trace = Trace("--pid", process.pid)
     said, _ = process.communicate(b"\n")
@@ -48,9 +49,9 @@ is_(trace.rows("SELECT source, reason FROM loss WHERE reason <> 'framing_lost'")
 
 # Bytes that move by no call, told apart from bytes whose records were lost: by the kernel's count of them, or by where the stream stands.
 HOOKS = "io_uring_create,sock_send_length,sock_recv_length"
-for how, without in ("by_the_kernel's_count", ""), ("by_where_the_stream_stands", HOOKS):
+for how, without, ready in (("by_the_kernel's_count", "", ["-u"]), ("before_that_counts", "", []), ("by_where_the_stream_stands", HOOKS, [])):
     os.environ["AFTERSHOCK_WITHOUT"] = without
-    trace, said = moved("write", "uring")
+    trace, said = moved(*ready, "write", "uring")
     if said["uring"][0] == "not:":
         skip(f"io_uring does not work here: {said['uring']}", 5)
         continue

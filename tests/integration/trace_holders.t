@@ -86,6 +86,9 @@ def acts():
     kept.append(connect("fork"))
     ask(kept[0], b"death")           # and ends
 
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(ports["listener"])))
+listener.listen()
 dialled = socket.socket()
 dialled.setblocking(False)
 dialled.connect_ex(("127.0.0.1", int(ports["dialled"])))
@@ -135,7 +138,7 @@ for _ in range(3):
     fillers.append(s)
 
 peers = {"dup": Peer(resets), "range": Peer(resets), "over": Peer(resets), "fork": Peer(fine), "half": Peer(half), "passed": Peer(fine)}
-ports = {name: peer.port for name, peer in peers.items()} | {"dialled": full.getsockname()[1]}
+ports = {name: peer.port for name, peer in peers.items()} | {"dialled": full.getsockname()[1], "listener": free_port()}
 ours, theirs = socket.socketpair()
 passed = socket.create_connection(("127.0.0.1", ports["passed"]))
 
@@ -149,12 +152,14 @@ client.stdout.readline()
 trace = Trace("--pid", client.pid)
 client.stdin.write(b"go\n")
 client.stdin.flush()
+gone = socket.create_connection(("127.0.0.1", ports["listener"]))
+reset(gone)
 socket.send_fds(ours, [b"x"], [passed.fileno()])
 passed.close()
 said = client.stdout.read().decode().split()
 client.wait()
 trace.stop(None)
-is_(said, ["dialled", "dup", "range", "over", "fork", "half", "passed"], "the_client_gets_through")
+is_(said, ["dialled", "dup", "range", "over", "fork", "half", "passed", "unaccepted"], "the_client_gets_through")
 ok("nothing was lost" in trace.err, "nothing_is_lost", trace.rows("SELECT * FROM loss"))
 
 
@@ -189,5 +194,7 @@ is_([(x["path"], x["outcome"], x["end"]) for x in death], [("/death", "indetermi
 is_(brief("half"), [("/half", "ok", None, connections("half")[0]["end"])], "an_answer_is_told_that_is_read_after_tcp_is_through")
 is_(brief("passed"), [("/passed", "ok", None, "local_close")], "a_connection_that_comes_by_another_way_is_taken_up")
 is_([c["mid_stream"] for c in connections("passed")], [1], "as_one_of_which_the_beginning_was_not_seen")
+found = trace.rows("SELECT role, end FROM connection WHERE local = ? AND role = 'server'", f"127.0.0.1:{ports['listener']}")
+is_(found, [{"role": "server", "end": "reset"}], "a_connection_that_was_reset_before_it_was_accepted_says_so", found)
 is_(brief("dialled"), [(None, "not_sent", "closed", "abandoned")], "a_connect_under_way_when_the_trace_begins_is_told")
 done()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Each way to move bytes over a connection, told: moves [-u] [-w] WAY...
- * -u: the io_uring is made first. -w: then "ready" is printed, and a line waited for.
+ * -u: the io_uring is made at once. -w: "ready" is printed, and a line waited for.
  * A way is one request and its answer on a connection of its own, of which this process holds both ends; the client's end moves its
  * bytes in that way. Prints for each `WAY SENT RECEIVED`, what the client's end moved. The request's path is /WAY.
  * Exit 0; 1 when a way does not work here (`WAY not: reason` instead); 2 misuse.
@@ -419,18 +419,17 @@ int main(int argc, char **argv)
 {
 	int first = 1, failed = 0;
 
-	if (first < argc && !strcmp(argv[first], "-u")) {
-		uring_open(&uring);
-		first++;
-	}
-	if (first < argc && !strcmp(argv[first], "-w")) {
+	for (; first < argc && argv[first][0] == '-'; first++) {
 		char line[16];
 
+		if (!strcmp(argv[first], "-u")) {
+			uring_open(&uring);
+			continue;
+		}
 		puts("ready");
 		fflush(stdout);
 		if (!fgets(line, sizeof(line), stdin))
 			return 2;
-		first++;
 	}
 	if (first >= argc)
 		return 2;
