@@ -20,31 +20,38 @@
 
 /*
  * The columns of `exchange` in their order, which are the members of struct row_exchange, and what they hold: KEY (stands before the
- * record, NULL in it), NUMBER, NONZERO (0 is NULL), NATURAL (-1 is NULL), TEXT (NULL is NULL).
+ * record, NULL in it), NUMBER, NONZERO (0 is NULL), NATURAL (-1 is NULL), WORD (one of few, a literal; NULL is NULL), TEXT (any).
  */
 #define COLUMNS(X) \
-	X(id, KEY) X(connection_id, NONZERO) X(process_id, NONZERO) X(tid, NONZERO) X(role, TEXT) X(protocol, TEXT) \
-	X(method, TEXT) X(path, TEXT) X(status, NONZERO) X(outcome, TEXT) X(error, TEXT) X(started_ns, NONZERO) \
+	X(id, KEY) X(connection_id, NONZERO) X(process_id, NONZERO) X(tid, NONZERO) X(role, WORD) X(protocol, WORD) \
+	X(method, TEXT) X(path, TEXT) X(status, NONZERO) X(outcome, WORD) X(error, TEXT) X(started_ns, NONZERO) \
 	X(sent_ns, NONZERO) X(first_byte_ns, NONZERO) X(ended_ns, NONZERO) X(bytes_out, NUMBER) X(bytes_in, NUMBER) \
 	X(fingerprint, NONZERO) X(correlation, NONZERO) X(idempotency_key, NONZERO) X(retry_after_ms, NATURAL) \
-	X(fault_id, NONZERO) X(parent_id, NONZERO) X(synthetic, NUMBER) X(sources, TEXT) X(parent_tier, TEXT) X(end_inferred, NUMBER)
+	X(fault_id, NONZERO) X(parent_id, NONZERO) X(synthetic, NUMBER) X(sources, WORD) X(parent_tier, WORD) X(end_inferred, NUMBER)
 
 #define X(name, kind) +1
-enum { COLUMN_COUNT = COLUMNS(X) };
+enum { COLUMN_COUNT = COLUMNS(X), TEXT_COUNT = 3 };	/* TEXT: method, path, error */
 #undef X
 
-#define HEAD_MAX (1 + 3 * COLUMN_COUNT)	/* of a record: its own size (below 128), then a type of at most 3 bytes for each column */
-#define VALUES_AT (9 + 9 + HEAD_MAX)	/* where values are put until it is known how long what comes before them is */
-#define CELL_MAX (VALUES_AT + 8 * COLUMN_COUNT + 8)	/* without the bytes of texts */
+#define BEFORE_MAX (3 + 9)	/* a record's size (below 2^21) and key */
+#define CELL_MAX (BEFORE_MAX + 1 + 3 * COLUMN_COUNT + 8 * COLUMN_COUNT + BATCH_WORD)	/* without the bytes of texts */
 
 struct cell {
 	int64_t id;
 	uint32_t at, n;		/* in cells[] */
 };
 
+/* The word that a column had last, which is most often the one that it has now. Literals: the same address, the same word. */
+struct word {
+	const char *text;
+	unsigned n;
+	char copy[BATCH_WORD];
+};
+
 struct batch {
 	unsigned count;
 	uint32_t used;			/* of cells[] */
+	struct word words[COLUMN_COUNT];	/* of the first so many columns that hold one */
 	struct cell rows[ROWS];		/* by id, which is nearly the order of coming, unless */
 	bool unsorted;
 	uint8_t cells[LEAVES / 2 * PAGE];	/* pages of which each is at least half full hold them all */
@@ -113,42 +120,66 @@ static inline void put_number(struct pen *p, int64_t v)
 	*p->type++ = types[bytes];
 }
 
-static inline void put_text(struct pen *p, const char *text)
+static inline void put_text(struct pen *p, const char *text, size_t n)
 {
-	size_t n;
-
 	if (!text) {
 		put_null(p);
 		return;
 	}
-	n = strlen(text);
 	p->type += put_varint(p->type, 13 + 2 * n);
 	memcpy(p->value, text, n);
 	p->value += n;
+}
+
+static void learn_word(struct word *w, const char *text)
+{
+	w->text = text;
+	w->n = text ? (unsigned)strnlen(text, BATCH_WORD) : 0;
+	memcpy(w->copy, text ? text : "", w->n);
+}
+
+static inline void put_word(struct pen *p, struct word *w, const char *text)
+{
+	if (text != w->text)
+		learn_word(w, text);
+	if (!text) {
+		put_null(p);
+		return;
+	}
+	*p->type++ = (uint8_t)(13 + 2 * w->n);
+	memcpy(p->value, w->copy, BATCH_WORD);
+	p->value += w->n;
 }
 
 #define KEY(v) put_null(&p)
 #define NUMBER(v) put_number(&p, v)
 #define NONZERO(v) ((v) ? put_number(&p, v) : put_null(&p))
 #define NATURAL(v) ((v) >= 0 ? put_number(&p, v) : put_null(&p))
-#define TEXT(v) put_text(&p, v)
+#define WORD(v) put_word(&p, word++, v)
+#define TEXT(v) put_text(&p, v, *n++)
 #define X(name, kind) kind(row->name);
 
-static uint32_t put_cell(uint8_t *to, const struct row_exchange *row)
+/*
+ * Where the values begin depends on the lengths of texts alone, n of the TEXT columns; what stands before the record is put before it once its size is
+ * known. Returns where the cell begins, `end` where it ends.
+ */
+static uint8_t *put_cell(uint8_t *to, const struct row_exchange *row, struct word *word, const size_t *n, uint8_t **end)
 {
-	uint8_t head[HEAD_MAX];
-	struct pen p = {head + 1, to + VALUES_AT};
-	uint32_t head_n, values_n, n;
+	uint8_t *head = to + BEFORE_MAX, before[BEFORE_MAX];
+	uint32_t head_n = 1 + COLUMN_COUNT, size, k;
+	struct pen p = {head + 1, NULL};
 
-	COLUMNS(X)
-	head_n = (uint32_t)(p.type - head);
-	values_n = (uint32_t)(p.value - to - VALUES_AT);
+	for (unsigned i = 0; i < TEXT_COUNT; i++)
+		head_n += (n[i] > 57) + (n[i] > 8185);	/* their types take two bytes, or three */
+	p.value = head + head_n;
 	head[0] = (uint8_t)head_n;
-	n = put_varint(to, head_n + values_n);
-	n += put_varint(to + n, (uint64_t)row->id);
-	memcpy(to + n, head, head_n);
-	memmove(to + n + head_n, to + VALUES_AT, values_n);
-	return n + head_n + values_n;
+	COLUMNS(X)
+	size = (uint32_t)(p.value - head);
+	k = put_varint(before, size);
+	k += put_varint(before + k, (uint64_t)row->id);
+	memcpy(head - k, before, k);
+	*end = p.value;
+	return head - k;
 }
 #undef X
 
@@ -177,6 +208,7 @@ static void bind_number(sqlite3_stmt *st, int at, bool given, int64_t v)
 #define BIND_NUMBER(v) sqlite3_bind_int64(st, ++at, v)
 #define BIND_NONZERO(v) (++at, bind_number(st, at, (v) != 0, v))
 #define BIND_NATURAL(v) (++at, bind_number(st, at, (v) >= 0, v))
+#define BIND_WORD(v) BIND_TEXT(v)
 #define BIND_TEXT(v) sqlite3_bind_text(st, ++at, v, -1, SQLITE_STATIC)	/* NULL binds NULL */
 #define X(name, kind) BIND_##kind(row->name);
 
@@ -197,14 +229,18 @@ static size_t length(const char *text)
 
 bool batch_add(struct batch *b, const struct row_exchange *row)
 {
-	size_t room = CELL_MAX + BATCH_WORDS + length(row->method) + length(row->path) + length(row->error);
-	struct cell c = {row->id, b->used, 0};
+	const size_t n[TEXT_COUNT] = {length(row->method), length(row->path), length(row->error)};
+	size_t room = CELL_MAX + COLUMN_COUNT * BATCH_WORD + n[0] + n[1] + n[2];
+	uint8_t *from, *to, *cells = b->cells + b->used;
+	struct cell c = {.id = row->id};
 	unsigned i = b->count;
 
 	if (i == ROWS || room > PAGE / 2 - LEAF_HEADER || room > sizeof(b->cells) - b->used)
 		return false;
-	c.n = put_cell(b->cells + b->used, row);
-	b->used += c.n;
+	from = put_cell(cells, row, b->words, n, &to);
+	c.at = (uint32_t)(from - b->cells);
+	c.n = (uint32_t)(to - from);
+	b->used += (uint32_t)(to - cells);
 	for (; i && i + NEAR > b->count && b->rows[i - 1].id > c.id; i--)
 		b->rows[i] = b->rows[i - 1];
 	b->unsorted |= i && b->rows[i - 1].id > c.id;

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include "record/store.h"
 
-#define BATCH_WORDS 128	/* bytes that the texts of a row other than method, path and error have in all, at most */
+#define BATCH_WORD 16	/* bytes that a text of a row other than method, path and error has at most */
 
 struct batch;
 
