@@ -57,21 +57,28 @@ is_(r.rows("SELECT outcome, error FROM exchange WHERE path = '/last'"), [{"outco
 
 # ---- the recorder killed in the middle ----
 slow = f"""
-import http.client, sys
+import http.client, sys, threading
+def get(path):
+    c = http.client.HTTPConnection('127.0.0.1', {peer.port}); c.request('GET', path); c.getresponse().read(); c.close()
 for i in range(20):
-    c = http.client.HTTPConnection('127.0.0.1', {peer.port}); c.request('GET', '/'); c.getresponse().read(); c.close()
+    get('/')
+threading.Thread(target=get, args=('/hangs',), daemon=True).start()
 print('done', flush=True)
 sys.stdin.read()
 """
 db = os.path.join(directory, "killed.db")
-child = spawn(shock_argv([f"to=127.0.0.1:{peer.port} delay=1ms"], db, [PYTHON, "-c", slow]), stdin=-1, stdout=-1)
+child = spawn(shock_argv([f"to=127.0.0.1:{peer.port} path=/hangs hang=response", f"to=127.0.0.1:{peer.port} delay=1ms"], db, [PYTHON, "-c", slow]),
+              stdin=-1, stdout=-1)
 is_(child.stdout.readline(), b"done\n", "a run is under way")
-ok(wait_for(lambda: Run(db).one("SELECT count(*) FROM exchange") == 20), "what it does can be read while it goes on")
+ok(wait_for(lambda: Run(db).one("SELECT count(*) FROM exchange") == 21), "what it does can be read while it goes on")
 child.kill()
 child.wait()
 r = Run(db)
 is_(r.one("PRAGMA integrity_check"), "ok", "killed, it leaves a sound file")
-is_(r.one("SELECT count(*) FROM exchange"), 20, "with everything up to then")
+is_(r.one("SELECT count(*) FROM exchange WHERE outcome = 'ok'"), 20, "with everything up to then")
+is_(r.rows("SELECT path, outcome, error FROM exchange WHERE outcome <> 'ok'"), [{"path": "/hangs", "outcome": "indeterminate", "error": "open"}],
+    "and what was under way")
+is_(r.one("SELECT x.path FROM injection i JOIN exchange x ON x.id = i.exchange_id WHERE action = 'hang'"), "/hangs", "and why")
 is_(r.meta("clean_end"), None, "that does not claim a clean end")
 
 # ---- faults end with the controller ----
