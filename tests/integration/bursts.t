@@ -41,7 +41,18 @@ with open(clients, "w") as f:
 
 peers = [HttpPeer(), HttpPeer()]
 faults = [f"to=127.0.0.1:{peers[0].port} status=503 from=1s for=2s", f"to=127.0.0.1:{peers[1].port} status=503 from=4500ms for=2s"]
-r = shock(faults, "sh", "-c", " && ".join(f"{PYTHON} {clients} {peer.port} 3.5 3" for peer in peers), timeout=60)
+
+
+def stalled(run_file):
+    """Whether the machine kept all 20 clients from going on in an outage: then the burst has a gap."""
+    at = [row["at"] for row in run_file.rows("SELECT (started_ns - value) / 1e6 AS at FROM exchange, run WHERE key = 'started_ns' ORDER BY started_ns")]
+    return any(b - a > 25 and (1000 < b < 2950 or 4550 < b < 6450) for a, b in zip(at, at[1:]))
+
+
+for _ in range(5):
+    r = shock(faults, "sh", "-c", " && ".join(f"{PYTHON} {clients} {peer.port} 3.5 3" for peer in peers), timeout=60)
+    if not stalled(r):
+        break
 asked, again = [sum(column) for column in zip(*[map(int, line.split()) for line in r.out.splitlines()])]
 is_(r.one("SELECT sum(attempts) FROM pulse WHERE peer NOT NULL"), asked + again, "every attempt is counted, once", r)
 is_(r.one("SELECT sum(retries) FROM pulse"), again, "and every retry", r)
