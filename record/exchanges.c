@@ -282,10 +282,11 @@ static uint32_t first_fault(const struct exchange *e)
 
 static struct pulse_word pulse_word(struct exchange *e)
 {
-	return (struct pulse_word){e->process ? e->process->id : 0, e->connection ? &e->connection->peer : NULL, e->tid, &e->x, &e->pulsed};
+	return (struct pulse_word){e->process ? e->process->id : 0, e->connection ? &e->connection->peer : NULL, e->tid,
+				   e->parent ? e->parent->serial : 0, &e->x, &e->pulsed};
 }
 
-/* Of two witnesses the library is listened to at once; what the kernel alone saw counts when it is stored. */
+/* Of two witnesses the library is listened to at once; what the kernel alone saw counts when it is shown or stored. */
 static void tell_pulse(struct recorder *r, struct exchange *e)
 {
 	struct pulse_word w = pulse_word(e);
@@ -322,6 +323,25 @@ static void write_row(struct recorder *r, const struct exchange *e, unsigned sou
 		connection_has_row(e->connection, e->id, e->id);
 }
 
+/* That it has begun: how it ends is not known, whatever x says. Where the library looks it has told of it, or will. */
+static void show_pulse(struct recorder *r, struct exchange *e, struct journal_exchange *x)
+{
+	struct pulse_word w = pulse_word(e);
+
+	x->ended_ns = 0;
+	w.x = x;
+	if (e->process && !(e->witness == EBPF && e->connection && e->connection->sources & RECORDER_SHIM))
+		pulse_heard(r->pulse, &w);
+}
+
+static void join_pulse(struct recorder *r, struct exchange *main, const struct exchange *other)
+{
+	struct pulse_word w = pulse_word(main);
+
+	pulse_twice(r->pulse, &w, other->pulsed);
+	main->pulsed |= other->pulsed;
+}
+
 /* As it stands, whatever is to come; what the kernel alone knows of its end is not the end for the program. */
 void exchange_show(struct recorder *r, struct exchange *e)
 {
@@ -341,6 +361,7 @@ void exchange_show(struct recorder *r, struct exchange *e)
 	settle_end(&seen, &error);
 	write_row(r, &seen, main->twin ? RECORDER_SHIM | RECORDER_EBPF : 1u << main->witness, error);
 	main->in_file = true;
+	show_pulse(r, main, &seen.x);
 }
 
 void exchange_adopt_row(struct recorder *r, struct exchange *s, struct exchange *k)
@@ -379,7 +400,7 @@ void exchange_store(struct recorder *r, struct exchange *e)
 	if (twin) {
 		sources = RECORDER_SHIM | RECORDER_EBPF;
 		merge_twin(main, other);
-		main->pulsed |= e->pulsed | twin->pulsed;
+		join_pulse(r, main, other);
 	}
 	settle_end(main, &error);
 	exchange_write(r, main, sources, error);

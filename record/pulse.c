@@ -15,7 +15,7 @@
 #define AGAIN_NS (500 * NS_PER_MS)	/* between two writings of one row */
 #define PEER_MAX (4 * ADDR_TEXT_MAX)
 
-enum told { TOLD_BEGIN = 1, TOLD_END = 2, TOLD_OUTCOME = 4 };
+enum told { TOLD_BEGIN = 1, TOLD_END = 2, TOLD_OUTCOME = 4, TOLD_RETRY = 8 };
 
 struct second {
 	int64_t row;		/* 0: not in use */
@@ -160,7 +160,7 @@ static struct edge *edge_new(struct pulse *p, uint64_t key, const struct pulse_w
 
 static uint64_t key_of(int64_t process_id, const struct addr *peer)
 {
-	uint64_t key = hash_mix(hash_mix((uint64_t)process_id) ^ (peer ? peer->hash + peer->port : 0));
+	uint64_t key = hash_mix(hash_mix((uint64_t)process_id + !peer) ^ (peer ? peer->hash + peer->port : HASH_SEED));
 
 	return key ? key : 1;
 }
@@ -247,7 +247,7 @@ static struct retries_call call_of(const struct edge *e, const struct pulse_word
 	bool asked = *x->method || x->fingerprint, unsent = x->ended_ns ? x->outcome == JOURNAL_NOT_SENT : x->protocol == JOURNAL_UNKNOWN;
 
 	return (struct retries_call){
-		.edge = e->key, .tid = w->tid, .target = target_of(x), .fingerprint = *x->method && !x->ended_ns ? 0 : x->fingerprint,
+		.edge = e->key, .tid = w->tid, .cause = w->cause, .target = target_of(x), .fingerprint = *x->method && !x->ended_ns ? 0 : x->fingerprint,
 		.headless = !asked && unsent,
 		.id = x->idempotency_key ? x->idempotency_key : x->correlation, .started_ns = x->started_ns, .ended_ns = x->ended_ns,
 	};
@@ -276,6 +276,7 @@ static void count_begin(struct edge *e, const struct pulse_word *w)
 	e->overlaps |= e->under_way || w->x->started_ns < e->busy_until_ns;
 	e->under_way++;
 	retry = follows(e, w);
+	*w->told |= retry ? TOLD_RETRY : 0;
 	s->attempts++;
 	s->retries += retry;
 	s->dirty = true;
@@ -351,6 +352,19 @@ void pulse_heard(struct pulse *p, const struct pulse_word *w)
 void pulse_stored(struct pulse *p, const struct pulse_word *w)
 {
 	take(p, w, TOLD_BEGIN | TOLD_END | TOLD_OUTCOME);
+}
+
+void pulse_twice(struct pulse *p, const struct pulse_word *w, uint8_t told)
+{
+	struct edge *e = p && told & *w->told & TOLD_BEGIN ? edge_of(p, w) : NULL;
+	struct second *s = e ? second_of(e, w->x->started_ns) : NULL;
+
+	if (!s)
+		return;
+	s->attempts -= s->attempts > 0;
+	s->retries -= told & TOLD_RETRY && s->retries > 0;
+	s->dirty = true;
+	e->under_way -= e->under_way > 0;
 }
 
 /* ---- beginning, writing, end ---- */

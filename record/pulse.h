@@ -29,6 +29,7 @@ struct pulse_word {			/* what is known of an exchange; only read during the call
 	int64_t process_id;
 	const struct addr *peer;	/* NULL not known; not looked at when the process serves */
 	uint32_t tid;
+	uint64_t cause;			/* the inbound exchange that it was made for, when known; 0 */
 	const struct journal_exchange *x;	/* ended_ns 0: it has not ended yet */
 	uint8_t *told;			/* 0 before the first word */
 };
@@ -44,6 +45,9 @@ void pulse_heard(struct pulse *p, const struct pulse_word *w);
 
 /* It is stored as it stands: all that can be counted of it. Heard or not before. */
 void pulse_stored(struct pulse *p, const struct pulse_word *w);
+
+/* This exchange was counted before it was known to be the one of w as well, which was counted, too; told: what of it. */
+void pulse_twice(struct pulse *p, const struct pulse_word *w, uint8_t told);
 
 /* Writes the rows that are due. */
 void pulse_flush(struct pulse *p, uint64_t now_ns);

@@ -39,7 +39,7 @@ static void forget(struct retries *r, struct retries_failure *f)
 
 static bool asks_the_same(const struct retries_failure *f, const struct retries_call *c)
 {
-	if (f->id && c->id && f->id != c->id)
+	if ((f->id && c->id && f->id != c->id) || (f->cause && c->cause && f->cause != c->cause))
 		return false;
 	if (f->headless || c->headless)
 		return true;
@@ -83,7 +83,7 @@ void retries_failed(struct retries *r, const struct retries_call *c, int64_t ret
 	if (f->used)
 		forget(r, f);
 	*f = (struct retries_failure){.caller = c->id ? caller_by_id(c) : caller_by_thread(c), .target = c->target, .fingerprint = c->fingerprint,
-				      .id = c->id, .ended_ns = c->ended_ns, .until_ns = c->ended_ns + GAP_MAX_NS + wait_ns,
+				      .id = c->id, .cause = c->cause, .ended_ns = c->ended_ns, .until_ns = c->ended_ns + GAP_MAX_NS + wait_ns,
 				      .headless = c->headless, .used = true};
 	TAILQ_INSERT_TAIL(chain_of(r, f->caller), f, chain);
 	r->count++;

@@ -2,7 +2,7 @@
 /*
  * Which attempt repeats one that failed, told while they come: the same caller asks the same of the same peer, at most a minute (and the
  * peer's Retry-After) after the one before had failed, with no success of the same in between. A caller is a thread, or whoever sends
- * the same id; ids that differ tell two callers apart. (Of one who
+ * the same id; ids, or causes, that differ tell two callers apart. (Of one who
  * never does two things at a time pulse.c knows that he may go on in another thread.) A connect that failed asked for nothing
  * yet: it goes with whatever its thread asks before or after. A failure is followed by one retry at most.
  *
@@ -25,11 +25,12 @@ struct retries_call {
 	bool headless;			/* a connect that failed */
 	uint64_t target, fingerprint;	/* what it asks; fingerprint 0: not known */
 	uint64_t id;			/* of the request, the same in each attempt; 0 none */
+	uint64_t cause;			/* what it is made for; 0 not known */
 	uint64_t started_ns, ended_ns;	/* ended_ns: not looked at by retries_take() */
 };
 
 struct retries_failure {
-	uint64_t caller, target, fingerprint, id, ended_ns, until_ns;
+	uint64_t caller, target, fingerprint, id, cause, ended_ns, until_ns;
 	bool headless, used;
 	TAILQ_ENTRY(retries_failure) chain;
 };

@@ -75,6 +75,7 @@ struct attempt {
 	bool serves;
 	int64_t retry_after_ms;
 	uint64_t body;		/* what else it asks */
+	uint64_t cause;
 };
 
 static struct addr peer_of(const struct attempt *a)
@@ -108,7 +109,7 @@ static void tell(struct attempt a)
 	struct journal_exchange x = exchange_of(&a), head = x;
 	struct addr peer = peer_of(&a);
 	uint8_t told = 0;
-	struct pulse_word w = {a.process ? a.process : 1, &peer, a.tid, &head, &told};
+	struct pulse_word w = {a.process ? a.process : 1, &peer, a.tid, a.cause, &head, &told};
 
 	head.ended_ns = head.outcome = 0;
 	head.fingerprint = a.path ? 33 : 0;
@@ -240,6 +241,8 @@ static void test_retries(void)
 		 {ATTEMPT(0, 50, "/x", .tid = 3), ATTEMPT(2, 5, "/a", FAILED, .tid = 1, .id = 42), ATTEMPT(10, 5, "/a", .tid = 2, .id = 42)}, 1, 0},
 		{"another id is another request",
 		 {ATTEMPT(2, 5, "/a", FAILED, .tid = 1, .id = 42), ATTEMPT(10, 5, "/a", .tid = 1, .id = 43)}, 0, 0},
+		{"so is one that is made for another", {ATTEMPT(2, 5, "/a", FAILED, .tid = 1, .cause = 3), ATTEMPT(10, 5, "/a", .tid = 1, .cause = 4)}, 0, 0},
+		{"made for the same it is one", {ATTEMPT(2, 5, "/a", FAILED, .tid = 1, .cause = 3), ATTEMPT(10, 5, "/a", .tid = 1, .cause = 3)}, 1, 0},
 		{"a success of the same in between ends it",
 		 {ATTEMPT(0, 50, "/x", .tid = 3), ATTEMPT(2, 5, "/a", FAILED, .tid = 1), ATTEMPT(1, 30, "/a", .tid = 1), ATTEMPT(40, 5, "/a", .tid = 1)}, 0, 0},
 	};
@@ -364,11 +367,34 @@ static void test_bounds(void)
 	is_str(burst_rows(), "0|2000|600|300", "bins that make room without having been judged are judged then");
 }
 
+/* Two witnesses tell of one attempt before anybody knows that it is one. */
+static void test_twice(void)
+{
+	struct attempt a = ATTEMPT(200, 5, "/a", .tid = 1);
+	struct journal_exchange x = exchange_of(&a);
+	struct addr peer = peer_of(&a);
+	uint8_t told[2] = {0, 0};
+	struct pulse_word w = {1, &peer, 1, 0, &x, &told[0]}, also = {1, &peer, 1, 0, &x, &told[1]};
+
+	begin();
+	TELL(100, 5, "/a", FAILED, .tid = 1);
+	TELL(110, 5, "/a", FAILED, .tid = 1);
+	x.ended_ns = 0;
+	pulse_heard(p, &w);
+	pulse_heard(p, &also);
+	pulse_twice(p, &w, told[1]);
+	x = exchange_of(&a);
+	pulse_stored(p, &w);
+	pulse_twice(p, &w, 0);
+	end();
+	is_str(counts(), "3|2|1|2|0|0", "what was counted twice is taken back");
+}
+
 static void test_unlikely(void)
 {
 	uint8_t told = 0;
 	struct journal_exchange x = {.role = JOURNAL_CLIENT, .ended_ns = 5};
-	struct pulse_word w = {1, NULL, 0, &x, &told};
+	struct pulse_word w = {1, NULL, 0, 0, &x, &told};
 
 	begin();
 	pulse_stored(p, &w);
@@ -400,6 +426,7 @@ int main(void)
 	test_two_edges();
 	test_slow_edge();
 	test_bounds();
+	test_twice();
 	test_unlikely();
 	unlink(path);
 	rmdir(dir);

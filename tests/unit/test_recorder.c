@@ -1140,6 +1140,33 @@ static void test_parents_many(void)
 	       "where they come one after another, each has its own");
 }
 
+/* Serves requests one after another on a thread; each asks the same of a peer that fails, every fourth asks it twice. */
+static void serves_and_asks(struct recorder *r, uint32_t tid)
+{
+	for (unsigned i = 0; i < 20; i++) {
+		double at = 10 * i;
+
+		SERVES(tid, 0, at, 0, 1000 + i);
+		for (unsigned k = 0; k < (i % 4 ? 1 : 2); k++) {
+			begins(r, 100, at + 1 + 2 * k, 2, 1 + 2 * i + k, "/same");
+			ends(r, 100, at + 1 + 2 * k, at + 2 + 2 * k, 2, 1 + 2 * i + k, 503);
+		}
+		ANSWERS(tid, 0, at, at + 6, 1000 + i);
+	}
+	end(r);
+}
+
+static void test_pulse_of_a_server(void)
+{
+	serves_and_asks(begin(true, false), 100);
+	is_str(rows("SELECT sum(attempts), sum(retries), sum(failed) FROM pulse WHERE peer NOT NULL"), "25|5|25",
+	       "what a server asks for one of its requests is no retry of what it asked for another");
+	serves_and_asks(begin(true, false), 7);
+	is_str(rows("SELECT sum(attempts), sum(retries) FROM pulse WHERE peer NOT NULL"), "25|24",
+	       "where it is not known what for, all but the first looks like one");
+	is_str(rows("SELECT sum(attempts), sum(retries), sum(ok) FROM pulse WHERE peer IS NULL"), "20|0|20", "what it serves is apart from that");
+}
+
 static void test_parents_order(void)
 {
 	struct recorder *r = begin(true, false);
@@ -1299,6 +1326,7 @@ int main(void)
 	test_whole();
 	test_parents();
 	test_parents_many();
+	test_pulse_of_a_server();
 	test_parents_order();
 	test_parents_both();
 	test_parents_whole();
