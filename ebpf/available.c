@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include "ebpf/hooks.h"
 #include "ebpf/tracepoints.h"
 
 #define INITIAL_PID_NAMESPACE 0xeffffffcu	/* include/linux/proc_ns.h: PROC_PID_INIT_INO */
@@ -163,27 +164,20 @@ int tracer_available(char *why, unsigned why_size)
 
 /* ---- hooks that it can do without ---- */
 
-static const struct {
-	const char *name, *without;
-} hooks[] = {
-	{"tcp_retransmit_skb", "segments sent again are not counted"},
-	{"inet_sk_error_report", "what the network said of a connect that was given up is not known"},
-	{"sock_send_length", "bytes sent by io_uring are noticed only at the end of a connection"},
-	{"sock_recv_length", "bytes received by io_uring are noticed only at the end of a connection"},
-	{"tcp_destroy_sock", "the end of a broken connection is that of its first close"},
-};
-
 static void examine_hooks(const struct btf *kernel, tracer_tell *tell, void *arg)
 {
-	char name[64], type[80];
+	static const struct {
+		const char *hook, *row, *without;
+	} hooks[] = {
+#define X(hook, program, without) {#hook, "hook " #hook, without},
+		HOOKS_OPTIONAL(X)
+#undef X
+	};
 
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-		int there;
+		bool there = hooks_there(kernel, hooks[i].hook);
 
-		snprintf(type, sizeof(type), "btf_trace_%s", hooks[i].name);
-		snprintf(name, sizeof(name), "hook %s", hooks[i].name);
-		there = btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF);
-		tell(arg, name, false, there < 0 ? there : 0, there < 0 ? hooks[i].without : "this kernel has it");
+		tell(arg, hooks[i].row, false, there ? 0 : -ENOENT, there ? "this kernel has it" : hooks[i].without);
 	}
 }
 
@@ -199,7 +193,6 @@ void tracer_examine(tracer_tell *tell, void *arg)
 	}
 	libbpf_set_print(NULL);	/* that there is no BTF was said */
 	kernel = btf__parse(BTF_FILE, NULL);
-	if (kernel)
-		examine_hooks(kernel, tell, arg);
+	examine_hooks(kernel, tell, arg);
 	btf__free(kernel);
 }

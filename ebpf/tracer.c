@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/clock.h"
+#include "ebpf/hooks.h"
 #include "ebpf/tracepoints.h"
 #include "ebpf/tracer.skel.h"
 #include "ebpf/witness.h"
@@ -55,38 +56,20 @@ static void note_missing(struct tracer *t, const char *hook)
 	snprintf(t->missing + n, sizeof(t->missing) - n, "%s%s", n ? "," : "", hook);
 }
 
-/* For tests: AFTERSHOCK_WITHOUT names hooks, with commas between, that are to be taken for missing. */
-static bool left_out(const char *hook)
-{
-	const char *without = getenv("AFTERSHOCK_WITHOUT");
-	size_t n = strlen(hook);
-
-	for (; without; without = strchr(without, ','), without += without != NULL)
-		if (!strncmp(without, hook, n) && (!without[n] || without[n] == ','))
-			return true;
-	return false;
-}
-
-/*
- * What some kernels do not have: one that is missing would fail the whole load. None is needed to tell exchanges. Without them bytes
- * that move by no call show in where the stream stands only, which tells nothing where records were lost.
- */
 static void leave_out_missing(struct tracer *t)
 {
 	const struct {
 		const char *hook;
 		struct bpf_program *program;
 	} optional[] = {
-		{"io_uring_create", t->programs->progs.on_ring},
-		{"sock_send_length", t->programs->progs.on_send_length},
-		{"sock_recv_length", t->programs->progs.on_recv_length},
+#define X(hook, program, without) {#hook, t->programs->progs.program},
+		HOOKS_OPTIONAL(X)
+#undef X
 	};
 	struct btf *kernel = btf__load_vmlinux_btf();
-	char type[64];
 
 	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
-		snprintf(type, sizeof(type), "btf_trace_%s", optional[i].hook);
-		if (!left_out(optional[i].hook) && btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF) > 0)
+		if (hooks_there(kernel, optional[i].hook))
 			continue;
 		bpf_program__set_autoload(optional[i].program, false);
 		note_missing(t, optional[i].hook);
@@ -121,7 +104,7 @@ static int attach_tracepoint(struct tracer *t, int events, const char *prefix, c
 	int err;
 
 	snprintf(name, sizeof(name), "syscalls/%s_%s", prefix, call);
-	err = left_out(call) ? -ENOENT : tracepoints_attach(events, name, program, &link);
+	err = hooks_left_out(call) ? -ENOENT : tracepoints_attach(events, name, program, &link);
 	if (err == -ENOENT) {
 		note_missing(t, name);
 		return 0;

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The tracer's privileges: which it needs, that they are gone while it records, and that COMMAND and its files are the user's who asked."""
+import ctypes
+import json
 import os
 import re
 import shutil
@@ -14,6 +16,7 @@ if os.getuid() != 0:
     skip_all("only root can take on other users' ids and capabilities")
 need_ebpf()
 NOBODY = 65534
+CAP_BPF = 1 << 39
 NEEDED = ("bpf", "perfmon", "dac_read_search")
 PLAIN = {"XDG_RUNTIME_DIR": None, "SUDO_UID": None, "SUDO_GID": None}
 SUDO = {"XDG_RUNTIME_DIR": None, "SUDO_UID": NOBODY, "SUDO_GID": NOBODY, "SUDO_USER": "nobody", "SUDO_COMMAND": "x", "HOME": "/nowhere"}
@@ -54,6 +57,17 @@ def capabilities(text, key):
     return int(re.search(rf"{key}:\s*(\w+)", text).group(1), 16)
 
 
+def refuse_next_key():
+    """bpf(BPF_MAP_GET_NEXT_KEY) is refused, as a kernel before 5.19 does to whoever has no CAP_BPF."""
+    load, unless, answer = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
+    number = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+    rules = [(load, 0, 0, 0), (unless, 0, 3, number), (load, 0, 0, 16), (unless, 0, 1, 4), (answer, 0, 0, 0x00050001), (answer, 0, 0, 0x7fff0000)]
+    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *rule) for rule in rules))
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(code)))
+    if ctypes.CDLL(None).prctl(22, 2, program, 0, 0):  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+        raise OSError("no seccomp")
+
+
 def fetch(path):
     return run([curl, "-s", "-o", "/dev/null", peer.url(path)])
 
@@ -91,15 +105,37 @@ both = run([*nobody_with(*NEEDED), tool, "doctor"], env=PLAIN, cwd="/")
 ok(re.search(r"(?m)^eBPF +ok", both.out) and not re.search(r"(?m)^.{25} no", both.out), "with_all_three_every_row_is_ok", both)
 like(both.out, r"(?m)^hook \w+ +(ok|no)", "each_optional_hook_has_a_row")
 
+stands = run([*nobody_with("sys_admin"), tool, "doctor"], env=PLAIN, cwd="/")
+like(stands.out, r"(?m)^CAP_BPF +ok +CAP_SYS_ADMIN stands for it$", "CAP_SYS_ADMIN_stands_for_the_finer_ones")
+trace = Trace("--comm", CURL_COMM, under=nobody_with(*NEEDED), tool=tool, db=place("old.db"), env=PLAIN, preexec_fn=refuse_next_key)
+held = threads(trace.process.pid, "CapPrm"), trace.stop().meta("privileges")
+is_(held, ({f"{CAP_BPF:016x}"}, "CAP_BPF"), "where_the_kernel_asks_for_CAP_BPF_at_each_look_into_a_map_it_is_kept_and_told")
+
 command = run([*nobody_with(*NEEDED), tool, "run", "--trace", "ebpf", "-o", place("run.db"), "sh", "-c", STATUS], env=PLAIN, cwd="/")
 is_(command.rc, 0, "a_run_with_capabilities_works", command)
 is_([capabilities(command.out, key) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb")], [0] * 4, "ambient_capabilities_do_not_reach_COMMAND", command)
 like(command.out, r"NoNewPrivs:\s*0", "which_may_gain_others_as_ever")
 
+# ---- hooks that a kernel may lack: each is named, the rest works ----
+HOOKS = re.findall(r"(?m)^hook (\w+)", both.out)
+for without in (HOOKS[:1], HOOKS):
+    names, env = "_and_".join(without), {**PLAIN, "AFTERSHOCK_WITHOUT": ",".join(without)}
+    rows = dict(re.findall(r"(?m)^(.{25}) (ok|no)", aftershock("doctor", env=env).out))
+    is_([k.split()[-1] for k, v in rows.items() if v == "no"], without, f"doctor_says_no_to_{names}_and_to_nothing_else", rows)
+    trace = Trace("--comm", CURL_COMM, env=env)
+    fetch("/without")
+    trace.stop()
+    is_([(x["path"], x["status"]) for x in trace.exchanges()], [("/without", 200)], f"without_{names}_exchanges_are_recorded", trace)
+    is_(json.loads(trace.meta("sources")), ["ebpf"] + [f"-{hook}" for hook in without], f"sources_say_that_{names}_is_left_out")
+    r = shock((), curl, "-s", "-o", "/dev/null", peer.url("/without"), trace="ebpf", env=env)
+    is_((r.rc, json.loads(r.meta("sources")), r.meta("missing_hooks")), (0, ["shim", "ebpf"] + [f"-{hook}" for hook in without], ",".join(without)),
+        f"so_does_a_run_without_{names}", r)
+    is_(r.report()["run"]["sources"], json.loads(r.meta("sources")), f"and_its_report_without_{names}")
+
 # ---- file capabilities: whoever may execute it may trace, and nothing else ----
 granted = os.path.join(here, "granted")
 shutil.copy(BIN, granted)
-high = 1 << 38 - 32 | 1 << 39 - 32
+high = (1 << 38 | CAP_BPF) >> 32  # CAP_PERFMON, CAP_BPF
 try:
     os.setxattr(granted, "security.capability", struct.pack("<IIIII", 0x02000001, 1 << 2, 0, high, 0))
     heeded = not os.statvfs(here).f_flag & os.ST_NOSUID
@@ -115,8 +151,16 @@ if heeded:
                   ("compare", "--base", secret, "--new", secret)):
         refused = run([*nobody_with(), granted, *words], env={**PLAIN, "AFTERSHOCK_LIB": os.path.join(here, os.path.basename(LIB))}, cwd="/")
         ok(refused.rc == 2 and "secret" in refused.err and "Permission denied" in refused.err, f"but_{words[0]}_reads_no_file_that_they_may_not", refused)
+    db = place("granted.db")
+    r = Run(db, run([*nobody_with(), granted, *shock_argv(f"to=127.0.0.1:{peer.port} status=503 first=1", db, (curl, "-s", "-o", "/dev/null", peer.url("/503")),
+                                                         "ebpf")[1:]], env=PLAIN, cwd="/"))
+    is_((r.rc, [x["status"] for x in r.rows("SELECT status FROM exchange")]), (0, [503]), "faults_reach_a_COMMAND_that_it_starts", r)
+    os.removexattr(granted, "security.capability")
+    os.chmod(granted, 0o4755)
+    refused = run([*nobody_with(), granted, "doctor"], env=PLAIN, cwd="/")
+    ok(refused.rc == 2 and refused.err.count("\n") == 1 and "setuid" in refused.err, "as_a_setuid_program_it_does_nothing", refused)
 else:
-    skip("file capabilities are not heeded where temporary files are", 5)
+    skip("file capabilities are not heeded where temporary files are", 7)
 
 # ---- sudo ----
 script = f"{STATUS}; grep -hE '^(Uid|Cap)' /proc/$PPID/status | sed s/^/recorder/; {curl} -s -o /dev/null {peer.url('/sudo')}"
@@ -138,6 +182,9 @@ fetch("/sudo-trace")
 trace.stop()
 is_((trace.rc, owner(trace.db), [x["path"] for x in trace.exchanges()]), (0, (NOBODY, 0o600), ["/sudo-trace"]),
     "trace_by_sudo_leaves_a_file_of_that_user", trace)
+doctor = run([tool, "doctor"], env=SUDO)
+ok(doctor.rc == 0 and re.search(rf"(?m)^run directory +ok .*-{NOBODY}$", doctor.out) and re.search(r"(?m)^eBPF +ok", doctor.out),
+   "doctor_by_sudo_looks_at_that_user's_directory_with_root's_capabilities", doctor)
 refused = run([tool, "run", "-p", secret, "-o", place("x.db"), "true"], env=SUDO)
 ok(refused.rc == 2 and "secret" in refused.err and "Permission denied" in refused.err, "by_sudo_nobody_reads_a_plan_of_root", refused)
 stayed = run([tool, "run", "-o", place("x.db"), "id", "-u"], env={**SUDO, "SUDO_UID": "0", "SUDO_GID": "0"})
