@@ -92,7 +92,9 @@ static int find_live(struct watch *w, const char *name)
 	err = wait_for_output(w, live.path);
 	if (err == -EACCES || err == -EPERM)
 		return cli_error("the run at '%s' belongs to another user: only its owner or root may watch it", live.path);
-	return err ? cli_error("'%s' is neither a run file nor the directory of a run that is going on", name ? name : live.path) : 0;
+	if (err && name && strchr(name, '/'))
+		return cli_error("'%s' is neither a run file nor the directory of a run that is going on", name);
+	return err ? cli_error("run '%s' does not say where its run file is: it is over, or of another version of aftershock", live.name) : 0;
 }
 
 static int find(struct watch *w, const char *name)

@@ -164,9 +164,13 @@ like(plain(first), r"(?s)Run held, second \d+ .*Lost: nothing.*EDGE +REQUESTS/S 
 ok(first.startswith("\033[?1049h") and "\033[1m" in first, "which is the alternate one, with colours", repr(first))
 acts = set(re.findall(r"\033(?:\[[?0-9;]*[A-Za-z]|.)", screen.said)) - {"\033[H", "\033[K", "\033[J", "\033[1m", "\033[0m"}
 is_(acts, {"\033[?1049h", "\033[?25l", "\033[?7l"}, "a service's name can not move the cursor, or worse")
-screen.size(84, 6)
-small = screen.until(r"(?s)\033\[H.*\033\[J")
-ok(all(len(line) <= 84 for line in plain(small).split("\r\n")[:1]) and small.count("\r\n") <= 6, "another size is drawn at once", repr(small))
+for columns in (85, 84, 85, 84):  # a second may end just then
+    shown_before = re.findall(r"second (\d+)", screen.said)[-1]
+    screen.size(columns, 6)
+    small = screen.until(r"(?s)\033\[H.*\033\[J")
+    if re.findall(r"second (\d+)", small) == [shown_before]:
+        break
+is_((re.findall(r"second (\d+)", small), small.count("\n") <= 5), ([shown_before], True), "another size is drawn at once, and no more than has room", repr(small))
 ok("..." in plain(small), "names are cut to it", repr(small))
 os.write(screen.master, b"\x03")
 rest = screen.until(r"\033\[\?1049l")
