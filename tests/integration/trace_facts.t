@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
 from tracing import Trace, need_ebpf
@@ -56,14 +57,21 @@ def drops(conn):
     conn.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HxxxxxxP", 1, ctypes.addressof(code)))
 
 
-def lossy(requests):
-    """A server that says a byte, then answers so many requests, each of which reaches it only after half a second."""
+def passes(conn, gate):
+    """Half a second after the gate is open the socket is reached again."""
+    gate.wait()
+    time.sleep(0.5)
+    conn.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+
+
+def lossy(*gates):
+    """A server that says a byte, then answers a request for each gate, which reaches it only some time after the gate is open."""
     def serve(conn, n):
         word = b"x"
-        for _ in range(requests):
+        for gate in gates:
             drops(conn)
             conn.sendall(word)
-            threading.Timer(0.5, lambda: conn.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)).start()
+            threading.Thread(target=passes, args=(conn, gate), daemon=True).start()
             conn.recv(4096)
             word = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         conn.sendall(word)
@@ -77,10 +85,13 @@ def fine(conn, n):
         conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
 
-ports = [Peer(serve).port for serve in (lossy(2), lossy(1), fine, lossy(1))]
+now, began = threading.Event(), threading.Event()
+now.set()
+ports = [Peer(serve).port for serve in (lossy(now, began), lossy(now), fine, lossy(now))]
 client = spawn([PYTHON, "-c", CLIENT, *map(str, ports)], stdin=-1, stdout=-1)
 before = int(client.stdout.readline().split()[1])
 trace = Trace("--pid", client.pid)
+began.set()
 client.stdin.write(b"go\n")
 client.stdin.flush()
 told = [client.stdout.readline().decode().strip() for _ in range(len(ports) + 1)]
