@@ -78,11 +78,10 @@ static int add_descendants(struct tracer *t)
 /* Our own child that has not called exec yet is named by that. What is known already was read with more rights than we may have now. */
 static void describe_all(struct tracer *t)
 {
+	struct processes_entry *e;
 	struct proc p;
 
-	for (size_t i = 0; i < t->processes.count; i++) {
-		struct processes_entry *e = &t->processes.entries[i];
-
+	LIST_FOREACH (e, &t->processes.all, all) {
 		if (e->told || (!e->p.service[0] && proc_read(e->p.pid, &p)))
 			continue;
 		if (!e->p.service[0] && p.ppid == (uint32_t)getpid())

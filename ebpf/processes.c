@@ -2,57 +2,25 @@
 #include "ebpf/processes.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* The index of pid, or of where it belongs. */
-static size_t place_of(const struct processes *ps, uint32_t pid)
-{
-	size_t low = 0, high = ps->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (ps->entries[middle].p.pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
 
 struct processes_entry *processes_find(const struct processes *ps, uint32_t pid)
 {
-	size_t at = place_of(ps, pid);
-
-	return at < ps->count && ps->entries[at].p.pid == pid ? &ps->entries[at] : NULL;
-}
-
-static int grow(struct processes *ps)
-{
-	size_t room = ps->room ? ps->room * 2 : 16;
-	struct processes_entry *more = realloc(ps->entries, room * sizeof(*more));
-
-	if (!more)
-		return -1;
-	ps->entries = more;
-	ps->room = room;
-	return 0;
+	return index_get(&ps->by_pid, pid);
 }
 
 struct processes_entry *processes_add(struct processes *ps, uint32_t pid)
 {
-	size_t at = place_of(ps, pid);
-	struct processes_entry *e;
+	struct processes_entry *e = pid ? processes_find(ps, pid) : NULL;
 
-	if (at < ps->count && ps->entries[at].p.pid == pid)
-		return &ps->entries[at];
-	if (ps->count == ps->room && grow(ps))
+	if (e || !pid)
+		return e;
+	e = calloc(1, sizeof(*e));
+	if (!e || index_put(&ps->by_pid, pid, e)) {
+		free(e);
 		return NULL;
-	e = &ps->entries[at];
-	memmove(e + 1, e, (ps->count - at) * sizeof(*e));
-	ps->count++;
-	memset(e, 0, sizeof(*e));
+	}
 	e->p.pid = pid;
+	LIST_INSERT_HEAD(&ps->all, e, all);
 	return e;
 }
 
@@ -62,12 +30,21 @@ void processes_remove(struct processes *ps, uint32_t pid)
 
 	if (!e)
 		return;
-	ps->count--;
-	memmove(e, e + 1, (size_t)(ps->entries + ps->count - e) * sizeof(*e));
+	index_remove(&ps->by_pid, pid);
+	LIST_REMOVE(e, all);
+	free(e);
+}
+
+size_t processes_count(const struct processes *ps)
+{
+	return ps->by_pid.count;
 }
 
 void processes_free(struct processes *ps)
 {
-	free(ps->entries);
-	memset(ps, 0, sizeof(*ps));
+	struct processes_entry *e;
+
+	while ((e = LIST_FIRST(&ps->all)))
+		processes_remove(ps, e->p.pid);
+	index_clear(&ps->by_pid);
 }

@@ -30,11 +30,16 @@ static void tell_process(struct tracer *t, const struct proc *p, uint64_t at_ns,
 
 void testimony_process(struct tracer *t, struct processes_entry *e)
 {
+	struct proc now;
+
 	if (e->told || !t->recorder)
 		return;
+	if (!e->p.service[0]) {
+		if (proc_read(e->p.pid, &now))	/* gone: if it called exec, the record of that names it */
+			return;
+		e->p = now;
+	}
 	e->told = true;
-	if (!e->p.service[0] && proc_read(e->p.pid, &e->p))
-		return;
 	tell_inside(t, &e->p, false);
 	recorder_process(t->recorder, e->p.pid, e->p.ppid, e->p.service, e->p.command, e->p.started_ns, false, NULL);
 }
@@ -136,10 +141,12 @@ static bool is_gone(const struct tracer *t, const struct processes_entry *e)
 /* Twice in a row, so that an end which is only on its way is told first. */
 void testimony_look_for_the_dead(struct tracer *t, uint64_t now_ns)
 {
-	for (size_t i = t->processes.count; i-- > 0;) {
-		struct processes_entry *e = &t->processes.entries[i];
+	struct processes_entry *e, *next;
+
+	for (e = LIST_FIRST(&t->processes.all); e; e = next) {
 		bool gone = is_gone(t, e);
 
+		next = LIST_NEXT(e, all);
 		if (gone && e->missed) {
 			if (!t->all)
 				t->followed[e->p.pid] = 0;

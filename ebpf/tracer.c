@@ -307,7 +307,7 @@ int tracer_add_pid(struct tracer *t, pid_t pid)
 
 unsigned tracer_live(const struct tracer *t)
 {
-	return t->all ? 1 : (unsigned)t->processes.count;
+	return t->all ? 1 : (unsigned)processes_count(&t->processes);
 }
 
 const char *tracer_missing(const struct tracer *t)

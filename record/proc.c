@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -257,7 +258,7 @@ bool proc_ended(uint32_t pid)
 	uint32_t threads = 0;
 
 	if (read_file(pid, "status", status, sizeof(status)) <= 0)
-		return true;
+		return kill((pid_t)pid, 0) && errno == ESRCH;	/* (/proc may be hidden from us) */
 	state = strstr(status, "\nState:\t");
 	status_number(status, "\nThreads:", &threads);
 	return state && strchr("ZX", state[8]) && threads <= 1;
