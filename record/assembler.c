@@ -412,13 +412,19 @@ void assembler_broken(struct assembler *a, const struct assembler_moment *m, enu
 		c->error = error;
 }
 
+/* Its last user is gone, and this is the kernel closing it: named after that user, or after who opened it, but then at once. */
+static bool closed_by_exit(const struct connection *c, const struct assembler_moment *m)
+{
+	return c->exited_ns && (m->pid == c->user->pid || m->exit_ns < c->exited_ns + ASSEMBLER_LINGER_NS);
+}
+
 void assembler_close(struct assembler *a, const struct assembler_moment *m, enum journal_end end, int error)
 {
 	struct connection *c = find(a, m->cookie);
 
 	if (!c)
 		return;
-	if (c->exited_ns && (!m->pid || m->pid == c->user->pid))
+	if (closed_by_exit(c, m))
 		end_connection(a, c, 0, JOURNAL_EXITED, 0, c->exited_ns);
 	else
 		end_connection(a, c, m->tid, end, error, m->exit_ns);
@@ -453,8 +459,12 @@ void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns)
 	for (c = u ? LIST_FIRST(&u->connections) : NULL; c; c = next) {
 		next = LIST_NEXT(c, used_by);
 		c->exited_ns = at_ns;
-		if (c->end)
+		if (c->end) {
 			end_connection(a, c, 0, JOURNAL_EXITED, 0, at_ns);
+			continue;
+		}
+		stream_closed(a, c, at_ns);
+		exchange_close_all(a, c, error_of_end(c, JOURNAL_EXITED), at_ns);
 	}
 }
 

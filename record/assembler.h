@@ -107,8 +107,8 @@ void assembler_close(struct assembler *a, const struct assembler_moment *m, enum
 uint64_t assembler_missing(const struct assembler *a, uint64_t cookie, const uint32_t *position);
 
 /*
- * A process ended: the connections that it was the last to use end with it, as the witness tells of each (assembler_close()): those
- * that another process holds as well do not. Those that are broken already end now.
+ * A process ended: what is under way on the connections that it was the last to use ends. The connections themselves may be held by
+ * others: the end that is told of one ends it as JOURNAL_EXITED, unless someone uses it before. Those that are broken end now.
  */
 void assembler_exited(struct assembler *a, uint32_t pid, uint64_t at_ns);
 

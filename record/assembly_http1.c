@@ -33,7 +33,7 @@ bool framing_is_idle(const struct connection *c)
 {
 	const struct framing *ask = &c->http[SIDE_REQUEST], *answer = &c->http[SIDE_ANSWER];
 
-	return !c->first && !ask->lost && !answer->lost && http1_idle(&ask->parser) && http1_idle(&answer->parser);
+	return !ask->lost && !answer->lost && http1_idle(&ask->parser) && http1_idle(&answer->parser);
 }
 
 /* Adrift, no answer is ever framed again: it could be anyone's. */
@@ -44,7 +44,7 @@ void framing_restart_answer(struct connection *c)
 }
 
 /* n bytes of one side passed at m: to whom they belong, and when. */
-static void count(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembly_side side, uint64_t n)
+static void count(struct connection *c, const struct assembler_moment *m, enum assembly_side side, uint64_t n)
 {
 	struct exchange *e = side == SIDE_REQUEST ? c->sending : c->first;
 
@@ -149,7 +149,7 @@ static void request_lost(struct assembler *a, struct connection *c, const struct
 	f->lost = true;
 	if (!c->sending && f->guessed)
 		begin_request(a, c, m);
-	count(a, c, m, SIDE_REQUEST, rest);
+	count(c, m, SIDE_REQUEST, rest);
 }
 
 /* The last chunk and an empty trailer, however the calls cut them; only of an answer that has no other end. */
@@ -173,7 +173,7 @@ static void answer_lost(struct assembler *a, struct connection *c, const struct 
 		exchange_give_up(a, c, m->exit_ns);
 		return;
 	}
-	count(a, c, m, SIDE_ANSWER, rest);
+	count(c, m, SIDE_ANSWER, rest);
 	c->first->answered = true;
 	exchange_heard(a, c, m, b->direction);
 	if (!c->adrift && ends_chunked(f)) {
@@ -229,7 +229,7 @@ static uint64_t walk(struct assembler *a, struct connection *c, const struct ass
 		}
 		if (side == SIDE_ANSWER && (used || event == HTTP1_OPAQUE))
 			note_first_byte(c, m, b->direction);
-		count(a, c, m, side, used);
+		count(c, m, side, used);
 		if (event == HTTP1_OPAQUE)
 			return n + unseen;
 		(side == SIDE_REQUEST ? request_event : answer_event)(a, c, m, event);
@@ -293,7 +293,7 @@ static bool found_again(struct assembler *a, struct connection *c, const struct 
 		return true;
 	}
 	if (side == SIDE_REQUEST)
-		count(a, c, m, side, b->bytes);
+		count(c, m, side, b->bytes);
 	else if (c->first)
 		answer_lost(a, c, m, b, b->bytes);
 	return false;

@@ -56,8 +56,8 @@ void stream_settle(struct assembler *a, struct connection *c)
 /* ---- what it speaks ---- */
 
 /*
- * Idle connections give their framing back when there is too much of it: it is made anew when they speak again.
- * Many at a time, as the way to them is long.
+ * Connections that are between messages, also those that wait for an answer, give their framing back when there is too much of it: it
+ * is made anew when they speak again. Many at a time, as the way to them is long.
  */
 static void take_back(struct assembler *a)
 {

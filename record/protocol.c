@@ -192,6 +192,8 @@ bool protocol_answer_failed(enum protocol protocol, const void *data, size_t n)
 	};
 	struct text t = {data, n};
 
+	if (protocol == PROTOCOL_REDIS && (starts_with(t, "-MOVED ", 7) || starts_with(t, "-ASK ", 5)))
+		return false;	/* it sends the client elsewhere: nothing failed */
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (errors[i].protocol == protocol && starts_with(t, errors[i].prefix, strlen(errors[i].prefix)))
 			return true;

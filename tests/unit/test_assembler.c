@@ -536,11 +536,11 @@ static void test_end_of_process(void)
 	assembler_exited(a, 99, now);
 	is_int(how_many_ended(), 0, "the end of another process ends nothing");
 	assembler_exited(a, 100, now);
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "what was under way when a process ends is not known");
 	is_int(how_many(JOURNAL_CLOSE), 0, "nor does the end of a process by itself: another may hold its connections");
 	close_it(a, JOURNAL_LOCAL_CLOSE);
 	is_int(how_many(JOURNAL_CLOSE), 1, "the kernel closes those that nobody else holds");
 	is_int(nth(JOURNAL_CLOSE, 0)->conn.end, JOURNAL_EXITED, "which is told as the end of the process");
-	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "what was under way is not known");
 	assembler_free(a);
 
 	a = opened(JOURNAL_CLIENT);
@@ -597,6 +597,22 @@ static void test_reset_before_a_request(void)
 	close_it(a, JOURNAL_LOCAL_CLOSE);
 	is_int(how_many_ended(), 0, "a server had nothing to answer");
 	assembler_free(a);
+}
+
+/* The kernel closes what the process had open in the name of who opened it. */
+static void test_end_of_an_heir(void)
+{
+	for (int late = 0; late < 2; late++) {
+		struct assembler *a = opened(JOURNAL_CLIENT);
+
+		move_on(a, COOKIE, 200, ASSEMBLER_OUT, GET);
+		assembler_exited(a, 200, now);
+		now += late * ASSEMBLER_LINGER_NS;
+		close_it(a, JOURNAL_LOCAL_CLOSE);
+		is_int(nth(JOURNAL_CLOSE, 0)->conn.end, late ? JOURNAL_LOCAL_CLOSE : JOURNAL_EXITED,
+		       late ? "who closes a connection long after its last user ended did it" : "at once, it was that end");
+		assembler_free(a);
+	}
 }
 
 /* A child that inherited a connection and used it last goes; its parent goes on with it. */
@@ -784,6 +800,26 @@ static void test_protocols(void)
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		is_int(protocol_detect(rows[i].bytes, rows[i].n), rows[i].protocol, "protocol of row %u is recognised", i);
 #undef ROW
+}
+
+static void test_answers_that_fail(void)
+{
+	static const struct {
+		enum protocol protocol;
+		const char *answer;
+		bool failed;
+	} rows[] = {
+		{PROTOCOL_REDIS, "+OK\r\n", false},	    {PROTOCOL_REDIS, "-ERR x\r\n", true},
+		{PROTOCOL_REDIS, "-LOADING x\r\n", true},	    {PROTOCOL_REDIS, "-MOVED 1 h:1\r\n", false},
+		{PROTOCOL_REDIS, "-ASK 1 h:1\r\n", false},  {PROTOCOL_POSTGRESQL, "E", true},
+		{PROTOCOL_POSTGRESQL, "T", false},	    {PROTOCOL_MEMCACHED, "SERVER_ERROR x\r\n", true},
+		{PROTOCOL_MEMCACHED, "ERROR\r\n", true},	    {PROTOCOL_MEMCACHED, "CLIENT_ERROR x\r\n", false},
+		{PROTOCOL_OPAQUE, "-ERR\r\n", false},	    {PROTOCOL_REDIS, "", false},
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		is_int(protocol_answer_failed(rows[i].protocol, rows[i].answer, strlen(rows[i].answer)), rows[i].failed,
+		       "answer %u of a protocol has failed, or has not", i);
 }
 
 static void test_turns(void)
@@ -1386,23 +1422,41 @@ static void test_bounded_pipeline(void)
 	assembler_free(a);
 }
 
+/* Many connections, each with a pipeline that is not too long by itself. */
+static void test_bounded_in_all(void)
+{
+	struct assembler *a = fresh(0);
+
+	for (unsigned i = 0; i < 100; i++) {
+		open_as(a, 1 + i, JOURNAL_CLIENT, false);
+		for (unsigned n = 0; n < 400; n++)
+			move_on(a, 1 + i, 100, ASSEMBLER_OUT, GET);
+		count = 0;
+	}
+	assembler_finish(a, now);
+	ok(assembler_counts(a).resynced > 1, "pipelines that are too many together are given up, which is counted");
+	assembler_free(a);
+}
+
+/* All ask, then all are answered, twice. */
 static void test_idle_connections_give_back(void)
 {
 	const unsigned n = 20000;
 	struct assembler *a = fresh(0);
 	unsigned right = 0;
 
+	for (unsigned i = 0; i < n; i++)
+		open_as(a, 1 + i, JOURNAL_CLIENT, false);
 	for (unsigned pass = 0; pass < 2; pass++) {
-		for (unsigned i = 0; i < n; i++) {
-			if (!pass)
-				open_as(a, 1 + i, JOURNAL_CLIENT, false);
-			count = 0;
+		for (unsigned i = 0; i < n; i++)
 			move_on(a, 1 + i, 100, ASSEMBLER_OUT, GET);
+		for (unsigned i = 0; i < n; i++) {
+			count = 0;
 			move_on(a, 1 + i, 100, ASSEMBLER_IN, ANSWER("204"));
 			right += ended(0)->status == 204 && ended(0)->sequence == pass;
 		}
 	}
-	is_int(right, 2 * n, "more connections than have framing at once are all framed, as the idle ones give theirs back");
+	is_int(right, 2 * n, "more connections than have framing at once are all framed, as those between messages give theirs back");
 	is_int(assembler_counts(a).dropped, 0, "and nothing is dropped");
 	assembler_free(a);
 }
@@ -1510,6 +1564,7 @@ int main(void)
 	test_end_of_process();
 	test_reset_before_a_request();
 	test_missing_bytes();
+	test_end_of_an_heir();
 	test_connection_outlives_its_user();
 	test_gap_in_a_sized_body();
 	test_gap_in_heads();
@@ -1519,6 +1574,7 @@ int main(void)
 	test_no_loss_no_gap();
 	test_mid_stream();
 	test_protocols();
+	test_answers_that_fail();
 	test_turns();
 	test_looks_like_http_but_is_not();
 	test_veiled();
@@ -1548,6 +1604,7 @@ int main(void)
 	test_broken_before_use();
 	test_bounded();
 	test_bounded_pipeline();
+	test_bounded_in_all();
 	test_idle_connections_give_back();
 	test_finish();
 	test_any_order();
