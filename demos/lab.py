@@ -16,6 +16,8 @@ import urllib.request
 
 STARTING_S = 20  # how long a service may take until it listens; loading eBPF programs on a busy machine included
 STOPPING_S = 20  # ... and to stop
+# By `sudo make demo` the files of the demo are root's, and so its services have to be; `aftershock run` would take the caller's user.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("SUDO_UID", "SUDO_GID")}
 
 
 class Failed(Exception):
@@ -124,7 +126,7 @@ class Lab:
         with open(log_path, "w", encoding="utf-8") as log:
             child = subprocess.Popen([*under, self.program("demos/service/service"), config_path], stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
-                                     env={**os.environ, "OTEL_SERVICE_NAME": name})
+                                     env={**ENVIRONMENT, "OTEL_SERVICE_NAME": name})
         self.children.append(child)
         service = Service(name, child, self.listening_port(name, child, log_path), started)
         self.pids[child.pid] = service.pid
