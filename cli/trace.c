@@ -35,7 +35,7 @@ struct trace {
 	uint64_t duration_ns;	/* 0: no end */
 
 	/* at work */
-	char chosen[64], command[1024];
+	char chosen[64], command[1024], invoker[PRIVILEGE_USER_MAX];
 	struct recorder *recorder;
 	struct tracer *tracer;
 	int signal_fd;
@@ -164,7 +164,7 @@ static void join_command(struct trace *t, int argc, char **argv)
 
 static int check(struct trace *t, int operands, char **argv)
 {
-	char why[SENTENCE_MAX], user[PRIVILEGE_USER_MAX];
+	char why[SENTENCE_MAX];
 
 	if (operands)
 		return cli_error("trace takes no operand ('%s'); --help shows how to say what to follow", argv[1]);
@@ -175,7 +175,7 @@ static int check(struct trace *t, int operands, char **argv)
 			return cli_error("--pid %d: there is no such process", (int)t->pids[i]);
 	if (tracing_take_environment(&t->how))
 		return CLI_MISUSE;
-	if (privilege_become_invoker(user, why, sizeof(why)) < 0)
+	if (privilege_become_invoker(t->invoker, why, sizeof(why)) < 0)
 		return cli_error("%s", why);
 	return tracing_available(why, sizeof(why)) ? cli_error("%s", why) : 0;
 }
@@ -202,7 +202,9 @@ static int open_recorder(struct trace *t)
 	};
 	char error[SENTENCE_MAX];
 
-	return recorder_open(&t->recorder, &run, error, sizeof(error)) ? cli_error("%s", error) : 0;
+	if (!recorder_open(&t->recorder, &run, error, sizeof(error)))
+		return 0;
+	return *t->invoker ? cli_error("%s (as %s, who called sudo)", error, t->invoker) : cli_error("%s", error);
 }
 
 /* Loaded with all privileges; the rest is done without. */

@@ -182,6 +182,8 @@ fetch("/sudo-trace")
 trace.stop()
 is_((trace.rc, owner(trace.db), [x["path"] for x in trace.exchanges()]), (0, (NOBODY, 0o600), ["/sudo-trace"]),
     "trace_by_sudo_leaves_a_file_of_that_user", trace)
+refused = run([tool, "trace", "--all", "-o", os.path.join(here, "x.db")], env=SUDO)
+ok(refused.rc == 2 and refused.err.count("\n") == 1 and "as nobody, who called sudo" in refused.err, "trace_says_as_whom_it_may_not_write", refused)
 doctor = run([tool, "doctor"], env=SUDO)
 ok(doctor.rc == 0 and re.search(rf"(?m)^run directory +ok .*-{NOBODY}$", doctor.out) and re.search(r"(?m)^eBPF +ok", doctor.out),
    "doctor_by_sudo_looks_at_that_user's_directory_with_root's_capabilities", doctor)
