@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include "base/clock.h"
 #include "ebpf/tracer.skel.h"
 
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_FIN_WAIT1 = 4, TCP_CLOSE = 7, TCP_CLOSE_WAIT, TCP_LAST_ACK };	/* net/tcp_states.h */
@@ -246,12 +247,31 @@ static void tell_facts(struct tracer *t, const struct event_tcp *r)
 	testimony_facts(t, r->e.cookie, r->e.flags & EVENT_HAS_POSITION ? r->e.position : NULL, &r->facts);
 }
 
+#define LATE_NS (200 * NS_PER_MS)
+
+/*
+ * TCP can end within a call on the socket, whose record comes when it returns; and a task can lose the processor within a program of ours,
+ * before its record is sent. So the end of a connection of which bytes are missing waits for them.
+ */
+static bool put_off(struct tracer *t, const struct event_tcp *r)
+{
+	struct event_tcp later = *r;
+
+	if (!(r->e.flags & EVENT_HAS_POSITION) || (r->e.flags & EVENT_PUT_OFF) || !assembler_missing(t->assembler, r->e.cookie, r->e.position))
+		return false;
+	later.e.flags |= EVENT_PUT_OFF;
+	return !order_put(&t->order, WITNESS_CONTROL, r->e.exit_ns + LATE_NS, &later, sizeof(later));
+}
+
 static void on_state(struct tracer *t, const struct event_tcp *r)
 {
 	struct assembler_moment m = moment_of(&r->e);
 	bool half = r->e.call == EVENT_CALL_shutdown;
+	bool ends = r->e.state == TCP_FIN_WAIT1 || r->e.state == TCP_LAST_ACK || r->e.state == TCP_CLOSE;
 
-	if (r->e.state != TCP_SYN_SENT && r->e.state != TCP_ESTABLISHED && r->e.old_state != TCP_SYN_SENT)
+	if (ends && put_off(t, r))
+		return;
+	if (ends && r->e.old_state != TCP_SYN_SENT)
 		tell_facts(t, r);
 	switch (r->e.state) {
 	case TCP_SYN_SENT:
@@ -278,6 +298,8 @@ static void on_gone(struct tracer *t, const struct event_tcp *r)
 {
 	struct assembler_moment m = moment_of(&r->e);
 
+	if (put_off(t, r))
+		return;
 	tell_facts(t, r);
 	assembler_close(t->assembler, &m, JOURNAL_LOCAL_CLOSE, 0);
 }

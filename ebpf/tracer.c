@@ -177,16 +177,14 @@ static int attach(struct tracer *t)
 
 	if (events < 0)
 		return events;
-	err = attach_hooks(t);
+	err = attach_calls(t, events);	/* first: a connection that is seen to begin has all its calls seen */
 	if (!err)
-		err = attach_calls(t, events);
+		err = attach_hooks(t);
 	close(events);
 	return err;
 }
 
 /* ---- draining ---- */
-
-enum { LANE_DATA, LANE_CONTROL };
 
 static int put(struct tracer *t, unsigned lane, const void *record, size_t size)
 {
@@ -198,12 +196,12 @@ static int put(struct tracer *t, unsigned lane, const void *record, size_t size)
 
 static int put_data(void *arg, void *record, size_t size)
 {
-	return put(arg, LANE_DATA, record, size);
+	return put(arg, WITNESS_DATA, record, size);
 }
 
 static int put_control(void *arg, void *record, size_t size)
 {
-	return put(arg, LANE_CONTROL, record, size);
+	return put(arg, WITNESS_CONTROL, record, size);
 }
 
 static int open_rings(struct tracer *t)

@@ -20,6 +20,8 @@
 
 struct tracer_bpf;
 
+enum { WITNESS_DATA, WITNESS_CONTROL };	/* lanes of `order`, one for each ring */
+
 struct tracer {
 	struct tracer_bpf *programs;
 	struct bpf_link *links[WITNESS_LINKS];

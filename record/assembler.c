@@ -275,7 +275,7 @@ void assembler_open(struct assembler *a, const struct assembler_moment *m, enum 
 	c->serial = ASSEMBLER_SERIAL | ++a->serials;
 	c->pid = m->pid;
 	c->role = role;
-	c->mid_stream = mid_stream;
+	c->met_open = c->mid_stream = mid_stream;
 	c->opened_ns = c->checked_ns = m->enter_ns;
 	c->local = *local;
 	c->peer = *peer;
@@ -339,9 +339,16 @@ static uint64_t missing_before(struct connection *c, const struct assembler_byte
 	return known && b->placed && ahead > 0 ? (uint32_t)ahead : 0;
 }
 
+/* The first call on a connection that was open before may have been under way already: nobody saw it begin. */
+static bool unknown_yet(const struct connection *c, enum assembler_direction d)
+{
+	return c->met_open && !c->bytes[d];
+}
+
 static void gap(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembler_direction d, uint64_t missing)
 {
-	c->missing[d] += missing;
+	if (!unknown_yet(c, d))
+		c->missing[d] += missing;
 	stream_gap(a, c, m, d, missing);
 }
 
@@ -442,7 +449,7 @@ uint64_t assembler_missing(const struct assembler *a, uint64_t cookie, const uin
 	for (int d = ASSEMBLER_OUT; position && d <= ASSEMBLER_IN; d++) {
 		int32_t ahead = (int32_t)(position[d] - c->position[d]);
 
-		missing += c->placed[d] && ahead > 1 ? (uint32_t)ahead : 0;
+		missing += c->placed[d] && ahead > 1 && !unknown_yet(c, d) ? (uint32_t)ahead : 0;
 	}
 	return missing;
 }

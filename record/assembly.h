@@ -88,6 +88,7 @@ struct connection {
 	uint8_t role;				/* enum journal_role */
 	uint8_t protocol;			/* enum protocol */
 	bool in_quiet;
+	bool met_open;				/* it was open before it was told of */
 	bool mid_stream;			/* the next bytes may be in the middle of something */
 	bool doubtful;				/* it was met in the middle, and no answer has confirmed its protocol */
 	bool guessed;				/* its protocol is a guess for want of bytes: looked at again at the next turn */
