@@ -48,13 +48,15 @@ static void leave_all(struct recorder *r, struct exchange *e)
 
 struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
 {
-	struct exchange *e = serial ? index_get(&r->exchanges, serial) : NULL;
+	void **place = serial ? index_place(&r->exchanges, serial) : NULL;
+	struct exchange *e;
 
-	if (e || !serial)
-		return e;
-	e = take_spare(r);
-	if (!e || index_put(&r->exchanges, serial, e)) {
-		free(e);
+	r->no_memory += serial && !place;
+	if (!place || *place)
+		return place ? *place : NULL;
+	*place = e = take_spare(r);
+	if (!e) {
+		index_remove(&r->exchanges, serial);
 		return NULL;
 	}
 	e->id = ++r->exchange_ids;

@@ -43,25 +43,38 @@ static int grow(struct index *x)
 	return 0;
 }
 
-int index_put(struct index *x, uint64_t key, void *value)
+void **index_place(struct index *x, uint64_t key)
 {
 	struct index_slot *s;
 
 	if (4 * (x->count + 1) > 3 * x->capacity && grow(x))
-		return -ENOMEM;
+		return NULL;
 	s = find(x, key);
-	x->count += !s->key;
-	*s = (struct index_slot){key, value};
+	if (!s->key) {
+		*s = (struct index_slot){key, NULL};
+		x->count++;
+	}
+	return &s->value;
+}
+
+int index_put(struct index *x, uint64_t key, void *value)
+{
+	void **place = index_place(x, key);
+
+	if (!place)
+		return -ENOMEM;
+	*place = value;
 	return 0;
 }
 
 void index_remove(struct index *x, uint64_t key)
 {
+	struct index_slot *s = x->capacity ? find(x, key) : NULL;
 	size_t mask = x->capacity - 1, hole, i;
 
-	if (!x->capacity || !find(x, key)->key)
+	if (!s || !s->key)
 		return;
-	hole = i = (size_t)(find(x, key) - x->slots);
+	hole = i = (size_t)(s - x->slots);
 	for (;;) {
 		i = (i + 1) & mask;
 		if (!x->slots[i].key)

@@ -21,6 +21,7 @@ struct index {		/* all zero: empty */
 
 void *index_get(const struct index *x, uint64_t key);		/* NULL: not there */
 int index_put(struct index *x, uint64_t key, void *value);	/* replaces; 0 or -ENOMEM */
+void **index_place(struct index *x, uint64_t key);		/* where its value stands (NULL when new), until the next change; NULL: no memory */
 void index_remove(struct index *x, uint64_t key);		/* absent is fine */
 void index_clear(struct index *x);				/* frees the index only */
 

@@ -110,7 +110,7 @@ void exchange_wait(struct recorder *r, struct exchange *e)
 {
 	if (e->waiting)
 		return;
-	e->heard_ns = clock_now_ns();
+	e->heard_ns = r->now_ns;
 	e->ended_pass = r->pass;
 	e->waiting = true;
 	TAILQ_INSERT_TAIL(&r->waiting, e, wait);
