@@ -11,7 +11,7 @@
 
 struct checkpoint;
 
-/* NULL: no memory, no thread; the log then grows until the file is closed. */
+/* path: absolute. NULL: no memory, no thread; the log then grows until the file is closed. */
 struct checkpoint *checkpoint_start(const char *path);
 
 /* There is enough to be moved. Returns at once. */

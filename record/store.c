@@ -558,7 +558,7 @@ static void shorten_log(struct store *s)
 	if (s->log_pages < LOG_PAGES)
 		return;
 	if (!s->checkpoint)
-		s->checkpoint = checkpoint_start(s->path);
+		s->checkpoint = checkpoint_start(sqlite3_db_filename(s->db, "main"));
 	if (s->checkpoint)
 		checkpoint_wake(s->checkpoint);
 }

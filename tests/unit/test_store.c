@@ -226,8 +226,11 @@ static void test_log(void)
 	long long longest = 0;
 	int64_t id = 1;
 	unsigned tries = 0;
+	char error[512];
 
-	open_store();
+	unlink(path);
+	ok(!chdir("/tmp") && !store_open(&s, path + strlen("/tmp/"), error, sizeof(error)) && !chdir("/"),
+	   "a run file is named by where the recorder was when it began");
 	for (int i = 0; i < COMMITS; i++, id += ROWS) {
 		write_rows(id, ROWS);
 		longest = bytes_of("-wal") > longest ? bytes_of("-wal") : longest;
