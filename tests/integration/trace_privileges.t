@@ -68,8 +68,8 @@ def refuse_next_key():
         raise OSError("no seccomp")
 
 
-def fetch(path):
-    return run([curl, "-s", "-o", "/dev/null", peer.url(path)])
+def fetch(path, **env):
+    return run([curl, "-s", "-o", "/dev/null", peer.url(path)], env=env)
 
 
 def owner(path):
@@ -80,13 +80,13 @@ def owner(path):
 # ---- capabilities without root ----
 trace = Trace("--comm", CURL_COMM, under=nobody_with(*NEEDED), tool=tool, db=place("caps.db"), env=PLAIN)
 held = [threads(trace.process.pid, key) for key in ("CapEff", "CapPrm", "CapInh", "CapAmb", "NoNewPrivs")]
-fetch("/caps")
+fetch("/caps", OTEL_SERVICE_NAME="shop")
 trace.stop()
 zero = {"0" * 16}
 is_(held, [zero, zero, zero, zero, {"1"}], "while_it_records_no_thread_has_a_capability_nor_a_way_to_one")
 is_(trace.rc, 0, "three_capabilities_are_enough_to_trace_the_processes_of_root", trace)
 got = trace.exchanges()
-is_([(x["path"], x["status"], x["service"]) for x in got], [("/caps", 200, CURL_COMM)], "what_starts_after_they_are_gone_is_recorded_and_named", got)
+is_([(x["path"], x["status"], x["service"]) for x in got], [("/caps", 200, "shop")], "what_starts_after_they_are_gone_is_recorded_and_named", got)
 ok(trace.one("SELECT count(*) FROM syscall_latency") > 0, "the_kernel's_maps_are_read_without_them")
 is_(owner(trace.db), (NOBODY, 0o600), "the_run_file_is_the_user's_alone")
 is_(trace.meta("privileges"), "none", "and_says_so")
