@@ -170,7 +170,8 @@ for columns in (85, 84, 85, 84):  # a second may end just then
     small = screen.until(r"(?s)\033\[H.*\033\[J")
     if re.findall(r"second (\d+)", small) == [shown_before]:
         break
-is_((re.findall(r"second (\d+)", small), small.count("\n") <= 5), ([shown_before], True), "another size is drawn at once, and no more than has room", repr(small))
+is_((re.findall(r"second (\d+)", small), small.count("\n") <= 5), ([shown_before], True),
+    "another size is drawn at once, and no more than has room", repr(small))
 ok("..." in plain(small), "names are cut to it", repr(small))
 os.write(screen.master, b"\x03")
 rest = screen.until(r"\033\[\?1049l")
