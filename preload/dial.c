@@ -332,6 +332,32 @@ int dial_connect(int fd, const struct sockaddr *sa, socklen_t len)
 	return r;
 }
 
+/* Whether a connect to sa is ours to follow; one that may become so is marked. */
+static bool followed(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct addr peer;
+
+	addr_from_sockaddr(&peer, sa, len);
+	if ((peer.family != ADDR_IP4 && peer.family != ADDR_IP6) || raw_sockopt_int(fd, SOL_SOCKET, SO_TYPE) != SOCK_STREAM)
+		return false;
+	if (guest.mode == PAGE_JOURNAL_ALL || conn_candidates(page_version(guest.page), PAGE_TO, &peer))
+		return true;
+	table_mark(fd, JOURNAL_CLIENT);
+	return false;
+}
+
+int dial_fast_open(int fd, int flags, const struct sockaddr *sa, socklen_t len)
+{
+	guest_start();
+	if (!guest.page || !guest_plausible(sa) || table_tracks(fd))
+		return 0;
+	if ((flags & MSG_DONTWAIT) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK))
+		return 0;	/* no connect() is like that */
+	if (!followed(fd, sa, len))
+		return 0;
+	return dial_connect(fd, sa, len) ? -1 : 1;
+}
+
 /* ---- accept ---- */
 
 static bool end_of(long nr, int fd, struct addr *a)

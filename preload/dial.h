@@ -11,6 +11,10 @@
 /* connect(2) of the program, with the faults that act there. */
 int dial_connect(int fd, const struct sockaddr *sa, socklen_t len);
 
+/* A send with MSG_FASTOPEN, which connects: 0 it goes as it is, 1 the connection is made and the send goes on without that flag, -1 (errno) not.
+ * What is sent is decided after the connect, so it can not travel with it: as to a server that the kernel has no cookie of. */
+int dial_fast_open(int fd, int flags, const struct sockaddr *sa, socklen_t len);
+
 /* A descriptor that accept(2) just returned. errno is kept. */
 void dial_accepted(int fd);
 

@@ -72,8 +72,6 @@ static long seccomp(long number, const long a[6])
 static long on_connection(long number, const long a[6])
 {
 	switch (number) {
-	case SYS_sendto: return sendto(FD, BUF(1), SIZE(2), INT(3), BUF(4), (socklen_t)a[5]);
-	case SYS_sendmsg: return sendmsg(FD, BUF(1), INT(2));
 	case SYS_sendmmsg: return sendmmsg(FD, BUF(1), (unsigned)a[2], INT(3));
 	case SYS_write: return write(FD, BUF(1), SIZE(2));
 	case SYS_writev: return writev(FD, BUF(1), INT(2));
@@ -99,6 +97,9 @@ long numbers_call(long number, const long a[6])
 	case SYS_connect: return connect(FD, BUF(1), (socklen_t)a[2]);
 	case SYS_accept: return accept(FD, BUF(1), BUF(2));
 	case SYS_accept4: return accept4(FD, BUF(1), BUF(2), INT(3));
+	case SYS_sendto:
+		return (a[3] & MSG_FASTOPEN) || table_knows(FD) ? sendto(FD, BUF(1), SIZE(2), INT(3), BUF(4), (socklen_t)a[5]) : through(number, a);
+	case SYS_sendmsg: return (a[2] & MSG_FASTOPEN) || table_knows(FD) ? sendmsg(FD, BUF(1), INT(2)) : through(number, a);
 	case SYS_splice: return splice(FD, BUF(1), INT(2), BUF(3), SIZE(4), (unsigned)a[5]);
 	case SYS_close: return close(FD);
 	case SYS_close_range: return close_range((unsigned)a[0], (unsigned)a[1], INT(2));

@@ -114,14 +114,35 @@ ssize_t send(int fd, const void *buf, size_t n, int flags)
 
 ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
 {
+	int opened = unlikely(flags & MSG_FASTOPEN) ? dial_fast_open(fd, flags, sa, len) : 0;
+
+	if (opened)
+		return opened < 0 ? -1 : send(fd, buf, n, flags & ~MSG_FASTOPEN);
 	if (UNTRACKED(fd))
 		return real.sendto(fd, buf, n, flags, sa, len);
 	THROUGH(real.sendto(fd, buf, n, flags, sa, len), .op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1,
 		.sa = (struct sockaddr *)sa, .len = &len);
 }
 
+static ssize_t sendmsg_fast_open(int fd, const struct msghdr *msg, int flags)
+{
+	int opened = guest_plausible(msg) ? dial_fast_open(fd, flags, msg->msg_name, msg->msg_namelen) : 0;
+	struct msghdr m;
+
+	if (!opened)
+		return -2;
+	m = *msg;
+	m.msg_name = NULL;
+	m.msg_namelen = 0;
+	return opened < 0 ? -1 : sendmsg(fd, &m, flags & ~MSG_FASTOPEN);
+}
+
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	ssize_t opened = unlikely(flags & MSG_FASTOPEN) ? sendmsg_fast_open(fd, msg, flags) : -2;
+
+	if (opened != -2)
+		return opened;
 	if (UNTRACKED(fd) || !guest_plausible(msg))
 		return real.sendmsg(fd, msg, flags);
 	THROUGH(real.sendmsg(fd, msg, flags), .op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
@@ -147,7 +168,7 @@ int sendmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags)
 {
 	unsigned int i;
 
-	if (UNTRACKED(fd) || !guest_plausible(vec))
+	if ((UNTRACKED(fd) && !(flags & MSG_FASTOPEN)) || !guest_plausible(vec))
 		return real.sendmmsg(fd, vec, n, flags);
 	n = n < IOV_MAX ? n : IOV_MAX;
 	for (i = 0; i < n; i++) {
