@@ -195,7 +195,7 @@ static void take_up(struct tracer *t, const struct event_socket *s)
 static void last_look(struct tracer *t, const struct event_socket *s)
 {
 	if (assembler_knows(t->assembler, s->cookie))
-		testimony_facts(t, s->cookie, s->state == TCP_SYN_SENT ? NULL : s->position, &s->facts);
+		testimony_facts(t, s->cookie, NULL, &s->facts);	/* bytes may be on their way: where it stands says nothing */
 }
 
 static int each_socket(struct tracer *t, int iterator, void (*fn)(struct tracer *t, const struct event_socket *s))

@@ -242,9 +242,16 @@ static void on_established(struct tracer *t, const struct event_tcp *r, const st
 	place(t, &r->e);
 }
 
+/*
+ * Where the stream stands says what went unseen when nothing is on its way any more: at the close, and not within a transfer, which has
+ * taken its bytes already and tells of them when it returns.
+ */
 static void tell_facts(struct tracer *t, const struct event_tcp *r)
 {
-	testimony_facts(t, r->e.cookie, r->e.flags & EVENT_HAS_POSITION ? r->e.position : NULL, &r->facts);
+	bool closing = r->e.kind == EVENT_GONE || r->e.state == TCP_FIN_WAIT1 || r->e.state == TCP_LAST_ACK;
+	bool alone = r->e.call == EVENT_CALL_COUNT || r->e.call == EVENT_CALL_close;
+
+	testimony_facts(t, r->e.cookie, closing && alone && (r->e.flags & EVENT_HAS_POSITION) ? r->e.position : NULL, &r->facts);
 }
 
 #define LATE_NS (200 * NS_PER_MS)
