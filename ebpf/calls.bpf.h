@@ -244,7 +244,7 @@ static __always_inline void send_data(struct scratch *s, const struct call *c, _
 {
 	__u64 cookie = s->e.cookie;
 
-	if (!bpf_map_lookup_elem(&sockets, &cookie)) {
+	if (!s->known) {
 		own(cookie, (void *)c->sock, s->e.tgid, s->e.tid);
 		add_ends(s, (void *)c->sock);
 	}
@@ -378,21 +378,47 @@ static __always_inline bool have_room(__u64 vectors, __u64 count)
 	return false;
 }
 
+/*
+ * Whether all of a transfer lies where no payload is wanted: in a body, in what is encrypted. The first one beyond ends that. A late word
+ * of user space is harmless: it names a place in the stream.
+ */
+static __always_inline bool is_quiet(struct event_connection *o, const struct event *e)
+{
+	unsigned way = e->direction == EVENT_OUT ? EVENT_OUT : EVENT_IN;
+	__u32 until = o->quiet_until[way];
+
+	if (!until)
+		return false;
+	if (until - e->position[way] <= EVENT_QUIET_MAX)
+		return true;
+	o->quiet_until[way] = 0;
+	return false;
+}
+
 /* What the transfer programs share: MSG_TRUNC on TCP throws the bytes away unread, there is nothing to copy. */
 static __always_inline struct scratch *begin_transfer(struct trace_event_raw_sys_exit *ctx, struct call **call)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = bpf_ktime_get_ns(), cookie;
 	struct call *c = leave(ctx->ret, now);
+	struct event_connection *o;
+	struct scratch *s;
 
 	*call = c;
 	if (!c || !transfer_matters(c, ctx->ret))
 		return NULL;
-	return begin_event(c, EVENT_BYTES, ctx->ret, now, (void *)c->sock);
+	s = begin_event(c, EVENT_BYTES, ctx->ret, now, (void *)c->sock);
+	if (!s)
+		return NULL;
+	cookie = s->e.cookie;
+	o = bpf_map_lookup_elem(&sockets, &cookie);
+	s->known = o != NULL;
+	s->quiet = o && is_quiet(o, &s->e);
+	return s;
 }
 
-static __always_inline bool has_bytes(const struct call *c, __s64 ret)
+static __always_inline bool has_bytes(const struct scratch *s, const struct call *c, __s64 ret)
 {
-	return ret > 0 && c->base && !(c->message_flags & MSG_TRUNC);
+	return ret > 0 && !s->quiet && c->base && !(c->message_flags & MSG_TRUNC);
 }
 
 SEC("tp/syscalls/sys_exit_read") int exit_buffer(struct trace_event_raw_sys_exit *ctx)
@@ -403,7 +429,7 @@ SEC("tp/syscalls/sys_exit_read") int exit_buffer(struct trace_event_raw_sys_exit
 
 	if (!s)
 		return 0;
-	if (has_bytes(c, ret)) {
+	if (has_bytes(s, c, ret)) {
 		got = copy_from_program(s, 0, c->base, ret);
 		if (got < ret)
 			copy_tail(s, c->base + ret);
@@ -419,7 +445,7 @@ SEC("tp/syscalls/sys_exit_readv") int exit_vector(struct trace_event_raw_sys_exi
 
 	if (!s || (!s->e.ret && !have_room(c->base, c->count)))
 		return 0;
-	send_data(s, c, has_bytes(c, s->e.ret) ? gather(s, c->base, c->count, s->e.ret) : 0);
+	send_data(s, c, has_bytes(s, c, s->e.ret) ? gather(s, c->base, c->count, s->e.ret) : 0);
 	return 0;
 }
 
@@ -436,7 +462,7 @@ SEC("tp/syscalls/sys_exit_sendmsg") int exit_message(struct trace_event_raw_sys_
 		lose(EVENT_LOST_UNREADABLE);
 	if (!s->e.ret && !have_room(m.msg_iov, m.msg_iovlen))
 		return 0;
-	if (has_bytes(c, s->e.ret))
+	if (has_bytes(s, c, s->e.ret))
 		got = gather(s, m.msg_iov, m.msg_iovlen, s->e.ret);
 	send_data(s, c, got);
 	return 0;
@@ -494,7 +520,7 @@ SEC("tp/syscalls/sys_exit_sendmmsg") int exit_messages(struct trace_event_raw_sy
 			return 0;
 		s->e.ret = s->sum;
 	}
-	if (has_bytes(c, s->e.ret)) {
+	if (has_bytes(s, c, s->e.ret)) {
 		gather_messages(s, c->base, messages);
 		got = gather_end(s, s->e.ret);
 	}

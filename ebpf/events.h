@@ -34,6 +34,7 @@ typedef int64_t event_s64;
 #define EVENT_EXE_MAX 64
 #define EVENT_SERVICE_MAX 96	/* base/service.h's SERVICE_NAME_MAX */
 #define EVENT_TAIL 8
+#define EVENT_QUIET_MAX (1u << 30)	/* bytes ahead of which payload can be declined at once */
 
 /*
  * The system calls that are followed: name, shape (where its bytes are; names the exit program), direction, and which
@@ -121,6 +122,16 @@ struct event_facts {
 	event_u32 retransmits;	/* segments sent again since it is followed */
 	event_u32 unused;
 };
+
+/* What is kept in the kernel of a connection that is followed. User space writes quiet_until. */
+struct event_connection {
+	event_u32 tgid, tid;
+	event_u32 retransmits_before;
+	event_u32 quiet_until[2];	/* stream position up to which no payload is wanted, at most EVENT_QUIET_MAX ahead; 0 none */
+	event_u32 unused;
+	event_u64 unseen[2];
+};
+_Static_assert(sizeof(struct event_connection) == 40, "shared with the kernel side");
 
 struct event_tcp {
 	struct event e;

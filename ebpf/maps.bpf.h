@@ -32,13 +32,6 @@ struct call {	/* what a thread asked for, kept from entry to return */
 	__u8 used, restarted, syn_sent, pad;
 };
 
-struct connection {	/* that we follow */
-	__u32 tgid, tid;
-	__u32 retransmits_before;
-	__u32 unused;
-	__u64 unseen[2];
-};
-
 /*
  * Who is followed: a byte for every process id that there can be, so it is never full. The verifier turns the look-up
  * in an array into arithmetic: what is not followed pays for little more than being called. Mapped by user space.
@@ -81,7 +74,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__type(key, __u64);
-	__type(value, struct connection);
+	__type(value, struct event_connection);
 } sockets SEC(".maps");
 
 #define LATENCY_MAP(name)                                \
@@ -109,6 +102,8 @@ struct scratch {
 	struct event e;
 	__u8 payload[2 * EVENT_PAYLOAD_MAX];
 	struct event_ends ends;
+	__u64 known;		/* the connection was told of before */
+	__u64 quiet;		/* no payload is wanted of this transfer */
 	/* Of gather(): here, and not in registers, because the verifier forgets what it knew of them here. */
 	__u64 got, left, last, end;
 	__u64 vectors, count, messages;

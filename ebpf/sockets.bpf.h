@@ -86,7 +86,7 @@ static __always_inline __u32 retransmits(const struct sock *sk)
 	return BPF_CORE_READ(tcp, total_retrans);
 }
 
-static __always_inline void describe_facts(struct event_facts *facts, const struct connection *c, const struct sock *sk)
+static __always_inline void describe_facts(struct event_facts *facts, const struct event_connection *c, const struct sock *sk)
 {
 	facts->unseen[EVENT_OUT] = c->unseen[EVENT_OUT];
 	facts->unseen[EVENT_IN] = c->unseen[EVENT_IN];
@@ -97,7 +97,7 @@ static __always_inline void describe_facts(struct event_facts *facts, const stru
 /* From now on the connection is followed, as that of a thread. */
 static __always_inline void own(__u64 cookie, const struct sock *sk, __u32 tgid, __u32 tid)
 {
-	struct connection c = { .tgid = tgid, .tid = tid, .retransmits_before = retransmits(sk) };
+	struct event_connection c = { .tgid = tgid, .tid = tid, .retransmits_before = retransmits(sk) };
 
 	if (cookie && bpf_map_update_elem(&sockets, &cookie, &c, BPF_ANY))
 		lose(EVENT_LOST_OWNERS_FULL);
@@ -113,7 +113,7 @@ static __always_inline bool is_open(int state)
 static __always_inline void tell_socket(struct bpf_iter__task_file *ctx, struct task_struct *task, struct sock *sk)
 {
 	struct event_socket r = { .tgid = task->tgid, .fd = ctx->fd };
-	struct connection *c;
+	struct event_connection *c;
 	struct event e = {};
 
 	r.cookie = bpf_get_socket_cookie(sk);

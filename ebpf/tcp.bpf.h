@@ -22,7 +22,7 @@ static __always_inline struct call *call_on(__u64 sock)
 	return c && c->used && c->sock == sock ? c : NULL;
 }
 
-static __always_inline void send_tcp(__u16 kind, const struct sock *sk, const struct connection *o, int old, int new)
+static __always_inline void send_tcp(__u16 kind, const struct sock *sk, const struct event_connection *o, int old, int new)
 {
 	struct event_tcp *t = bpf_ringbuf_reserve(&control, sizeof(*t), 0);
 	struct call *c;
@@ -75,7 +75,7 @@ static __always_inline void choose_owner(const struct sock *sk, __u64 cookie, in
 SEC("tp_btf/inet_sock_set_state") int BPF_PROG(on_state, const struct sock *sk, int old, int new)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-	struct connection *o;
+	struct event_connection *o;
 
 	if (sk->sk_protocol != IPPROTO_TCP || old == new)
 		return 0;
@@ -98,7 +98,7 @@ SEC("tp_btf/inet_sock_set_state") int BPF_PROG(on_state, const struct sock *sk, 
 SEC("tp_btf/tcp_destroy_sock") int BPF_PROG(on_gone, struct sock *sk)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-	struct connection *o = bpf_map_lookup_elem(&sockets, &cookie);
+	struct event_connection *o = bpf_map_lookup_elem(&sockets, &cookie);
 
 	if (!o)
 		return 0;
@@ -124,7 +124,7 @@ SEC("tp_btf/io_uring_create") int BPF_PROG(on_ring)
 static __always_inline void count_unseen(struct sock *sk, int ret, enum event_direction d)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
-	struct connection *o;
+	struct event_connection *o;
 
 	if (ret <= 0 || call_on((__u64)sk))
 		return;

@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "ebpf/tracer.skel.h"
 
+#define QUIET_LEAST (64u << 10)	/* bytes to come that are worth a word to the kernel */
+
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT, TCP_FIN_WAIT1 = 4, TCP_CLOSE = 7, TCP_CLOSE_WAIT, TCP_LAST_ACK };	/* net/tcp_states.h */
 
 uint64_t testimony_key(const void *record)
@@ -93,6 +95,33 @@ void testimony_facts(struct tracer *t, uint64_t cookie, const uint32_t *position
 		t->unseen_connections++;
 }
 
+/*
+ * What is written over is what the kernel counts meanwhile for an io_uring, and only that: where there is one all is captured. One that is
+ * gone by now stays so.
+ */
+static void decline(struct tracer *t, const struct event *e, uint64_t bytes)
+{
+	int sockets = bpf_map__fd(t->programs->maps.sockets);
+	struct event_connection c;
+
+	if (t->programs->bss->rings_at_work || bpf_map_lookup_elem(sockets, &e->cookie, &c))
+		return;
+	c.quiet_until[e->direction] = e->position[e->direction] + (uint32_t)(bytes < EVENT_QUIET_MAX ? bytes : EVENT_QUIET_MAX);
+	bpf_map_update_elem(sockets, &e->cookie, &c, BPF_EXIST);
+}
+
+/* After a transfer that was longer than what is captured of one: payload of a long body is not asked for, message heads are. */
+static void decline_body(struct tracer *t, const struct event *e)
+{
+	uint64_t bytes;
+
+	if (!e->captured || e->captured == e->ret || !(e->flags & EVENT_HAS_POSITION))
+		return;
+	bytes = assembler_quiet(t->assembler, e->cookie, e->direction == EVENT_OUT ? ASSEMBLER_OUT : ASSEMBLER_IN);
+	if (bytes >= QUIET_LEAST)
+		decline(t, e, bytes);
+}
+
 static void transfer(struct tracer *t, const struct event *e, const struct assembler_moment *m)
 {
 	bool cut = e->captured < e->ret;
@@ -109,6 +138,7 @@ static void transfer(struct tracer *t, const struct event *e, const struct assem
 	};
 
 	assembler_bytes(t->assembler, m, &b);
+	decline_body(t, e);
 }
 
 /* Whether the connection of a transfer is known, or is from now on. */

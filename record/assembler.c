@@ -437,6 +437,26 @@ void assembler_close(struct assembler *a, const struct assembler_moment *m, enum
 		end_connection(a, c, m->tid, end, error, m->exit_ns);
 }
 
+/* The beginning of a request's body is part of its fingerprint. */
+uint64_t assembler_quiet(const struct assembler *a, uint64_t cookie, enum assembler_direction d)
+{
+	const struct connection *c = find(a, cookie);
+	enum assembly_side side;
+	const struct framing *f;
+
+	if (!c)
+		return 0;
+	if (protocol_is_veiled(c->protocol))
+		return c->veiled_told ? UINT64_MAX : 0;
+	if (c->protocol != PROTOCOL_HTTP1 || !c->http)
+		return 0;
+	side = assembly_side(c, d);
+	f = &c->http[side];
+	if (f->lost || (side == SIDE_REQUEST && f->parser.hashed < HTTP1_BODY_HASHED))
+		return 0;
+	return http1_room(&f->parser);
+}
+
 /* A FIN takes a place in the stream as a byte does: a single one at the end tells nothing. */
 uint64_t assembler_missing(const struct assembler *a, uint64_t cookie, const uint32_t *position)
 {

@@ -101,6 +101,12 @@ void assembler_broken(struct assembler *a, const struct assembler_moment *m, enu
 void assembler_close(struct assembler *a, const struct assembler_moment *m, enum journal_end end, int error);
 
 /*
+ * How many bytes of one direction from here on say nothing, whatever they are, and need not be captured: those of a body with a length, of
+ * TLS and HTTP/2 (UINT64_MAX: to the end). 0: none, or not known.
+ */
+uint64_t assembler_quiet(const struct assembler *a, uint64_t cookie, enum assembler_direction d);
+
+/*
  * How many bytes have moved that were not told of, as far as positions show: gaps, and what lies between the last bytes told and
  * `position` (ASSEMBLER_OUT, ASSEMBLER_IN; NULL: not known). 0 for a connection that is not known.
  */

@@ -567,6 +567,36 @@ static void test_missing_bytes(void)
 	assembler_free(a);
 }
 
+static void test_quiet(void)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", hello[] = "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03";
+	static const char post[] = "POST /up HTTP/1.1\r\nContent-Length: 100000\r\n\r\n";
+	char body[HTTP1_BODY_HASHED] = "";
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	is_int((long long)assembler_quiet(a, COOKIE, ASSEMBLER_IN), 0, "nothing is declined of what is not known yet");
+	out(a, GET);
+	is_int((long long)assembler_quiet(a, COOKIE, ASSEMBLER_IN), 0, "nor of a head");
+	in(a, head);
+	is_int((long long)assembler_quiet(a, COOKIE, ASSEMBLER_IN), 100000, "a body says nothing");
+	is_int((long long)assembler_quiet(a, COOKIE, ASSEMBLER_OUT), 0, "the next request does");
+	move(a, ASSEMBLER_IN, NULL, 0, 100000, NULL);
+	is_int(ended(0)->outcome, JOURNAL_OK, "without its bytes its end is seen");
+	is_int((long long)assembler_quiet(a, COOKIE, ASSEMBLER_IN), 0, "the next head does");
+	out(a, post);
+	is_int((long long)assembler_quiet(a, COOKIE, ASSEMBLER_OUT), 0, "the beginning of a request's body makes its fingerprint");
+	move(a, ASSEMBLER_OUT, body, sizeof(body), sizeof(body), NULL);
+	is_int((long long)assembler_quiet(a, COOKIE, ASSEMBLER_OUT), 100000 - (long long)sizeof(body), "the rest of it does not");
+	is_int((long long)assembler_quiet(a, COOKIE + 1, ASSEMBLER_OUT), 0, "nothing is declined of a connection that is not known");
+	assembler_free(a);
+
+	a = opened(JOURNAL_CLIENT);
+	move(a, ASSEMBLER_OUT, hello, sizeof(hello) - 1, sizeof(hello) - 1, NULL);
+	ok(assembler_quiet(a, COOKIE, ASSEMBLER_IN) == UINT64_MAX && assembler_quiet(a, COOKIE, ASSEMBLER_OUT) == UINT64_MAX,
+	   "TLS says nothing any more");
+	assembler_free(a);
+}
+
 static void test_reset_before_a_request(void)
 {
 	struct assembler *a = opened(JOURNAL_CLIENT);
@@ -1563,6 +1593,7 @@ int main(void)
 	test_write_on_a_dead_connection();
 	test_end_of_process();
 	test_reset_before_a_request();
+	test_quiet();
 	test_missing_bytes();
 	test_end_of_an_heir();
 	test_connection_outlives_its_user();
