@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -603,21 +602,11 @@ static void take_signals(struct run *run)
 	}
 }
 
-/* The recorder wakes many times a second. As a batch job it does not push the programs that it measures off their processor for that, but
- * waits for its turn; COMMAND has begun by now and is none. */
-static void yield_to_command(void)
-{
-	struct sched_param none = {0};
-
-	if (sched_getscheduler(0) == SCHED_OTHER)
-		sched_setscheduler(0, SCHED_BATCH, &none);
-}
-
 static void watch(struct run *run)
 {
 	struct pollfd fds[] = {{.fd = run->signal_fd, .events = POLLIN}, {.events = POLLIN}};
 
-	yield_to_command();
+	tracing_yield();	/* COMMAND has begun */
 	while (run->running) {
 		fds[1].fd = run->tracer ? tracer_fd(run->tracer) : -1;
 		poll(fds, 2, TICK_MS);

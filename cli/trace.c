@@ -257,6 +257,7 @@ static void record(struct trace *t)
 	struct pollfd fds[] = {{.fd = t->signal_fd, .events = POLLIN}, {.fd = tracer_fd(t->tracer), .events = POLLIN}};
 	uint64_t now = clock_now_ns();
 
+	tracing_yield();
 	t->flushed_ns = t->sampled_ns = now;
 	while (!over(t, now)) {
 		poll(fds, 2, TICK_MS);

@@ -2,6 +2,7 @@
 #include "cli/tracing.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,4 +125,12 @@ void tracing_note(struct recorder *r, const struct tracer *t, bool shim)
 	recorder_note(r, "sources", text);
 	if (*tracer_missing(t))
 		recorder_note(r, "missing_hooks", tracer_missing(t));
+}
+
+void tracing_yield(void)
+{
+	struct sched_param none = {0};
+
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		sched_setscheduler(0, SCHED_BATCH, &none);
 }

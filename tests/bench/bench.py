@@ -19,6 +19,11 @@ ROUNDS = int(os.environ.get("ROUNDS", 3))
 SECONDS = float(os.environ.get("SECONDS", 1))
 
 
+def chosen(variable, table_of):
+    """The names of a table that the environment asks for (separated by blanks), in the order of the table; all of them by default."""
+    return [name for name in table_of if name in os.environ.get(variable, " ".join(table_of)).split()]
+
+
 class Figures:
     """One run: how much work was done, in how many seconds, with how much CPU (user and system, in seconds; None: not known)."""
 

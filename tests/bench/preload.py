@@ -21,7 +21,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import ROUNDS, SECONDS, Figures, cpu, cpu_of, cpu_so_far, median, paired, ratios, say_where, spread, table  # noqa: E402
+from bench import ROUNDS, SECONDS, Figures, chosen, cpu, cpu_of, cpu_so_far, median, paired, ratios, say_where, spread, table  # noqa: E402
 from peers import Redis  # noqa: E402
 from scratch import free_port, listening, run, spawn, stop, tmpdir, wait_for  # noqa: E402
 from shock import BIN, BUILD, Run  # noqa: E402
@@ -185,10 +185,6 @@ def measure(name, ways):
     table([name, "plain/s", "with/s", "ratio", "range", "CPU us plain", "with", "lost", "goal"], rows)
     sys.stdout.flush()
     return raw
-
-
-def chosen(variable, table_of):
-    return [name for name in table_of if name in os.environ.get(variable, " ".join(table_of)).split()]
 
 
 def main():

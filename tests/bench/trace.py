@@ -22,7 +22,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bench import ROUNDS, SECONDS, median, say_where, spread, table  # noqa: E402
+from bench import ROUNDS, SECONDS, chosen, median, say_where, spread, table  # noqa: E402
 from peers import Redis  # noqa: E402
 from scratch import free_port, line_of, listening, run, spawn, stop, tmpdir, wait_for  # noqa: E402
 from shock import BIN, BUILD, Run  # noqa: E402
@@ -196,10 +196,6 @@ def measure(name, ways):
     table([unit, "without", "with", "share", "range", "exchanges", "lost", "memory", "goal"], rows)
     sys.stdout.flush()
     return raw
-
-
-def chosen(variable, table_of):
-    return [name for name in table_of if name in os.environ.get(variable, " ".join(table_of)).split()]
 
 
 def main():
