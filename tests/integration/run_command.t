@@ -137,7 +137,19 @@ is_(r.meta("clean_end"), 1, "the run file is closed")
 runtime = tmpdir(0o700)
 env = {"XDG_RUNTIME_DIR": runtime}
 first = spawn([BIN, "run", "--trace", "off", "-o", f"{runtime}/one.db", "--name", "twice", "--", "cat"], env, stdin=-1)
+
+
+def has_begun(child):
+    """Whether it has become the command: until then it holds what its parent had open, the lock of the run directory too."""
+    try:
+        with open(f"/proc/{child.pid}/task/{child.pid}/children") as f:
+            return any(os.readlink(f"/proc/{pid}/exe").endswith("/cat") for pid in f.read().split())
+    except OSError:
+        return False
+
+
 ok(wait_for(lambda: os.path.exists(f"{runtime}/aftershock/twice/control")), "the run directory is in XDG_RUNTIME_DIR")
+wait_for(lambda: has_begun(first))
 r = aftershock("run", "--trace", "off", "-o", f"{runtime}/two.db", "--name", "twice", "--", "true", env=env)
 is_((r.rc, r.err), (2, "aftershock: a run named 'twice' is going on; give another --name\n"), "a name in use is refused")
 ok(not os.path.exists(f"{runtime}/two.db"), "nothing is recorded then")
