@@ -50,13 +50,16 @@ static void drop_rows(struct model *m)
 static int measure_all(struct measure *m)
 {
 	static int (*const steps[])(struct measure *) = {
-		measure_services, measure_edges, measure_demand, measure_paths, measure_recovery, measure_faults,
-		measure_quality, measure_verdict,
+		measure_services, measure_edges, measure_demand, measure_paths, measure_retries, measure_timeouts, measure_hierarchy,
+		measure_breakers, measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_fallbacks,
+		measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict,
 	};
 	int err = graph_build(&m->graph, &m->r->model);
 
 	if (!err)
 		err = link_build(&m->link, &m->r->model, &m->graph);
+	if (!err)
+		err = chains_build(&m->chains, m);
 	if (!err)
 		err = timeline_build(&m->r->timeline, &m->r->model);
 	choose_range(m);
@@ -76,6 +79,7 @@ int analyze(struct result *r, const char *path, const struct analyze_options *op
 	err = measure_all(&m);
 	graph_free(&m.graph);
 	link_free(&m.link);
+	chains_free(&m.chains);
 	drop_rows(&r->model);
 	if (err) {
 		snprintf(error, error_size, "%s: not enough memory to analyze it", path);

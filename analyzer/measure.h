@@ -7,6 +7,7 @@
 #define AFTERSHOCK_ANALYZER_MEASURE_H
 
 #include "analyzer/analyze.h"
+#include "analyzer/chains.h"
 #include "analyzer/graph.h"
 #include "analyzer/link.h"
 #include "base/clock.h"
@@ -15,6 +16,7 @@ struct measure {
 	struct result *r;
 	struct graph graph;
 	struct link link;
+	struct chains chains;
 	struct analyze_options options;
 	uint64_t from_ns, to_ns;	/* [from, to) of the requests that count */
 };
@@ -43,6 +45,20 @@ int measure_paths(struct measure *m);		/* paths.c: roots to leaves through sever
 int measure_recovery(struct measure *m);	/* recovery.c: what users felt of each fault, and for how long */
 int measure_faults(struct measure *m);		/* faults.c: what each fault did */
 int measure_quality(struct measure *m);		/* quality.c: what is missing or doubtful */
+
+/* What the traffic tells of policies (policy.h); each needs the steps above it. */
+int measure_retries(struct measure *m);		/* retry.c */
+int measure_timeouts(struct measure *m);	/* timeouts.c */
+int measure_hierarchy(struct measure *m);	/* hierarchy.c: needs retries and timeouts */
+int measure_breakers(struct measure *m);	/* breaker.c */
+int measure_bulkheads(struct measure *m);	/* bulkhead.c */
+int measure_idempotency(struct measure *m);	/* idempotency.c */
+int measure_hedging(struct measure *m);		/* hedging.c */
+int measure_shedding(struct measure *m);	/* shedding.c */
+int measure_fallbacks(struct measure *m);	/* fallback.c */
+int measure_series(struct measure *m);		/* series.c */
+int measure_exemplars(struct measure *m);	/* exemplars.c */
+int measure_findings(struct measure *m);	/* findings.c: needs all of the above */
 int measure_verdict(struct measure *m);		/* verdict.c: needs all the others */
 
 #endif

@@ -154,7 +154,10 @@ static int take_connection(struct loader *l, sqlite3_stmt *row)
 	c->unresolved = sqlite3_column_int(row, 5) != 0;
 	c->retransmits = word(row, 6);
 	c->unseen = word(row, 7);
-	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer))
+	c->opened_ns = word(row, 8);
+	c->connected_ns = word(row, 9);
+	c->closed_ns = word(row, 10);
+	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer) || name(l, row, 11, &c->end))
 		return -ENOMEM;
 	return map_put(&l->connections, (uint64_t)c->id, (uint32_t)l->m->connection_count++);
 }
@@ -213,7 +216,7 @@ static int note_parent(struct loader *l, int64_t parent)
 /* Columns of an exchange, in the order of its SELECT. */
 enum { X_ID, X_CONNECTION, X_PROCESS, X_TID, X_ROLE, X_PROTOCOL, X_METHOD, X_PATH, X_STATUS, X_OUTCOME, X_ERROR, X_STARTED,
        X_SENT, X_FIRST_BYTE, X_ENDED, X_FINGERPRINT, X_CORRELATION, X_KEY, X_RETRY_AFTER, X_PARENT, X_SYNTHETIC,
-       X_INFERRED };
+       X_INFERRED, X_BYTES_IN, X_FAULT };
 
 static void take_times(struct model_exchange *x, sqlite3_stmt *row)
 {
@@ -225,6 +228,7 @@ static void take_times(struct model_exchange *x, sqlite3_stmt *row)
 	if (!x->started_ns)
 		x->started_ns = word(row, X_ENDED);
 	x->ended_ns = word(row, X_ENDED) < x->started_ns ? 0 : word(row, X_ENDED);
+	x->first_byte_ns = word(row, X_FIRST_BYTE) < x->started_ns ? 0 : word(row, X_FIRST_BYTE);
 }
 
 static int take_exchange(struct loader *l, sqlite3_stmt *row)
@@ -242,6 +246,8 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 		.role = role(row, X_ROLE), .fingerprint = word(row, X_FINGERPRINT), .correlation = word(row, X_CORRELATION),
 		.idempotency_key = word(row, X_KEY), .target = target(text(row, X_METHOD), text(row, X_PATH)),
 		.retry_after_ms = retry_after < 0 ? -1 : retry_after > INT32_MAX ? INT32_MAX : (int32_t)retry_after,
+		.fault = map_get(&l->faults, word(row, X_FAULT)),
+		.bytes_in = word(row, X_BYTES_IN) > UINT32_MAX ? UINT32_MAX : (uint32_t)word(row, X_BYTES_IN),
 		.status = (uint16_t)word(row, X_STATUS), .synthetic = word(row, X_SYNTHETIC) != 0, .sent = !is_null(row, X_SENT),
 	};
 	take_times(x, row);
@@ -249,7 +255,7 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 		l->m->undated++;
 		return 0;
 	}
-	if (name(l, row, X_PROTOCOL, &x->protocol) || name(l, row, X_ERROR, &x->error))
+	if (name(l, row, X_PROTOCOL, &x->protocol) || name(l, row, X_ERROR, &x->error) || name(l, row, X_METHOD, &x->method))
 		return -ENOMEM;
 	x->outcome = outcome(x, text(row, X_OUTCOME));
 	l->m->inferred += word(row, X_INFERRED) != 0;
@@ -471,12 +477,14 @@ static int load_tables(struct loader *l)
 	static const struct table tables[] = {
 		{"SELECT key, value FROM run", take_run},
 		{"SELECT id, pid, service, covered, why FROM process", take_process},
-		{"SELECT id, process_id, role, local, peer, family = 'name', retransmits, bytes_unseen FROM connection", take_connection},
+		{"SELECT id, process_id, role, local, peer, family = 'name', retransmits, bytes_unseen, opened_ns,"
+		 " connected_ns, closed_ns, end FROM connection", take_connection},
 		{"SELECT name, address FROM host", take_host},
-		{"SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns, sent_ns,"
-		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic, end_inferred"
-		 " FROM exchange", take_exchange},
 		{"SELECT id, name, spec, matched, fired FROM fault ORDER BY id", take_fault},
+		{"SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns, sent_ns,"
+		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic, end_inferred,"
+		 " bytes_in, fault_id"
+		 " FROM exchange", take_exchange},
 		{"SELECT at_ns, name FROM mark ORDER BY at_ns, rowid", take_mark},
 		{"SELECT source, reason, count FROM loss", take_loss},
 	};

@@ -40,6 +40,8 @@ struct model_connection {
 	uint8_t role;		/* enum model_role */
 	uint64_t retransmits;	/* TCP segments sent again; 0 also unknown */
 	uint64_t unseen;	/* bytes that went past the kernel's witness */
+	uint64_t opened_ns, connected_ns, closed_ns;	/* 0 unknown */
+	uint32_t end;		/* name: who ended it and how (runfile.h); 0 unknown */
 	bool unresolved;	/* peer was a host name that was not resolved (hosts.c puts the address in its place when one is known) */
 };
 
@@ -50,6 +52,7 @@ struct model_host {
 struct model_exchange {
 	uint64_t started_ns;
 	uint64_t ended_ns;	/* 0: still open when the run ended, or end before start (damaged) */
+	uint64_t first_byte_ns;	/* of the answer; 0 none, or not known */
 	uint64_t fingerprint;	/* 0 unknown */
 	uint64_t correlation, idempotency_key;	/* 0 none */
 	uint64_t target;	/* hash of method and path; 0: the file does not know them */
@@ -59,7 +62,9 @@ struct model_exchange {
 	uint32_t parent;	/* index of the inbound exchange that caused it; filled by link.c when the file does not say */
 	uint32_t edge;		/* filled by graph.c; MODEL_NONE: not an attempt */
 	uint32_t logical;	/* filled by link.c */
-	uint32_t error, protocol;	/* names */
+	uint32_t error, protocol, method;	/* names */
+	uint32_t fault;		/* index of the fault that hit it; MODEL_NONE */
+	uint32_t bytes_in;	/* of the answer, head and body; UINT32_MAX: that or more */
 	int32_t retry_after_ms;	/* -1 none */
 	uint16_t status;	/* 0 none */
 	uint8_t role, outcome;	/* enum model_role, enum model_outcome */

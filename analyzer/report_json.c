@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 #include "analyzer/json.h"
+#include "analyzer/policy_json.h"
 #include "base/clock.h"
 
 /* As it is: 64 bits do not fit a double. */
@@ -116,6 +117,8 @@ static cJSON *service(const struct result *r, const struct result_service *s)
 	for (size_t i = 0; i < s->pid_count; i++)
 		cJSON_AddItemToArray(pids, cJSON_CreateNumber((double)s->pids[i]));
 	add_load(o, &s->whole);
+	cJSON_AddItemToObject(o, "shedding", policy_json_shedding(&s->shedding));
+	cJSON_AddItemToObject(o, "fallback", policy_json_fallback(r, &s->fallback));
 	by_window = cJSON_AddObjectToObject(o, "by_window");
 	for (int k = 0; k < TIMELINE_KINDS; k++)
 		if (has_window(r, k))
@@ -165,15 +168,6 @@ static cJSON *outcomes(const struct result_edge *e)
 	return o;
 }
 
-/* What this version does not infer from traffic: the keys are there, their values are not known. */
-static void add_not_inferred(cJSON *o)
-{
-	static const char *const keys[] = {"retry", "timeout", "breaker", "bulkhead", "idempotency"};
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		cJSON_AddNullToObject(o, keys[i]);
-}
-
 static cJSON *edge(const struct result *r, const struct result_edge *e)
 {
 	cJSON *o = cJSON_CreateObject(), *by_window;
@@ -194,7 +188,12 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	for (int k = 0; k < TIMELINE_KINDS; k++)
 		if (has_window(r, k))
 			add_cohort(cJSON_AddObjectToObject(by_window, timeline_name(k)), &e->window[k]);
-	add_not_inferred(o);
+	cJSON_AddItemToObject(o, "retry", policy_json_retry(r, &e->retry));
+	cJSON_AddItemToObject(o, "timeout", policy_json_timeout(&e->timeout));
+	cJSON_AddItemToObject(o, "breaker", policy_json_breaker(&e->breaker));
+	cJSON_AddItemToObject(o, "bulkhead", policy_json_bulkhead(&e->bulkhead));
+	cJSON_AddItemToObject(o, "idempotency", policy_json_idempotency(&e->idempotency));
+	cJSON_AddItemToObject(o, "hedging", policy_json_hedging(&e->hedging));
 	return o;
 }
 
@@ -282,7 +281,8 @@ int report_json(const struct result *r, FILE *out)
 	ADD_ROWS(o, "recovery", r->recovery_count, recovery(&r->recoveries[i]));
 	json_metric(o, "mttr_ms", &r->mttr_ms);
 	ADD_ROWS(o, "faults", r->fault_count, fault(&r->faults[i]));
-	cJSON_AddArrayToObject(o, "findings");
+	ADD_ROWS(o, "hierarchy", r->hierarchy_count, policy_json_hierarchy(r, &r->hierarchies[i]));
+	ADD_ROWS(o, "findings", r->finding_count, finding_json(&r->findings[i]));
 	cJSON_AddItemToObject(o, "data_quality", quality(r));
 	return json_print(o, out);
 }

@@ -6,9 +6,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "analyzer/stats.h"
-
-#define BOOTSTRAP_MIN 5	/* logical requests; an interval from fewer would be fiction */
 
 static void free_list(char **list, size_t count)
 {
@@ -39,6 +36,8 @@ static void edge_free(struct result_edge *e)
 	tally_free(&e->statuses);
 	tally_free(&e->errors);
 	samples_free(&e->latency.samples);
+	policy_retry_free(&e->retry);
+	series_free(&e->series);
 }
 
 void result_free(struct result *r)
@@ -57,6 +56,13 @@ void result_free(struct result *r)
 	free(r->recoveries);
 	free(r->faults);
 	free(r->losses);
+	free(r->hierarchies);
+	for (size_t i = 0; i < r->finding_count; i++)
+		finding_free(&r->findings[i]);
+	free(r->findings);
+	for (size_t i = 0; i < r->exemplar_count; i++)
+		exemplar_free(&r->exemplars[i]);
+	free(r->exemplars);
 	free_list(r->reasons, r->reason_count);
 	free_list(r->uncovered, r->uncovered_count);
 	free_list(r->notes, r->note_count);
@@ -96,48 +102,6 @@ const char *verdict_name(enum verdict v)
 int verdict_status(enum verdict v)
 {
 	return verdicts[v].status;
-}
-
-struct metric metric_unknown(const char *method)
-{
-	return (struct metric){.method = method};
-}
-
-struct metric metric_plain(double value, uint64_t n, const char *method)
-{
-	return (struct metric){.value = value, .n = n, .method = method, .known = true};
-}
-
-struct metric metric_exact(double value, uint64_t n)
-{
-	return (struct metric){value, value, value, n, "exact", true, true};
-}
-
-struct metric metric_share(uint64_t k, uint64_t n)
-{
-	struct stats_interval i = stats_wilson(k, n);
-
-	if (!n)
-		return metric_unknown("wilson");
-	return (struct metric){(double)k / (double)n, i.low, i.high, n, "wilson", true, true};
-}
-
-struct metric metric_mean(const struct tally *t, uint64_t seed)
-{
-	struct stats_random random = {seed};
-	double draws[STATS_RESAMPLES];
-	struct stats_interval i;
-
-	if (!t->n)
-		return metric_unknown("none");
-	if (t->used == 1)
-		return metric_exact((double)t->sum / (double)t->n, t->n);
-	if (t->n < BOOTSTRAP_MIN)
-		return metric_plain((double)t->sum / (double)t->n, t->n, "counts");
-	for (int k = 0; k < STATS_RESAMPLES; k++)
-		draws[k] = stats_resample_mean(&random, t);
-	i = stats_middle(draws, STATS_RESAMPLES);
-	return (struct metric){(double)t->sum / (double)t->n, i.low, i.high, t->n, "bootstrap", true, true};
 }
 
 void latency_settle(struct latency *l)

@@ -10,18 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "analyzer/finding.h"
+#include "analyzer/metric.h"
 #include "analyzer/model.h"
+#include "analyzer/policy.h"
 #include "analyzer/samples.h"
+#include "analyzer/series.h"
 #include "analyzer/tally.h"
 #include "analyzer/timeline.h"
-
-/* One figure. Without `known` the data can not tell its value; without `bounded`, how exact it is. */
-struct metric {
-	double value, low, high;
-	uint64_t n;
-	const char *method;	/* static text; never NULL */
-	bool known, bounded;
-};
 
 enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_INCONCLUSIVE, VERDICT_VACUOUS };
 
@@ -42,6 +38,8 @@ struct result_service {
 	int64_t *pids;		/* owned */
 	size_t pid_count;
 	struct result_load whole, window[TIMELINE_KINDS];
+	struct policy_shedding shedding;
+	struct policy_fallback fallback;
 };
 
 struct result_cohort {	/* logical requests of an edge that started in some window */
@@ -63,6 +61,13 @@ struct result_edge {
 	struct tally statuses;
 	struct tally errors;	/* values: names of the model */
 	struct latency latency;
+	struct policy_retry retry;
+	struct policy_timeout timeout;
+	struct policy_breaker breaker;
+	struct policy_bulkhead bulkhead;
+	struct policy_idempotency idempotency;
+	struct policy_hedging hedging;
+	struct series series;
 };
 
 struct result_path {
@@ -107,6 +112,10 @@ struct result {
 	struct result_recovery *recoveries;
 	struct result_fault *faults;
 	struct result_loss *losses;
+	struct policy_hierarchy *hierarchies;
+	struct finding *findings;	/* the gravest first */
+	struct exemplar *exemplars;
+	size_t hierarchy_count, finding_count, exemplar_count;
 	size_t service_count, edge_count, path_count, recovery_count, fault_count, loss_count;
 	struct metric mttr_ms;
 	double false_link_rate;	/* NAN: no baseline, or nothing was joined by time */
@@ -124,20 +133,6 @@ int result_say(char ***list, size_t *count, const char *format, ...) __attribute
 /* "pass", "fail", "inconclusive", "vacuous", and the exit status it stands for (0, 1, 3, 3). */
 const char *verdict_name(enum verdict v);
 int verdict_status(enum verdict v);
-
-/* A metric that the data can not tell; one without interval; one from an exact count. */
-struct metric metric_unknown(const char *method);
-struct metric metric_plain(double value, uint64_t n, const char *method);
-struct metric metric_exact(double value, uint64_t n);
-
-/* k of n with Wilson's interval; unknown for n = 0. */
-struct metric metric_share(uint64_t k, uint64_t n);
-
-/*
- * The mean of what t counted (attempts per request): exact when all are equal, else with the 95 % bootstrap interval
- * over requests (percentiles of a ratio are the same on a log scale); without interval below 5. seed: see stats.h.
- */
-struct metric metric_mean(const struct tally *t, uint64_t seed);
 
 /* Fills the order statistics of l->samples, which are sorted. */
 void latency_settle(struct latency *l);
