@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/hosts.h"
+#include "analyzer/radix.h"
+#include "analyzer/rows.h"
 #include "base/hash.h"
 #include "base/units.h"
 #include "record/runfile.h"
@@ -16,17 +18,24 @@ struct kin {	/* row ids of an exchange and of the one that caused it */
 	int64_t child, parent;
 };
 
+struct recent {		/* a text and its number: most rows say what the row before said */
+	char text[16];
+	uint32_t number;
+};
+
 struct loader {
 	struct model *m;
 	sqlite3 *db;
 	const char *path;
 	char *error;
 	unsigned error_size;
-	struct map processes, connections, exchanges, faults;	/* row id -> index */
+	struct map processes, connections, faults;	/* row id -> index */
+	struct rows exchanges;
 	struct map threads;	/* process and tid -> 1: calls were made there */
 	struct kin *kin;	/* parents that the file names; owned */
 	size_t kin_count, kin_room;
 	size_t room;		/* of the array being filled */
+	struct recent recent[3];	/* protocol, error and method of the row before */
 };
 
 /* One table: its columns, and what makes a row of it. */
@@ -80,6 +89,23 @@ static int name(struct loader *l, sqlite3_stmt *row, int column, uint32_t *numbe
 {
 	*number = texts_add(&l->m->names, text(row, column));
 	return *number == MAP_NONE ? -ENOMEM : 0;
+}
+
+static int name_again(struct loader *l, sqlite3_stmt *row, int column, struct recent *recent, uint32_t *number)
+{
+	const char *s = text(row, column);
+	int err = 0;
+
+	if (s && recent->number && !strcmp(s, recent->text)) {
+		*number = recent->number;
+		return 0;
+	}
+	err = name(l, row, column, number);
+	if (!err && s && strlen(s) < sizeof(recent->text)) {
+		strcpy(recent->text, s);
+		recent->number = *number;
+	}
+	return err;
 }
 
 static uint8_t role(sqlite3_stmt *row, int column)
@@ -255,7 +281,8 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 		l->m->undated++;
 		return 0;
 	}
-	if (name(l, row, X_PROTOCOL, &x->protocol) || name(l, row, X_ERROR, &x->error) || name(l, row, X_METHOD, &x->method))
+	if (name_again(l, row, X_PROTOCOL, &l->recent[0], &x->protocol) || name_again(l, row, X_ERROR, &l->recent[1], &x->error) ||
+	    name_again(l, row, X_METHOD, &l->recent[2], &x->method))
 		return -ENOMEM;
 	x->outcome = outcome(x, text(row, X_OUTCOME));
 	l->m->inferred += word(row, X_INFERRED) != 0;
@@ -337,7 +364,7 @@ static int take_injection(struct loader *l, sqlite3_stmt *row)
 	i = &l->m->injections[l->m->injection_count];
 	*i = (struct model_injection){
 		.fault = map_get(&l->faults, word(row, 0)), .at_ns = word(row, 2),
-		.exchange = is_null(row, 1) ? MODEL_NONE : map_get(&l->exchanges, word(row, 1)),
+		.exchange = is_null(row, 1) ? MODEL_NONE : rows_get(&l->exchanges, sqlite3_column_int64(row, 1)),
 		.intended_ns = or_minus_one(row, 4), .achieved_ns = or_minus_one(row, 5)};
 	if (name(l, row, 3, &i->action))
 		return -ENOMEM;
@@ -359,23 +386,51 @@ static int take_loss(struct loader *l, sqlite3_stmt *row)
 	return 0;
 }
 
-static int by_start(const void *a, const void *b)
+static bool in_order(const struct model *m)
 {
-	const struct model_exchange *x = a, *y = b;
-
-	if (x->started_ns != y->started_ns)
-		return x->started_ns < y->started_ns ? -1 : 1;
-	return (x->id > y->id) - (x->id < y->id);
+	for (size_t i = 1; i < m->exchange_count; i++)
+		if (m->exchanges[i - 1].started_ns > m->exchanges[i].started_ns)
+			return false;
+	return true;
 }
 
-static void sort_exchanges(struct model *m)
+/* Puts exchange order[i].value at place i, following each cycle once. */
+static void arrange(struct model_exchange *x, struct radix_item *order, size_t n)
 {
-	for (size_t i = 1; i < m->exchange_count; i++) {
-		if (by_start(&m->exchanges[i - 1], &m->exchanges[i]) > 0) {
-			qsort(m->exchanges, m->exchange_count, sizeof(*m->exchanges), by_start);
-			return;
+	for (size_t i = 0; i < n; i++) {
+		struct model_exchange first = x[i];
+		size_t at = i;
+
+		while (order[at].value != i) {
+			size_t from = order[at].value;
+
+			x[at] = x[from];
+			order[at].value = (uint32_t)at;
+			at = from;
 		}
+		x[at] = first;
+		order[at].value = (uint32_t)at;
 	}
+}
+
+/* By start; of those that started at once, by row id, in which they come. */
+static int sort_exchanges(struct model *m)
+{
+	struct radix_item *order;
+	int err;
+
+	if (in_order(m))
+		return 0;
+	order = malloc(m->exchange_count * sizeof(*order));
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->exchange_count; i++)
+		order[i] = (struct radix_item){m->exchanges[i].started_ns, (uint32_t)i};
+	err = radix_sort(order, m->exchange_count);
+	if (!err)
+		arrange(m->exchanges, order, m->exchange_count);
+	free(order);
+	return err;
 }
 
 /*
@@ -416,14 +471,17 @@ static int note_roles(struct loader *l, const struct model_exchange *x)
 static int settle_exchanges(struct loader *l)
 {
 	struct model *m = l->m;
+	size_t n = m->exchange_count;
+	int64_t low = n ? m->exchanges[0].id : 0, high = n ? m->exchanges[n - 1].id : 0;	/* rows come by id */
 
-	sort_exchanges(m);
-	for (size_t i = 0; i < m->exchange_count; i++)
-		if (map_put(&l->exchanges, (uint64_t)m->exchanges[i].id, (uint32_t)i) || note_roles(l, &m->exchanges[i]))
+	if (sort_exchanges(m) || rows_init(&l->exchanges, low, high, n))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (rows_put(&l->exchanges, m->exchanges[i].id, (uint32_t)i) || note_roles(l, &m->exchanges[i]))
 			return -ENOMEM;
 	for (size_t i = 0; i < l->kin_count; i++) {
-		uint32_t child = map_get(&l->exchanges, (uint64_t)l->kin[i].child);
-		uint32_t parent = map_get(&l->exchanges, (uint64_t)l->kin[i].parent);
+		uint32_t child = rows_get(&l->exchanges, l->kin[i].child);
+		uint32_t parent = rows_get(&l->exchanges, l->kin[i].parent);
 
 		if (child != MAP_NONE && parent != MAP_NONE && m->exchanges[parent].role == MODEL_SERVER)
 			m->exchanges[child].parent = parent;
@@ -484,7 +542,7 @@ static int load_tables(struct loader *l)
 		{"SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns, sent_ns,"
 		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic, end_inferred,"
 		 " bytes_in, fault_id"
-		 " FROM exchange", take_exchange},
+		 " FROM exchange ORDER BY id", take_exchange},
 		{"SELECT at_ns, name FROM mark ORDER BY at_ns, rowid", take_mark},
 		{"SELECT source, reason, count FROM loss", take_loss},
 	};
@@ -513,7 +571,7 @@ int model_load(struct model *m, const char *path, char *error, unsigned error_si
 	sqlite3_close(l.db);
 	map_free(&l.processes);
 	map_free(&l.connections);
-	map_free(&l.exchanges);
+	rows_free(&l.exchanges);
 	map_free(&l.faults);
 	map_free(&l.threads);
 	free(l.kin);

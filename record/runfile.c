@@ -59,9 +59,9 @@ static int open_database(const char *path, sqlite3 **db)
 	int rc;
 
 	if (!has_log(path) && !immutable_uri(path, uri, sizeof(uri)))
-		rc = sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+		rc = sqlite3_open_v2(uri, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, NULL);
 	else
-		rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY, NULL);
+		rc = sqlite3_open_v2(path, db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
 	if (rc != SQLITE_OK)
 		return -1;
 	sqlite3_busy_timeout(*db, 2000);

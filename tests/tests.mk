@@ -64,9 +64,11 @@ $(B)/headers/%.ok: % | deps
 # ---- benchmarks: each prints its table; what can be set in the environment is said at the top of each script ----
 $(BENCHES): $(B)/tests/bench/%: tests/bench/%.c
 	$(call say,CC)
-	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -o $@ $< -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) $(filter-out -fsanitize=%,$(ALL_CFLAGS)) -o $@ $< -lpthread $(BENCH_LIBS_$(@F))
 
-.PHONY: bench-preload bench-accuracy bench-trace
+BENCH_LIBS_synth := -lsqlite3 -lm
+
+.PHONY: bench-preload bench-accuracy bench-trace bench-analyzer
 bench-preload: all $(BENCHES) ## what the library costs, beside libfiu, HAProxy and strace (five minutes)
 	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/preload.py
 
@@ -75,3 +77,6 @@ bench-accuracy: all $(BENCHES) ## how far delays are from what was asked for, be
 
 bench-trace: all $(BENCHES) ## what it costs to be traced, beside bpftrace, perf trace and strace (ten minutes; root)
 	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/trace.py
+
+bench-analyzer: all $(BENCHES) ## how long a report takes, beside a bare scan of the run file (three minutes, 3 GB of temporary space)
+	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/analyzer.py

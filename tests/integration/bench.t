@@ -33,6 +33,10 @@ if traced:
 else:
     skip("the tracing benchmark needs root", 3)
 
+reports = bench("analyzer.py", SIZES="2000 20000", ROUNDS="2")
+is_(reports.rc, 0, "the_report_benchmark_ends_in_order", reports)
+ok("20,000" in reports.out and "report" in reports.out, "and_has_a_row_for_each_size", reports)
+
 late = bench("accuracy.py", HELD="10", MODES="blocking poll epoll")
 is_(late.rc, 0, "the_accuracy_benchmark_ends_in_order", late)
 figures = {m.group(1): [float(v) for v in m.group(2).split()]

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* What makes millions of rows bearable: sorting by digits, and row ids that lead to indices. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/radix.h"
+#include "analyzer/rows.h"
+#include "analyzer/samples.h"
+#include "analyzer/stats.h"
+#include "tests/lib/tap.h"
+
+#define N 50000
+
+static int by_key_and_place(const void *a, const void *b)
+{
+	const struct radix_item *x = a, *y = b;
+
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
+	return x->value < y->value ? -1 : 1;
+}
+
+/* Keys below `range`, shifted: with many that are equal, and with digits that all share. */
+static void sorts_as_qsort_does(uint64_t range, unsigned shift, uint64_t offset, const char *what)
+{
+	static struct radix_item mine[N], theirs[N];
+	struct stats_random random = {range + shift};
+
+	for (uint32_t i = 0; i < N; i++)
+		mine[i] = (struct radix_item){((uint64_t)(stats_uniform(&random) * (double)range) << shift) + offset, i};
+	memcpy(theirs, mine, sizeof(mine));
+	qsort(theirs, N, sizeof(theirs[0]), by_key_and_place);
+	is_int(radix_sort(mine, N), 0, "%s: sorted", what);
+	bool same = true;
+
+	for (uint32_t i = 0; i < N; i++)
+		same &= mine[i].key == theirs[i].key && mine[i].value == theirs[i].value;
+	ok(same, "%s: the order is that of qsort(3), equal keys stay as they were", what);
+}
+
+static void doubles_of_either_sign(void)
+{
+	static double values[N];
+	struct stats_random random = {5};
+	bool rising = true;
+	double sum = 0, after = 0;
+
+	for (int i = 0; i < N; i++) {
+		values[i] = i % 100 ? ldexp(stats_normal(&random), i % 60 - 30) : i % 200 ? -INFINITY : INFINITY;
+		sum += isfinite(values[i]) ? values[i] : 0;
+	}
+	radix_sort_doubles(values, N);
+	for (int i = 1; i < N; i++)
+		rising &= values[i - 1] <= values[i];
+	for (int i = 0; i < N; i++)
+		after += isfinite(values[i]) ? values[i] : 0;
+	ok(rising, "numbers of all sizes and either sign ascend");
+	ok(fabs(sum - after) <= 1e-6 * fabs(sum) + 1, "and are the same numbers");
+	ok(values[0] == -INFINITY && values[N - 1] == INFINITY, "from minus infinity to infinity");
+}
+
+static void few(void)
+{
+	struct radix_item one = {7, 1};
+	struct samples s = {0};
+
+	is_int(radix_sort(&one, 0), 0, "nothing is sorted");
+	is_int(radix_sort(&one, 1), 0, "one is sorted");
+	is_int(one.key, 7, "and is still there");
+	for (int i = 0; i < 10000; i++)
+		samples_add(&s, (i * 7919) % 10000);
+	samples_sort(&s);
+	is_int((int)samples_percentile(&s, 0.5), 4999, "10,000 measurements: the median of 0 to 9,999");
+	is_int((int)s.values[9999], 9999, "and the largest is last");
+	samples_free(&s);
+}
+
+static void ids_to_indices(int64_t low, int64_t step, bool array)
+{
+	struct rows r = {0};
+	bool right = true;
+
+	is_int(rows_init(&r, low, low + step * (N - 1), N), 0, "ids from %lld, %lld apart", (long long)low, (long long)step);
+	ok((r.at != NULL) == array, "are %s", array ? "an array" : "a map");
+	for (uint32_t i = 0; i < N; i++)
+		right &= rows_put(&r, low + step * i, i) == 0;
+	for (uint32_t i = 0; i < N; i++)
+		right &= rows_get(&r, low + step * i) == i;
+	ok(right, "each leads to its index");
+	is_int(rows_get(&r, low - 1), MAP_NONE, "the id below the lowest leads nowhere");
+	is_int(rows_get(&r, low + step * (N - 1) + 1), MAP_NONE, "nor does the one above the highest");
+	ok(step == 1 || rows_get(&r, low + 1) == MAP_NONE, "nor one that is between two");
+	rows_free(&r);
+}
+
+int main(void)
+{
+	struct rows none = {0};
+
+	sorts_as_qsort_does(100, 0, 0, "100 keys, many times each");
+	sorts_as_qsort_does(1ull << 44, 0, 1000000000000ull, "times of five hours");
+	sorts_as_qsort_does(1ull << 20, 44, 12345, "keys up to the last bit");
+	sorts_as_qsort_does(1, 0, 42, "one key for all");
+	doubles_of_either_sign();
+	few();
+	ids_to_indices(1, 1, true);
+	ids_to_indices(-100, 3, true);
+	ids_to_indices(1, 1000000, false);
+	ids_to_indices(INT64_MAX - 2 * N, 2, true);
+	is_int(rows_init(&none, 0, 0, 0), 0, "a table without rows");
+	is_int(rows_get(&none, 0), MAP_NONE, "has none");
+	is_int(rows_init(&none, INT64_MIN, INT64_MAX, N), 0, "ids from end to end do not make an array");
+	ok(!none.at, "which would not fit");
+	rows_free(&none);
+	return tap_done();
+}
