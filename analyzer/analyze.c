@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 
 double measure_seconds(const struct measure *m, enum timeline_kind kind)
 {
@@ -39,9 +40,9 @@ static void choose_range(struct measure *m)
 /* The rows are measured: what remains of the model are its names and the run's own facts. */
 static void drop_rows(struct model *m)
 {
-	free(m->exchanges);
-	free(m->connections);
-	free(m->injections);
+	spill_free(m->exchanges);
+	spill_free(m->connections);
+	spill_free(m->injections);
 	m->exchanges = NULL;
 	m->connections = NULL;
 	m->injections = NULL;

@@ -2,8 +2,8 @@
 #include "analyzer/chains.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 
 /* Which group row i belongs to; MODEL_NONE: none. */
 typedef uint32_t (*group_of)(const struct measure *m, size_t i);
@@ -35,7 +35,7 @@ static int group(struct chains_group *g, const struct measure *m, size_t rows, s
 {
 	size_t total = 0;
 
-	g->begins = calloc(groups + 2, sizeof(*g->begins));
+	g->begins = spill_calloc(groups + 2, sizeof(*g->begins));
 	if (!g->begins)
 		return -ENOMEM;
 	for (size_t i = 0; i < rows; i++) {
@@ -46,7 +46,7 @@ static int group(struct chains_group *g, const struct measure *m, size_t rows, s
 			total++;
 		}
 	}
-	g->members = malloc((total + 1) * sizeof(*g->members));
+	g->members = spill_realloc(NULL, (total + 1) * sizeof(*g->members));
 	if (!g->members)
 		return -ENOMEM;
 	for (size_t i = 2; i < groups + 2; i++)
@@ -72,8 +72,8 @@ int chains_build(struct chains *c, const struct measure *m)
 
 static void group_free(struct chains_group *g)
 {
-	free(g->members);
-	free(g->begins);
+	spill_free(g->members);
+	spill_free(g->begins);
 }
 
 void chains_free(struct chains *c)

@@ -10,6 +10,7 @@
 #include "analyzer/hosts.h"
 #include "analyzer/radix.h"
 #include "analyzer/rows.h"
+#include "analyzer/spill.h"
 #include "base/hash.h"
 #include "base/units.h"
 #include "record/runfile.h"
@@ -51,7 +52,7 @@ static void *grown(struct loader *l, void *array, size_t count, size_t size)
 
 	if (count < l->room)
 		return array;
-	array = realloc(array, room * size);
+	array = spill_realloc(array, room * size);
 	if (array)
 		l->room = room;
 	return array;
@@ -228,7 +229,7 @@ static int note_parent(struct loader *l, int64_t parent)
 {
 	if (l->kin_count == l->kin_room) {
 		size_t room = l->kin_room ? l->kin_room * 2 : 64;
-		struct kin *kin = realloc(l->kin, room * sizeof(*kin));
+		struct kin *kin = spill_realloc(l->kin, room * sizeof(*kin));
 
 		if (!kin)
 			return -ENOMEM;
@@ -421,7 +422,7 @@ static int sort_exchanges(struct model *m)
 
 	if (in_order(m))
 		return 0;
-	order = malloc(m->exchange_count * sizeof(*order));
+	order = spill_realloc(NULL, m->exchange_count * sizeof(*order));
 	if (!order)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->exchange_count; i++)
@@ -429,7 +430,7 @@ static int sort_exchanges(struct model *m)
 	err = radix_sort(order, m->exchange_count);
 	if (!err)
 		arrange(m->exchanges, order, m->exchange_count);
-	free(order);
+	spill_free(order);
 	return err;
 }
 
@@ -574,7 +575,7 @@ int model_load(struct model *m, const char *path, char *error, unsigned error_si
 	rows_free(&l.exchanges);
 	map_free(&l.faults);
 	map_free(&l.threads);
-	free(l.kin);
+	spill_free(l.kin);
 	if (err)
 		model_free(m);
 	else
@@ -585,12 +586,12 @@ int model_load(struct model *m, const char *path, char *error, unsigned error_si
 void model_free(struct model *m)
 {
 	texts_free(&m->names);
-	free(m->processes);
-	free(m->connections);
-	free(m->exchanges);
-	free(m->faults);
-	free(m->injections);
-	free(m->losses);
-	free(m->hosts);
+	spill_free(m->processes);
+	spill_free(m->connections);
+	spill_free(m->exchanges);
+	spill_free(m->faults);
+	spill_free(m->injections);
+	spill_free(m->losses);
+	spill_free(m->hosts);
 	*m = (struct model){0};
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/spill.h"
 
 #define BITS 11
 #define CELLS (1u << BITS)
@@ -43,10 +44,10 @@ static int places(size_t *of, uint64_t any, unsigned d, size_t n)
 /* The same walk for both kinds of element; KEY(e) is what an element is sorted by. */
 #define SORT(array, n, KEY) \
 	do { \
-		typeof(array) from_ = (array), to_ = malloc(((n) + 1) * sizeof(*(array))), room_ = to_; \
+		typeof(array) from_ = (array), to_ = spill_realloc(NULL, ((n) + 1) * sizeof(*(array))), room_ = to_; \
 		struct counts *counts_ = calloc(1, sizeof(*counts_)); \
 		if (!to_ || !counts_) { \
-			free(to_); \
+			spill_free(to_); \
 			free(counts_); \
 			return -ENOMEM; \
 		} \
@@ -63,7 +64,7 @@ static int places(size_t *of, uint64_t any, unsigned d, size_t n)
 		} \
 		if (from_ == room_) \
 			memcpy((array), from_, (n) * sizeof(*(array))); \
-		free(room_); \
+		spill_free(room_); \
 		free(counts_); \
 	} while (0)
 

@@ -2,8 +2,8 @@
 #include "analyzer/rows.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include "analyzer/spill.h"
 
 #define SPARSE 4	/* ids for each row: beyond, an array costs more than a map */
 
@@ -13,7 +13,7 @@ int rows_init(struct rows *r, int64_t low, int64_t high, size_t count)
 
 	if (!count || !span || span / SPARSE > count)
 		return 0;
-	r->at = malloc(span * sizeof(*r->at));
+	r->at = spill_realloc(NULL, span * sizeof(*r->at));
 	if (!r->at)
 		return -ENOMEM;
 	memset(r->at, 0xff, span * sizeof(*r->at));
@@ -24,7 +24,7 @@ int rows_init(struct rows *r, int64_t low, int64_t high, size_t count)
 
 void rows_free(struct rows *r)
 {
-	free(r->at);
+	spill_free(r->at);
 	map_free(&r->map);
 	*r = (struct rows){0};
 }

@@ -5,12 +5,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include "analyzer/radix.h"
+#include "analyzer/spill.h"
 
 #define MANY 4096	/* from here on, counting digits takes less time than comparing */
 
 void samples_free(struct samples *s)
 {
-	free(s->values);
+	spill_free(s->values);
 	*s = (struct samples){0};
 }
 
@@ -18,7 +19,7 @@ int samples_add(struct samples *s, double value)
 {
 	if (s->n == s->room) {
 		size_t room = s->room ? s->room * 2 : 16;
-		double *values = realloc(s->values, room * sizeof(*values));
+		double *values = spill_realloc(s->values, room * sizeof(*values));
 
 		if (!values)
 			return -ENOMEM;

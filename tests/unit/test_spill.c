@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Arrays larger than what may be resident: nothing in them changes, and the process stays small. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "analyzer/spill.h"
+#include "tests/lib/tap.h"
+
+#define MB (1ul << 20)
+
+static unsigned long peak_mb(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[128];
+	unsigned long kb = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "VmHWM: %lu", &kb);
+	if (f)
+		fclose(f);
+	return kb / 1024;
+}
+
+static bool holds(const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i] != i * 3)
+			return false;
+	return true;
+}
+
+/* An array that is doubled up to `mb`, as those of the analyzer are, and read twice. */
+static bool grows_to(size_t mb)
+{
+	uint64_t *words = NULL;
+	bool right;
+	size_t n = 0;
+
+	for (size_t room = 1024; n < mb * MB / 8; room *= 2) {
+		words = spill_realloc(words, room * 8);
+		for (; words && n < room; n++)
+			words[n] = n * 3;
+	}
+	right = words && holds(words, n) && holds(words, n);
+	spill_free(words);
+	return right;
+}
+
+static int open_files(void)
+{
+	int n = 0;
+
+	for (int fd = 3; fd < 64; fd++) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		n += access(path, F_OK) == 0;
+	}
+	return n;
+}
+
+static void many_at_once(void)
+{
+	enum { N = 70 };	/* more than are kept in files */
+	char *arrays[N];
+	bool zero = true, apart = true;
+	int before = open_files();
+
+	for (int i = 0; i < N; i++) {
+		arrays[i] = spill_calloc(32, MB);
+		zero &= arrays[i] && !arrays[i][0] && !arrays[i][32 * MB - 1];
+		arrays[i][MB] = (char)i;
+	}
+	for (int i = 0; i < N; i++)
+		apart &= arrays[i][MB] == (char)i;
+	for (int i = 0; i < N; i++)
+		spill_free(arrays[i]);
+	ok(zero, "70 arrays of 32 MB are zero when they are new");
+	ok(apart, "and are not one another");
+	for (int i = 0; i < 500 && open_files() != before; i++)	/* the watcher may be reading how much is resident, for the last time */
+		usleep(10000);
+	is_int(open_files(), before, "and leave no file open");
+}
+
+/* In a process of its own: what is asked for is done with TMPDIR set so. */
+static bool works_with(const char *directory)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		setenv("TMPDIR", directory, 1);
+		_exit(!grows_to(96));
+	}
+	return waitpid(child, &status, 0) == child && status == 0;
+}
+
+int main(void)
+{
+	uint64_t *shrunk;
+
+	ok(grows_to(1), "a small array grows");
+	ok(grows_to(512), "one of 512 MB keeps what is in it");
+	ok(peak_mb() < 300, "while not more than 300 MB were ever resident");
+	printf("# %lu MB\n", peak_mb());
+	shrunk = spill_realloc(NULL, 64 * MB);
+	for (size_t i = 0; i < 64 * MB / 8; i++)
+		shrunk[i] = i * 3;
+	shrunk = spill_realloc(shrunk, 40 * MB);
+	ok(holds(shrunk, 40 * MB / 8), "an array that shrinks keeps its beginning");
+	spill_free(shrunk);
+	spill_free(NULL);
+	many_at_once();
+	ok(works_with("/nonexistent"), "without a directory for files, memory does");
+	ok(works_with("/proc"), "nor is one that takes no files an error");
+	ok(works_with("/dev/shm"), "nor one that may be full");
+	ok(!spill_calloc(SIZE_MAX, 8), "what can not be counted is refused");
+	return tap_done();
+}
