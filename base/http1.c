@@ -402,6 +402,18 @@ static struct span target_local(struct http1_head *h, struct span target)
 	return (struct span){target.at + authority, target.n - authority};
 }
 
+/* What follows the path in a target. */
+static void take_query(struct http1_head *h, struct span rest, bool cut)
+{
+	size_t at = strlen(h->path) + 1;
+
+	if (!rest.n || rest.at[0] != '?')
+		return;
+	h->flags |= HTTP1_QUERY;
+	if (!copy_target(h->path + at, sizeof(h->path) - at, (struct span){rest.at + 1, rest.n - 1}) || cut)
+		h->flags |= HTTP1_QUERY_CUT;
+}
+
 static void take_target(struct http1 *p, struct span target, bool cut)
 {
 	struct http1_head *h = &p->head;
@@ -410,11 +422,13 @@ static void take_target(struct http1 *p, struct span target, bool cut)
 
 	if (!path.n)
 		path = (struct span){"/", 1};
-	if (!copy_target(h->path, sizeof(h->path), path) || (cut && path.n == local.n))
+	if (!copy_target(h->path, HTTP1_PATH_MAX, path) || (cut && path.n == local.n))
 		h->flags |= HTTP1_PATH_CUT;
 	f = hash_bytes(hash_bytes(f, " ", 1), path.at, path.n);
 	if (local.n && path.at == local.at)
 		local = (struct span){local.at + path.n, local.n - path.n};
+	if (p->keep_query)
+		take_query(h, local, cut);
 	h->fingerprint = hash_bytes(f, local.at, local.n);
 }
 
@@ -1111,6 +1125,11 @@ void http1_init(struct http1 *p, enum http1_role role)
 	p->state = IDLE;
 	p->stop = HTTP1_NO_STOP;
 	p->head.retry_after_ms = -1;
+}
+
+void http1_keep_query(struct http1 *p)
+{
+	p->keep_query = true;
 }
 
 void http1_answers(struct http1 *p, uint32_t request_flags)

@@ -16,9 +16,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "base/host.h"
 
-#define HTTP1_PATH_MAX 256	/* bytes of path kept, without the query; longer ones are cut and flagged */
+#define HTTP1_PATH_MAX 256	/* bytes of path kept, with the NUL, without the query; longer ones are cut and flagged */
+#define HTTP1_TARGET_MAX 343	/* of path and query together, with a NUL behind each: a query has 86 bytes at least */
 #define HTTP1_METHOD_MAX 24	/* with the NUL */
 #define HTTP1_LINE_MAX 512	/* bytes of one header line that are looked at; longer lines are skipped by count */
 #define HTTP1_HEAD_MAX 65536	/* a head longer than this is not HTTP to us: HTTP1_OPAQUE */
@@ -45,7 +47,9 @@ enum http1_flag {
 	HTTP1_PATH_CUT = 1 << 5,
 	HTTP1_IS_HEAD = 1 << 6,		/* request method HEAD */
 	HTTP1_IS_CONNECT = 1 << 7,	/* request method CONNECT */
-	HTTP1_UNTIL_CLOSE = 1 << 8	/* response body ends with the connection */
+	HTTP1_UNTIL_CLOSE = 1 << 8,	/* response body ends with the connection */
+	HTTP1_QUERY = 1 << 9,		/* a query was kept (http1_keep_query) */
+	HTTP1_QUERY_CUT = 1 << 10	/* its beginning only */
 };
 
 struct http1_head {
@@ -61,7 +65,8 @@ struct http1_head {
 	uint64_t fingerprint;		/* request: of method, path (with query) and the body's beginning; whole at HTTP1_DONE */
 	struct authority authority;	/* request: of an absolute or CONNECT target, else the Host field's */
 	char method[HTTP1_METHOD_MAX];	/* request */
-	char path[HTTP1_PATH_MAX];	/* request: path without query, NUL-terminated, bytes as they came (a NUL as \x00) */
+	char path[HTTP1_TARGET_MAX];	/* request: path without query, NUL-terminated, bytes as they came (a NUL as \x00); behind it
+					 * the query, of the same kind, with HTTP1_QUERY */
 };
 
 struct http1 {
@@ -77,7 +82,7 @@ struct http1 {
 	uint32_t line_total;		/* bytes of the current line, kept or not */
 	uint16_t known;			/* bytes of line[] that are the whole head last read, of which head tells; 0 none */
 	uint8_t known_state;		/* private: what follows that head */
-	uint8_t reserved;
+	bool keep_query;
 	uint32_t known_request_flags;
 	uint64_t known_fingerprint;
 	char line[HTTP1_LINE_MAX];
@@ -85,6 +90,15 @@ struct http1 {
 
 /* Begins to follow a stream. role says which messages it carries. */
 void http1_init(struct http1 *p, enum http1_role role);
+
+/* Request parser: from now on the queries of targets are kept, all behind the `?`. Without this they only enter the fingerprint. */
+void http1_keep_query(struct http1 *p);
+
+/* The query of a request's head, NUL-terminated; NULL when it has none, or none was kept. */
+static inline const char *http1_query(const struct http1_head *h)
+{
+	return h->flags & HTTP1_QUERY ? h->path + strlen(h->path) + 1 : NULL;
+}
 
 /* Response parser: says to which request (its head's flags) the next final response belongs. Call before its first byte. */
 void http1_answers(struct http1 *p, uint32_t request_flags);

@@ -93,6 +93,14 @@ static int take_trace(void *context, const char *value)
 	return r->service.exchanges || !strcmp(value, "off") ? 0 : cli_error("--trace '%s' is not one of shim, off", value);
 }
 
+static int take_query(void *context, const char *value)
+{
+	struct request *r = context;
+
+	r->start_wanted = r->service.keep_query = true;
+	return 0;
+}
+
 static int take_format(void *context, const char *value)
 {
 	static const char *const words[FORMATS] = {"env", "shell", "docker", "systemd"};
@@ -122,6 +130,7 @@ static const struct cli_option options[] = {
 	{"output", 'o', "RUN.db", "the run file of a run that is started; default: aftershock-env-N.db here", take_output},
 	{"seed", 0, "N", "of a run that is started: decisions of chance are made from this number", take_seed},
 	{"trace", 0, "WITNESS", "of a run that is started: shim (default), off (only what faults do)", take_trace},
+	{"keep-query", 0, NULL, "of a run that is started: record the query strings of requests", take_query},
 	{"format", 0, "FORMAT", "env (default: KEY=VALUE lines), shell, docker, systemd", take_format},
 	{"stop", 0, NULL, "end the run: its faults end, its run file is closed", take_stop},
 	{0}};
@@ -329,7 +338,7 @@ static int join(struct request *r)
 	if (err == -ENOENT)
 		return start(r);
 	if (!err && r->start_wanted)
-		return cli_error("run '%s' is going on: --output, --seed and --trace are for a run that is started", live.name);
+		return cli_error("run '%s' is going on: --output, --seed, --trace and --keep-query are for a run that is started", live.name);
 	if (!err)
 		err = liverun_open(&live, strcpy(path, live.path), error, sizeof(error));
 	if (err)

@@ -139,6 +139,12 @@ static int take_capture(void *context, const char *value)
 	return tracing_take_capture(&((struct run *)context)->how, value);
 }
 
+static int take_query(void *context, const char *value)
+{
+	((struct run *)context)->how.keep_query = true;
+	return 0;
+}
+
 static int take_report(void *context, const char *value)
 {
 	struct run *run = context;
@@ -155,6 +161,7 @@ static const struct cli_option options[] = {
 	{"seed", 0, "N", "decisions of chance are made from this number; over the plan's", take_seed},
 	{"name", 0, "NAME", "name of the run; default: COMMAND and a process id", take_name},
 	TRACING_CAPTURE_OPTION(take_capture),
+	TRACING_QUERY_OPTION(take_query),
 	{"report", 0, NULL, "print the report when COMMAND ends", take_report},
 	{0}};
 
@@ -295,6 +302,8 @@ static int open_recorder(struct run *run)
 	if (err)
 		return complain(error);
 	run->faults.recorder = run->recorder;
+	if (run->how.keep_query)
+		recorder_note(run->recorder, "queries", "kept");
 	err = rundir_set_output(&run->dir, output(run));
 	return err ? cli_error("cannot write to the run directory '%s': %s", run->dir.path, strerror(-err)) : 0;
 }
@@ -364,6 +373,7 @@ static int set_up_recording(struct run *run)
 	if (status)
 		return status;
 	run->dir.page->mode = page_mode(run);
+	run->dir.page->keep_query = run->how.keep_query;
 	err = rundir_beat(&run->dir);
 	return err ? cli_error("cannot start the heartbeat of the run: %s", strerror(-err)) : 0;
 }
@@ -747,7 +757,7 @@ int run_serve(struct run_service *service)
 	int status;
 
 	run = (struct run){.plan = service->plan, .name = service->name, .output = service->output, .serves = true, .service = service,
-			   .trace = service->exchanges ? TRACE_SHIM : TRACE_OFF, .argc = 1, .argv = words};
+			   .how.keep_query = service->keep_query, .trace = service->exchanges ? TRACE_SHIM : TRACE_OFF, .argc = 1, .argv = words};
 	run.dir.lock = run.dir.stop = -1;
 	status = check(&run);
 	return status ? status : run_checked(&run);

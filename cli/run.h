@@ -14,6 +14,7 @@ struct run_service {
 	const char *name;	/* NULL: made from the process id */
 	const char *output;	/* run file; NULL: aftershock-env-N.db here */
 	bool exchanges;		/* record them; else only what faults do */
+	bool keep_query;	/* of their targets */
 	void (*ready)(void *arg, const char *name, const char *dir, const char *output);	/* called once, when programs may join */
 	void *arg;
 };

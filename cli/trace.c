@@ -114,6 +114,12 @@ static int take_capture(void *context, const char *value)
 	return tracing_take_capture(&((struct trace *)context)->how, value);
 }
 
+static int take_query(void *context, const char *value)
+{
+	((struct trace *)context)->how.keep_query = true;
+	return 0;
+}
+
 static const struct cli_option options[] = {
 	{"output", 'o', "RUN.db", "the run file; default: aftershock-trace-N.db here, N the next free number", take_output},
 	{"pid", 'p', "PID", "follow this process and its children; may be repeated", take_pid},
@@ -122,6 +128,7 @@ static const struct cli_option options[] = {
 	{"all", 'a', NULL, "follow every process", take_all},
 	{"duration", 'd', "TIME", "stop after this time, such as 30s", take_duration},
 	TRACING_CAPTURE_OPTION(take_capture),
+	TRACING_QUERY_OPTION(take_query),
 	{0}};
 
 static const struct cli_usage usage = {
@@ -236,6 +243,8 @@ static int begin(struct trace *t)
 	if (err)
 		return cli_error("the tracer could not take up what is open: %s", strerror(-err));
 	tracing_note(t->recorder, t->tracer, false);
+	if (t->how.keep_query)
+		recorder_note(t->recorder, "queries", "kept");
 	return 0;
 }
 

@@ -12,9 +12,12 @@
 #define TRACING_CAPTURE_MIN 64
 #define TRACING_CAPTURE_MAX 4096
 
-/* What both commands say of the option. */
+/* What both commands say of these options. */
 #define TRACING_CAPTURE_OPTION(take) \
 	{"capture", 0, "BYTES", "look at the first BYTES of what each call moves, 64 to 4096; default 1024 (with eBPF)", take}
+
+#define TRACING_QUERY_OPTION(take) \
+	{"keep-query", 0, NULL, "record the query strings of requests; they are dropped otherwise", take}
 
 /* --capture BYTES. 0, or CLI_MISUSE after a sentence. */
 int tracing_take_capture(struct tracer_options *o, const char *value);

@@ -425,6 +425,8 @@ int tracer_load(struct tracer **out, const struct tracer_options *o, char *error
 		t->port_count = o->port_count;
 		t->assembler = assembler_new(0, feed, t);
 	}
+	if (t && t->assembler && o->keep_query)
+		assembler_keep_query(t->assembler);
 	if (t && t->assembler)
 		err = start(t, o, &step);
 	if (err) {

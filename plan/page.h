@@ -19,7 +19,7 @@
 #include "base/addr.h"
 
 #define PAGE_MAGIC 0x314b434f48534641ull	/* "AFSHOCK1" */
-#define PAGE_LAYOUT 3				/* changes with any field below */
+#define PAGE_LAYOUT 4				/* changes with any field below */
 #define PAGE_FAULT_MAX 64			/* one bit each in a 64-bit candidate mask */
 #define PAGE_TEXT_BYTES 65536
 #define PAGE_ORDINAL_SLOTS 4096			/* power of two */
@@ -130,6 +130,8 @@ struct page {
 	uint64_t seed;
 	uint32_t mode;			/* enum page_mode */
 	uint32_t fault_count;		/* slots that are or were in use, from the front; only grows */
+	uint32_t keep_query;		/* 1: the queries of request targets are journalled too */
+	uint32_t reserved;
 	_Atomic uint64_t version;	/* which set of faults is on; a change means: match connections anew */
 	_Atomic uint64_t heartbeat_ns;	/* CLOCK_MONOTONIC of the controller's last sign of life */
 	uint64_t ids;			/* fault ids given out */

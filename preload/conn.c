@@ -356,6 +356,8 @@ struct conn *conn_new(enum journal_role role, const struct addr *local, const st
 	c->owner_pid = guest_pid();
 	c->protocol = JOURNAL_UNKNOWN;
 	http1_init(&c->requests, HTTP1_REQUEST);
+	if (guest.page->keep_query)
+		http1_keep_query(&c->requests);
 	http1_init(&c->answers, HTTP1_RESPONSE);
 	atomic_store_explicit(&c->refs, 1, memory_order_release);
 	return c;

@@ -251,12 +251,10 @@ static void journal_begin(struct conn *c, struct exchange *x, const struct http1
 	fill(c, x, &r->x);
 	r->bytes = offsetof(struct journal_record, x.correlation);
 	if (head) {
-		size_t n = strlen(head->path) + 1;
+		size_t n = journal_take_target(&r->x, head);
 
 		r->x.correlation = x->correlation;
 		r->x.idempotency_key = x->idempotency_key;
-		memcpy(r->x.method, head->method, sizeof(r->x.method));
-		memcpy(r->x.path, head->path, n);
 		r->bytes = (uint32_t)(offsetof(struct journal_record, x.path) + n);
 	}
 	journal_commit(r, JOURNAL_BEGIN);

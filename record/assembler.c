@@ -30,6 +30,11 @@ struct assembler *assembler_new(unsigned max, assembler_sink *sink, void *arg)
 	return NULL;
 }
 
+void assembler_keep_query(struct assembler *a)
+{
+	a->keep_query = true;
+}
+
 /* ---- processes: who used which connection last ---- */
 
 static struct user **user_at(const struct assembler *a, uint32_t pid)

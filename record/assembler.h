@@ -60,6 +60,7 @@ struct assembler_counts {
 
 /* At most max connections at once (0: ASSEMBLER_CONNECTIONS). NULL: no memory. sink is called from within the functions below. */
 struct assembler *assembler_new(unsigned max, assembler_sink *sink, void *arg);
+void assembler_keep_query(struct assembler *a);	/* from now on the queries of request targets are told too */
 void assembler_free(struct assembler *a);	/* NULL is fine; says nothing more: assembler_finish() first */
 
 bool assembler_knows(const struct assembler *a, uint64_t cookie);

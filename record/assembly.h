@@ -108,6 +108,7 @@ struct assembler {
 	assembler_sink *sink;
 	void *arg;
 	unsigned max, used, mask, framings, under_way;
+	bool keep_query;
 	struct connection **buckets;
 	struct user **users;			/* as many buckets */
 	struct connection *newest, *oldest;

@@ -112,8 +112,7 @@ static void take_request(struct exchange *e, const struct http1_head *h)
 	e->x.correlation = h->correlation;
 	e->x.idempotency_key = h->idempotency_key;
 	e->x.path_cut = (h->flags & HTTP1_PATH_CUT) != 0;
-	memcpy(e->x.method, h->method, sizeof(e->x.method));
-	memcpy(e->x.path, h->path, sizeof(e->x.path));
+	journal_take_target(&e->x, h);
 }
 
 static struct exchange *make(struct assembler *a, struct connection *c, const struct assembler_moment *m, uint64_t started_ns)

@@ -14,6 +14,13 @@ static void restart(struct connection *c, enum assembly_side side)
 	f->began_ns = f->bytes = 0;
 }
 
+static void restart_requests(const struct assembler *a, struct connection *c)
+{
+	restart(c, SIDE_REQUEST);
+	if (a->keep_query)
+		http1_keep_query(&c->http[SIDE_REQUEST].parser);
+}
+
 bool framing_begin(struct assembler *a, struct connection *c)
 {
 	c->http = a->framings < ASSEMBLY_FRAMINGS ? malloc(2 * sizeof(*c->http)) : NULL;
@@ -22,10 +29,9 @@ bool framing_begin(struct assembler *a, struct connection *c)
 		return false;
 	}
 	a->framings++;
-	for (int side = 0; side < 2; side++) {
-		restart(c, side);
-		c->http[side].recent_n = 0;
-	}
+	restart_requests(a, c);
+	restart(c, SIDE_ANSWER);
+	c->http[SIDE_REQUEST].recent_n = c->http[SIDE_ANSWER].recent_n = 0;
 	return true;
 }
 
@@ -289,7 +295,7 @@ static bool found_again(struct assembler *a, struct connection *c, const struct 
 {
 	if (side == SIDE_REQUEST && may_begin(c) && protocol_detect_mid(b->data, b->captured, b->bytes) == PROTOCOL_HTTP1) {
 		c->sending = NULL;
-		restart(c, SIDE_REQUEST);
+		restart_requests(a, c);
 		return true;
 	}
 	if (side == SIDE_REQUEST)

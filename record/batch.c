@@ -27,10 +27,11 @@
 	X(method, TEXT) X(path, TEXT) X(status, NONZERO) X(outcome, WORD) X(error, TEXT) X(started_ns, NONZERO) \
 	X(sent_ns, NONZERO) X(first_byte_ns, NONZERO) X(ended_ns, NONZERO) X(bytes_out, NUMBER) X(bytes_in, NUMBER) \
 	X(fingerprint, NONZERO) X(correlation, NONZERO) X(idempotency_key, NONZERO) X(retry_after_ms, NATURAL) \
-	X(fault_id, NONZERO) X(parent_id, NONZERO) X(synthetic, NUMBER) X(sources, WORD) X(parent_tier, WORD) X(end_inferred, NUMBER)
+	X(fault_id, NONZERO) X(parent_id, NONZERO) X(synthetic, NUMBER) X(sources, WORD) X(parent_tier, WORD) X(end_inferred, NUMBER) \
+	X(query, TEXT)
 
 #define X(name, kind) +1
-enum { COLUMN_COUNT = COLUMNS(X), TEXT_COUNT = 3 };	/* TEXT: method, path, error */
+enum { COLUMN_COUNT = COLUMNS(X), TEXT_COUNT = 4 };	/* TEXT: method, path, error, query */
 #undef X
 
 #define BEFORE_MAX (3 + 9)	/* a record's size (below 2^21) and key */
@@ -229,8 +230,8 @@ static size_t length(const char *text)
 
 bool batch_add(struct batch *b, const struct row_exchange *row)
 {
-	const size_t n[TEXT_COUNT] = {length(row->method), length(row->path), length(row->error)};
-	size_t room = CELL_MAX + COLUMN_COUNT * BATCH_WORD + n[0] + n[1] + n[2];
+	const size_t n[TEXT_COUNT] = {length(row->method), length(row->path), length(row->error), length(row->query)};
+	size_t room = CELL_MAX + COLUMN_COUNT * BATCH_WORD + n[0] + n[1] + n[2] + n[3];
 	uint8_t *from, *to, *cells = b->cells + b->used;
 	struct cell c = {.id = row->id};
 	unsigned i = b->count;

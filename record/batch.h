@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include "record/store.h"
 
-#define BATCH_WORD 16	/* bytes that a text of a row other than method, path and error has at most */
+#define BATCH_WORD 16	/* bytes that a text of a row other than method, path, error and query has at most */
 
 struct batch;
 

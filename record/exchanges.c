@@ -155,6 +155,8 @@ static void learn(struct exchange *e, const struct journal_record *rec)
 	if (to > from)
 		memcpy((char *)&e->x + from, (const char *)&rec->x + from, to - from);
 	e->x.method[sizeof(e->x.method) - 1] = '\0';
+	if (to > offsetof(struct journal_exchange, path) && to < sizeof(e->x))
+		memset((char *)&e->x + to, 0, to + 1 < sizeof(e->x) ? 2 : 1);	/* ends path and query: what is behind it is another's */
 	e->x.path[sizeof(e->x.path) - 1] = '\0';
 	if (!e->x.started_ns)
 		e->x.started_ns = started_ns ? started_ns : rec->at_ns;
@@ -232,6 +234,7 @@ static void fill_request(struct journal_exchange *to, const struct journal_excha
 	if (!*to->method) {
 		memcpy(to->method, from->method, sizeof(to->method));
 		memcpy(to->path, from->path, sizeof(to->path));
+		to->query = from->query;
 	}
 	if (to->protocol == JOURNAL_UNKNOWN || to->protocol == JOURNAL_OPAQUE)
 		to->protocol = from->protocol ? from->protocol : to->protocol;
@@ -297,9 +300,23 @@ static void tell_pulse(struct recorder *r, struct exchange *e)
 		pulse_heard(r->pulse, &w);
 }
 
+/* As text; a last … says that it is only the beginning. */
+static const char *query_text(const struct journal_exchange *x, char *text, size_t size)
+{
+	static const char more[] = "\u2026";
+	const char *query = journal_query(x);
+	size_t n;
+
+	if (!query)
+		return NULL;
+	n = text_utf8(text, size - sizeof(more) + 1, query, strlen(query));
+	memcpy(text + n, more, x->query == JOURNAL_QUERY_CUT ? sizeof(more) : 0);
+	return text;
+}
+
 static void write_row(struct recorder *r, const struct exchange *e, unsigned sources, const char *error)
 {
-	char method[4 * HTTP1_METHOD_MAX], path[4 * HTTP1_PATH_MAX], number[16];
+	char method[4 * HTTP1_METHOD_MAX], path[4 * HTTP1_TARGET_MAX], query[4 * HTTP1_TARGET_MAX], number[16];
 	const struct journal_exchange *x = &e->x;
 	struct row_exchange row = {
 		.id = e->id, .connection_id = e->connection ? e->connection->id : 0, .process_id = e->process ? e->process->id : 0,
@@ -313,6 +330,7 @@ static void write_row(struct recorder *r, const struct exchange *e, unsigned sou
 		.error = error ? error : names_error(x->error, number), .sources = names_sources(sources),
 		.method = text_utf8(method, sizeof(method), x->method, sizeof(x->method)) ? method : NULL,
 		.path = text_utf8(path, sizeof(path), x->path, sizeof(x->path)) ? path : NULL,
+		.query = query_text(x, query, sizeof(query)),
 	};
 
 	if (row.parent_id)

@@ -25,12 +25,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "base/addr.h"
 #include "base/hash.h"
 #include "base/http1.h"
 
 #define JOURNAL_MAGIC 0x3154464153524e4aull
-#define JOURNAL_LAYOUT 3
+#define JOURNAL_LAYOUT 4
 #define JOURNAL_RECORD_BYTES 512
 #define JOURNAL_SEGMENT_RECORDS 128
 #define JOURNAL_SEGMENT_MAX 1024
@@ -63,6 +64,8 @@ enum journal_error {
 	JOURNAL_CLOSED = -2,	/* the program closed it */
 	JOURNAL_EAI = -1000	/* JOURNAL_EAI + EAI_AGAIN ...: the host name was not resolved */
 };
+
+enum journal_query { JOURNAL_NO_QUERY, JOURNAL_QUERY, JOURNAL_QUERY_CUT };	/* CUT: the query goes on, unknown how */
 
 enum journal_end {	/* how a connection ended; texts in runfile.h */
 	JOURNAL_END_UNKNOWN, JOURNAL_LOCAL_CLOSE, JOURNAL_PEER_CLOSE, JOURNAL_RESET, JOURNAL_REFUSED, JOURNAL_TIMEOUT,
@@ -105,8 +108,9 @@ struct journal_exchange {	/* BEGIN (facts of the request), END (completed; what 
 	uint32_t sequence;	/* 0, 1, ... on its connection */
 	uint32_t pad;
 	uint64_t correlation, idempotency_key;	/* these and what follows: of the request, so BEGIN knows them */
+	uint8_t query;		/* enum journal_query */
 	char method[HTTP1_METHOD_MAX];
-	char path[HTTP1_PATH_MAX];
+	char path[HTTP1_TARGET_MAX];	/* NUL, and with a query that and a NUL */
 };
 
 struct journal_inject {		/* INJECT, ACHIEVED */
@@ -117,6 +121,26 @@ struct journal_inject {		/* INJECT, ACHIEVED */
 	uint64_t ordinal;
 	uint64_t arrived_ns;	/* when what is delayed really was there; 0 not applicable */
 };
+
+/* Takes method, path and query of a request's head; returns how many bytes of path[] say them. */
+static inline size_t journal_take_target(struct journal_exchange *to, const struct http1_head *h)
+{
+	const char *query = http1_query(h);
+	size_t before = query ? (size_t)(query - h->path) : 0, n = before + strlen(h->path + before) + 1;
+
+	memcpy(to->method, h->method, sizeof(to->method));
+	memcpy(to->path, h->path, n);
+	to->query = !query ? JOURNAL_NO_QUERY : h->flags & HTTP1_QUERY_CUT ? JOURNAL_QUERY_CUT : JOURNAL_QUERY;
+	return n;
+}
+
+/* The query, NUL-terminated when path[] ends with a NUL, as it must by now; NULL none. What `query` says is not trusted. */
+static inline const char *journal_query(const struct journal_exchange *x)
+{
+	size_t at = strnlen(x->path, sizeof(x->path)) + 1;
+
+	return x->query && at < sizeof(x->path) ? x->path + at : NULL;
+}
 
 /* Bits of a pid in a record from another pid namespace than the controller's (a container): there it names nobody. */
 #define JOURNAL_PID_APART 0x80000000u

@@ -25,7 +25,8 @@
 	" status INTEGER, outcome TEXT, error TEXT, started_ns INTEGER, sent_ns INTEGER, first_byte_ns INTEGER," \
 	" ended_ns INTEGER, bytes_out INTEGER, bytes_in INTEGER, fingerprint INTEGER, correlation INTEGER," \
 	" idempotency_key INTEGER, retry_after_ms INTEGER, fault_id INTEGER REFERENCES fault, parent_id INTEGER REFERENCES exchange," \
-	" synthetic INTEGER NOT NULL DEFAULT 0, sources TEXT, parent_tier TEXT, end_inferred INTEGER NOT NULL DEFAULT 0);" \
+	" synthetic INTEGER NOT NULL DEFAULT 0, sources TEXT, parent_tier TEXT, end_inferred INTEGER NOT NULL DEFAULT 0," \
+	" query TEXT);" \
 	"CREATE TABLE host(name TEXT, address TEXT, PRIMARY KEY(name, address)) WITHOUT ROWID;" \
 	"CREATE TABLE fault(id INTEGER PRIMARY KEY, name TEXT NOT NULL, spec TEXT NOT NULL, matched INTEGER, fired INTEGER);" \
 	"CREATE TABLE injection(id INTEGER PRIMARY KEY, fault_id INTEGER REFERENCES fault, exchange_id INTEGER REFERENCES exchange," \
@@ -44,7 +45,7 @@
  * Keys of `run`: schema, name, started (UTC ISO 8601 with ms), started_ns, ended_ns, seed, plan (JSON), command, host, kernel,
  * sources (JSON array of "shim", "ebpf", and "-HOOK" for each that the kernel's witness did without), missing_hooks (the same, with commas),
  * privileges (what the recorder kept: names, or "none"), clean_end (1; absent when the recorder did not close the file), exit_status,
- * pulse_left_out (exchanges that pulse and burst leave out: too many edges at a time; absent when none).
+ * queries (kept; absent when they were not asked for), pulse_left_out (exchanges that pulse and burst leave out: too many edges at a time; absent when none).
  * Texts: role client|server; family ip4|ip6|unix|name (a host that was not resolved: peer is its name);
  * protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;
  * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED), a resolver's (EAI_AGAIN) or eof|closed|killed|open;
@@ -55,6 +56,7 @@
  * connection.retransmits: TCP segments sent again; bytes_unseen: moved by ways that no hook of ours sees (io_uring, a 32-bit program).
  * exchange.parent_tier: how parent_id (the inbound exchange it was made for) is known: id (the same request id) or nesting (the only one open on its
  * thread); end_inferred: nothing said where its answer ends, it was over when something else came, or long enough after.
+ * path is without the query, exchange.query what stands behind the `?` when queries are kept; with a last character … when it is only the beginning.
  * syscall_latency.peer: class of the other end: loopback|private|public, NULL not known. second counts from run.started_ns.
  * burst: retries of one process to one peer, more in a stretch of time than chance explains (attempts: the retries in it). pulse: what a process did
  * to a peer in a second (peer NULL: what others asked of it), as far as it can be told while recording: attempts, and those of them that are retries,

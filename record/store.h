@@ -34,12 +34,12 @@ struct row_connection {
 	uint64_t bytes_unseen;	/* 0 none */
 };
 
-struct row_exchange {		/* texts other than method, path and error are of the few words of runfile.h, and literals: the same address, the same word */
+struct row_exchange {		/* texts but method, path, error and query are of the few words of runfile.h, and literals: the same address, the same word */
 	int64_t id, connection_id, process_id, tid, fault_id, parent_id, status, synthetic;
 	int64_t started_ns, sent_ns, first_byte_ns, ended_ns, bytes_out, bytes_in, fingerprint, correlation, idempotency_key;
 	int64_t retry_after_ms;	/* -1 none */
 	int64_t end_inferred;
-	const char *role, *protocol, *method, *path, *outcome, *error, *sources, *parent_tier;
+	const char *role, *protocol, *method, *path, *outcome, *error, *sources, *parent_tier, *query;
 };
 
 struct row_injection {

@@ -36,13 +36,15 @@ static int feed(struct http1 *p, const uint8_t *data, size_t n, uint64_t *seen)
 }
 
 /* Feeds all in pieces of at most `piece` bytes, each in memory of its own. */
-static uint64_t follow(enum http1_role role, uint32_t request_flags, uint64_t stop, const uint8_t *data, size_t n, size_t piece)
+static uint64_t follow(enum http1_role role, uint32_t request_flags, uint64_t stop, bool query, const uint8_t *data, size_t n, size_t piece)
 {
 	struct http1 p, rest;
 	uint64_t seen = 0;
 	int going = 1;
 
 	http1_init(&p, role);
+	if (query)
+		http1_keep_query(&p);
 	http1_answers(&p, request_flags);
 	http1_stop(&p, stop);
 	while (n && going) {
@@ -67,13 +69,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum http1_role role;
 	uint32_t flags;
 	uint64_t stop;
+	bool query;
 
 	if (size < 2)
 		return 0;
 	role = data[0] & 1 ? HTTP1_RESPONSE : HTTP1_REQUEST;
 	flags = (data[0] & 2 ? HTTP1_IS_HEAD : 0) | (data[0] & 4 ? HTTP1_IS_CONNECT : 0);
 	stop = data[0] & 8 ? data[0] >> 4 : HTTP1_NO_STOP;
-	if (follow(role, flags, stop, data + 2, size - 2, size) != follow(role, flags, stop, data + 2, size - 2, 1u + data[1]))
+	query = data[1] & 0x80;
+	if (follow(role, flags, stop, query, data + 2, size - 2, size) != follow(role, flags, stop, query, data + 2, size - 2, 1u + data[1]))
 		abort();
 	return 0;
 }

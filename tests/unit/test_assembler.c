@@ -200,6 +200,42 @@ static void test_client_exchange(void)
 	assembler_free(a);
 }
 
+static const char *query(unsigned n)
+{
+	const char *text = journal_query(ended(n));
+
+	return text ? text : "none";
+}
+
+static void test_query(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "GET /a?k=1 HTTP/1.1\r\n\r\n");
+	in(a, ANSWER("200"));
+	ok(!journal_query(ended(0)) && !memmem(ended(0), sizeof(*ended(0)), "k=1", 3), "a query is not told of");
+	assembler_free(a);
+
+	a = fresh(0);
+	assembler_keep_query(a);
+	open_as(a, COOKIE, JOURNAL_CLIENT, false);
+	out(a, "GET /a?k=1 HTTP/1.1\r\n\r\n");
+	in(a, ANSWER("200"));
+	out(a, "GET /b HTTP/1.1\r\n\r\n");
+	in(a, ANSWER("200"));
+	move(a, ASSEMBLER_OUT, "GET /c?k=2&cut HTTP/1.1\r\n\r\n", 12, 5000, NULL);
+	in(a, ANSWER("200"));
+	out(a, "GET /d?k=3 HTTP/1.1\r\n\r\n");
+	in(a, ANSWER("200"));
+	is_str(query(0), "k=1", "unless it was asked for");
+	is_str(query(1), "none", "a request without one has none");
+	is_str(query(2), "k=2&c", "of one that was captured in part the beginning is told");
+	is_int(ended(2)->query, JOURNAL_QUERY_CUT, "as such");
+	is_str(query(3), "k=3", "and the next is told, once framing is found again");
+	is_str(ended(3)->path, "/d", "beside its path");
+	assembler_free(a);
+}
+
 static void test_long_exchange(void)
 {
 	struct assembler *a = opened(JOURNAL_CLIENT);
@@ -1575,6 +1611,7 @@ static void test_any_order(void)
 int main(void)
 {
 	test_client_exchange();
+	test_query();
 	test_long_exchange();
 	test_cause_is_told_first();
 	test_server_exchange();

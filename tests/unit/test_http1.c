@@ -35,7 +35,8 @@ static const struct {
 } flag_names[] = {
 	{ HTTP1_CHUNKED, "chunked" }, { HTTP1_CLOSE, "close" }, { HTTP1_EXPECT_CONTINUE, "expect" },
 	{ HTTP1_UPGRADE, "upgrade" }, { HTTP1_PATH_CUT, "cut" }, { HTTP1_IS_HEAD, "is-head" },
-	{ HTTP1_IS_CONNECT, "is-connect" }, { HTTP1_UNTIL_CLOSE, "until-close" }
+	{ HTTP1_IS_CONNECT, "is-connect" }, { HTTP1_UNTIL_CLOSE, "until-close" }, { HTTP1_QUERY, "query" },
+	{ HTTP1_QUERY_CUT, "query-cut" }
 };
 /* clang-format on */
 
@@ -95,6 +96,7 @@ static uint64_t facts(const struct http1_head *h)
 
 	f = hash_bytes(f, h->method, strlen(h->method));
 	f = hash_bytes(f, h->path, strlen(h->path));
+	f = http1_query(h) ? hash_bytes(f, http1_query(h), strlen(http1_query(h)) + 1) : f;
 	f = hash_bytes(f, &h->authority, sizeof(h->authority));
 	f = hash_bytes(f, &h->correlation, 8);
 	f = hash_bytes(f, &h->idempotency_key, 8);
@@ -142,6 +144,7 @@ static uint64_t follow(const struct stream *s, size_t piece, uint64_t *rng, stru
 	l->n = 0;
 	l->text[0] = '\0';
 	http1_init(&p, s->role);
+	http1_keep_query(&p);
 	http1_answers(&p, s->request_flags);
 	while (at < s->n) {
 		size_t n = piece ? piece : (*rng = hash_mix(*rng)) % 9 == 0 ? *rng / 9 % 700 : *rng / 9 % 12;
@@ -184,7 +187,7 @@ static const struct example examples[] = {
 	/* clang-format on */
 	/* requests */
 	EX("a request without body ends with its head", REQ, 0, "GET /a/b?q=1 HTTP/1.1\r\nHost: x\r\n\r\n",
-	   "GET /a/b; done; |idle"),
+	   "GET /a/b [query]; done; |idle"),
 	EX("a sized body is passed over", REQ, 0, "POST /p HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello",
 	   "POST /p [length=5]; done; |idle"),
 	EX("a length of 0 is a length", REQ, 0, "POST /p HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
@@ -201,8 +204,8 @@ static const struct example examples[] = {
 	   "ABCDEFGHIJKLMNOPQRSTUVW /; done; |idle"),
 	EX("a method of 24 bytes is opaque", REQ, 0, "ABCDEFGHIJKLMNOPQRSTUVWX / HTTP/1.1\r\n\r\n", "opaque"),
 	EX("OPTIONS * keeps its star", REQ, 0, "OPTIONS * HTTP/1.1\r\n\r\n", "OPTIONS *; done; |idle"),
-	EX("an absolute target gives its path", REQ, 0, "GET http://h:80/p/q?r HTTP/1.1\r\n\r\n", "GET /p/q; done; |idle"),
-	EX("an absolute target without path gives /", REQ, 0, "GET http://h?x=/y HTTP/1.1\r\n\r\n", "GET /; done; |idle"),
+	EX("an absolute target gives its path", REQ, 0, "GET http://h:80/p/q?r HTTP/1.1\r\n\r\n", "GET /p/q [query]; done; |idle"),
+	EX("an absolute target without path gives /", REQ, 0, "GET http://h?x=/y HTTP/1.1\r\n\r\n", "GET / [query]; done; |idle"),
 	EX("CONNECT keeps its authority", REQ, 0, "CONNECT h:443 HTTP/1.1\r\n\r\n", "CONNECT h:443 [is-connect]; done; |idle"),
 	EX("HEAD is flagged for its response", REQ, 0, "HEAD / HTTP/1.1\r\n\r\n", "HEAD / [is-head]; done; |idle"),
 	EX("methods are case-sensitive", REQ, 0, "head / HTTP/1.1\r\n\r\n", "head /; done; |idle"),
@@ -228,7 +231,7 @@ static const struct example examples[] = {
 	   "GET /a b; done; |idle"),
 	EX("a NUL in a value is data", REQ, 0, "GET / HTTP/1.1\r\nA: \0\r\n\r\n", "GET /; done; |idle"),
 	EX("a control byte in a target is data", REQ, 0, "GET /\x01\x1b[31m\x7f HTTP/1.1\r\n\r\n", "GET /\x01\x1b[31m\x7f; done; |idle"),
-	EX("a NUL in a target is kept as text", REQ, 0, "GET /a\0b?\0 HTTP/1.1\r\n\r\n", "GET /a\\x00b; done; |idle"),
+	EX("a NUL in a target is kept as text", REQ, 0, "GET /a\0b?\0 HTTP/1.1\r\n\r\n", "GET /a\\x00b [query]; done; |idle"),
 	EX("DEL in a value is data", REQ, 0, "GET / HTTP/1.1\r\nAccept-Nothing: abc\x7f\r\n\r\n", "GET /; done; |idle"),
 	EX("a control byte in a reason is data", RES, 0, "HTTP/1.1 204 \x1b[0m\r\n\r\n", "204; done; |idle"),
 	EX("a control byte in a name is opaque", REQ, 0, "GET / HTTP/1.1\r\nContent-Length\x0b: 1\r\n\r\nx", "opaque"),
@@ -717,6 +720,56 @@ static struct http1_head long_request(size_t n, size_t odd)
 	return head_of(HTTP1_REQUEST, text, (size_t)k);
 }
 
+/* The query of this request line's target, with what is flagged behind it; "none". */
+static const char *query_of(const char *target, size_t n)
+{
+	static char text[5000], out[HTTP1_TARGET_MAX + 8];
+	static const char end[] = " HTTP/1.1\r\nHost: h\r\n\r\n";
+	struct http1_head head;
+	struct http1 p;
+	enum http1_event event;
+	size_t at = 4;
+
+	memcpy(text, "GET ", 4);
+	memcpy(text + at, target, n);
+	memcpy(text + at + n, end, sizeof(end));
+	http1_init(&p, HTTP1_REQUEST);
+	http1_keep_query(&p);
+	http1_feed(&p, text, at + n + sizeof(end) - 1, &event);
+	head = p.head;
+	if (event != HTTP1_HEAD || !http1_query(&head))
+		return event == HTTP1_HEAD ? "none" : "no head";
+	snprintf(out, sizeof(out), "%s%s", http1_query(&head), head.flags & HTTP1_QUERY_CUT ? " cut" : "");
+	return out;
+}
+#define QUERY_OF(target) query_of(target, sizeof(target) - 1)
+
+static void check_query(void)
+{
+	struct http1_head h = text_request("GET /a?x=1 HTTP/1.1\r\n\r\n");
+	static char target[3000];
+
+	ok(!http1_query(&h) && !memchr(&h, '?', sizeof(h)) && !memmem(&h, sizeof(h), "x=1", 3), "unless asked for, nothing of a query is kept");
+	is_str(QUERY_OF("/a?x=1&y=%20+"), "x=1&y=%20+", "a query is kept as it came");
+	is_str(QUERY_OF("/a"), "none", "a target without one has none");
+	is_str(QUERY_OF("/a?"), "", "an empty one is not none");
+	is_str(QUERY_OF("/a??b#c"), "?b#c", "only the first question mark ends the path");
+	is_str(QUERY_OF("/a#b?c"), "none", "a fragment is none");
+	is_str(QUERY_OF("http://h:80?x"), "x", "behind an authority without path");
+	is_str(QUERY_OF("http://h/p?x"), "x", "behind an absolute target's path");
+	is_str(QUERY_OF("/a?\0b\x1b[31m\xff<b>"), "\\x00b\x1b[31m\xff<b>", "hostile bytes are data");
+	memset(target, 'p', sizeof(target));
+	memcpy(target, "/a?", 3);
+	is_int(strlen(query_of(target, 3 + 339)), 339, "path and query have room for 341 bytes");
+	is_int(strlen(query_of(target, 3 + 340)), 339 + 4, "of a longer one the beginning is kept, and flagged");
+	is_int(strlen(query_of(target, sizeof(target))), 339 + 4, "however long its line");
+	memset(target, 'p', 256);
+	target[0] = '/';
+	target[255] = '?';
+	is_int(strlen(query_of(target, 256 + 86)), 86, "behind the longest path there is room for 86");
+	is_int(strlen(query_of(target, 256 + 87)), 86 + 4, "and no more");
+}
+
 static void check_long_lines(void)
 {
 	struct http1_head h = long_request(5000, 4000);
@@ -1054,6 +1107,7 @@ int main(void)
 	check_retry_after();
 	check_host();
 	check_fingerprint();
+	check_query();
 	check_long_lines();
 	check_limits();
 	check_skip();

@@ -225,6 +225,65 @@ static void test_one_exchange(void)
 	is_str(rows("SELECT value FROM run WHERE key='clean_end'"), "1", "the file was closed properly");
 }
 
+/* A beginning with this request, as both witnesses tell it; bytes 0: all of the record is said. */
+static void asks(struct recorder *r, uint64_t connection, uint64_t serial, const char *target, size_t n, uint8_t query, uint32_t bytes)
+{
+	struct journal_record rec = exchange(JOURNAL_BEGIN, 100, 3, connection, serial);
+
+	memset(rec.x.path, 'z', sizeof(rec.x.path));	/* not said */
+	strcpy(rec.x.method, "GET");
+	memcpy(rec.x.path, target, n);
+	rec.x.query = query;
+	rec.bytes = bytes;
+	recorder_feed(r, source_of(serial), &rec);
+}
+#define ASKS_FOR(r, serial, target, query) asks(r, 1, serial, target, sizeof(target), query, PATH_AT + sizeof(target))
+#define PATH_AT offsetof(struct journal_record, x.path)
+
+static void test_query(void)
+{
+	struct recorder *r = begin(true, false);
+	char whole[HTTP1_TARGET_MAX];
+
+	memset(whole, 'w', sizeof(whole));
+	ASKS_FOR(r, 9, "/earlier\0of another", JOURNAL_QUERY);
+	ends(r, 100, 3, 5, 1, 9, 200);	/* its memory is used again */
+	asks(r, 1, 6, "/no", 3, 200, PATH_AT + 3);
+	ASKS_FOR(r, 1, "/none", JOURNAL_NO_QUERY);
+	ASKS_FOR(r, 2, "/empty\0", JOURNAL_QUERY);
+	ASKS_FOR(r, 3, "/a\0q=1&\x1b[31m\xff<b>", JOURNAL_QUERY);
+	ASKS_FOR(r, 4, "/cut\0q", JOURNAL_QUERY_CUT);
+	ASKS_FOR(r, 5, "/lie", JOURNAL_QUERY);
+	asks(r, 1, 7, whole, sizeof(whole), JOURNAL_QUERY, 0);
+	whole[3] = '\0';
+	asks(r, 1, 8, whole, sizeof(whole), JOURNAL_QUERY_CUT, 0);
+	end(r);
+	is_str(rows("SELECT path, query FROM exchange WHERE length(path) < 9 AND ifnull(length(query), 0) < 99 ORDER BY id"),
+	       "/earlier|of another /no| /none|NULL /empty| /a|q=1&\x1b[31m\\xff<b>"
+	       " /cut|q\u2026 /lie|",
+	       "a query is stored beside its path, whatever bytes it has");
+	is_str(rows("SELECT length(path), query FROM exchange WHERE length(path) > 9"), "342|NULL", "one that is said to be where there is no room is none");
+	is_str(rows("SELECT path, length(query) FROM exchange WHERE length(query) > 99"), "www|339", "one without an end ends with the record");
+}
+
+static void test_query_of_both(void)
+{
+	struct recorder *r = begin(true, true);
+
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 80);
+	opened(r, 100, 1, KERNEL | 1, 77, JOURNAL_CLIENT, 80);
+	asks(r, KERNEL | 1, KERNEL | 1, "/a\0k=1", 7, JOURNAL_QUERY, 0);
+	asks(r, 1, 1, "/a\0k=1", 7, JOURNAL_QUERY, 0);
+	ends(r, 100, 3, 5, KERNEL | 1, KERNEL | 1, 200);
+	ends(r, 100, 3, 5, 1, 1, 200);
+	asks(r, KERNEL | 1, KERNEL | 2, "/b\0k=2", 7, JOURNAL_QUERY, 0);
+	ends(r, 100, 3, 5, KERNEL | 1, KERNEL | 2, 200);
+	ends(r, 100, 3, 5, 1, 2, 200);	/* the library knows no more of it than how it ended */
+	end(r);
+	is_str(rows("SELECT path, query, sources FROM exchange ORDER BY path"), "/a|k=1|shim,ebpf /b|k=2|shim,ebpf",
+	       "both witnesses' words are one row, with the query that either knows");
+}
+
 static void test_any_order(void)
 {
 	struct recorder *r = begin(true, false);
@@ -347,7 +406,7 @@ static void test_hostile_text(void)
 	end(r);
 	is_str(rows("SELECT path FROM exchange WHERE method='GET'"), "/\xc3\xa9\\xc3(\\xed\\xa0\\x80'\";--\x1b[31m",
 	       "bytes that are no UTF-8 are stored escaped, the rest as it is");
-	is_str(rows("SELECT length(path), length(method) FROM exchange WHERE method!='GET'"), "1020|23",
+	is_str(rows("SELECT length(path), length(method) FROM exchange WHERE method!='GET'"), "1368|23",
 	       "texts without an end are bounded, and nothing of them is lost");
 	is_str(rows("SELECT service FROM process"), "svc\\xff\\x80", "names as well");
 }
@@ -1336,6 +1395,8 @@ int main(void)
 	test_parents_order();
 	test_parents_both();
 	test_parents_whole();
+	test_query();
+	test_query_of_both();
 	test_any_order();
 	test_unknown();
 	test_open_at_the_end();

@@ -47,7 +47,7 @@ static void test_columns(void)
 		.id = 1, .connection_id = 2, .process_id = 3, .tid = 4, .fault_id = 5, .status = 429, .synthetic = 1, .started_ns = 6,
 		.sent_ns = 7, .first_byte_ns = 8, .ended_ns = 9, .bytes_out = 10, .bytes_in = 11, .fingerprint = -12, .correlation = 13,
 		.idempotency_key = 14, .retry_after_ms = 0, .role = "server", .protocol = "http1", .method = "GET", .path = "/p",
-		.outcome = "failed", .error = "eof", .sources = "shim", .parent_id = 15, .parent_tier = "nesting", .end_inferred = 1,
+		.outcome = "failed", .error = "eof", .sources = "shim", .parent_id = 15, .parent_tier = "nesting", .end_inferred = 1, .query = "a=b",
 	};
 	struct row_exchange empty = {.id = 2, .retry_after_ms = -1};
 
@@ -59,11 +59,11 @@ static void test_columns(void)
 	is_str(ask("SELECT concat FROM (SELECT id||' '||connection_id||' '||process_id||' '||tid||' '||role||' '||protocol||' '||method||' '"
 		   "||path||' '||status||' '||outcome||' '||error||' '||started_ns||' '||sent_ns||' '||first_byte_ns||' '||ended_ns||' '"
 		   "||bytes_out||' '||bytes_in||' '||fingerprint||' '||correlation||' '||idempotency_key||' '||retry_after_ms||' '"
-		   "||fault_id||' '||parent_id||' '||synthetic||' '||sources||' '||parent_tier||' '||end_inferred AS concat FROM exchange)"),
-	       "1 2 3 4 server http1 GET /p 429 failed eof 6 7 8 9 10 11 -12 13 14 0 5 15 1 shim nesting 1", "each member is in its column");
+		   "||fault_id||' '||parent_id||' '||synthetic||' '||sources||' '||parent_tier||' '||end_inferred||' '||query AS concat FROM exchange)"),
+	       "1 2 3 4 server http1 GET /p 429 failed eof 6 7 8 9 10 11 -12 13 14 0 5 15 1 shim nesting 1 a=b", "each member is in its column");
 	is_str(ask("SELECT count(*) FROM exchange WHERE id=2 AND coalesce(connection_id,process_id,tid,role,protocol,method,path,status,"
 		   "outcome,error,started_ns,sent_ns,first_byte_ns,ended_ns,fingerprint,correlation,idempotency_key,retry_after_ms,"
-		   "fault_id,sources,parent_id,parent_tier) IS NULL AND bytes_out=0 AND bytes_in=0 AND synthetic=0 AND end_inferred=0"),
+		   "fault_id,sources,parent_id,parent_tier,query) IS NULL AND bytes_out=0 AND bytes_in=0 AND synthetic=0 AND end_inferred=0"),
 	       "1", "what is not known is NULL, and a count of nothing is 0");
 	is_int(store_close(s), 0, "it closes in order");
 }
