@@ -127,3 +127,56 @@ struct stats_interval stats_middle(double *draws, unsigned n)
 	samples_sort(&s);
 	return (struct stats_interval){samples_percentile(&s, 0.025), samples_percentile(&s, 0.975), true};
 }
+
+/* One draw of the ratio; NAN: nothing to divide by. */
+static double draw_blocks(struct stats_random *r, const double *over, const double *under, size_t n, size_t block)
+{
+	double sum = 0, base = 0;
+
+	for (size_t taken = 0; taken < n; taken += block) {
+		size_t start = (size_t)(stats_uniform(r) * (double)(n - block + 1)), end = n - taken < block ? n - taken : block;
+
+		for (size_t i = start; i < start + end; i++) {
+			sum += over[i];
+			base += under ? under[i] : 1;
+		}
+	}
+	return base > 0 ? sum / base : NAN;
+}
+
+struct stats_interval stats_block_ratio(struct stats_random *r, const double *over, const double *under, size_t n, size_t block)
+{
+	double draws[STATS_RESAMPLES];
+	unsigned known = 0;
+
+	if (!block || n / 3 < block)
+		return (struct stats_interval){0};
+	for (int k = 0; k < STATS_RESAMPLES; k++) {
+		double draw = draw_blocks(r, over, under, n, block);
+
+		if (!isnan(draw))
+			draws[known++] = draw;
+	}
+	return stats_middle(draws, known);
+}
+
+size_t stats_block_length(const double *values, size_t n, size_t least)
+{
+	size_t most = n / 3 ? n / 3 : 1, length = least, lag;
+	double mean = 0, squares = 0, covariance;
+
+	for (size_t i = 0; i < n; i++) {
+		mean += values[i] / (double)n;
+		squares += values[i] * values[i];
+	}
+	for (lag = 1; 2 * lag < most; lag++) {
+		covariance = 0;
+		for (size_t i = 0; i + lag < n; i++)
+			covariance += (values[i] - mean) * (values[i + lag] - mean);
+		if (covariance <= 1e-12 * squares)	/* of a constant it is nothing but rounding */
+			break;
+	}
+	if (2 * lag > length)
+		length = 2 * lag;
+	return length > most ? most : length;
+}

@@ -132,6 +132,233 @@ static void percentile_draws_span_the_order_statistics(void)
 	is_int(stats_percentile_needs(0.999), 3688, "p99.9 needs 3688");
 }
 
+/* ---- shares and counts ---- */
+
+static int spans(struct stats_interval i, double low, double high, double tolerance)
+{
+	int near_low = close_to(i.low, low, tolerance), near_high = isinf(high) ? isinf(i.high) : close_to(i.high, high, tolerance);
+
+	return i.known && near_low && near_high;
+}
+
+/* Reference: Newcombe, Stat. Med. 1998, 17:873, table II, method 10. */
+static void newcombe_is_that_of_his_table(void)
+{
+	ok(spans(stats_newcombe(56, 70, 48, 80), 0.0524, 0.3339, 5e-5), "56/70 - 48/80: 0.0524 to 0.3339");
+	ok(spans(stats_newcombe(9, 10, 3, 10), 0.1705, 0.8090, 5e-5), "9/10 - 3/10: 0.1705 to 0.8090");
+	ok(spans(stats_newcombe(5, 56, 0, 29), -0.0381, 0.1926, 5e-5), "5/56 - 0/29: -0.0381 to 0.1926");
+	ok(spans(stats_newcombe(10, 10, 0, 20), 0.6791, 1, 5e-5), "10/10 - 0/20: 0.6791 to 1");
+	ok(!stats_newcombe(1, 2, 0, 0).known && !stats_newcombe(0, 0, 1, 2).known, "nothing on one side: no interval");
+}
+
+/* References: Newcombe, Stat. Med. 1998, 17:857, table I, method 5; Garwood's table; R's poisson.test example. */
+static void exact_intervals_of_counts(void)
+{
+	ok(spans(stats_clopper_pearson(81, 263), 0.2527, 0.3676, 5e-5), "81 of 263: 0.2527 to 0.3676");
+	ok(spans(stats_clopper_pearson(15, 148), 0.0578, 0.1617, 5e-5), "15 of 148: 0.0578 to 0.1617");
+	ok(spans(stats_clopper_pearson(0, 20), 0, 0.1684, 5e-5), "0 of 20: 0 to 0.1684");
+	ok(spans(stats_clopper_pearson(1, 29), 0.0009, 0.1776, 5e-5), "1 of 29: 0.0009 to 0.1776");
+	ok(stats_clopper_pearson(7, 7).high == 1 && !stats_clopper_pearson(0, 0).known, "all reach 1, none of none has no interval");
+	ok(spans(stats_clopper_pearson(500000, 1000000), 0.49902, 0.50098, 1e-5), "half of a million: 0.49902 to 0.50098");
+	ok(spans(stats_poisson(0), 0, 3.6889, 5e-5), "no event: 0 to 3.6889");
+	ok(spans(stats_poisson(5), 1.6235, 11.6683, 5e-5), "5 events: 1.6235 to 11.6683");
+	ok(spans(stats_poisson(10), 4.7954, 18.3904, 5e-5), "10 events: 4.7954 to 18.3904");
+	ok(spans(stats_poisson(1000000), 998041, 1001962, 1), "a million: 998041 to 1001962");
+	ok(spans(stats_rate_ratio(11, 800, 21, 3011), 0.8584264, 4.2772659, 5e-6), "11 in 800 against 21 in 3011: 0.858 to 4.277");
+	ok(spans(stats_rate_ratio(0, 1, 5, 1), 0, 1.0915, 5e-4), "none against 5: 0 to 1.09");
+	ok(spans(stats_rate_ratio(5, 1, 0, 1), 0.9162, INFINITY, 5e-4), "5 against none: 0.916 and without limit");
+	ok(!stats_rate_ratio(0, 1, 0, 1).known, "no event at all has no ratio");
+}
+
+/* ---- two samples ---- */
+
+static struct samples sorted(double *values, size_t n)
+{
+	struct samples s = {.values = values, .n = n};
+
+	samples_sort(&s);
+	return s;
+}
+
+/* Reference: Hollander and Wolfe 1973, p. 69 (permeability of membranes), as R's wilcox.test gives it. */
+static void shift_of_membranes(void)
+{
+	double at_term[] = {0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46}, early[] = {1.15, 0.88, 0.90, 0.74, 1.21};
+	struct samples x = sorted(at_term, 10), y = sorted(early, 5);
+	struct stats_shift s = stats_shift(&x, &y), back = stats_shift(&y, &x);
+
+	ok(close_to(s.value, 0.305, 1e-9), "the median difference is 0.305");
+	ok(spans(s.interval, -0.15, 0.76, 1e-9), "between -0.15 and 0.76");
+	ok(close_to(s.p, 0.2544, 5e-5), "p is 0.2544");
+	ok(close_to(stats_a12(&x, &y), 0.7, 1e-12), "A12 is 35 of 50");
+	ok(close_to(back.value, -0.305, 1e-9) && spans(back.interval, -0.76, 0.15, 1e-9) && close_to(back.p, s.p, 1e-12),
+	   "the other way round is the mirror image");
+}
+
+/* The least p of two groups of n that do not overlap: 2 / C(2n, n). */
+static void few_runs_can_not_prove_much(void)
+{
+	static const double least[] = {1, 1.0 / 3, 0.1, 2.0 / 70, 2.0 / 252, 2.0 / 924};
+	double low[6] = {1, 2, 3, 4, 5, 6}, high[6] = {11, 12, 13, 14, 15, 16};
+
+	for (size_t n = 1; n <= 6; n++) {
+		struct samples x = ramp(low, n), y = {.values = high, .n = n, .sorted = true};
+		struct stats_shift s = stats_shift(&y, &x);
+
+		ok(close_to(s.p, least[n - 1], 1e-9), "%d against %d: p is at least %.4f", (int)n, (int)n, least[n - 1]);
+		ok(s.interval.known == (n >= 4), "and there is %s interval", n >= 4 ? "an" : "no");
+	}
+}
+
+/* By hand: 3 wins twice against 2; 2 and 3 meet their like once and twice. Two 1, two 2, three 3, two 5: 6 + 6 + 24 + 6 = 42. */
+static void ties_are_halves(void)
+{
+	double a[] = {1, 1, 2, 3, 3}, b[] = {2, 3, 4, 5, 5}, sigma = sqrt(25.0 / 12 * (11 - 42.0 / 90));
+	struct samples x = sorted(a, 5), y = sorted(b, 5);
+
+	ok(close_to(stats_a12(&x, &y), 3.5 / 25, 1e-12), "2 won and 3 tied of 25: A12 is 0.14");
+	ok(close_to(stats_shift(&x, &y).p, erfc((12.5 - 3.5 - 0.5) / sigma / M_SQRT2), 1e-12), "p with the correction for ties");
+}
+
+static void large_samples_agree_with_the_normal_distribution(void)
+{
+	double a[40], b[40];
+	struct samples x, y;
+	struct stats_shift s;
+
+	for (int i = 0; i < 40; i++) {
+		a[i] = i + 0.25;
+		b[i] = i + 5;
+	}
+	x = sorted(a, 40);
+	y = sorted(b, 40);
+	s = stats_shift(&x, &y);
+	ok(close_to(s.value, -4.75, 1e-9), "40 against 40, moved by 4.75: that is the shift");
+	ok(s.interval.known && s.interval.low < -9 && s.interval.low > -11 && s.interval.high > 0 && s.interval.high < 2,
+	   "and its interval is as wide as 40 against 40 allow");
+}
+
+static void nothing_has_no_shift(void)
+{
+	double one[] = {1, 2, 3, 4};
+	struct samples x = {.sorted = true}, y = ramp(one, 4);
+	struct stats_shift s = stats_shift(&x, &y);
+
+	ok(isnan(s.value) && isnan(s.p) && !s.interval.known && isnan(stats_a12(&y, &x)), "nothing against something can not be told");
+	s = stats_shift(&y, &y);
+	ok(s.value == 0 && s.p == 1 && stats_a12(&y, &y) == 0.5, "a sample does not differ from itself");
+}
+
+/* Reference: Fisher, The Design of Experiments, 1935: Darwin's maize; 863 of 32768 ways reach the sum in one direction. */
+static void signs_of_darwins_maize(void)
+{
+	double d[] = {49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48}, many[60];
+	struct stats_random r = {3};
+
+	ok(close_to(stats_sign_flip(&r, d, 15), 2 * 863.0 / 32768, 1e-12), "Darwin's maize: 1726 of 32768 ways");
+	for (int i = 0; i < 60; i++)
+		many[i] = d[i % 15] / 4;
+	ok(stats_sign_flip(&r, many, 60) < 0.002, "four times the same is hardly chance");
+	for (int i = 0; i < 60; i++)
+		many[i] = i % 2 ? 1 : -1;
+	ok(stats_sign_flip(&r, many, 60) == 1, "as much up as down is");
+	ok(isnan(stats_sign_flip(&r, d, 0)), "nothing has no p");
+}
+
+static void holm_steps_down(void)
+{
+	double p[] = {0.01, 0.04, 0.03, 0.005}, all[] = {0.9, 0.8};
+
+	ok(!stats_holm(p, 4), "four p-values");
+	ok(close_to(p[0], 0.03, 1e-12) && close_to(p[1], 0.06, 1e-12) && close_to(p[2], 0.06, 1e-12) && close_to(p[3], 0.02, 1e-12),
+	   "0.01, 0.04, 0.03, 0.005 become 0.03, 0.06, 0.06, 0.02");
+	ok(!stats_holm(all, 2) && all[0] == 1 && all[1] == 1, "none is above 1");
+}
+
+/* ---- censored times ---- */
+
+static void kaplan_meier_of(const double *times, size_t n, struct stats_time *out)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = (struct stats_time){fabs(times[i]), times[i] < 0};
+}
+
+/* Reference: Freireich et al. 1963 (remission of leukaemia, weeks), the textbook example; intervals as SAS' LIFETEST gives them. */
+static void kaplan_meier_of_the_textbook(void)
+{
+	static const double drug[] = {6, 6, 6, -6, 7, -9, 10, -10, -11, 13, 16, -17, -19, -20, 22, 23, -25, -32, -32, -34, -35},
+			    placebo[] = {1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23};
+	struct stats_time times[21];
+	struct stats_survival s;
+	double se;
+
+	kaplan_meier_of(drug, 21, times);
+	s = stats_kaplan_meier(times, 21);
+	is_int(s.events, 9, "9 of 21 relapsed");
+	ok(close_to(s.median, 23, 0), "the median is 23 weeks");
+	ok(spans(s.interval, 13, INFINITY, 0), "at least 13, without an upper limit");
+	ok(close_to(stats_survival_at(times, 21, 6, &se), 0.857, 5e-4) && close_to(se, 0.0764, 5e-5), "S(6) is 0.857, its error 0.0764");
+	ok(close_to(stats_survival_at(times, 21, 10, &se), 0.753, 5e-4) && close_to(se, 0.0963, 5e-5), "S(10) is 0.753, 0.0963");
+	ok(close_to(stats_survival_at(times, 21, 40, &se), 0.448, 5e-4) && close_to(se, 0.1346, 5e-5), "S(40) is 0.448, 0.1346");
+	kaplan_meier_of(placebo, 21, times);
+	s = stats_kaplan_meier(times, 21);
+	ok(close_to(s.median, 8, 0) && spans(s.interval, 4, 11, 0), "without the drug 8 weeks, 4 to 11");
+}
+
+static void few_or_unfinished_times(void)
+{
+	struct stats_time times[6];
+	struct stats_survival s = stats_kaplan_meier(times, 0);
+
+	ok(isnan(s.median) && !s.interval.known, "no time has no median");
+	kaplan_meier_of((double[]){5, 3, 4}, 3, times);
+	s = stats_kaplan_meier(times, 3);
+	ok(s.median == 4 && !s.interval.known, "3, 4, 5: 4, and no interval");
+	kaplan_meier_of((double[]){1, 3}, 2, times);
+	ok(stats_kaplan_meier(times, 2).median == 2, "1 and 3: 2");
+	kaplan_meier_of((double[]){1, -3, -3}, 3, times);
+	ok(isnan(stats_kaplan_meier(times, 3).median), "two of three unfinished: not reached");
+	kaplan_meier_of((double[]){1, 2, 3, 4, 5, 6}, 6, times);
+	s = stats_kaplan_meier(times, 6);
+	ok(s.median == 3.5 && spans(s.interval, 1, 6, 0), "1 to 6: 3.5, between the extremes");
+}
+
+/* ---- series ---- */
+
+/* The mean of 400 values that each keep 0.8 of the one before (variance 1 / 0.36): its standard error is 5 / 20, a quarter; 0.083 were they independent. */
+static void blocks_keep_what_neighbours_share(void)
+{
+	struct stats_random r = {17};
+	double values[400], ones[400];
+	struct stats_interval loose, kept;
+	int covered = 0;
+	const int runs = 60;
+	size_t length = 0;
+
+	for (int k = 0; k < runs; k++) {
+		values[0] = stats_normal(&r) / 0.6;
+		for (int i = 1; i < 400; i++)
+			values[i] = 0.8 * values[i - 1] + stats_normal(&r);
+		length = stats_block_length(values, 400, 5);
+		kept = stats_block_ratio(&r, values, NULL, 400, length);
+		covered += kept.low <= 0 && kept.high >= 0;
+	}
+	ok(covered >= 48, "an interval of blocks holds the mean of a series with memory (%d of %d)", covered, runs);
+	loose = stats_block_ratio(&r, values, NULL, 400, 1);
+	ok(kept.high - kept.low > 1.8 * (loose.high - loose.low), "and is wider than one of single values");
+	ok(length > 5 && length <= 133, "the block is as long as the memory (%d)", (int)length);
+	for (int i = 0; i < 400; i++)
+		ones[i] = 2;
+	kept = stats_block_ratio(&r, ones, NULL, 400, 5);
+	ok(kept.known && kept.low == 2 && kept.high == 2, "a constant has an interval of no width");
+	kept = stats_block_ratio(&r, values, values, 400, 5);
+	ok(close_to(kept.low, 1, 1e-9) && close_to(kept.high, 1, 1e-9), "a series over itself is 1");
+	ok(!stats_block_ratio(&r, ones, NULL, 14, 5).known && !stats_block_ratio(&r, ones, NULL, 14, 0).known,
+	   "two blocks, or blocks of nothing, tell nothing");
+	is_int(stats_block_length(ones, 400, 5), 5, "a constant has no memory");
+	is_int(stats_block_length(ones, 2, 5), 1, "a block is at most a third of the series");
+}
+
 int main(void)
 {
 	percentiles_are_nearest_rank();
@@ -146,5 +373,17 @@ int main(void)
 	tally_counts();
 	resampled_means_spread_as_theory_says();
 	percentile_draws_span_the_order_statistics();
+	newcombe_is_that_of_his_table();
+	exact_intervals_of_counts();
+	shift_of_membranes();
+	few_runs_can_not_prove_much();
+	ties_are_halves();
+	large_samples_agree_with_the_normal_distribution();
+	nothing_has_no_shift();
+	signs_of_darwins_maize();
+	holm_steps_down();
+	kaplan_meier_of_the_textbook();
+	few_or_unfinished_times();
+	blocks_keep_what_neighbours_share();
 	return tap_done();
 }
