@@ -101,6 +101,12 @@ struct stats_shift stats_shift(const struct samples *x, const struct samples *y)
 double stats_a12(const struct samples *x, const struct samples *y);
 
 /*
+ * The same of n paired differences, by signed ranks: the interval is unknown below 6, as no arrangement of 5 signs is rare enough. Exact up to 60
+ * (ties count half), then normal. Quadratic: for runs, not for requests.
+ */
+struct stats_shift stats_paired(const double *differences, size_t n);
+
+/*
  * Chance that paired differences without any effect (each as likely the other way round) are this far from 0 in their mean: all ways of
  * signs up to n = 20, else 20000 random ones. NAN for n = 0.
  */

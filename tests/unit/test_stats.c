@@ -359,6 +359,27 @@ static void blocks_keep_what_neighbours_share(void)
 	is_int(stats_block_length(ones, 2, 5), 1, "a block is at most a third of the series");
 }
 
+/* Hollander, Wolfe: Nonparametric Statistical Methods, example 3.1 (Hamilton depression scale factor, 9 patients). */
+static void signed_ranks(void)
+{
+	static const double d[] = {-0.952, 0.147, -1.022, -0.430, -0.620, -0.590, -0.490, 0.080, -0.010};
+	static const double five[] = {1, 2, 3, 4, 5}, six[] = {1, 2, 3, 4, 5, 6.5}, even[] = {-1, 1, -2, 2, 3, -3};
+	struct stats_shift s = stats_paired(d, 9);
+
+	ok(close_to(s.value, -0.46, 1e-9), "the pseudo-median of the published example");
+	ok(close_to(s.p, 0.0390625, 1e-9), "its exact two-sided p: 20 of 512");
+	ok(s.interval.known, "and its interval");
+	ok(close_to(s.interval.low, -0.786, 1e-9), "from -0.786");
+	ok(close_to(s.interval.high, -0.010, 1e-9), "to -0.010");
+	ok(!stats_paired(five, 5).interval.known, "5 differences have no interval");
+	ok(close_to(stats_paired(five, 5).p, 0.0625, 1e-9), "and reach 2 of 32 at best");
+	s = stats_paired(six, 6);
+	ok(s.interval.known && s.interval.low == 1 && s.interval.high == 6.5, "6 have one: from the least to the largest");
+	ok(close_to(s.p, 0.03125, 1e-9), "and reach 2 of 64");
+	ok(stats_paired(even, 6).p > 0.9, "as much up as down is nothing");
+	ok(isnan(stats_paired(six, 0).value) && isnan(stats_paired(six, 0).p), "no difference says nothing");
+}
+
 int main(void)
 {
 	percentiles_are_nearest_rank();
@@ -385,5 +406,6 @@ int main(void)
 	kaplan_meier_of_the_textbook();
 	few_or_unfinished_times();
 	blocks_keep_what_neighbours_share();
+	signed_ranks();
 	return tap_done();
 }
