@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/analyze.h"
-#include "analyzer/figure.h"
+#include "analyzer/design.h"
+#include "analyzer/estimate.h"
 
-#define SEED 0x636f6d7061726531ull	/* any constant */
+#define ALPHA 0.05
 
 #define NOTE(c, ...) result_say(&(c)->notes, &(c)->note_count, __VA_ARGS__)
 #define REASON(c, ...) result_say(&(c)->reasons, &(c)->reason_count, __VA_ARGS__)
@@ -69,17 +70,12 @@ static struct figure_place find(const struct result *r, const struct place *p)
 	return at;
 }
 
-static bool is_there(const struct figure_place *at)
-{
-	return at->edge || at->service || at->recovery;
-}
-
 static bool on_side(const struct compare_side *s, const struct place *p)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		struct figure_place at = find(&s->runs[i], p);
 
-		if (is_there(&at))
+		if (figure_is_there(&at))
 			return true;
 	}
 	return false;
@@ -107,170 +103,71 @@ static int name_place(struct compare *c, struct place *p)
 	return 0;
 }
 
-/* ---- figures of a side ---- */
+/* ---- gates ---- */
 
-struct estimate {
-	struct metric metric;
-	bool drawn;	/* draws are filled: what the figure may really be */
-	double draws[STATS_RESAMPLES];
-};
-
-static double median(const struct samples *s)
+/* What each gate says of a row; the verdict waits for all of them (settle_tests()). */
+static int add_tests(struct compare *c, const struct compare_row *row, const struct estimate *e)
 {
-	return s->n ? (s->values[(s->n - 1) / 2] + s->values[s->n / 2]) / 2 : NAN;
-}
+	for (size_t i = 0; i < c->gate_count; i++) {
+		const struct gate *g = &c->gates[i];
+		struct compare_test *longer;
 
-/* The median of a resample of runs; room holds as many values. */
-static double draw_median(const struct samples *s, double *room, struct stats_random *r)
-{
-	struct samples resample = {.values = room, .n = s->n};
-
-	for (size_t i = 0; i < s->n; i++)
-		room[i] = s->values[(size_t)(stats_uniform(r) * (double)s->n)];
-	samples_sort(&resample);
-	return median(&resample);
-}
-
-static int draw_medians(struct estimate *e, const struct samples *s, struct stats_random *r)
-{
-	double *room = calloc(s->n + STATS_RESAMPLES, sizeof(*room));
-	struct stats_interval i;
-
-	if (!room)
-		return -ENOMEM;
-	for (int k = 0; k < STATS_RESAMPLES; k++)
-		e->draws[k] = draw_median(s, room, r);
-	memcpy(room, e->draws, sizeof(e->draws));
-	i = stats_middle(room, STATS_RESAMPLES);
-	free(room);
-	e->metric.low = i.low;
-	e->metric.high = i.high;
-	e->metric.bounded = e->drawn = true;
-	return 0;
-}
-
-static void settle_exact(struct estimate *e, double value, uint64_t n)
-{
-	e->metric = metric_exact(value, n);
-	e->drawn = true;
-	for (int k = 0; k < STATS_RESAMPLES; k++)
-		e->draws[k] = value;
-}
-
-/* The values of a figure in all runs, ascending; *exact: each is an exact count. Short when some run can not tell. */
-static int collect(const struct compare_side *s, const struct place *p, enum gate_metric metric, struct samples *values,
-		   bool *exact)
-{
-	*exact = true;
-	for (size_t i = 0; i < s->count; i++) {
-		struct figure_place at = find(&s->runs[i], p);
-		struct metric m = is_there(&at) ? figure_of(metric, &at) : metric_unknown("not there");
-
-		if (!m.known)
+		if (g->metric != row->metric || !gate_concerns(g, row->where))
 			continue;
-		*exact = *exact && !strcmp(m.method, "exact");
-		if (samples_add(values, m.value))
+		longer = realloc(c->tests, (c->test_count + 1) * sizeof(*longer));
+		if (!longer)
 			return -ENOMEM;
+		c->tests = longer;
+		longer[c->test_count++] = (struct compare_test){g, c->row_count, gate_decide(g, &row->fresh, &row->ratio), estimate_chance(e, g), NAN, false};
 	}
-	samples_sort(values);
 	return 0;
 }
 
-/* Several runs: the run is the unit. */
-static int estimate_runs(struct estimate *e, const struct compare_side *s, const struct place *p, enum gate_metric metric,
-			 struct stats_random *r)
+/* Holm over all that were declared: with ten gates, one in ten would regress by chance each second time. */
+static int adjust(struct compare *c)
 {
-	struct samples values = {0};
-	bool exact;
-	int err = collect(s, p, metric, &values, &exact);
+	double *p = calloc(c->test_count + 1, sizeof(*p));
+	size_t n = 0;
+	int err;
 
-	e->metric = metric_plain(median(&values), values.n, "median of runs");
-	if (values.n < s->count)
-		e->metric = metric_unknown("not every run can tell");
-	else if (exact && values.n && values.values[0] == values.values[values.n - 1])
-		settle_exact(e, values.values[0], values.n);
-	else if (!err && values.n >= COMPARE_RUNS_MIN)
-		err = draw_medians(e, &values, r);
-	samples_free(&values);
+	if (!p)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->test_count; i++)
+		if (!isnan(c->tests[i].p))
+			p[n++] = c->tests[i].p;
+	err = stats_holm(p, n);
+	n = 0;
+	for (size_t i = 0; i < c->test_count && !err; i++)
+		if (!isnan(c->tests[i].p))
+			c->tests[i].adjusted = p[n++];
+	free(p);
 	return err;
 }
 
-/* One run: its requests are the unit. */
-static void estimate_run(struct estimate *e, const struct result *run, const struct place *p, enum gate_metric metric,
-			 struct stats_random *r, bool draw)
+static int settle_tests(struct compare *c)
 {
-	struct figure_place at = find(run, p);
+	if (adjust(c))
+		return -ENOMEM;
+	for (size_t i = 0; i < c->test_count; i++) {
+		struct compare_test *t = &c->tests[i];
+		struct compare_row *row = &c->rows[t->row];
 
-	e->metric = is_there(&at) ? figure_of(metric, &at) : metric_unknown("not there");
-	e->drawn = draw && e->metric.known && figure_draws(metric, &at);
-	for (int k = 0; e->drawn && k < STATS_RESAMPLES; k++)
-		e->draws[k] = figure_draw(metric, &at, r);
-}
-
-static int estimate_side(struct estimate *e, const struct compare_side *s, const struct place *p, enum gate_metric metric,
-			 struct stats_random *r, bool single)
-{
-	e->drawn = false;
-	if (s->count != 1)
-		return estimate_runs(e, s, p, metric, r);
-	estimate_run(e, &s->runs[0], p, metric, r, single);
+		t->chance = t->outcome == GATE_REGRESS && t->adjusted >= ALPHA;
+		if (t->chance)
+			t->outcome = GATE_INCONCLUSIVE;
+		row->gate = t->outcome > row->gate ? t->outcome : row->gate;
+		if (t->outcome != GATE_PASS && REASON(c, "gate %s: %s at %s%s", t->gate->text, gate_outcome_name(t->outcome), row->where,
+						      t->chance ? ", as of so many gates one is missed by chance: more runs would tell" : ""))
+			return -ENOMEM;
+	}
 	return 0;
-}
-
-/* ---- ratio and significance ---- */
-
-static struct metric ratio_of(const struct estimate *base, const struct estimate *fresh)
-{
-	struct metric m = metric_unknown("ratio");
-	double draws[STATS_RESAMPLES];
-	struct stats_interval i;
-
-	if (!base->metric.known || !fresh->metric.known || base->metric.value == 0)
-		return m;
-	m = metric_plain(fresh->metric.value / base->metric.value, base->metric.n + fresh->metric.n, "ratio");
-	if (!base->drawn || !fresh->drawn)
-		return m;
-	for (int k = 0; k < STATS_RESAMPLES; k++)
-		draws[k] = base->draws[k] > 0 ? fresh->draws[k] / base->draws[k] : INFINITY;
-	i = stats_middle(draws, STATS_RESAMPLES);
-	m.low = i.low;
-	m.high = i.high;
-	m.bounded = isfinite(i.high);
-	m.method = i.low == i.high ? "exact" : "bootstrap";
-	return m;
-}
-
-static enum compare_significance significance(const struct estimate *base, const struct estimate *fresh)
-{
-	double draws[STATS_RESAMPLES];
-	struct stats_interval i;
-
-	if (!base->drawn || !fresh->drawn)
-		return COMPARE_UNKNOWN;
-	for (int k = 0; k < STATS_RESAMPLES; k++)
-		draws[k] = fresh->draws[k] - base->draws[k];
-	i = stats_middle(draws, STATS_RESAMPLES);
-	return i.low > 0 || i.high < 0 ? COMPARE_DIFFERS : COMPARE_SAME;
 }
 
 /* ---- rows ---- */
 
-static int apply_gates(struct compare *c, struct compare_row *row, bool *gated)
+static enum compare_significance significance(const struct estimate *e)
 {
-	*gated = false;
-	for (size_t i = 0; i < c->gate_count; i++) {
-		const struct gate *g = &c->gates[i];
-		enum gate_outcome outcome;
-
-		if (g->metric != row->metric || !gate_concerns(g, row->where))
-			continue;
-		*gated = true;
-		outcome = gate_decide(g, &row->fresh, &row->ratio);
-		row->gate = outcome > row->gate ? outcome : row->gate;
-		if (outcome != GATE_PASS && REASON(c, "gate %s: %s at %s", g->text, gate_outcome_name(outcome), row->where))
-			return -ENOMEM;
-	}
-	return 0;
+	return isnan(e->p) ? COMPARE_UNKNOWN : e->p < ALPHA ? COMPARE_DIFFERS : COMPARE_SAME;
 }
 
 static int keep_row(struct compare *c, const struct compare_row *row)
@@ -284,26 +181,41 @@ static int keep_row(struct compare *c, const struct compare_row *row)
 	return 0;
 }
 
+/* The place in each run of a side; NULL without memory. */
+static struct figure_place *find_all(const struct compare_side *s, const struct place *p)
+{
+	struct figure_place *at = calloc(s->count + 1, sizeof(*at));
+
+	for (size_t i = 0; at && i < s->count; i++)
+		at[i] = find(&s->runs[i], p);
+	return at;
+}
+
+static int add_estimate(struct compare *c, const struct place *p, enum gate_metric metric, const struct estimate *e)
+{
+	struct compare_row row = {metric, p->label, e->base.metric, e->fresh.metric, e->ratio, e->p, e->a12, significance(e), GATE_NONE};
+	size_t before = c->test_count;
+
+	if (add_tests(c, &row, e))
+		return -ENOMEM;
+	if (c->test_count == before && !row.base.known && !row.fresh.known && !row.base.bounded && !row.fresh.bounded)
+		return 0;
+	return keep_row(c, &row);
+}
+
 static int add_row(struct compare *c, const struct place *p, enum gate_metric metric)
 {
-	struct compare_row row = {.metric = metric, .where = p->label};
-	struct stats_random random = {SEED};
-	struct estimate *e = calloc(2, sizeof(*e));
-	bool single = c->base.count == 1 && c->fresh.count == 1, gated;
-	int err = e ? estimate_side(&e[0], &c->base, p, metric, &random, single) : -ENOMEM;
+	struct figure_place *base = find_all(&c->base, p), *fresh = find_all(&c->fresh, p);
+	struct estimate e = {0};
+	int err = -ENOMEM;
 
+	if (base && fresh)
+		err = estimate_make(&e, metric, (struct estimate_input){base, c->base.count}, (struct estimate_input){fresh, c->fresh.count}, c->paired);
 	if (!err)
-		err = estimate_side(&e[1], &c->fresh, p, metric, &random, single);
-	if (!err) {
-		row.base = e[0].metric;
-		row.fresh = e[1].metric;
-		row.ratio = ratio_of(&e[0], &e[1]);
-		row.significance = significance(&e[0], &e[1]);
-		err = apply_gates(c, &row, &gated);
-	}
-	if (!err && (gated || row.base.known || row.fresh.known))
-		err = keep_row(c, &row);
-	free(e);
+		err = add_estimate(c, p, metric, &e);
+	estimate_free(&e);
+	free(base);
+	free(fresh);
 	return err;
 }
 
@@ -342,7 +254,7 @@ static bool met_before(const struct compare_side *s, size_t run, const struct pl
 	for (size_t i = 0; i < run; i++) {
 		struct figure_place at = find(&s->runs[i], p);
 
-		if (is_there(&at))
+		if (figure_is_there(&at))
 			return true;
 	}
 	return false;
@@ -419,26 +331,14 @@ static int judge(struct compare *c)
 	return 0;
 }
 
-static int note_runs(struct compare *c)
-{
-	size_t few = c->base.count < c->fresh.count ? c->base.count : c->fresh.count;
-
-	if (c->base.count == 1 && c->fresh.count == 1)
-		return NOTE(c, "between-run variance unknown: one run a side; intervals are within the run");
-	if (few < COMPARE_RUNS_MIN)
-		return NOTE(c, "too few runs for intervals: %zu against %zu, %d a side are needed", c->base.count, c->fresh.count,
-			    COMPARE_RUNS_MIN);
-	return 0;
-}
-
 /* Every gate must have met a row. */
 static int check_gates(const struct compare *c, char *error, unsigned error_size)
 {
 	for (size_t i = 0; i < c->gate_count; i++) {
 		bool met = false;
 
-		for (size_t k = 0; k < c->row_count; k++)
-			met |= c->rows[k].metric == c->gates[i].metric && gate_concerns(&c->gates[i], c->rows[k].where);
+		for (size_t k = 0; k < c->test_count; k++)
+			met |= c->tests[k].gate == &c->gates[i];
 		if (met)
 			continue;
 		snprintf(error, error_size, "gate '%s' concerns nothing that both sides have; without --gate, compare lists what there is",
@@ -466,7 +366,11 @@ int compare_add(struct compare_side *side, const char *path, char *error, unsign
 
 int compare_run(struct compare *c, char *error, unsigned error_size)
 {
-	if (note_runs(c) || visit_side(c, false) || visit_side(c, true) || judge(c)) {
+	int err = design_look(c);
+
+	if (!err)
+		err = visit_side(c, false) || visit_side(c, true) || settle_tests(c) || judge(c) ? -ENOMEM : 0;
+	if (err) {
 		snprintf(error, error_size, "not enough memory to compare the runs");
 		return -ENOMEM;
 	}
@@ -492,6 +396,7 @@ void compare_free(struct compare *c)
 	free_side(&c->base);
 	free_side(&c->fresh);
 	free(c->rows);
+	free(c->tests);
 	free_texts(c->places, c->place_count);
 	free_texts(c->reasons, c->reason_count);
 	free_texts(c->notes, c->note_count);

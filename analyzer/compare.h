@@ -3,9 +3,8 @@
  * Runs before a change against runs after it, figure by figure, matched by the names of edges, services and faults. An
  * edge to an address that nobody recorded matches the only such edge of the same client when ports differ.
  *
- * One run a side: intervals are those within the run (requests resampled), and a note says that the variance between
- * runs is unknown. Four or more a side: the unit is the run, medians are compared, and runs are resampled. In between,
- * and for one against several, there is no interval and nothing can be significant.
+ * How figures, ratios and chances are made is said in estimate.h; what may be wrong with how the runs were made, in design.h. Gates are decided on
+ * intervals; one that regresses must also do so by Holm's adjustment over all gates, else it is inconclusive.
  */
 #ifndef AFTERSHOCK_ANALYZER_COMPARE_H
 #define AFTERSHOCK_ANALYZER_COMPARE_H
@@ -27,18 +26,29 @@ struct compare_row {
 	enum gate_metric metric;
 	const char *where;	/* owned by compare.places */
 	struct metric base, fresh, ratio;	/* ratio: fresh over base */
+	double p, a12;		/* see estimate.h; NAN */
 	enum compare_significance significance;
 	enum gate_outcome gate;
 };
 
+struct compare_test {	/* one gate at one place */
+	const struct gate *gate;
+	size_t row;
+	enum gate_outcome outcome;
+	double p, adjusted;	/* NAN can not tell */
+	bool chance;		/* it regressed, but not by the adjusted chance */
+};
+
 struct compare {
 	struct compare_side base, fresh;
+	bool paired;		/* runs i of both sides were made with the same seed, and no other run of a side was */
 	struct gate *gates;	/* not owned */
 	size_t gate_count;
 	struct compare_row *rows;	/* owned */
+	struct compare_test *tests;	/* owned */
 	char **places;		/* owned */
 	char **reasons, **notes;	/* sentences; owned */
-	size_t row_count, place_count, reason_count, note_count;
+	size_t row_count, test_count, place_count, reason_count, note_count;
 	enum verdict verdict;
 };
 

@@ -21,6 +21,8 @@ static cJSON *row(const struct compare_row *r)
 	json_metric(o, "base", &r->base);
 	json_metric(o, "new", &r->fresh);
 	json_metric(o, "ratio", &r->ratio);
+	json_number(o, "p", r->p);
+	json_number(o, "a12", r->a12);
 	if (r->significance == COMPARE_UNKNOWN)
 		cJSON_AddNullToObject(o, "significant");
 	else
@@ -29,9 +31,21 @@ static cJSON *row(const struct compare_row *r)
 	return o;
 }
 
+static cJSON *test(const struct compare *c, const struct compare_test *t)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	json_text(o, "gate", t->gate->text);
+	json_text(o, "where", c->rows[t->row].where);
+	json_text(o, "outcome", gate_outcome_name(t->outcome));
+	json_number(o, "p", t->p);
+	json_number(o, "p_adjusted", t->adjusted);
+	return o;
+}
+
 int compare_json(const struct compare *c, FILE *out)
 {
-	cJSON *o = cJSON_CreateObject(), *rows, *verdict;
+	cJSON *o = cJSON_CreateObject(), *rows, *tests, *verdict;
 
 	json_text(o, "schema", "aftershock/compare/1");
 	cJSON_AddItemToObject(o, "base", files(&c->base));
@@ -39,6 +53,10 @@ int compare_json(const struct compare *c, FILE *out)
 	rows = cJSON_AddArrayToObject(o, "metrics");
 	for (size_t i = 0; i < c->row_count; i++)
 		cJSON_AddItemToArray(rows, row(&c->rows[i]));
+	tests = cJSON_AddArrayToObject(o, "gates");
+	for (size_t i = 0; i < c->test_count; i++)
+		cJSON_AddItemToArray(tests, test(c, &c->tests[i]));
+	cJSON_AddBoolToObject(o, "paired", c->paired);
 	verdict = cJSON_AddObjectToObject(o, "verdict");
 	json_text(verdict, "status", verdict_name(c->verdict));
 	cJSON_AddItemToObject(verdict, "reasons", json_texts((const char *const *)c->reasons, c->reason_count));

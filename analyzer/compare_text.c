@@ -2,8 +2,10 @@
 #include "analyzer/compare.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include "analyzer/face.h"
+#include "analyzer/figure.h"
 #include "analyzer/table.h"
 
 static void figure_cells(struct table *t, enum gate_metric metric, const struct metric *m)
@@ -15,6 +17,8 @@ static void figure_cells(struct table *t, enum gate_metric metric, const struct 
 		table_cell(t, "%s", face_factor(m, value));
 	else if (share)
 		table_cell(t, "%s", face_share(m, value));
+	else if (figure_is_censored(m))
+		table_cell(t, "> %s", face_ms(m->low, value));
 	else
 		table_cell(t, "%s", m->known ? face_ms(m->value, value) : "-");
 	table_cell(t, "%s", face_bounds(m, share, bounds));
@@ -24,11 +28,16 @@ static void figure_cells(struct table *t, enum gate_metric metric, const struct 
 static void ratio_cells(struct table *t, const struct compare_row *r)
 {
 	static const char *const marks[] = {[COMPARE_UNKNOWN] = "?", [COMPARE_SAME] = "~", [COMPARE_DIFFERS] = "differs"};
+	bool runs = !isnan(r->a12);
 	char value[64], bounds[64];
 
 	table_cell(t, "%s", face_factor(&r->ratio, value));
 	table_cell(t, "%s", face_bounds(&r->ratio, false, bounds));
-	table_cell(t, "%s", marks[r->significance]);
+	if (runs)
+		table_cell(t, "%s (p=%.3f n=%llu+%llu)", marks[r->significance], r->p, (unsigned long long)r->base.n,
+			   (unsigned long long)r->fresh.n);
+	else
+		table_cell(t, "%s", marks[r->significance]);
 	table_cell(t, "%s", r->gate ? gate_outcome_name(r->gate) : "");
 }
 

@@ -32,6 +32,28 @@ bool figure_exists(enum gate_metric metric, enum figure_kind kind)
 	return kind == FIGURE_EDGE;
 }
 
+/* Measurements that follow one another are alike: as many independent ones would say as much. */
+static uint64_t effective(const struct latency *l, double share)
+{
+	double inflation = share == 0.5 ? l->inflation[0] : share == 0.95 ? l->inflation[1] : l->inflation[2];
+
+	return (uint64_t)((double)l->samples.n / fmax(inflation, 1));
+}
+
+static bool percentile_draws(const struct latency *l, double share)
+{
+	return effective(l, share) >= stats_percentile_needs(share);
+}
+
+/* stats_resample_percentile() with the ranks of an effective sample. */
+static double draw_percentile(const struct latency *l, double share, struct stats_random *r)
+{
+	uint64_t n = effective(l, share), rank = stats_binomial(r, n, share);
+	double at = ((double)rank + 0.5) / (double)n * (double)l->samples.n;
+
+	return l->samples.values[at < (double)l->samples.n ? (size_t)at : l->samples.n - 1];
+}
+
 /* The interval between order statistics, when the sample is large enough for one. */
 static struct metric percentile(const struct latency *l, double share)
 {
@@ -41,10 +63,10 @@ static struct metric percentile(const struct latency *l, double share)
 	struct stats_interval i;
 
 	m.known = l->samples.n > 0;
-	if (l->samples.n < stats_percentile_needs(share))
+	if (!percentile_draws(l, share))
 		return m;
 	for (int k = 0; k < DRAWS; k++)
-		draws[k] = stats_resample_percentile(&random, &l->samples, share);
+		draws[k] = draw_percentile(l, share, &random);
 	i = stats_middle(draws, DRAWS);
 	m.low = fmin(i.low, m.value);
 	m.high = fmax(i.high, m.value);
@@ -69,8 +91,10 @@ static struct metric recovery(const struct result_recovery *r, double value)
 {
 	struct metric m = metric_plain(value, 1, "one fault, to the second");
 
+	if (isnan(value) && r->censored && !isnan(r->observed_ms))
+		return (struct metric){.low = r->observed_ms, .high = INFINITY, .n = 1, .method = "not recovered in the run", .bounded = true};
 	if (isnan(value))
-		return metric_unknown(r->censored ? "not recovered in the run" : "no impact");
+		return metric_unknown("no impact");
 	m.low = fmax(0, value - SECOND_MS);
 	m.high = value + SECOND_MS;
 	m.bounded = true;
@@ -82,6 +106,14 @@ static struct metric success_of(const struct figure_place *at)
 	if (at->service)
 		return at->service->whole.success;
 	return at->edge->whole.linked ? at->edge->whole.success : at->edge->attempt_success;
+}
+
+/* From a figure and its interval, each half of it as a normal one's on a logarithmic scale. */
+static double draw_between(const struct metric *m, struct stats_random *r)
+{
+	double z = stats_normal(r) / STATS_Z, end = z < 0 ? m->low : m->high;
+
+	return m->value > 0 && end > 0 ? m->value * pow(end / m->value, fabs(z)) : m->value;
 }
 
 struct metric figure_of(enum gate_metric metric, const struct figure_place *at)
@@ -99,6 +131,8 @@ struct metric figure_of(enum gate_metric metric, const struct figure_place *at)
 		return recovery(at->recovery, at->recovery->mttr_ms);
 	case GATE_RECOVERY_LAG:
 		return recovery(at->recovery, at->recovery->recovery_lag_ms);
+	case GATE_SHED_EFFICACY:
+		return at->edge->breaker.known && !at->edge->breaker.absent ? at->edge->breaker.shed_efficacy : metric_unknown("no breaker");
 	default:
 		return metric_unknown("not measured");
 	}
@@ -107,9 +141,9 @@ struct metric figure_of(enum gate_metric metric, const struct figure_place *at)
 bool figure_draws(enum gate_metric metric, const struct figure_place *at)
 {
 	if (is_percentile(metric))
-		return latency_at(at)->samples.n >= stats_percentile_needs(share_of(metric));
-	if (metric == GATE_AMPLIFICATION)
-		return at->edge->whole.linked && at->edge->whole.chain.n && figure_of(metric, at).bounded;
+		return percentile_draws(latency_at(at), share_of(metric));
+	if (metric == GATE_AMPLIFICATION || metric == GATE_SHED_EFFICACY)
+		return figure_of(metric, at).bounded;
 	if (metric == GATE_SUCCESS)
 		return success_of(at).known;
 	return metric == GATE_PEAK;
@@ -120,9 +154,11 @@ double figure_draw(enum gate_metric metric, const struct figure_place *at, struc
 	struct metric m;
 
 	if (is_percentile(metric))
-		return stats_resample_percentile(r, &latency_at(at)->samples, share_of(metric));
+		return draw_percentile(latency_at(at), share_of(metric), r);
 	if (metric == GATE_AMPLIFICATION)
-		return stats_resample_mean(r, &at->edge->whole.chain);
+		return draw_between(&at->edge->whole.amplification, r);
+	if (metric == GATE_SHED_EFFICACY)
+		return draw_between(&at->edge->breaker.shed_efficacy, r);
 	if (metric == GATE_PEAK)
 		return stats_gamma(r, at->edge->peak_attempts_per_s + 0.5);
 	if (metric != GATE_SUCCESS)

@@ -18,6 +18,17 @@ struct figure_place {
 
 enum figure_kind { FIGURE_EDGE, FIGURE_SERVICE, FIGURE_FAULT, FIGURE_KINDS };
 
+static inline bool figure_is_there(const struct figure_place *at)
+{
+	return at->edge || at->service || at->recovery;
+}
+
+/* Whether the figure is only known to be at least m->low: a recovery that the run did not see. */
+static inline bool figure_is_censored(const struct metric *m)
+{
+	return !m->known && m->bounded;
+}
+
 /* Whether places of this kind have this metric. */
 bool figure_exists(enum gate_metric metric, enum figure_kind kind);
 

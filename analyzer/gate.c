@@ -131,7 +131,7 @@ enum gate_outcome gate_decide(const struct gate *g, const struct metric *fresh, 
 {
 	const struct metric *m = g->relative ? ratio : fresh;
 
-	if (!m->known || !m->bounded)
+	if (!m->bounded)
 		return GATE_INCONCLUSIVE;
 	if (g->at_least ? m->low >= g->bound : m->high <= g->bound)
 		return GATE_PASS;

@@ -25,8 +25,8 @@ void json_metric(cJSON *object, const char *key, const struct metric *m)
 	cJSON *o = cJSON_AddObjectToObject(object, key);
 
 	json_number(o, "value", m->known ? m->value : NAN);
-	json_number(o, "low", m->known && m->bounded ? m->low : NAN);
-	json_number(o, "high", m->known && m->bounded ? m->high : NAN);
+	json_number(o, "low", m->bounded ? m->low : NAN);	/* a recovery that was not seen has no value, but is at least so long */
+	json_number(o, "high", m->bounded ? m->high : NAN);
 	json_number(o, "n", (double)m->n);
 	json_text(o, "method", m->method);
 }

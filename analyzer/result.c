@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define BLOCKS 30		/* of neighbours, to see whether they are alike */
+#define BLOCK_MIN 20
+
 static void free_list(char **list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -104,8 +107,51 @@ int verdict_status(enum verdict v)
 	return verdicts[v].status;
 }
 
+/*
+ * The variance of the share below `limit` between blocks of neighbours, against what independent ones would have (the design effect of a cluster
+ * sample: Kish 1965). 1 when there are too few for blocks.
+ */
+static double inflation(const struct samples *s, double limit)
+{
+	size_t length = s->n / BLOCKS;
+	double mean = 0, square = 0, share;
+
+	if (length < BLOCK_MIN)
+		return 1;
+	for (size_t b = 0; b < BLOCKS; b++) {
+		size_t below = 0;
+
+		for (size_t i = b * length; i < (b + 1) * length; i++)
+			below += s->values[i] <= limit;
+		share = (double)below / (double)length;
+		mean += share / BLOCKS;
+		square += share * share / BLOCKS;
+	}
+	if (mean <= 0 || mean >= 1)
+		return 1;
+	return fmax(1, (square - mean * mean) * BLOCKS / (BLOCKS - 1) * (double)length / (mean * (1 - mean)));
+}
+
+/* Before they are sorted; the copy tells where the percentiles are. */
+static void measure_inflation(struct latency *l)
+{
+	static const double shares[] = {0.5, 0.95, 0.99};
+	struct samples copy = {0};
+
+	for (int k = 0; k < 3; k++)
+		l->inflation[k] = 1;
+	if (l->samples.sorted || l->samples.n < BLOCKS * BLOCK_MIN || samples_copy(&copy, &l->samples))
+		return;
+	samples_sort(&copy);
+	for (int k = 0; k < 3; k++)
+		l->inflation[k] = inflation(&l->samples, samples_percentile(&copy, shares[k]));
+	samples_free(&l->samples);
+	l->samples = copy;
+}
+
 void latency_settle(struct latency *l)
 {
+	measure_inflation(l);
 	samples_sort(&l->samples);
 	l->mean = samples_mean(&l->samples);
 	l->p50 = samples_percentile(&l->samples, 0.5);

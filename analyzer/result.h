@@ -24,6 +24,7 @@ enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_INCONCLUSIVE, VERDICT_VACUOUS
 struct latency {	/* ms, of what ended; NAN fields when nothing did */
 	double mean, p50, p90, p95, p99, max;
 	struct samples samples;		/* sorted */
+	double inflation[3];	/* of p50, p95, p99: variance against that of as many independent ones, at least 1 */
 };
 
 struct result_load {	/* requests of a service in some window */
@@ -134,7 +135,7 @@ int result_say(char ***list, size_t *count, const char *format, ...) __attribute
 const char *verdict_name(enum verdict v);
 int verdict_status(enum verdict v);
 
-/* Fills the order statistics of l->samples, which are sorted. */
+/* Fills the order statistics of l->samples, which are in the order in which they started and are sorted. */
 void latency_settle(struct latency *l);
 
 #endif

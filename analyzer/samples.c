@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/radix.h"
 #include "analyzer/spill.h"
 
@@ -28,6 +29,16 @@ int samples_add(struct samples *s, double value)
 	}
 	s->values[s->n++] = value;
 	s->sorted = false;
+	return 0;
+}
+
+int samples_copy(struct samples *to, const struct samples *from)
+{
+	*to = (struct samples){.n = from->n, .room = from->n, .sorted = from->sorted};
+	to->values = spill_realloc(NULL, from->n * sizeof(*to->values));
+	if (!to->values)
+		return -ENOMEM;
+	memcpy(to->values, from->values, from->n * sizeof(*to->values));
 	return 0;
 }
 

@@ -21,6 +21,9 @@ void samples_free(struct samples *s);
 /* 0 or -ENOMEM. */
 int samples_add(struct samples *s, double value);
 
+/* Makes *to a copy of from (to is overwritten, not freed). 0 or -ENOMEM. */
+int samples_copy(struct samples *to, const struct samples *from);
+
 /* Ascending; does nothing when they are already. */
 void samples_sort(struct samples *s);
 

@@ -79,7 +79,7 @@ static const struct cli_option options[] = {
 static const struct cli_usage usage = {
 	.synopsis = "compare --base RUN.db... --new RUN.db... [--gate GATE]... [--format text|json]",
 	.about = "Compares runs before and after a change: each figure with its interval, their ratio, and whether the difference\n"
-		 "may be chance (~), can not be told (?) or differs. With four or more runs a side the unit is the run.",
+		 "may be chance (~), can not be told (?) or differs. With four or more runs a side the unit is the run: make them in turns.",
 	.options = options,
 	.more = "A gate is METRIC<=BOUND or METRIC>=BOUND, with @PLACE behind METRIC or BOUND for one edge, service or\n"
 		"fault. BOUND is 1.10x (new\n"

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """As much of JSON Schema as the schemas beside this file use: type, const, enum, required, properties,
-additionalProperties, items, minimum, $ref to the schema's own definitions. Any other keyword is an error."""
+additionalProperties, items, minimum, maximum, $ref to the schema's own definitions. Any other keyword is an error."""
 import json
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "number": (int, float), "integer": int, "null": type(None)}
 KNOWN = {"$schema", "$ref", "title", "type", "const", "enum", "required", "properties", "additionalProperties", "items", "minimum",
-         "definitions"}
+         "maximum", "definitions"}
 
 
 def load(name):
@@ -39,6 +39,8 @@ def problems(value, schema, root=None, at="$"):
         return [f"{at} is {value!r}, not {' or '.join(types)}"]
     if "minimum" in schema and is_type(value, "number") and value < schema["minimum"]:
         return [f"{at} is {value}, below {schema['minimum']}"]
+    if "maximum" in schema and is_type(value, "number") and value > schema["maximum"]:
+        return [f"{at} is {value}, above {schema['maximum']}"]
     if isinstance(value, dict):
         return object_problems(value, schema, root, at)
     if isinstance(value, list) and "items" in schema:

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include "analyzer/compare.h"
 #include "analyzer/gate.h"
+#include "analyzer/stats.h"
 #include "tests/unit/judge.h"
 
 /* A run of n requests with `attempts` each (all but the last failing), every second one `longer` ms slower. */
@@ -133,7 +134,11 @@ static void several_runs(void)
 	p50 = row(&c, GATE_P50, "curl -> *");
 	NEAR(p50->base.value, 1.015, "the median of 1.00, 1.01, 1.02 and 1.03");
 	NEAR(p50->fresh.value, 2.015, "the median of 2.00 to 2.03");
-	NEAR(p50->ratio.value, 2.015 / 1.015, "their ratio");
+	NEAR(p50->ratio.value, sqrt(2.02 / 1.02 * 2.01 / 1.01), "of 16 ratios between runs the middle two are 2.02/1.02 and 2.01/1.01");
+	is_str(p50->ratio.method, "Hodges-Lehmann", "as Hodges and Lehmann estimate it");
+	NEAR(p50->p, 2.0 / 70, "all of new above all of base: 2 of 70 ways");
+	NEAR(p50->a12, 1, "a run of new is always above one of base");
+	ok(!p50->base.bounded, "the median of four runs has no interval of 95 %%");
 	ok(p50->ratio.bounded && p50->ratio.low > 1.9 && p50->ratio.high < 2.1, "with an interval between runs");
 	is_int(p50->base.n, 4, "n counts runs");
 	is_int(p50->significance, COMPARE_DIFFERS, "they differ");
@@ -153,6 +158,216 @@ static void several_runs(void)
 		runs_end(&base[i]);
 		runs_end(&fresh[i]);
 	}
+}
+
+static void medians_of_six(void)
+{
+	struct gate gates[] = {gate("p50_ms<=1.06"), gate("p50_ms<=1.04"), gate("p50_ms<=0.5")};
+	struct compare c = {.gates = gates, .gate_count = 3};
+	struct runs r[6];
+	struct compare_row *p50;
+
+	for (int i = 0; i < 6; i++) {
+		make_run(&r[i], 80, 20, 1, 1 + 0.01 * i, 0);
+		add(&c.base, r[i].path);
+		add(&c.fresh, r[i].path);
+	}
+	is_int(decide(&c), 0, "six runs are compared with themselves");
+	p50 = row(&c, GATE_P50, "curl -> 127.0.0.1:80");
+	ok(p50->fresh.bounded, "the median of six has an interval");
+	NEAR(p50->fresh.low, 1.00, "from the least");
+	NEAR(p50->fresh.high, 1.05, "to the largest");
+	ok(p50->p > 0.9, "the two sides do not differ");
+	is_int(c.tests[0].outcome, GATE_PASS, "all of it is below 1.06 ms");
+	is_int(c.tests[1].outcome, GATE_INCONCLUSIVE, "1.04 ms lies in it");
+	is_int(c.tests[2].outcome, GATE_REGRESS, "0.5 ms is below all of it");
+	NEAR(c.tests[2].p, 1.0 / 64, "six of six above: 1 of 64");
+	NEAR(c.tests[2].adjusted, 3.0 / 64, "times three, as three gates were declared");
+	compare_free(&c);
+	for (int i = 0; i < 6; i++)
+		runs_end(&r[i]);
+}
+
+static void many_gates_miss_by_chance(void)
+{
+	struct gate gates[] = {gate("p50_ms<=0.5"), gate("p50_ms<=0.6"), gate("p50_ms<=0.7"), gate("p50_ms<=0.8")};
+	struct compare all = {.gates = gates, .gate_count = 4}, three = {.gates = gates, .gate_count = 3};
+	struct runs r[6];
+
+	for (int i = 0; i < 6; i++) {
+		make_run(&r[i], 80, 20, 1, 1 + 0.01 * i, 0);
+		add(&three.base, r[i].path);
+		add(&three.fresh, r[i].path);
+		add(&all.base, r[i].path);
+		add(&all.fresh, r[i].path);
+	}
+	is_int(decide(&three), 0, "three gates are missed by six of six runs");
+	is_int(three.tests[0].outcome, GATE_REGRESS, "which is rare enough");
+	is_int(three.verdict, VERDICT_FAIL, "and fails");
+	is_int(decide(&all), 0, "four gates are missed so");
+	ok(all.tests[0].chance && all.tests[0].outcome == GATE_INCONCLUSIVE, "of four, each as rare as 1 in 64, one may be chance");
+	is_int(all.verdict, VERDICT_INCONCLUSIVE, "which fails nothing");
+	compare_free(&three);
+	compare_free(&all);
+	for (int i = 0; i < 6; i++)
+		runs_end(&r[i]);
+}
+
+static void set_run(struct runs *r, const char *started, int seed)
+{
+	sqlite3_open(r->path, &r->db);
+	runs_sql(r, "UPDATE run SET value=%Q WHERE key='started'; UPDATE run SET value=%d WHERE key='seed'", started, seed);
+}
+
+/* Runs differ from seed to seed far more than by the change: pairs show what two samples can not. */
+static void pairs_by_seed(void)
+{
+	static const double seeds[] = {1, 2, 4, 8, 16, 32};
+	struct compare c = {0}, apart = {0};
+	struct compare_row *p50;
+	struct runs base[6], fresh[6];
+
+	for (int i = 0; i < 6; i++) {
+		char at[32];
+
+		make_run(&base[i], 80, 20, 1, seeds[i], 0);
+		make_run(&fresh[i], 80, 20, 1, seeds[i] * (1.2 + 0.01 * i), 0);
+		snprintf(at, sizeof(at), "2026-01-02T03:%02d:00.000Z", 2 * i);
+		set_run(&base[i], at, i);
+		snprintf(at, sizeof(at), "2026-01-02T03:%02d:00.000Z", 2 * i + 1);
+		set_run(&fresh[i], at, i);
+		add(&c.base, base[i].path);
+		add(&apart.base, base[i].path);
+	}
+	for (int i = 6; i-- > 0;)
+		add(&c.fresh, fresh[i].path);
+	is_int(decide(&c), 0, "six seeds, each with and without the change, given in any order");
+	ok(c.paired && notes_say(&c, "paired by their seeds"), "are paired");
+	p50 = row(&c, GATE_P50, "curl -> 127.0.0.1:80");
+	is_str(p50->ratio.method, "signed ranks", "and compared by signed ranks");
+	ok(p50->ratio.low > 1.19 && p50->ratio.high < 1.26, "the ratio is 1.20 to 1.25 in each pair");
+	is_int(p50->significance, COMPARE_DIFFERS, "which is no chance");
+	ok(!notes_say(&c, "alternate"), "they were made in turns");
+	compare_free(&c);
+
+	for (int i = 0; i < 6; i++) {
+		set_run(&fresh[i], "2026-01-02T05:00:00.000Z", 1);
+		add(&apart.fresh, fresh[i].path);
+	}
+	is_int(decide(&apart), 0, "the same without seeds that pair, all of new after base");
+	ok(!apart.paired, "is not paired");
+	is_int(row(&apart, GATE_P50, "curl -> 127.0.0.1:80")->significance, COMPARE_SAME, "and drowns in what runs differ by anyway");
+	ok(notes_say(&apart, "do not alternate"), "and is told to make them in turns");
+	compare_free(&apart);
+	for (int i = 0; i < 6; i++) {
+		runs_end(&base[i]);
+		runs_end(&fresh[i]);
+	}
+}
+
+/* Latency that goes up and down by the second: 2,000 requests say no more than some 20 seconds do. */
+static void neighbours_are_alike(void)
+{
+	struct compare c = {0};
+	struct runs r[2];
+	double wide[2];
+
+	for (int alike = 0; alike < 2; alike++) {
+		struct stats_random random = {9};
+
+		runs_begin(&r[alike], 30000);
+		runs_process(&r[alike], 1, "curl");
+		runs_connection(&r[alike], 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:80");
+		for (int i = 0, level = 0; i < 2000; i++) {
+			if (!alike || i % 100 == 0)
+				level = (int)(stats_uniform(&random) * 1000);
+			runs_add(&r[alike], ATTEMPT(.status = 200, .at_ms = 12 * i, .took_ms = 1 + level * 0.01));
+		}
+		runs_commit(&r[alike]);
+		add(alike ? &c.fresh : &c.base, r[alike].path);
+	}
+	is_int(decide(&c), 0, "2000 independent latencies against 20 levels of 100");
+	wide[0] = row(&c, GATE_P50, "curl -> 127.0.0.1:80")->base.high - row(&c, GATE_P50, "curl -> 127.0.0.1:80")->base.low;
+	wide[1] = row(&c, GATE_P50, "curl -> 127.0.0.1:80")->fresh.high - row(&c, GATE_P50, "curl -> 127.0.0.1:80")->fresh.low;
+	ok(wide[0] < 1, "the median of the independent ones is known to 1 ms of 10 (%.2f)", wide[0]);
+	ok(wide[1] > 3 * wide[0], "that of levels to less than a third of that (%.2f)", wide[1]);
+	compare_free(&c);
+	runs_end(&r[0]);
+	runs_end(&r[1]);
+}
+
+/* An outage that users feel to the end of the run, against one that ends. */
+static void recoveries_that_were_not_seen(void)
+{
+	struct gate gates[] = {gate("mttr_ms<=10000"), gate("mttr_ms<=40000")};
+	struct compare c = {.gates = gates, .gate_count = 2};
+	struct runs r[2];
+	struct compare_row *mttr;
+
+	for (int never = 0; never < 2; never++) {
+		judge_client(&r[never], 60000);
+		runs_fault(&r[never], 1, "outage", "{\"from\":\"20s\",\"for\":\"10s\",\"status\":503}", 100, 100);
+		for (int i = 0; i < 600; i++) {
+			bool hit = i >= 200 && i < 300, bad = hit || (never && i >= 300);
+			int id = runs_add(&r[never], ATTEMPT(.tid = 100 + i, .status = bad ? 503 : 200, .at_ms = 100 * i, .took_ms = 1, .synthetic = hit));
+
+			if (hit)
+				runs_inject(&r[never], 1, id, 100 * i + 0.5, "status", -1, -1);
+		}
+		runs_commit(&r[never]);
+		add(never ? &c.fresh : &c.base, r[never].path);
+	}
+	is_int(decide(&c), 0, "a recovery against none");
+	mttr = row(&c, GATE_MTTR, "outage");
+	ok(mttr->base.known && !mttr->fresh.known, "one time to recovery is known, the other is not");
+	ok(mttr->fresh.bounded && mttr->fresh.low > 35000 && isinf(mttr->fresh.high), "but was more than 35 s");
+	is_int(c.tests[0].outcome, GATE_REGRESS, "so 10 s are missed");
+	is_int(c.tests[1].outcome, GATE_INCONCLUSIVE, "and whether 40 s are, nobody knows");
+	compare_free(&c);
+	runs_end(&r[0]);
+	runs_end(&r[1]);
+}
+
+/* The same program twice, 200 times: four runs a side, whose level differs from run to run. */
+static void false_alarms(void)
+{
+	enum { TRIALS = 200, RUNS = 4 };
+	struct gate gates[] = {gate("p50_ms<=1x"), gate("p95_ms<=1x"), gate("amplification<=1x")};
+	struct stats_random random = {4711};
+	int alarms = 0, differing = 0, rows = 0;
+
+	for (int t = 0; t < TRIALS; t++) {
+		struct compare c = {.gates = gates, .gate_count = 3};
+		struct runs r[2 * RUNS];
+
+		for (int i = 0; i < 2 * RUNS; i++) {
+			double level = 5 * exp(0.2 * stats_normal(&random));
+
+			judge_client(&r[i], 10000);
+			for (int q = 0; q < 25; q++) {
+				int attempts = 1 + (stats_uniform(&random) < 0.3) + (stats_uniform(&random) < 0.2);
+				bool well = stats_uniform(&random) < 0.9;
+
+				for (int k = 0; k < attempts; k++)
+					runs_add(&r[i], ATTEMPT(.tid = 100 + q, .status = k == attempts - 1 && well ? 200 : 503, .at_ms = 200 * q + 50 * k,
+								.took_ms = level * exp(0.5 * stats_normal(&random))));
+			}
+			runs_commit(&r[i]);
+			add(i % 2 ? &c.fresh : &c.base, r[i].path);
+		}
+		decide(&c);
+		alarms += c.verdict == VERDICT_FAIL;
+		for (size_t k = 0; k < c.row_count; k++) {
+			differing += c.rows[k].significance == COMPARE_DIFFERS;
+			rows += c.rows[k].significance != COMPARE_UNKNOWN;
+		}
+		compare_free(&c);
+		for (int i = 0; i < 2 * RUNS; i++)
+			runs_end(&r[i]);
+	}
+	ok(alarms <= TRIALS / 20, "three gates without any margin on the same program: %d of %d raise a false alarm", alarms, TRIALS);
+	ok(differing <= rows / 20, "%d of %d figures are said to differ", differing, rows);
+	ok(rows > 3 * TRIALS, "which were judged");
 }
 
 static void what_only_one_side_has(void)
@@ -244,6 +459,12 @@ int main(void)
 	exact_counts();
 	the_same_run_twice();
 	several_runs();
+	medians_of_six();
+	many_gates_miss_by_chance();
+	pairs_by_seed();
+	neighbours_are_alike();
+	recoveries_that_were_not_seen();
+	false_alarms();
 	what_only_one_side_has();
 	vacuous_runs();
 	gates_are_parsed_to_the_last_character();
