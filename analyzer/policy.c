@@ -34,7 +34,7 @@ const char *policy_retry_after_name(enum policy_retry_after r)
 
 const char *policy_timeout_kind_name(enum policy_timeout_kind k)
 {
-	static const char *const names[TIMEOUT_KINDS] = {"unknown", "connect", "response", "idle"};
+	static const char *const names[TIMEOUT_KINDS] = {"unknown", "connect", "response", "idle", "total"};
 
 	return names[k];
 }

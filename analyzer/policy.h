@@ -87,7 +87,7 @@ struct policy_retry {
 
 /* ---- timeouts: of one client towards one server (timeouts.c) ---- */
 
-enum policy_timeout_kind { TIMEOUT_UNKNOWN, TIMEOUT_CONNECT, TIMEOUT_RESPONSE, TIMEOUT_IDLE, TIMEOUT_KINDS };
+enum policy_timeout_kind { TIMEOUT_UNKNOWN, TIMEOUT_CONNECT, TIMEOUT_RESPONSE, TIMEOUT_IDLE, TIMEOUT_TOTAL, TIMEOUT_KINDS };
 
 struct policy_timeout_mode {
 	double ms, low_ms, high_ms;	/* median; it lies between the longest wait that was not cut and the shortest that was */
