@@ -164,7 +164,9 @@ static bool ended_with_parent(const struct room *w, const struct model_exchange 
 {
 	const struct model_exchange *p = x->parent == MODEL_NONE ? NULL : exchange(w, x->parent);
 
-	return p && p->outcome == MODEL_INDETERMINATE && p->ended_ns && apart(p->ended_ns, x->ended_ns) <= TOGETHER_NS;
+	if (!p || p->outcome != MODEL_INDETERMINATE || p->error != w->closed || p->first_byte_ns || p->status)
+		return false;	/* not given up, or what answered it did not notice */
+	return p->ended_ns && apart(p->ended_ns, x->ended_ns) <= TOGETHER_NS;
 }
 
 /* Whether x ended because s did: both in work, s answered or failed an instant before, or had been given up after a longer wait. */

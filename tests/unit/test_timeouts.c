@@ -267,6 +267,16 @@ static void given_up_with_something_else(void)
 	t = judged(&r, &x);
 	is_int(t->mode_count, 1, "and so have those that end a second before it is given up");
 	judge_end(&r, &x);
+
+	begin(&r);
+	for (int i = 0; i < 8; i++) {
+		parent = asked(&r, 3000 * i, 702, "indeterminate", 20 + i);
+		runs_sql(&r, "UPDATE exchange SET error = 'EPIPE', status = 503 WHERE id = %d", parent);
+		TRY(&r, .at = 3000 * i + 1, .took = 699.5, GAVE_UP, .tid = 20 + i, .parent = parent);
+	}
+	t = judged(&r, &x);
+	is_int(t->mode_count, 1, "and those whose server learns only as it answers that its client has gone");
+	judge_end(&r, &x);
 }
 
 static void siblings(void)
