@@ -76,6 +76,8 @@ int analyze(struct result *r, const char *path, const struct analyze_options *op
 
 	if (err)
 		return err;
+	r->slo = options->slo;
+	r->fail_on = options->fail_on;
 	r->file = texts_text(&r->model.names, texts_add(&r->model.names, path));
 	err = measure_all(&m);
 	graph_free(&m.graph);

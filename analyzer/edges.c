@@ -137,6 +137,7 @@ int measure_edges(struct measure *m)
 		m->r->edges[i].client = measure_text(m, m->graph.edges[i].client);
 		m->r->edges[i].server = measure_text(m, m->graph.edges[i].server);
 		m->r->edges[i].external = m->graph.edges[i].external;
+		m->r->edges[i].root = graph_is_root(&m->graph, m->graph.edges[i].client);
 	}
 	err = add_logicals(m) || add_attempts(m, benches) ? -ENOMEM : 0;
 	for (size_t i = 0; i < m->graph.count; i++) {

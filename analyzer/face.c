@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/clock.h"
+#include "base/units.h"
 
 #define FIGURE_BYTES 64
+#define LONGEST_MS 1e12	/* longer does not fit ns */
 
 struct face face_on(FILE *out)
 {
@@ -75,6 +78,13 @@ const char *face_ms(double ms, char *buf)
 		return strcpy(buf, "-");
 	snprintf(buf, FIGURE_BYTES, "%.*f", fabs(ms) < 9.995 ? 2 : fabs(ms) < 99.95 ? 1 : 0, ms);
 	return buf;
+}
+
+const char *face_duration(double ms, char *buf)
+{
+	if (isnan(ms))
+		return strcpy(buf, "-");
+	return units_show_duration(ms <= 0 ? 0 : ms < LONGEST_MS ? (uint64_t)(ms * NS_PER_MS) : (uint64_t)LONGEST_MS * NS_PER_MS, buf, FIGURE_BYTES);
 }
 
 const char *face_factor(const struct metric *m, char *buf)

@@ -54,6 +54,9 @@ struct result_cohort {	/* logical requests of an edge that started in some windo
 struct result_edge {
 	const char *client, *server, *protocol, *linking;
 	bool external;
+	bool root;		/* nobody recorded calls its client: its requests are those of users */
+	uint64_t worst;		/* id of the first attempt of the request that took most; 0 none */
+	uint32_t worst_attempts;
 	struct result_cohort whole, window[TIMELINE_KINDS];
 	struct metric amplification_demand, attempt_success;
 	uint64_t demand, attempts_ok;
@@ -104,6 +107,8 @@ struct result {
 	const char *file;
 	double duration_s;
 	enum verdict verdict;
+	double slo;		/* asked for, 0..1; NAN: none */
+	unsigned fail_on;	/* 1 + the least severity of a finding that fails the run; 0: none does */
 	char **reasons;		/* why, as sentences; owned */
 	size_t reason_count;
 	struct timeline timeline;
@@ -134,6 +139,9 @@ int result_say(char ***list, size_t *count, const char *format, ...) __attribute
 /* "pass", "fail", "inconclusive", "vacuous", and the exit status it stands for (0, 1, 3, 3). */
 const char *verdict_name(enum verdict v);
 int verdict_status(enum verdict v);
+
+/* Judges what is measured, against slo and fail_on: fills verdict and reasons. 0 or -ENOMEM. In verdict.c. */
+int verdict_judge(struct result *r);
 
 /* Fills the order statistics of l->samples, which are in the order in which they started and are sorted. */
 void latency_settle(struct latency *l);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The verdict, by the strongest of: data that can not be trusted (inconclusive), a missed objective (fail), a fault that
- * never bit (vacuous). Reasons name all that apply.
+ * The verdict, by the strongest of: data that can not be trusted (inconclusive), a missed objective or a finding that fails a run (fail), a fault
+ * that never bit (vacuous). Reasons name all that apply.
  */
 #include <errno.h>
 #include "analyzer/measure.h"
@@ -43,18 +43,34 @@ static const struct metric *seen_success(const struct result_edge *e)
 	return e->whole.linked ? &e->whole.success : &e->attempt_success;
 }
 
-static int judge_objective(struct measure *m)
+static int judge_objective(struct result *r)
 {
-	struct result *r = m->r;
-
-	for (size_t i = 0; i < r->edge_count && !isnan(m->options.slo); i++) {
+	for (size_t i = 0; i < r->edge_count && !isnan(r->slo); i++) {
 		const struct metric *s = seen_success(&r->edges[i]);
 
-		if (!graph_is_root(&m->graph, m->graph.edges[i].client) || !s->known || s->value >= m->options.slo)
+		if (!r->edges[i].root || !s->known || s->value >= r->slo)
 			continue;
 		raise(r, VERDICT_FAIL);
 		if (REASON(r, "%s -> %s: %.2f %% of %llu requests succeeded, %.6g %% are asked for", r->edges[i].client,
-			   r->edges[i].server, s->value * 100, (unsigned long long)s->n, m->options.slo * 100))
+			   r->edges[i].server, s->value * 100, (unsigned long long)s->n, r->slo * 100))
+			return -1;
+	}
+	return 0;
+}
+
+/* One reason for all findings of a rule: there may be one an edge. */
+static int judge_findings(struct result *r)
+{
+	for (size_t i = 0, next; i < r->finding_count; i = next) {
+		const struct finding *f = &r->findings[i];
+
+		for (next = i + 1; next < r->finding_count && r->findings[next].code == f->code && r->findings[next].severity == f->severity; next++)
+			;
+		if (!r->fail_on || f->severity + 1 < r->fail_on)
+			continue;
+		raise(r, VERDICT_FAIL);
+		if (next - i == 1 ? REASON(r, "%s finding %s at %s", severity_name(f->severity), f->code, f->where) :
+				    REASON(r, "%zu %s findings %s, one at %s", next - i, severity_name(f->severity), f->code, f->where))
 			return -1;
 	}
 	return 0;
@@ -76,7 +92,12 @@ static int judge_faults(struct result *r)
 	return 0;
 }
 
+int verdict_judge(struct result *r)
+{
+	return judge_data(r) || judge_objective(r) || judge_findings(r) || judge_faults(r) ? -ENOMEM : 0;
+}
+
 int measure_verdict(struct measure *m)
 {
-	return judge_data(m->r) || judge_objective(m) || judge_faults(m->r) ? -ENOMEM : 0;
+	return verdict_judge(m->r);
 }

@@ -53,6 +53,16 @@ static int take_slo(void *context, const char *value)
 	return 0;
 }
 
+static int take_fail_on(void *context, const char *value)
+{
+	enum severity least = severity_of(value);
+
+	if (least == SEVERITIES)
+		return cli_error("--fail-on %s is not a severity; give critical, high, medium or info", value);
+	((struct request *)context)->options.fail_on = 1 + least;
+	return 0;
+}
+
 /* Seconds since the run's start: a bare number, or a duration with its unit. */
 static int take_seconds(const char *option, const char *value, double *seconds)
 {
@@ -82,6 +92,7 @@ static const struct cli_option options[] = {
 	{"format", 0, "FORMAT", "text (default) or json", take_format},
 	{"output", 'o', "FILE", "write there instead of to standard output", take_output},
 	{"slo", 0, "SHARE", "fail (exit 1) when fewer requests of users succeed, like 99%", take_slo},
+	{"fail-on", 0, "SEVERITY", "fail (exit 1) on a finding as grave as this: critical, high, medium or info", take_fail_on},
 	{"from", 0, "S", "only requests that started at or after this second of the run", take_from},
 	{"to", 0, "S", "only requests that started before this second of the run", take_to},
 	{NULL, 0, NULL, NULL, NULL},
@@ -89,17 +100,17 @@ static const struct cli_option options[] = {
 
 static const struct cli_usage usage = {
 	.synopsis = "report RUN.db [OPTION]...",
-	.about = "Says what a recorded run means: retry amplification, success, latency, recovery, what each fault did,\n"
-		 "and how complete the data are. The run may still be going on.",
+	.about = "Says what a recorded run means: retry amplification, success, latency, recovery, the policy that each client\n"
+		 "runs, what to change about it, what each fault did, and how complete the data are. The run may still be going on.",
 	.options = options,
 	.more = "Examples:\n"
 		"  aftershock report run.db\n"
-		"  aftershock report run.db --slo 99%\n"
+		"  aftershock report run.db --slo 99% --fail-on high\n"
 		"  aftershock report run.db --format json -o report.json\n"
 		"  aftershock report run.db --from 10 --to 20\n"
 		"\n"
-		"Exit status: 0 fine, 1 the SLO is missed, 2 misuse or unreadable input, 3 inconclusive (events were lost,\n"
-		"nothing was recorded) or vacuous (a fault never fired).",
+		"Exit status: 0 fine, 1 the SLO is missed or a finding fails the run, 2 misuse or unreadable input, 3 inconclusive\n"
+		"(events were lost, nothing was recorded) or vacuous (a fault never fired).",
 };
 
 /* Whether output is the run file itself, which must not be overwritten. */

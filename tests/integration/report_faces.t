@@ -80,6 +80,28 @@ for slo, rc in (("95%", 0), ("0.95", 0), ("95.1%", 1), ("100%", 1)):
     is_(aftershock("report", db_slo, "--slo", slo).rc, rc, f"95 of 100 succeeded: --slo {slo} exits with {rc}")
 like(aftershock("report", db_slo, "--slo", "99%").out, r"^FAIL", "a missed objective is the first word")
 
+# ---- findings ----
+r = RunFile(path("findings.db"))
+r.insert("fault", id=1, name="outage", spec='{"status":503}', matched=30, fired=30)
+for i in range(10):
+    for k in range(3):
+        r.inject(1, r.exchange(100 * i + 30 * k, 1, status=503, tid=100 + i, fault_id=1), 100 * i + 30 * k)
+db_findings = r.close()
+value, result = report_json(db_findings)
+found = {f["code"]: f for f in value["findings"]}
+ok("amplification-over-budget" in found, "three attempts for each of ten requests are over any budget", value["findings"])
+finding = found["amplification-over-budget"]
+is_([finding["severity"], finding["where"], finding["evidence"], finding["witness"]],
+    ["medium", "curl -> 127.0.0.1:80", {"amplification": 3, "requests": 10}, 1], "the finding names place, numbers and a witness")
+is_([value["verdict"]["status"], result.rc], ["pass", 0], "findings alone do not fail a run")
+for severity, rc in (("critical", 0), ("medium", 1), ("info", 1)):
+    is_(aftershock("report", db_findings, "--fail-on", severity).rc, rc, f"--fail-on {severity} exits with {rc}")
+value, result = report_json(db_findings, "--fail-on", "medium")
+is_([value["verdict"]["status"], result.rc], ["fail", 1], "--fail-on medium: fail, exit 1")
+ok(any("amplification-over-budget" in reason for reason in value["verdict"]["reasons"]), "its reason names the finding", value["verdict"])
+value, result = report_json(db, "--fail-on", "medium")
+is_([value["findings"], result.rc], [[], 0], "one curl with three attempts is no finding")
+
 # ---- empty, hostile, damaged ----
 r = RunFile(path("empty.db"))
 db_empty = r.close()
@@ -131,6 +153,8 @@ REFUSED = [
     (["report", db, "--format", "junit"], "junit"),
     (["report", db, "--slo", "101%"], "101%"),
     (["report", db, "--slo", "often"], "often"),
+    (["report", db, "--fail-on", "grave"], "critical, high, medium or info"),
+    (["report", db, "--fail-on", ""], "critical, high, medium or info"),
     (["report", db, "--from", "x"], "x"),
     (["report", db, "--from", "-1"], "-1"),
     (["report", db, "--from", "nan"], "nan"),
