@@ -72,6 +72,35 @@ void face_print(const struct face *f, enum face_colour colour, const char *forma
 	free(safe);
 }
 
+int face_width(const char *text)
+{
+	int width = 0;
+
+	for (; *text; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+void face_wrap(const struct face *f, enum face_colour colour, int at, int indent, const char *text)
+{
+	char *safe = face_escape(text), *rest = NULL;
+	bool first = true;
+
+	for (char *word = safe ? strtok_r(safe, " ", &rest) : NULL; word; word = strtok_r(NULL, " ", &rest), first = false) {
+		if (!first && at + 1 + face_width(word) > FACE_COLUMNS) {
+			fprintf(f->out, "\n%*s", indent, "");
+			at = indent;
+			first = true;
+		}
+		if (!first)
+			fputc(' ', f->out);
+		face_print(f, colour, "%s", word);
+		at += face_width(word) + !first;
+	}
+	fputc('\n', f->out);
+	free(safe);
+}
+
 const char *face_ms(double ms, char *buf)
 {
 	if (isnan(ms))
@@ -84,6 +113,10 @@ const char *face_duration(double ms, char *buf)
 {
 	if (isnan(ms))
 		return strcpy(buf, "-");
+	if (ms > 0 && ms < 1) {	/* one unit below a second: figures under one another are of one size */
+		snprintf(buf, FIGURE_BYTES, "%.2f ms", ms);
+		return buf;
+	}
 	return units_show_duration(ms <= 0 ? 0 : ms < LONGEST_MS ? (uint64_t)(ms * NS_PER_MS) : (uint64_t)LONGEST_MS * NS_PER_MS, buf, FIGURE_BYTES);
 }
 

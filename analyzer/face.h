@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include "analyzer/result.h"
 
+#define FACE_COLUMNS 100
+
 enum face_colour { FACE_PLAIN, FACE_BOLD, FACE_RED, FACE_GREEN, FACE_YELLOW, FACE_DIM };
 
 struct face {
@@ -28,6 +30,15 @@ char *face_escape(const char *text);
 
 /* Prints, printf-like, escaped as a whole and coloured. Newlines are escaped too. */
 void face_print(const struct face *f, enum face_colour colour, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * Prints text, escaped, at `at` (what the line holds already) and broken at blanks so that no line is wider than FACE_COLUMNS; further lines
+ * begin with `indent` blanks. A word that is wider than that has a line of its own. Ends with a line break.
+ */
+void face_wrap(const struct face *f, enum face_colour colour, int at, int indent, const char *text);
+
+/* Columns of a terminal that text, which is escaped, takes: one for each code point. */
+int face_width(const char *text);
 
 /* Figures into buf (at least 64 bytes); all return buf. NAN and unknown: "-". */
 const char *face_ms(double ms, char *buf);		/* "0.31", "12.4", "1530": milliseconds, three digits */

@@ -22,7 +22,10 @@ void table_free(struct table *t);
 /* Adds the next cell, printf-like; rows fill from the left. */
 void table_cell(struct table *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints all full rows, each behind `indent` blanks, trailing blanks left out. 0 or -ENOMEM. */
+/*
+ * Prints all full rows, each behind `indent` blanks, trailing blanks left out. Where that is wider than FACE_COLUMNS, long names of the first
+ * column stand above their row. 0 or -ENOMEM.
+ */
 int table_print(const struct table *t, FILE *out, int indent);
 
 #endif

@@ -59,7 +59,7 @@ def comparable(line):
     and shares such as 75.0 %), durations, and the rate at the end of an edge. Whole numbers stay."""
     line = re.sub(r"\d{4}-\d\d-\d\dT\S+Z", "TIME", " ".join(line.split()))
     line = re.sub(r"\bon \S+ seed", "on HOST seed", re.sub(r"seen by .*", "seen by WITNESSES", line))
-    line = re.sub(r"(\d\.\d+) \d+(\.\d+)?$", r"\1 RATE", line)
+    line = re.sub(r"(\d\.\d+x?(?: %)?) \d+(\.\d+)?$", r"\1 RATE", line)
     line = re.sub(r"\b\d+(\.\d+)? (ms|s)\b", r"N \2", line)
     return re.sub(r"\d+\.\d+(?!\d|x| %)", "N", line)
 

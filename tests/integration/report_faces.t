@@ -53,10 +53,11 @@ is_(value["run"]["duration_s"], 10, "the duration is in seconds")
 text = aftershock("report", db)
 is_(text.rc, 0, "the text face exits with 0 too")
 ok(text.out.startswith("PASS"), "the verdict is the first word", text.out)
-like(text.out, r"curl -> 127\.0\.0\.1:80 +1 +3 +1 +3\.00x +exact", "the amplification is in the edge's row")
+like(text.out, r"curl -> 127\.0\.0\.1:80 +1 +3 +1 +3\.00x +exact +100\.0 % +1", "the amplification is in the edge's row")
+like(text.out, r"\n  amplification +3\.00x  curl -> 127\.0\.0\.1:80 while the fault lasted \(exact\)\n", "and among the first numbers")
 like(text.out, r"busy +3 +2 ", "the fault's counts are in its row")
 ok("\033" not in text.out, "no colours but on a terminal")
-ok(all(len(line) <= 140 for line in text.out.splitlines()), "no line is wider than 140 columns")
+ok(all(len(line) <= 100 for line in text.out.splitlines()), "no line is wider than 100 columns", text.out)
 ok(all(line == line.rstrip() for line in text.out.splitlines()), "no line ends with blanks")
 
 # ---- a fault that never fired ----
@@ -99,6 +100,11 @@ for severity, rc in (("critical", 0), ("medium", 1), ("info", 1)):
 value, result = report_json(db_findings, "--fail-on", "medium")
 is_([value["verdict"]["status"], result.rc], ["fail", 1], "--fail-on medium: fail, exit 1")
 ok(any("amplification-over-budget" in reason for reason in value["verdict"]["reasons"]), "its reason names the finding", value["verdict"])
+text = aftershock("report", db_findings, "--fail-on", "medium").out
+like(text, r"\AFAIL  ", "which is the first word")
+like(text, r"(?s)Findings\n.*  medium    amplification-over-budget\n    curl -> 127\.0\.0\.1:80 makes 3\.00 .*\(exchange 1\)\n    fix: ",
+     "the text shows findings, with an exchange and what to change")
+ok(all(len(line) <= 100 for line in text.splitlines()), "in 100 columns", text)
 value, result = report_json(db, "--fail-on", "medium")
 is_([value["findings"], result.rc], [[], 0], "one curl with three attempts is no finding")
 

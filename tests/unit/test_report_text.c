@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/* The text face, on results filled by hand: each policy in words, what is not known left out, 100 columns, hostile names. */
+#include <math.h>
+#include "analyzer/face.h"
+#include "analyzer/findings.h"
+#include "analyzer/policy_text.h"
+#include "analyzer/report.h"
+#include "analyzer/table.h"
+#include "tests/lib/tap.h"
+
+static struct result result;
+static struct result_edge edge;
+static struct result_service service;
+static char *said;
+
+/* What a policy of `edge` reads as. */
+static const char *words(enum policy_kind kind)
+{
+	size_t n;
+	FILE *out;
+
+	free(said);
+	out = open_memstream(&said, &n);
+	policy_text(&result, &edge, kind, out);
+	fclose(out);
+	return said;
+}
+
+static void fresh(void)
+{
+	edge = (struct result_edge){.client = "front", .server = "back", .protocol = "http1", .linking = "id", .root = true};
+	edge.latency = (struct latency){NAN, NAN, NAN, NAN, NAN, NAN, {0}};
+	edge.retry = (struct policy_retry){.known = true, .deadline_ms = NAN, .base_ms = NAN, .multiplier = NAN, .cap_ms = NAN, .added_ms = NAN,
+					   .retry_after_cap_ms = NAN, .herd_preservation = NAN, .budget_ratio = NAN, .budget_over_s = NAN,
+					   .storm_amplification = NAN, .storm_seconds = NAN, .budget_peak = NAN, .excess_failure = NAN};
+	edge.timeout = (struct policy_timeout){.longest_ms = NAN};
+	edge.breaker = (struct policy_breaker){.threshold_low = NAN, .threshold_high = NAN, .open_low_ms = NAN, .open_high_ms = NAN, .open_growth = NAN,
+					       .half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN, .recovery_tax_ms = NAN,
+					       .expected_false_opens_every = NAN};
+	service = (struct result_service){.name = "front"};
+	service.shedding.collapse = NAN;
+	result = (struct result){.file = "run.db", .edges = &edge, .edge_count = 1, .services = &service, .service_count = 1, .false_link_rate = NAN,
+				 .slo = NAN, .duration_s = 10};
+	result.model.exchange_count = 100;
+}
+
+static void retries(void)
+{
+	static struct policy_reaction reactions[] = {{.status = 404, .not_retried = 3}, {.status = 503, .retried = 9}};
+	struct policy_retry *r = &edge.retry;
+
+	fresh();
+	is_str(words(POLICY_RETRY), "attempts not known", "a client of which nothing but failures is known");
+	r->max_attempts = 1;
+	r->reactions = reactions;
+	r->reaction_count = 1;
+	is_str(words(POLICY_RETRY), "none: a failed request is given up", "one that does not retry");
+	r->max_attempts = 4;
+	r->reaction_count = 2;
+	r->backoff = BACKOFF_EXPONENTIAL;
+	r->multiplier = 2;
+	r->base_ms = 100;
+	r->cap_ms = 2000;
+	r->jitter_low = (struct metric){.value = 0.5, .low = 0.48, .high = 0.53, .known = true, .bounded = true, .method = "quantiles"};
+	r->jitter_names[0] = "equal";
+	r->jitter_name_count = 1;
+	r->retry_after = RETRY_AFTER_HONOURED;
+	r->confidence = CONFIDENCE_HIGH;
+	is_str(words(POLICY_RETRY), "4 attempts, exponential x2 from 100 ms, at most 2.00 s, equal jitter (rho 0.50, 0.48..0.53), honours Retry-After; after 503;"
+				    " not after 404; high confidence", "exponential backoff with equal jitter");
+	r->jitter_names[1] = "±30 %";
+	r->jitter_name_count = 2;
+	ok(strstr(words(POLICY_RETRY), ", equal or ±30 % jitter (rho"), "all names that the interval holds are given");
+	r->jitter_names[0] = "none";
+	r->jitter_name_count = 1;
+	ok(strstr(words(POLICY_RETRY), ", no jitter, honours"), "none is no kind of jitter");
+
+	fresh();
+	r->max_attempts = 3;
+	r->backoff = BACKOFF_AMBIGUOUS;
+	r->candidates[0] = (struct policy_candidate){BACKOFF_LINEAR, NAN};
+	r->candidates[1] = (struct policy_candidate){BACKOFF_EXPONENTIAL, 2};
+	r->candidate_count = 2;
+	r->base_ms = 50;
+	is_str(words(POLICY_RETRY), "3 attempts, backoff ambiguous: linear or exponential x2 from 50.0 ms", "two gaps can not tell, and no confidence is claimed");
+	r->backoff = BACKOFF_NONE;
+	r->confidence = CONFIDENCE_LOW;
+	is_str(words(POLICY_RETRY), "3 attempts, no backoff; low confidence", "no backoff has no base");
+	r->backoff = BACKOFF_LINEAR;
+	r->skip_first = true;
+	r->unbounded = true;
+	r->retry_after = RETRY_AFTER_IGNORED;
+	r->confidence = CONFIDENCE_MEDIUM;
+	is_str(words(POLICY_RETRY), "no limit seen (up to 3 attempts), the first retry at once, then linear from 50.0 ms, ignores Retry-After; medium confidence",
+	       "no limit, and the first retry at once");
+	r->known = false;
+	is_str(words(POLICY_RETRY), "", "what is not known is not said");
+}
+
+static void others(void)
+{
+	struct policy_timeout *t = &edge.timeout;
+	struct policy_breaker *b = &edge.breaker;
+
+	fresh();
+	is_str(words(POLICY_TIMEOUT), "", "an unknown timeout is not said");
+	t->known = true;
+	t->longest_ms = 12000;
+	is_str(words(POLICY_TIMEOUT), "none up to 12.0 s", "a client that waits");
+	t->modes[0] = (struct policy_timeout_mode){.ms = 1000, .low_ms = 980, .high_ms = 1020, .n = 12, .kind = TIMEOUT_RESPONSE};
+	t->modes[1] = (struct policy_timeout_mode){.ms = 300, .low_ms = NAN, .high_ms = NAN, .n = 5, .kind = TIMEOUT_CONNECT};
+	t->mode_count = 2;
+	is_str(words(POLICY_TIMEOUT), "1.00 s (980 ms..1.02 s) for an answer, seen 12 times; 300 ms to connect, seen 5 times", "two timeouts");
+
+	is_str(words(POLICY_BREAKER), "", "an unknown breaker is not said");
+	*b = (struct policy_breaker){.known = true, .opens = 2, .threshold_low = 5, .threshold_high = 6, .threshold = THRESHOLD_CONSECUTIVE, .open_low_ms = 1480,
+				     .open_high_ms = 1520, .half_open_probes = 1, .close_after = 1, .open_growth = 1, .shed = 40,
+				     .confidence = CONFIDENCE_HIGH};
+	is_str(words(POLICY_BREAKER), "opens after 5 (5..6) failures in a row for 1.50 s (1.48 s..1.52 s), 1 probe, closes after 1 success; opened 2 times, turned 40"
+				      " calls away; high confidence", "a breaker");
+	*b = (struct policy_breaker){.known = true, .absent = true, .outage_attempts = 120};
+	is_str(words(POLICY_BREAKER), "none: 120 failed attempts in a row went through; low confidence", "an outage without one");
+
+	edge.bulkhead = (struct policy_bulkhead){.known = true, .width = 10, .mode = BULKHEAD_QUEUE, .candidates = {"bulkhead", "connection pool"},
+						 .candidate_count = 2, .confidence = CONFIDENCE_MEDIUM};
+	is_str(words(POLICY_BULKHEAD), "10 at once, the rest waits; bulkhead or connection pool; medium confidence", "a bulkhead");
+	edge.idempotency = (struct policy_idempotency){.known = true, .keys = 9, .duplicates = 4};
+	is_str(words(POLICY_IDEMPOTENCY), "9 keys, 4 sent again, none took effect twice", "idempotency that holds");
+	edge.hedging = (struct policy_hedging){.known = true, .hedged = 11, .wins = 4, .cancelled = 7, .delay_ms = 20, .delay_low_ms = 20, .delay_high_ms = 20};
+	is_str(words(POLICY_HEDGING), "a second attempt after 20.0 ms for 11 requests, 4 answered first, 7 losers given up", "hedging");
+}
+
+/* The page of `result`. */
+static char *page(void)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	if (report_text(&result, out))
+		printf("# the page could not be printed\n");
+	fclose(out);
+	return text;
+}
+
+static int widest(char *text)
+{
+	int most = 0;
+
+	for (char *rest = NULL, *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		most = face_width(line) > most ? face_width(line) : most;
+	return most;
+}
+
+static void pages(void)
+{
+	struct result_recovery recovery = {"outage", 40, 2000, 500, NAN, 31, false, "recovered"};
+	struct result_fault fault = {.name = "outage", .matched = 40, .fired = 30, .first_s = 1, .last_s = 9};
+	char *text;
+
+	retries();	/* leaves what it has set in place */
+	others();
+	edge.retry = (struct policy_retry){.known = true, .max_attempts = 4, .backoff = BACKOFF_NONE, .confidence = CONFIDENCE_HIGH,
+					   .unsafe_indeterminate = {3, 17}, .deadline_ms = NAN};
+	edge.whole = (struct result_cohort){.linked = true, .logical = 1000000, .attempts = 3000000, .delivered = 3000000, .succeeded = 400000,
+					    .amplification = {3, 2.95, 3.05, 1000000, "bootstrap", true, true}, .success = metric_share(400000, 1000000)};
+	edge.peak_attempts_per_s = 12345;
+	edge.client = "checkout-service";
+	edge.server = "127.0.0.1:44721";
+	edge.amplification_demand = metric_plain(0.75, 100, "");
+	result.recoveries = &recovery;
+	result.faults = &fault;
+	result.recovery_count = result.fault_count = 1;
+	findings_make(&result);
+	text = page();
+	ok(strstr(text, "PASS  run.db, but ") == text, "the verdict comes first, and does not hide grave findings");
+	ok(strstr(text, "\n  success            40.0 %  of 1000000 requests of users (95 %: "), "what users got");
+	ok(strstr(text, "\n  amplification       3.00x  checkout-service -> 127.0.0.1:44721 (95 %: 2.95..3.05)"), "what retries added");
+	ok(strstr(text, "\n  peak              12345/s  "), "the peak");
+	ok(strstr(text, "\n  recovery           2.00 s  outage hurt users for so long, until 500 ms after it had gone"), "how long it took");
+	ok(strstr(text, "1 critical, "), "how grave it is");
+	ok(strstr(text, "unsafe-retry") && strstr(text, "unsafe-retry") < strstr(text, "retry-without-backoff"), "the gravest finding first");
+	ok(strstr(text, "(exchange 17)"), "with its witness");
+	ok(strstr(text, "demand"), "demand is there where a breaker makes it differ");
+	ok(!strstr(text, "nan") && !strstr(text, "(null)"), "what is not known is left out");
+	is_int(widest(text) <= 100, 1, "no line is wider than 100 columns");
+	free(text);
+
+	edge.client = edge.server = result.file = "\x1b[2J\r\n\xe2\x80\xae<b>";
+	service.name = recovery.fault = fault.name = "\x1b[2J\r\n\xe2\x80\xae<b>";
+	text = page();
+	ok(!strpbrk(text, "\x1b\r\x07") && !strstr(text, "\xe2\x80\xae"), "no name moves the cursor");
+	free(text);
+	for (size_t i = 0; i < result.finding_count; i++)
+		finding_free(&result.findings[i]);
+	free(result.findings);
+}
+
+static void wrapped(void)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+	struct face f = {out, false};
+	char word[121];
+
+	memset(word, 'x', 120);
+	word[120] = 0;
+	face_wrap(&f, FACE_PLAIN, 97, 4, "ab cd");
+	face_wrap(&f, FACE_PLAIN, 95, 4, "ab cd");
+	face_wrap(&f, FACE_PLAIN, 94, 4, "é cd");
+	face_wrap(&f, FACE_PLAIN, 0, 2, word);
+	face_wrap(&f, FACE_PLAIN, 0, 2, "");
+	fclose(out);
+	ok(!strncmp(text, "ab\n    cd\nab cd\né cd\nxxx", 22) && strlen(text) == 22 + 121 + 1, "lines break before column 101, words never");
+	free(text);
+}
+
+static void wide_tables(void)
+{
+	static const char *const cells[] = {"edge", "figure", "a name that is far too long to stand beside its figures", "1", "short", "2"};
+	char *text = NULL, wide[91];
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+	struct table t;
+
+	memset(wide, '9', 72);
+	wide[72] = 0;
+	table_init(&t, 2);
+	for (int i = 0; i < 6; i++)
+		table_cell(&t, "%s", cells[i]);
+	table_print(&t, out, 2);
+	table_cell(&t, "short");
+	table_cell(&t, "%s", wide);
+	table_print(&t, out, 2);
+	table_free(&t);
+	fclose(out);
+	ok(strstr(text, "\n  a name that is far too long to stand beside its figures       1\n"), "a long name stands beside its figures where there is room");
+	ok(strstr(text, "figures\n                            "), "else above them");
+	is_int(widest(text) <= 100, 1, "so that no line is wider than 100 columns");
+	free(text);
+}
+
+int main(void)
+{
+	char buf[64];
+
+	retries();
+	others();
+	pages();
+	wrapped();
+	wide_tables();
+	is_str(face_duration(0.314, buf), "0.31 ms", "durations: below a millisecond");
+	is_str(face_duration(12.4, buf), "12.4 ms", "below a second");
+	is_str(face_duration(1500, buf), "1.50 s", "seconds");
+	is_str(face_duration(NAN, buf), "-", "unknown");
+	ok(*face_duration(1e300, buf) && *face_duration(-1, buf), "and whatever a damaged file makes of them");
+	free(said);
+	return tap_done();
+}
