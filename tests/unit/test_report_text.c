@@ -29,7 +29,7 @@ static const char *words(enum policy_kind kind)
 static void fresh(void)
 {
 	edge = (struct result_edge){.client = "front", .server = "back", .protocol = "http1", .linking = "id", .root = true};
-	edge.latency = (struct latency){NAN, NAN, NAN, NAN, NAN, NAN, {0}};
+	edge.latency = (struct latency){NAN, NAN, NAN, NAN, NAN, NAN, {0}, {1, 1, 1}};
 	edge.retry = (struct policy_retry){.known = true, .deadline_ms = NAN, .base_ms = NAN, .multiplier = NAN, .cap_ms = NAN, .added_ms = NAN,
 					   .retry_after_cap_ms = NAN, .herd_preservation = NAN, .budget_ratio = NAN, .budget_over_s = NAN,
 					   .storm_amplification = NAN, .storm_seconds = NAN, .budget_peak = NAN, .excess_failure = NAN};
