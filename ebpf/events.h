@@ -87,8 +87,8 @@ enum event_flag {
 	EVENT_HAS_POSITION = 1 << 1,	/* position[] is valid (plain TCP) */
 	EVENT_IN_CONNECT = 1 << 2,	/* EVENT_STATE: within connect(2) on this socket, whose result will tell more */
 	EVENT_SYN_SENT = 1 << 3,	/* EVENT_CONNECT: this call began the handshake */
-	EVENT_PUT_OFF = 1 << 15,	/* by the reader: what this waits for has had its time */
-	EVENT_HAS_ENDS = 1 << 4		/* struct event_ends follows the payload, at any alignment: the socket was not told of before */
+	EVENT_HAS_ENDS = 1 << 4,	/* struct event_ends follows the payload, at any alignment: the socket was not told of before */
+	EVENT_PUT_OFF = 1 << 15		/* by the reader: what this waits for has had its time */
 };
 
 /* The two ends of a connection. Addresses in network order, IPv4 in the first four bytes; ports in host order. */

@@ -448,22 +448,6 @@ int tracer_begin(struct tracer *t, struct recorder *r, uint64_t run_started_ns)
 	return follow_begin(t);
 }
 
-int tracer_open(struct tracer **out, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
-		unsigned error_size)
-{
-	int err = tracer_load(out, o, error, error_size);
-
-	if (err)
-		return err;
-	err = tracer_begin(*out, r, run_started_ns);
-	if (err) {
-		snprintf(error, error_size, "the tracer could not take up what is open: %s", strerror(-err));
-		tracer_close(*out);
-		*out = NULL;
-	}
-	return err;
-}
-
 void tracer_started(struct tracer *t, uint64_t run_started_ns)
 {
 	t->run_started_ns = run_started_ns;

@@ -44,10 +44,6 @@ void tracer_examine(tracer_tell *tell, void *arg);
 int tracer_load(struct tracer **t, const struct tracer_options *o, char *error, unsigned error_size);
 int tracer_begin(struct tracer *t, struct recorder *r, uint64_t run_started_ns);
 
-/* Both at once. 0 or -errno, with one sentence. */
-int tracer_open(struct tracer **t, const struct tracer_options *o, struct recorder *r, uint64_t run_started_ns, char *error,
-		unsigned error_size);
-
 /* The run began at another time than was said. */
 void tracer_started(struct tracer *t, uint64_t run_started_ns);
 

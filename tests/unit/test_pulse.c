@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/lib/tap.h"
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <unistd.h>
 #include "record/bursts.h"
 #include "record/pulse.h"
 #include "record/retries.h"
-#include "record/runfile.h"
+#include "tests/unit/rows.h"
 
 static char dir[] = "/tmp/test_pulse.XXXXXX";
 static char path[96];
@@ -35,32 +34,7 @@ static void end(void)
 	is_int(store_close(s), 0, "the file is closed in order");
 }
 
-/* The rows of a query: columns joined by |, rows by a blank. */
-static const char *rows(const char *sql)
-{
-	static char out[2][4096];
-	static int turn;
-	char error[512], *to = out[turn ^= 1];
-	sqlite3_stmt *st;
-	sqlite3 *db;
-	size_t at = 0;
-
-	*to = '\0';
-	if (runfile_open(path, &db, error, sizeof(error)))
-		return strcpy(to, error);
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
-		return strcpy(to, sqlite3_errmsg(db));
-	while (sqlite3_step(st) == SQLITE_ROW) {
-		for (int c = 0; c < sqlite3_column_count(st) && at < 4000; c++) {
-			const char *text = (const char *)sqlite3_column_text(st, c);
-
-			at += (size_t)snprintf(to + at, 4096 - at, "%s%s", c ? "|" : at ? " " : "", text ? text : "NULL");
-		}
-	}
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return to;
-}
+#define rows(...) rows_of(path, __VA_ARGS__)
 
 /* ---- attempts ---- */
 

@@ -5,8 +5,6 @@
 #include <netdb.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdarg.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -18,7 +16,7 @@
 #include "record/ledger.h"
 #include "record/names.h"
 #include "record/recorder.h"
-#include "record/runfile.h"
+#include "tests/unit/rows.h"
 
 static char dir[] = "/tmp/test_recorder.XXXXXX";
 static char path[96];
@@ -42,36 +40,7 @@ static struct recorder *begin(bool shim, bool ebpf)
 	return r;
 }
 
-/* The rows of a query: columns joined by |, rows by a blank. */
-__attribute__((format(printf, 1, 2))) static const char *rows(const char *format, ...)
-{
-	static char out[2][4096];
-	static int turn;
-	char error[512], sql[1024], *to = out[turn ^= 1];
-	sqlite3_stmt *st;
-	sqlite3 *db;
-	va_list ap;
-	size_t at = 0;
-
-	va_start(ap, format);
-	vsnprintf(sql, sizeof(sql), format, ap);
-	va_end(ap);
-	*to = '\0';
-	if (runfile_open(path, &db, error, sizeof(error)))
-		return strcpy(to, error);
-	if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK)
-		return strcpy(to, sqlite3_errmsg(db));
-	while (sqlite3_step(st) == SQLITE_ROW) {
-		for (int c = 0; c < sqlite3_column_count(st) && at < 4000; c++) {
-			const char *text = (const char *)sqlite3_column_text(st, c);
-
-			at += (size_t)snprintf(to + at, 4096 - at, "%s%s", c ? "|" : at ? " " : "", text ? text : "NULL");
-		}
-	}
-	sqlite3_finalize(st);
-	sqlite3_close(db);
-	return to;
-}
+#define rows(...) rows_of(path, __VA_ARGS__)
 
 /* Whatever was told, and by how many: each exchange that has a row has been counted once, and what became of it. */
 static void end(struct recorder *r)

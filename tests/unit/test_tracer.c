@@ -101,6 +101,24 @@ static pid_t start_many(int children, int *gate)
 	return pid;
 }
 
+/* A tracer that follows pid and tells a recorder of its own. False: neither is there. */
+static bool open_both(const char *path, const struct tracer_options *o, pid_t pid, struct recorder **r, struct tracer **t)
+{
+	struct recorder_run run = {
+		.path = path, .name = "test", .command = "test", .plan_json = "{}", .started_ns = clock_now_ns(), .ebpf = true};
+	char error[512] = "it can not begin";
+
+	if (!recorder_open(r, &run, error, sizeof(error)) && !tracer_load(t, o, error, sizeof(error)) && !tracer_add_pid(*t, pid) &&
+	    !tracer_begin(*t, *r, run.started_ns))
+		return true;
+	printf("# %s\n", error);
+	tracer_close(*t);
+	recorder_close(*r, false, clock_now_ns());
+	*t = NULL;
+	*r = NULL;
+	return false;
+}
+
 static long long query(const char *path, const char *sql)
 {
 	sqlite3_stmt *s = NULL;
@@ -119,18 +137,13 @@ static long long query(const char *path, const char *sql)
 static void test_end_not_told(const char *path)
 {
 	static const struct tracer_options narrow = {.control_ring_bytes = 4096};
-	struct recorder_run run = {
-		.path = path, .name = "test", .command = "test", .plan_json = "{}", .started_ns = clock_now_ns(), .ebpf = true};
 	struct recorder *r = NULL;
 	struct tracer *t = NULL;
-	char error[512] = "";
 	int gate = -1;
 	pid_t pid = start_many(100, &gate);
 	uint64_t until;
 
-	if (recorder_open(&r, &run, error, sizeof(error)) || tracer_open(&t, &narrow, r, run.started_ns, error, sizeof(error)) ||
-	    tracer_add_pid(t, pid))
-		printf("# %s\n", error);
+	open_both(path, &narrow, pid, &r, &t);
 	close(gate);
 	waitpid(pid, NULL, 0);
 	until = clock_now_ns() + 10 * NS_PER_S;
@@ -151,20 +164,14 @@ static void test_end_not_told(const char *path)
 /* Traces the child; drained all the time, or only when all is over. Returns how many events were lost, or -1. */
 static long long trace(const char *path, const struct tracer_options *o, int rounds, bool drained)
 {
-	struct recorder_run run = {
-		.path = path, .name = "test", .command = "test", .plan_json = "{}", .started_ns = clock_now_ns(), .ebpf = true};
 	struct recorder *r = NULL;
 	struct tracer *t = NULL;
-	char error[512];
 	long long lost = -1;
 	int gate = -1, status = 1;
 	pid_t pid = start(rounds, &gate);
 
-	if (recorder_open(&r, &run, error, sizeof(error)) || tracer_open(&t, o, r, run.started_ns, error, sizeof(error)) ||
-	    tracer_add_pid(t, pid)) {
-		printf("# %s\n", error);
+	if (!open_both(path, o, pid, &r, &t))
 		kill(pid, SIGKILL);
-	}
 	if (write(gate, "x", 1) != 1)
 		kill(pid, SIGKILL);
 	while (drained && !waitpid(pid, &status, WNOHANG))
