@@ -38,7 +38,6 @@ struct tracer {
 	uint64_t events, no_memory;
 	uint64_t no_cookie;		/* transfers on sockets without one, of which nothing can be told */
 	uint64_t unseen_connections;	/* whose bytes moved by no call of ours, some or all */
-	uint64_t skipped;		/* runs of our programs that the kernel left out, when we asked last */
 	uint64_t lossy;			/* witness_lost() when we looked last */
 	bool all;
 	bool rings_watched;		/* transfers by io_uring are */

@@ -45,7 +45,9 @@
  * Keys of `run`: schema, name, started (UTC ISO 8601 with ms), started_ns, ended_ns, seed, plan (JSON), command, host, kernel,
  * sources (JSON array of "shim", "ebpf", and "-HOOK" for each that the kernel's witness did without), missing_hooks (the same, with commas),
  * privileges (what the recorder kept: names, or "none"), clean_end (1; absent when the recorder did not close the file), exit_status,
- * queries (kept; absent when they were not asked for), pulse_left_out (exchanges that pulse and burst leave out: too many edges at a time; absent when none).
+ * queries (kept; absent when they were not asked for), pulse_left_out (exchanges that pulse and burst leave out: too many edges at a time; absent
+ * when none), programs_skipped (runs of the witness's programs that the kernel left out, for anybody's calls: no loss, as what they may miss is
+ * counted where it shows; absent when none).
  * Texts: role client|server; family ip4|ip6|unix|name (a host that was not resolved: peer is its name);
  * protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;
  * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED), a resolver's (EAI_AGAIN) or eof|closed|killed|open;

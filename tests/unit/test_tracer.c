@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The tracer with rings far too small: what is lost is counted, told, and does not spoil what is not. */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <dlfcn.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sqlite3.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -161,6 +164,8 @@ static void test_end_not_told(const char *path)
 	unlink(path);
 }
 
+static const char *missing = "";	/* hooks that are left out */
+
 /* Traces the child; drained all the time, or only when all is over. Returns how many events were lost, or -1. */
 static long long trace(const char *path, const struct tracer_options *o, int rounds, bool drained)
 {
@@ -183,12 +188,72 @@ static long long trace(const char *path, const struct tracer_options *o, int rou
 		tracer_finish(t);
 		lost = (long long)tracer_lost(t);
 		is_int(tracer_live(t), 0, "it is known to have ended");
-		is_str(tracer_missing(t), "", "no hook is missing");
+		is_str(tracer_missing(t), missing, "no hook is missing but those that were left out");
 	}
 	recorder_close(r, true, clock_now_ns());
 	tracer_close(t);
 	close(gate);
 	return lost;
+}
+
+/* ---- what the kernel does when it leaves programs out: here it says that it did, of those with these names ---- */
+
+#define SKIPS 42
+
+static const char *const *skipped;	/* NULL behind the last; NULL none */
+
+int bpf_obj_get_info_by_fd(int fd, void *info, __u32 *size)
+{
+	int (*real)(int, void *, __u32 *) = (int (*)(int, void *, __u32 *))dlsym(RTLD_NEXT, "bpf_obj_get_info_by_fd");
+	struct bpf_prog_info *program = info;
+	int err = real(fd, info, size);
+
+	for (const char *const *name = skipped; !err && name && *name; name++)
+		program->recursion_misses += !strcmp(program->name, *name) ? SKIPS : 0;
+	return err;
+}
+
+static long long trace_skipping(const char *path, const char *const *programs)
+{
+	static const struct tracer_options normal;
+	long long lost;
+
+	skipped = programs;
+	lost = trace(path, &normal, 1, false);
+	skipped = NULL;
+	return lost;
+}
+
+/* The programs of write are not there at all, which is what skipping them comes to; it is said of those of read. */
+static long long with_unseen_writes(const char *path, const char *const *programs)
+{
+	long long lost;
+
+	setenv("AFTERSHOCK_WITHOUT", "write", 1);
+	missing = "syscalls/sys_exit_write,syscalls/sys_enter_write";
+	lost = trace_skipping(path, programs);
+	missing = "";
+	unsetenv("AFTERSHOCK_WITHOUT");
+	return lost;
+}
+
+/* Runs are left out of anybody's calls. */
+static void test_skipped(const char *path)
+{
+	static const char *const harmless[] = {"enter_read", "exit_buffer", "exit_message", "enter_splice", "exit_accept", "exit_silent", NULL};
+	static const char *const silent[] = {"enter_connect", "exit_connect", "on_state", "on_fork", "on_exit", NULL};
+
+	is_int(trace_skipping(path, harmless), 0, "runs that were left out are no loss where what they miss shows");
+	is_int(query(path, "SELECT count(*) FROM loss"), 0, "and not told as one");
+	is_int(query(path, "SELECT value FROM run WHERE key = 'programs_skipped'"), 6 * SKIPS, "but they are noted");
+	unlink(path);
+	is_int(with_unseen_writes(path, harmless), 2, "it is a loss of the connections concerned when they did miss something");
+	is_int(query(path, "SELECT count FROM loss WHERE reason = 'connection_bytes_unseen'"), 2, "by its own reason");
+	unlink(path);
+	is_int(trace_skipping(path, silent), 5 * SKIPS, "those of which nothing else would tell are a loss");
+	is_int(query(path, "SELECT count FROM loss WHERE reason = 'program_skipped'"), 5 * SKIPS, "and told as such");
+	is_int(query(path, "SELECT count(*) FROM run WHERE key = 'programs_skipped'"), 0, "once");
+	unlink(path);
 }
 
 int main(void)
@@ -225,6 +290,7 @@ int main(void)
 	is_int(exchanges == 2 * ROUNDS, lost == 0, "exchanges are missing when and only when events are");
 	unlink(path);
 	test_end_not_told(path);
+	test_skipped(path);
 	rmdir(dir);
 	return tap_done();
 }
