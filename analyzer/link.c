@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/nest.h"
+#include "analyzer/rhythm.h"
 #include "base/clock.h"
 #include "base/hash.h"
 
@@ -48,9 +49,10 @@ static uint64_t key_group(const struct joiner *j, const struct model_exchange *x
 	return x->idempotency_key ? mix(mix(x->edge, x->target), x->idempotency_key) : 0;
 }
 
+/* A key is one request whatever became of it; but what follows a redirect or a challenge is not sent again, it is sent otherwise. */
 static bool key_joins(const struct joiner *j, uint32_t a, uint32_t b)
 {
-	return true;
+	return !model_redirects(&j->m->exchanges[a]) && !model_challenges(&j->m->exchanges[a]);
 }
 
 static uint64_t id_group(const struct joiner *j, const struct model_exchange *x)
@@ -226,6 +228,37 @@ static void apply_rule(struct joiner *j, size_t r)
 	}
 }
 
+/* ---- what is no retry after all ---- */
+
+static bool is_by_time(const void *arg, uint32_t i)
+{
+	const struct joiner *j = arg;
+
+	return j->tier[i] == LINK_TEMPORAL;
+}
+
+static int cut_polls(struct joiner *j, struct link *l)
+{
+	uint64_t *doubtful = calloc(j->g->count + 1, sizeof(*doubtful)), *kept = calloc(j->g->count + 1, sizeof(*kept));
+	struct rhythm r = {.m = j->m, .before = j->before, .after = j->after, .by_time = is_by_time, .arg = j};
+	int err = -ENOMEM;
+
+	l->polls = calloc(j->g->count + 1, sizeof(*l->polls));
+	l->undecided = calloc(j->g->count + 1, sizeof(*l->undecided));
+	r.polls = l->polls;
+	r.doubtful = doubtful;
+	if (doubtful && kept && l->polls && l->undecided)
+		err = rhythm_cut(&r);
+	for (uint32_t i = 0; !err && i < j->m->exchange_count; i++)
+		if (j->before[i] != MODEL_NONE && is_by_time(j, i))
+			kept[j->m->exchanges[i].edge]++;
+	for (size_t e = 0; !err && e < j->g->count; e++)
+		l->undecided[e] = doubtful[e] > kept[e];
+	free(doubtful);
+	free(kept);
+	return err;
+}
+
 /* ---- from links to logical requests ---- */
 
 /* The best tier that could have joined this attempt to another. */
@@ -294,7 +327,7 @@ static int choose_tiers(struct link *l, const struct graph *g)
 		for (uint8_t t = 1; t < LINK_TIERS; t++)
 			if (count[t] >= count[l->tiers[e]] && count[t])
 				l->tiers[e] = t;
-		if (votes[e][0][LINK_AGGREGATE])	/* some of its requests can not be told from retries */
+		if (votes[e][0][LINK_AGGREGATE] || l->undecided[e])	/* some of its requests can not be told from retries */
 			l->tiers[e] = LINK_AGGREGATE;
 	}
 	free(votes);
@@ -341,6 +374,8 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	for (size_t r = 0; !err && r < sizeof(rules) / sizeof(rules[0]); r++)
 		apply_rule(&j, r);
 	if (!err)
+		err = cut_polls(&j, l);
+	if (!err)
 		err = collect_logicals(&j, l);
 	if (!err)
 		err = choose_tiers(l, g);
@@ -360,6 +395,8 @@ void link_free(struct link *l)
 {
 	free(l->logicals);
 	free(l->tiers);
+	free(l->polls);
+	free(l->undecided);
 	*l = (struct link){0};
 }
 

@@ -14,8 +14,10 @@
  * healthy polling is never joined. An attempt that ended before its request's head was known (a refused connect)
  * joins whatever the same caller tries next.
  *
- * What it can not know: a client without ids and without an inbound request that repeats requests on its own accord on
- * one thread, all failing, looks like one that retries.
+ * What only time joins is then cut where the client's own rhythm says that it is its next request (rhythm.h). Where nothing can tell the two
+ * apart, none is joined, and the edge's tier is aggregate.
+ *
+ * Answers that send a request elsewhere or ask for credentials (3xx, 401, 407) are answers, what follows them is no retry.
  */
 #ifndef AFTERSHOCK_ANALYZER_LINK_H
 #define AFTERSHOCK_ANALYZER_LINK_H
@@ -40,6 +42,8 @@ struct link {
 	struct link_logical *logicals;	/* owned; in order of start */
 	size_t count;
 	uint8_t *tiers;		/* per edge: enum link_tier that most of its requests rest on; owned */
+	uint64_t *polls;	/* per edge: attempts that follow a failure at the client's own pace: no retries; owned */
+	bool *undecided;	/* per edge: whether most of those may as well be retries; owned */
 };
 
 /* Fills a zeroed link, every attempt's `logical` and, where it is certain, `parent`. 0 or -ENOMEM. */

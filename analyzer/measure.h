@@ -40,6 +40,7 @@ int measure_latency(struct latency *l, const struct model_exchange *x);
 
 int measure_services(struct measure *m);	/* services.c: what arrived at each recorded service */
 int measure_edges(struct measure *m);		/* edges.c: what each service asked of another */
+int measure_excluded(struct measure *m);	/* excluded.c: attempts that look like retries and are none */
 int measure_demand(struct measure *m);		/* demand.c: the same against what was asked of the caller */
 int measure_paths(struct measure *m);		/* paths.c: roots to leaves through several hops */
 int measure_recovery(struct measure *m);	/* recovery.c: what users felt of each fault, and for how long */

@@ -31,6 +31,7 @@ struct model_process {
 	bool threadless;	/* the thread of some of its calls is not known */
 	uint32_t tid;		/* of its latest call */
 	uint64_t busy_until_ns;	/* the latest end of its calls */
+	uint64_t ended_ns;	/* 0 unknown, or still alive */
 };
 
 struct model_connection {
@@ -136,6 +137,18 @@ static inline bool model_failed(const struct model_exchange *x)
 static inline bool model_failed_before(const struct model_exchange *x, const struct model_exchange *y)
 {
 	return model_failed(x) && x->ended_ns && x->ended_ns <= y->started_ns;
+}
+
+/* Whether its answer sends the client elsewhere. */
+static inline bool model_redirects(const struct model_exchange *x)
+{
+	return x->status == 301 || x->status == 302 || x->status == 303 || x->status == 307 || x->status == 308;
+}
+
+/* Whether its answer asks for credentials. */
+static inline bool model_challenges(const struct model_exchange *x)
+{
+	return x->status == 401 || x->status == 407;
 }
 
 /* A connect that failed: nobody knows what would have been asked. */

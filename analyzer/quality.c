@@ -5,7 +5,6 @@
 #include "analyzer/measure.h"
 
 #define FALSE_LINKS_MAX 0.01
-#define PACE_MIN 5		/* successes followed by another request that show a client's own pace */
 
 #define NOTE(m, ...) result_say(&(m)->r->notes, &(m)->r->note_count, __VA_ARGS__)
 
@@ -41,94 +40,67 @@ static int list_uncovered(struct measure *m)
 }
 
 /* Share of requests of the healthy baseline that were joined by time: there nobody retries. NAN: none to judge by. */
-static double false_link_rate(const struct measure *m)
+static double share(uint64_t joined, uint64_t requests)
 {
-	uint64_t requests = 0, joined = 0;
+	return requests ? (double)joined / (double)requests : NAN;
+}
 
+/* By edge, and in all. */
+static int rate_false_links(struct measure *m)
+{
+	uint64_t (*counts)[2] = calloc(m->r->edge_count + 1, sizeof(*counts)), requests = 0, joined = 0;	/* requests, joined */
+
+	if (!counts)
+		return -ENOMEM;
 	for (size_t i = 0; i < m->link.count; i++) {
 		const struct link_logical *q = &m->link.logicals[i];
 
 		if (q->tier != LINK_TEMPORAL || timeline_at(&m->r->timeline, q->started_ns) != TIMELINE_BASELINE)
 			continue;
-		requests++;
-		joined += q->attempts > 1;
+		counts[q->edge][0]++;
+		counts[q->edge][1] += q->attempts > 1;
 	}
-	return requests ? (double)joined / (double)requests : NAN;
+	for (size_t e = 0; e < m->r->edge_count; e++) {
+		requests += counts[e][0];
+		joined += counts[e][1];
+		m->r->edges[e].false_link_rate = share(counts[e][1], counts[e][0]);
+	}
+	m->r->false_link_rate = share(joined, requests);
+	free(counts);
+	return 0;
 }
 
-struct pace {	/* how soon a client of an edge goes on, on one thread, for the same request */
-	struct samples after_failure, after_success;	/* ms */
-};
-
-static int add_pace(struct pace *p, const struct model_exchange *before, const struct model_exchange *x)
+static int note_false_links(struct measure *m, const struct result_edge *e, enum link_tier tier)
 {
-	if (!before->ended_ns || before->ended_ns > x->started_ns || before->target != x->target ||
-	    before->fingerprint != x->fingerprint)
+	if (tier != LINK_TEMPORAL || !(e->false_link_rate > FALSE_LINKS_MAX))
 		return 0;
-	return samples_add(model_failed(before) ? &p->after_failure : &p->after_success,
-			   (double)(x->started_ns - before->ended_ns) / NS_PER_MS);
+	return NOTE(m, "%s -> %s: %.1f %% of the requests in the baseline were joined by time alone: amplification may count new requests as "
+		    "retries, an X-Request-Id or traceparent would tell", e->client, e->server, e->false_link_rate * 100);
 }
 
-static int measure_pace(const struct measure *m, struct pace *paces)
+static int note_polls(struct measure *m, const struct result_edge *e, bool undecided)
 {
-	const struct model *run = &m->r->model;
-	struct map last = {0};	/* edge, process and thread -> exchange */
-	int err = 0;
+	unsigned long long polls = e->excluded.polls;
 
-	for (uint32_t i = 0; i < run->exchange_count && !err; i++) {
-		const struct model_exchange *x = &run->exchanges[i];
-		uint64_t lane = (uint64_t)x->edge << 48 ^ (uint64_t)x->process << 32 ^ x->tid;
-		uint32_t before = map_get(&last, lane);
-
-		if (x->edge == MODEL_NONE || m->link.tiers[x->edge] != LINK_TEMPORAL)
-			continue;
-		if (before != MAP_NONE)
-			err = add_pace(&paces[x->edge], &run->exchanges[before], x);
-		if (!err)
-			err = map_put(&last, lane, i);
-	}
-	map_free(&last);
-	return err;
-}
-
-/* Whether a client goes on after a failure as it does after a success: then a retry looks like its next request. */
-static bool same_pace(struct pace *p)
-{
-	double median;
-
-	if (p->after_success.n < PACE_MIN || !p->after_failure.n)
-		return false;
-	samples_sort(&p->after_success);
-	samples_sort(&p->after_failure);
-	median = samples_percentile(&p->after_failure, 0.5);
-	return median >= samples_percentile(&p->after_success, 0.05) * 0.5 &&
-	       median <= samples_percentile(&p->after_success, 0.95) * 2;
-}
-
-static int note_pace(struct measure *m)
-{
-	struct pace *paces = calloc(m->r->edge_count + 1, sizeof(*paces));
-	int err = paces ? measure_pace(m, paces) : -ENOMEM;
-
-	for (size_t e = 0; paces && e < m->r->edge_count; e++) {
-		if (!err && same_pace(&paces[e]))
-			err = NOTE(m, "%s -> %s: its client goes on as fast after a success as after a failure, so a retry can not be told "
-				   "from its next request (give requests an X-Request-Id or traceparent): amplification is an upper bound",
-				   m->r->edges[e].client, m->r->edges[e].server);
-		samples_free(&paces[e].after_failure);
-		samples_free(&paces[e].after_success);
-	}
-	free(paces);
-	return err;
+	if (undecided)
+		return NOTE(m, "%s -> %s: its client goes on after a failure as it does anyway, so a retry can not be told from its next request "
+			    "(give requests an X-Request-Id or traceparent): attempts are not joined", e->client, e->server);
+	return polls ? NOTE(m, "%s -> %s: %llu attempt%s after a failure came at the client's own pace: new requests, not retries", e->client,
+			    e->server, polls, polls == 1 ? "" : "s") : 0;
 }
 
 static int note_edges(struct measure *m)
 {
-	for (size_t e = 0; e < m->r->edge_count; e++)
-		if (!m->r->edges[e].whole.linked &&
-		    NOTE(m, "%s -> %s: the client was not recorded and its requests carry no ids, so attempts can not be joined to requests",
-			 m->r->edges[e].client, m->r->edges[e].server))
+	for (size_t i = 0; i < m->r->edge_count; i++) {
+		const struct result_edge *e = &m->r->edges[i];
+
+		if (note_polls(m, e, m->link.undecided[i]) || note_false_links(m, e, m->link.tiers[i]))
 			return -ENOMEM;
+		if (!e->whole.linked && !m->link.undecided[i] &&
+		    NOTE(m, "%s -> %s: the client was not recorded and its requests carry no ids, so attempts can not be joined to requests",
+			 e->client, e->server))
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -159,10 +131,6 @@ static int note_counts(struct measure *m)
 		return -ENOMEM;
 	if (run->undated && NOTE(m, "%llu exchange%s without any time left out", (unsigned long long)run->undated,
 				 run->undated == 1 ? "" : "s"))
-		return -ENOMEM;
-	if (m->r->false_link_rate > FALSE_LINKS_MAX &&
-	    NOTE(m, "%.1f %% of the requests in the baseline were joined by time alone: amplification may count pollers as retries",
-		 m->r->false_link_rate * 100))
 		return -ENOMEM;
 	return 0;
 }
@@ -223,8 +191,7 @@ static int note_network(struct measure *m)
 
 int measure_quality(struct measure *m)
 {
-	m->r->false_link_rate = false_link_rate(m);
-	if (list_losses(m) || list_uncovered(m) || note_counts(m) || note_witness(m) || note_network(m) || note_edges(m) || note_pace(m) ||
+	if (rate_false_links(m) || list_losses(m) || list_uncovered(m) || note_counts(m) || note_witness(m) || note_network(m) || note_edges(m) ||
 	    note_recovery(m))
 		return -ENOMEM;
 	return 0;

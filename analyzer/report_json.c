@@ -168,6 +168,18 @@ static cJSON *outcomes(const struct result_edge *e)
 	return o;
 }
 
+/* What is not called a retry though it follows another attempt. */
+static cJSON *excluded(const struct result_edge *e)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	json_number(o, "redirects", (double)e->excluded.redirects);
+	json_number(o, "challenges", (double)e->excluded.challenges);
+	json_number(o, "hedges", e->hedging.known ? (double)e->hedging.hedged : 0);
+	json_number(o, "polls", (double)e->excluded.polls);
+	return o;
+}
+
 static cJSON *edge(const struct result *r, const struct result_edge *e)
 {
 	cJSON *o = cJSON_CreateObject(), *by_window;
@@ -180,6 +192,8 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	json_metric(o, "attempt_success", &e->attempt_success);
 	json_number(o, "peak_attempts_per_s", e->peak_attempts_per_s);
 	json_text(o, "linking", e->linking);
+	json_number(o, "false_link_rate", e->false_link_rate);
+	cJSON_AddItemToObject(o, "excluded", excluded(e));
 	cJSON_AddItemToObject(o, "outcomes", outcomes(e));
 	cJSON_AddItemToObject(o, "statuses", statuses(&e->statuses));
 	cJSON_AddItemToObject(o, "errors", errors(r, &e->errors));

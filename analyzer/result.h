@@ -51,6 +51,11 @@ struct result_cohort {	/* logical requests of an edge that started in some windo
 	struct tally chain_delivered;
 };
 
+struct result_excluded {	/* attempts that follow an answer, and are no retries */
+	uint64_t redirects, challenges;	/* of what a 3xx leads to; with what a 401 or 407 asked for */
+	uint64_t polls;		/* after a failure at the client's own pace */
+};
+
 struct result_edge {
 	const char *client, *server, *protocol, *linking;
 	bool external;
@@ -60,6 +65,8 @@ struct result_edge {
 	struct result_cohort whole, window[TIMELINE_KINDS];
 	struct metric amplification_demand, attempt_success;
 	uint64_t demand, attempts_ok;
+	struct result_excluded excluded;
+	double false_link_rate;	/* share of its requests in the baseline that time alone joined to others; NAN: none to judge by */
 	double peak_attempts_per_s;	/* most attempts that started within any 1 s */
 	uint64_t outcomes[MODEL_OUTCOMES];
 	struct tally statuses;
@@ -124,7 +131,7 @@ struct result {
 	size_t hierarchy_count, finding_count, exemplar_count;
 	size_t service_count, edge_count, path_count, recovery_count, fault_count, loss_count;
 	struct metric mttr_ms;
-	double false_link_rate;	/* NAN: no baseline, or nothing was joined by time */
+	double false_link_rate;	/* of all edges; NAN: no baseline, or nothing was joined by time */
 	char **uncovered;	/* sentences; owned */
 	size_t uncovered_count;
 	char **notes;		/* sentences; owned */

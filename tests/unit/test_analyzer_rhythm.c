@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT */
+/* What looks like a retry and is none: polling, the next request of a loop, redirects, challenges, pipelines; and retries that look like those. */
+#include "analyzer/stats.h"
+#include "tests/unit/judge.h"
+
+static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
+
+static struct stats_random dice = {2026};
+
+/* Up to 1.5 ms late, as a sleeping process wakes. */
+static double late(void)
+{
+	return 0.2 + 1.3 * stats_uniform(&dice);
+}
+
+/* A client's one thread, request after request. */
+struct loop {
+	struct runs r;
+	double now_ms;
+};
+
+static void begin(struct loop *l, double duration_ms)
+{
+	judge_client(&l->r, duration_ms);
+	l->now_ms = 10;
+}
+
+static void attempt(struct loop *l, int status, double took_ms)
+{
+	runs_add(&l->r, ATTEMPT(.status = status, .at_ms = l->now_ms, .took_ms = took_ms));
+	l->now_ms += took_ms;
+}
+
+static void wait_ms(struct loop *l, double ms)
+{
+	l->now_ms += ms + late();
+}
+
+/* Attempts with the given waits between them, all failing; below 0 ends the list. */
+static void exhaust(struct loop *l, const double *waits)
+{
+	attempt(l, 503, 1);
+	for (; *waits >= 0; waits++) {
+		wait_ms(l, *waits);
+		attempt(l, 503, 1);
+	}
+}
+
+static const char *note_with(const struct result *x, const char *words)
+{
+	for (size_t i = 0; i < x->note_count; i++)
+		if (strstr(x->notes[i], words))
+			return x->notes[i];
+	return "";
+}
+
+static void expect(struct loop *l, int logical, int longest, int polls, const char *tier, const char *what)
+{
+	struct result x;
+	const struct result_edge *e;
+	const struct tally *t;
+
+	judge(&l->r, &x, everything);
+	e = judge_edge(&x, "curl", "127.0.0.1:80");
+	t = &e->whole.chain;
+	is_int(e->whole.logical, logical, "%s: %d requests", what, logical);
+	is_int(t->cells[t->used - 1].value, longest, "%s: of at most %d attempts", what, longest);
+	is_int(e->excluded.polls, polls, "%s: %d attempts at its own pace", what, polls);
+	is_str(e->linking, tier, "%s: by %s", what, tier);
+	ok(e->whole.linked == (strcmp(tier, "aggregate") != 0), "%s: amplification is %s", what, e->whole.linked ? "known" : "not known");
+	ok(!polls || *note_with(&x, strcmp(tier, "aggregate") ? "own pace" : "can not be told from its next request"), "%s: and that is said", what);
+	judge_end(&l->r, &x);
+}
+
+/* ---- pollers ---- */
+
+static void a_poller_goes_on_as_before(void)
+{
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int i = 0; i < 40; i++) {
+		attempt(&l, i >= 10 && i < 25 ? 503 : 200, 2);
+		wait_ms(&l, 500);
+	}
+	expect(&l, 40, 1, 15, "temporal", "a poller that sleeps 500 ms, through an outage");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 40; i++) {	/* its clock ticks whatever an attempt takes */
+		l.now_ms = 10 + 500 * i + late();
+		attempt(&l, i >= 10 && i < 25 ? 503 : 200, i >= 10 && i < 25 ? 1 : 1 + 480 * stats_uniform(&dice));
+	}
+	expect(&l, 40, 1, 15, "temporal", "a poller that a clock drives, with successes of 1 to 481 ms and fast failures");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 60; i++) {	/* users who think 1 to 2 s */
+		attempt(&l, i >= 20 && i < 40 ? 503 : 200, 2);
+		l.now_ms += 300 + 300 * stats_uniform(&dice);
+	}
+	expect(&l, 60, 1, 20, "temporal", "a user who thinks 300 to 600 ms");
+
+	begin(&l, 600000);
+	for (int i = 0; i < 400; i++) {
+		attempt(&l, i >= 100 && i < 200 ? 503 : 200, 2);
+		l.now_ms += -200 * log(1 - stats_uniform(&dice));
+	}
+	expect(&l, 400, 1, 100, "temporal", "requests at random that go on so through an outage");
+}
+
+static void a_poller_that_retries(void)
+{
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int i = 0; i < 40; i++) {
+		if (i >= 10 && i < 25)
+			exhaust(&l, (double[]){50, 100, -1});
+		else
+			attempt(&l, 200, 2);
+		wait_ms(&l, 500);
+	}
+	expect(&l, 40, 3, 0, "temporal", "a poller of 500 ms that tries three times each time, cut by the period");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 40; i++) {
+		if (i % 8 == 7)
+			exhaust(&l, (double[]){50, 100, -1});
+		else
+			attempt(&l, 200, 2);
+		wait_ms(&l, 500);
+	}
+	attempt(&l, 200, 2);
+	expect(&l, 41, 3, 5, "temporal", "one that fails now and then, cut by the pace");
+
+	begin(&l, 600000);
+	for (int i = 0; i < 40; i++) {
+		attempt(&l, i % 8 == 7 ? 503 : 200, 2);
+		wait_ms(&l, i % 8 == 7 ? 700 : 100);
+	}
+	expect(&l, 36, 2, 0, "temporal", "one that waits longer after a failure than it does anyway");
+
+	begin(&l, 600000);
+	for (int i = 0; i < 400; i++) {
+		if (i >= 100 && i < 200) {
+			attempt(&l, 503, 2);
+			wait_ms(&l, 10);
+			attempt(&l, i % 2 ? 503 : 200, 2);
+		} else {
+			attempt(&l, 200, 2);
+		}
+		l.now_ms += -2000 * log(1 - stats_uniform(&dice));
+	}
+	{
+		struct result x;
+		struct result_edge *e;
+
+		judge(&l.r, &x, everything);
+		e = judge_edge(&x, "curl", "127.0.0.1:80");
+		ok(e->whole.logical >= 340 && e->whole.logical <= 400 && !e->excluded.polls,
+		   "requests at random, with retries after 10 ms: those are joined (%d requests)", (int)e->whole.logical);
+		judge_end(&l.r, &x);
+	}
+}
+
+static void what_nobody_can_tell(void)
+{
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int i = 0; i < 20; i++) {
+		attempt(&l, 503, 2);
+		wait_ms(&l, 500);
+	}
+	expect(&l, 20, 1, 19, "aggregate", "20 failures 500 ms apart and no success: polling, or retries without end");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 8; i++) {
+		attempt(&l, 503, 2);
+		wait_ms(&l, 500);
+	}
+	runs_sql(&l.r, "UPDATE process SET ended_ns = %lld", (long long)((RUNS_START_MS + l.now_ms) * 1e6));
+	expect(&l, 8, 1, 7, "aggregate", "8 failures 500 ms apart, after which the process waits on and ends");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 50; i++) {
+		attempt(&l, i % 5 ? 200 : 503, 1);
+		l.now_ms += 0.2;
+	}
+	expect(&l, 50, 1, 10, "aggregate", "a loop without pause, now and then failing");
+}
+
+/* ---- retries that look like polling ---- */
+
+static void fixed_waits_that_somebody_counts(void)
+{
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int i = 0; i < 8; i++) {
+		attempt(&l, 503, 2);
+		if (i < 7)
+			wait_ms(&l, 1000);
+	}
+	runs_sql(&l.r, "UPDATE process SET ended_ns = %lld", (long long)((RUNS_START_MS + l.now_ms + 3) * 1e6));
+	expect(&l, 1, 8, 0, "temporal", "curl --retry 7 --retry-delay 1, which ends with its last attempt");
+
+	begin(&l, 600000);
+	for (int i = 0; i < 6; i++) {
+		for (int k = 0; k < 15; k++) {
+			runs_add(&l.r, ATTEMPT(.tid = 20 + i, .status = 503, .at_ms = l.now_ms, .took_ms = 1));
+			wait_ms(&l, 300);
+		}
+		wait_ms(&l, 5000);
+	}
+	expect(&l, 6, 15, 0, "temporal", "6 threads that each try 15 times, every 300 ms");
+}
+
+static void growing_waits_are_never_cut(void)
+{
+	struct loop l;
+
+	begin(&l, 600000);
+	for (int k = 0; k < 14; k++) {
+		attempt(&l, 503, 1);
+		wait_ms(&l, fmin(100 * pow(2, k), 10000));
+	}
+	expect(&l, 1, 14, 0, "temporal", "14 attempts, doubling to 10 s");
+
+	begin(&l, 600000);
+	for (int k = 0; k < 60; k++) {
+		attempt(&l, 503, 1);
+		wait_ms(&l, 100 + 900 * stats_uniform(&dice));
+	}
+	expect(&l, 1, 60, 0, "temporal", "60 attempts at random waits");
+
+	begin(&l, 6000000);
+	for (int i = 0; i < 20; i++)
+		for (int k = 0; k < 10; k++) {
+			runs_add(&l.r, ATTEMPT(.tid = 20 + i, .status = 503, .at_ms = l.now_ms, .took_ms = 1));
+			wait_ms(&l, 100 * pow(2, k));
+		}
+	expect(&l, 20, 10, 0, "temporal", "20 threads with 10 doubling waits");
+}
+
+/* Chance must not make a period. */
+static void random_waits_have_no_period(void)
+{
+	int cut = 0;
+
+	for (int n = 0; n < 60; n++) {
+		struct loop l;
+		struct result x;
+
+		begin(&l, 600000);
+		for (int k = 0; k < 16; k++) {
+			attempt(&l, 503, 1);
+			wait_ms(&l, 500 * stats_uniform(&dice));
+		}
+		judge(&l.r, &x, everything);
+		cut += judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical > 1;
+		judge_end(&l.r, &x);
+	}
+	is_int(cut, 0, "of 60 chains of 16 attempts at random waits none is cut");
+}
+
+/* ---- loops that ask the next as soon as the last has failed ---- */
+
+static void periods_part_requests(void)
+{
+	struct loop l;
+
+	begin(&l, 600000);
+	for (int i = 0; i < 10; i++) {
+		exhaust(&l, (double[]){0, 200, 400, 800, 1600, -1});
+		l.now_ms += 0.4;
+	}
+	expect(&l, 10, 6, 0, "temporal", "urllib3's Retry(5, .1) in a loop without pause");
+
+	begin(&l, 600000);
+	for (int i = 0; i < 10; i++) {
+		exhaust(&l, (double[]){100, 100, 100, -1});
+		l.now_ms += 0.4;
+	}
+	expect(&l, 10, 4, 0, "temporal", "four attempts 100 ms apart in a loop without pause");
+
+	begin(&l, 600000);
+	for (int i = 0; i < 10; i++) {
+		exhaust(&l, (double[]){100, 200, 400, -1});
+		wait_ms(&l, 1000);
+	}
+	expect(&l, 10, 4, 0, "temporal", "four attempts, then a pause of 1 s, which is not the fourth wait");
+
+	begin(&l, 600000);
+	for (int i = 0; i < 40; i++) {
+		double waits[5] = {0, 0, 0, 0, -1};
+
+		for (int k = 0; k < 4; k++)
+			waits[k] = 100 * pow(2, k) * stats_uniform(&dice);
+		exhaust(&l, waits);
+		l.now_ms += 0.4;
+	}
+	expect(&l, 40, 5, 0, "temporal", "five attempts with full jitter in a loop without pause");
+}
+
+/* ---- other things that follow an answer ---- */
+
+static void redirects_and_challenges(void)
+{
+	static const struct { int first, second; const char *path; double gap; int redirects, challenges; const char *what; } cases[] = {
+		{302, 200, "/b", 1, 1, 0, "what a redirect leads to"},
+		{308, 503, "/b", 1, 1, 0, "even when that fails"},
+		{302, 200, "/b", 5000, 0, 0, "but not what comes 5 s later"},
+		{304, 200, "/b", 1, 0, 0, "nor what follows 304, which leads nowhere"},
+		{401, 200, "/a", 1, 0, 1, "the same with credentials"},
+		{407, 200, "/a", 1, 0, 1, "the same with a proxy's credentials"},
+		{401, 401, "/a", 1, 0, 0, "but not what is refused again"},
+		{401, 200, "/b", 1, 0, 0, "nor another request"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct runs r;
+		struct result x;
+		struct result_edge *e;
+
+		judge_client(&r, 60000);
+		runs_add(&r, ATTEMPT(.path = "/a", .status = cases[i].first, .at_ms = 10, .took_ms = 1, .key = 77));
+		runs_add(&r, ATTEMPT(.path = cases[i].path, .status = cases[i].second, .at_ms = 11 + cases[i].gap, .took_ms = 1, .key = 77));
+		judge(&r, &x, everything);
+		e = judge_edge(&x, "curl", "127.0.0.1:80");
+		is_int(e->whole.logical, 2, "%s: two requests, though with one key", cases[i].what);
+		is_int(e->excluded.redirects, cases[i].redirects, "%s: %d redirects", cases[i].what, cases[i].redirects);
+		is_int(e->excluded.challenges, cases[i].challenges, "%s: %d challenges", cases[i].what, cases[i].challenges);
+		judge_end(&r, &x);
+	}
+}
+
+static void a_retry_is_no_redirect(void)
+{
+	struct runs r;
+	struct result x;
+	struct result_edge *e;
+
+	judge_client(&r, 60000);
+	runs_add(&r, ATTEMPT(.path = "/b", .status = 503, .at_ms = 10, .took_ms = 1));
+	runs_add(&r, ATTEMPT(.path = "/a", .status = 302, .at_ms = 20, .took_ms = 1));
+	runs_add(&r, ATTEMPT(.path = "/b", .status = 200, .at_ms = 30, .took_ms = 1));
+	judge(&r, &x, everything);
+	e = judge_edge(&x, "curl", "127.0.0.1:80");
+	is_int(e->whole.logical, 2, "what was redirected to, and asked again from the start, is one request");
+	is_int(e->excluded.redirects, 0, "and what is a retry is counted as nothing else");
+	judge_end(&r, &x);
+}
+
+/* Four requests on one connection, each sent before the one before was answered. */
+static void a_pipeline_is_no_chain(void)
+{
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int i = 0; i < 4; i++)
+		runs_add(&l.r, ATTEMPT(.status = 503, .at_ms = 10 + 0.1 * i, .took_ms = 20));
+	expect(&l, 4, 1, 0, "temporal", "a pipeline of four, all failing");
+}
+
+/* Rows as a damaged file has them: no thread, no process, ends before starts, everything at one instant. */
+static void damaged_rows(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 40; i++)
+		runs_add(&r, ATTEMPT(.status = 503, .at_ms = i / 8, .took_ms = 0));
+	runs_sql(&r, "UPDATE exchange SET tid = NULL WHERE id %% 3 = 0");
+	runs_sql(&r, "UPDATE exchange SET process_id = 99 WHERE id %% 5 = 0");
+	runs_sql(&r, "UPDATE exchange SET ended_ns = started_ns - 5 WHERE id %% 7 = 0");
+	runs_sql(&r, "UPDATE process SET ended_ns = -1");
+	judge(&r, &x, everything);
+	is_int(x.edges[0].whole.attempts + (x.edge_count > 1 ? x.edges[1].whole.attempts : 0), 40, "damaged rows are counted and crash nothing");
+	judge_end(&r, &x);
+}
+
+int main(void)
+{
+	a_poller_goes_on_as_before();
+	a_poller_that_retries();
+	what_nobody_can_tell();
+	fixed_waits_that_somebody_counts();
+	growing_waits_are_never_cut();
+	random_waits_have_no_period();
+	periods_part_requests();
+	redirects_and_challenges();
+	a_retry_is_no_redirect();
+	a_pipeline_is_no_chain();
+	damaged_rows();
+	return tap_done();
+}
