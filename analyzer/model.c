@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@
 #include "base/hash.h"
 #include "base/units.h"
 #include "record/runfile.h"
+
+#define LARGE 100000	/* exchanges: below, a second thread is not worth its while */
 
 struct kin {	/* row ids of an exchange and of the one that caused it */
 	int64_t child, parent;
@@ -531,6 +534,133 @@ static int load_table(struct loader *l, const struct table *t)
 	return err;
 }
 
+/* ---- exchanges: of a large file that does not change, two threads read one half each ---- */
+
+struct half {
+	struct loader l;
+	struct model m;
+	int64_t low, high;	/* row ids */
+	char error[512];
+	int err;
+};
+
+static int load_between(struct loader *l, int64_t low, int64_t high)
+{
+	char sql[640];
+
+	snprintf(sql, sizeof(sql), "SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns,"
+		 " sent_ns, first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic,"
+		 " end_inferred, bytes_in, fault_id FROM exchange WHERE id BETWEEN %lld AND %lld ORDER BY id", (long long)low, (long long)high);
+	return load_table(l, &(struct table){sql, take_exchange});
+}
+
+static void *load_half(void *context)
+{
+	struct half *h = context;
+
+	h->err = runfile_open(h->l.path, &h->l.db, h->error, sizeof(h->error));
+	if (!h->err)
+		h->err = load_between(&h->l, h->low, h->high);
+	sqlite3_close(h->l.db);
+	return NULL;
+}
+
+/* The numbers of the other half's texts among ours. NULL without memory. */
+static uint32_t *renumber(struct texts *ours, const struct texts *theirs)
+{
+	uint32_t *to = calloc(theirs->count + 1, sizeof(*to));
+
+	for (uint32_t i = 1; to && i <= theirs->count; i++) {
+		to[i] = texts_add(ours, texts_text(theirs, i));
+		if (to[i] == MAP_NONE) {
+			free(to);
+			to = NULL;
+		}
+	}
+	return to;
+}
+
+static int append_exchanges(struct model *m, const struct model *other)
+{
+	uint32_t *to = renumber(&m->names, &other->names);
+	size_t n = m->exchange_count + other->exchange_count;
+	struct model_exchange *all = to ? spill_realloc(m->exchanges, n * sizeof(*all)) : NULL;
+
+	if (!all) {
+		free(to);
+		return -ENOMEM;
+	}
+	m->exchanges = all;
+	memcpy(all + m->exchange_count, other->exchanges, other->exchange_count * sizeof(*all));
+	for (size_t i = m->exchange_count; i < n; i++) {
+		all[i].protocol = to[all[i].protocol];
+		all[i].error = to[all[i].error];
+		all[i].method = to[all[i].method];
+	}
+	m->exchange_count = n;
+	m->undated += other->undated;
+	m->inferred += other->inferred;
+	free(to);
+	return 0;
+}
+
+static int append_kin(struct loader *l, const struct loader *other)
+{
+	size_t n = l->kin_count + other->kin_count;
+	struct kin *kin = other->kin_count ? spill_realloc(l->kin, n * sizeof(*kin)) : l->kin;
+
+	if (!other->kin_count)
+		return 0;
+	if (!kin)
+		return -ENOMEM;
+	memcpy(kin + l->kin_count, other->kin, other->kin_count * sizeof(*kin));
+	l->kin = kin;
+	l->kin_count = l->kin_room = n;
+	return 0;
+}
+
+/* What the other half needs of ours it only reads: the maps of processes, connections and faults. */
+static int load_halves(struct loader *l, int64_t low, int64_t high)
+{
+	int64_t middle = low + (int64_t)(((uint64_t)high - (uint64_t)low) / 2);
+	struct half other = {.low = middle + 1, .high = high};
+	pthread_t thread;
+	int err;
+
+	other.l = (struct loader){.m = &other.m, .path = l->path, .error = other.error, .error_size = sizeof(other.error),
+				  .processes = l->processes, .connections = l->connections, .faults = l->faults};
+	if (pthread_create(&thread, NULL, load_half, &other))
+		return load_between(l, low, high);
+	err = load_between(l, low, middle);
+	pthread_join(thread, NULL);
+	if (!err && other.err) {
+		snprintf(l->error, l->error_size, "%s", other.error);
+		err = other.err;
+	}
+	if (!err && (append_exchanges(l->m, &other.m) || append_kin(l, &other.l)))
+		err = fail(l, -ENOMEM, "not enough memory to read it");
+	spill_free(other.l.kin);
+	model_free(&other.m);
+	return err;
+}
+
+static int load_exchanges(struct loader *l)
+{
+	sqlite3_stmt *row;
+	int64_t low = 0, high = -1;
+
+	if (sqlite3_prepare_v2(l->db, "SELECT min(id), max(id) FROM exchange", -1, &row, NULL) != SQLITE_OK)
+		return fail(l, -EINVAL, sqlite3_errmsg(l->db));
+	if (sqlite3_step(row) == SQLITE_ROW && !is_null(row, 0)) {
+		low = sqlite3_column_int64(row, 0);
+		high = sqlite3_column_int64(row, 1);
+	}
+	sqlite3_finalize(row);
+	if ((uint64_t)high - (uint64_t)low < LARGE || !runfile_is_closed(l->path))
+		return load_between(l, low, high);
+	return load_halves(l, low, high);
+}
+
 static int load_tables(struct loader *l)
 {
 	static const struct table tables[] = {
@@ -540,10 +670,6 @@ static int load_tables(struct loader *l)
 		 " connected_ns, closed_ns, end FROM connection", take_connection},
 		{"SELECT name, address FROM host", take_host},
 		{"SELECT id, name, spec, matched, fired FROM fault ORDER BY id", take_fault},
-		{"SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns, sent_ns,"
-		 " first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic, end_inferred,"
-		 " bytes_in, fault_id"
-		 " FROM exchange ORDER BY id", take_exchange},
 		{"SELECT at_ns, name FROM mark ORDER BY at_ns, rowid", take_mark},
 		{"SELECT source, reason, count FROM loss", take_loss},
 	};
@@ -553,6 +679,8 @@ static int load_tables(struct loader *l)
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !err; i++)
 		err = load_table(l, &tables[i]);
+	if (!err)
+		err = load_exchanges(l);
 	if (!err && (hosts_place(l->m) || settle_exchanges(l)))
 		err = fail(l, -ENOMEM, "not enough memory to read it");
 	return err ? err : load_table(l, &injections);

@@ -68,6 +68,11 @@ static int open_database(const char *path, sqlite3 **db)
 	return (int)pragma(*db, "PRAGMA application_id");
 }
 
+bool runfile_is_closed(const char *path)
+{
+	return !has_log(path);
+}
+
 int runfile_open(const char *path, sqlite3 **db, char *error, unsigned error_size)
 {
 	struct stat st;

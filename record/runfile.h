@@ -7,6 +7,7 @@
 #define AFTERSHOCK_RECORD_RUNFILE_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #define RUNFILE_VERSION 2
 #define RUNFILE_APPLICATION_ID 0x41465348	/* "AFSH" */
@@ -71,5 +72,8 @@
  * other -errno. error gets one sentence with the path. *db is the caller's (sqlite3_close).
  */
 int runfile_open(const char *path, sqlite3 **db, char *error, unsigned error_size);
+
+/* Whether its writer has closed it: then it does not change, and handles that are opened one after another see the same. */
+bool runfile_is_closed(const char *path);
 
 #endif

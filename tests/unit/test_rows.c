@@ -3,11 +3,13 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/model.h"
 #include "analyzer/radix.h"
 #include "analyzer/rows.h"
 #include "analyzer/samples.h"
 #include "analyzer/stats.h"
 #include "tests/lib/tap.h"
+#include "tests/unit/runs.h"
 
 #define N 50000
 
@@ -93,10 +95,52 @@ static void ids_to_indices(int64_t low, int64_t step, bool array)
 	rows_free(&r);
 }
 
+/* A file that is closed is read by two threads, one that may still change by one: a -wal file beside it says so. */
+static void two_threads_read_what_one_does(void)
+{
+	static const char *const methods[] = {"GET", "POST", "BREW", "DELETE"};
+	struct model halves = {0}, whole = {0};
+	char wal[80], error[512];
+	struct runs r;
+	bool same = true;
+
+	runs_begin(&r, 200000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:80");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_sql(&r, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000)"
+		     " INSERT INTO exchange(id, connection_id, process_id, role, protocol, method, path, outcome, started_ns, ended_ns, parent_id, error)"
+		     " SELECT i, 1 + (i %% 2), 1, iif(i %% 2, 'server', 'client'), 'http1', 'GET', '/' || (i %% 7), 'ok',"
+		     " 1000000000000 + (i / 4 * 4 + 3 - i %% 4) * 1000, 1000000500000 + i * 1000, iif(i %% 2, NULL, i + 1), iif(i > 90000, 'E' || (i %% 5), NULL) FROM n");
+	for (int i = 0; i < 4; i++)
+		runs_sql(&r, "UPDATE exchange SET method = %Q WHERE id > %d", methods[i], 30000 * i);
+	runs_commit(&r);
+	is_int(model_load(&halves, r.path, error, sizeof(error)), 0, "a closed file of 120,000 exchanges is read");
+	snprintf(wal, sizeof(wal), "%s-wal", r.path);
+	fclose(fopen(wal, "w"));
+	is_int(model_load(&whole, r.path, error, sizeof(error)), 0, "and so is one that may change");
+	unlink(wal);
+	is_int((int)halves.exchange_count, 120000, "all exchanges are there");
+	is_int((int)whole.exchange_count, 120000, "both times");
+	for (size_t i = 0; i < halves.exchange_count && i < whole.exchange_count; i++) {
+		const struct model_exchange *x = &halves.exchanges[i], *y = &whole.exchanges[i];
+
+		same &= x->id == y->id && x->started_ns == y->started_ns && x->parent == y->parent && x->target == y->target &&
+			!strcmp(texts_text(&halves.names, x->method), texts_text(&whole.names, y->method)) &&
+			!strcmp(texts_text(&halves.names, x->error), texts_text(&whole.names, y->error));
+	}
+	ok(same, "with the same texts, the same order and the same parents");
+	ok(halves.exchanges[0].parent != MODEL_NONE || halves.exchanges[1].parent != MODEL_NONE, "which they have");
+	model_free(&halves);
+	model_free(&whole);
+	runs_end(&r);
+}
+
 int main(void)
 {
 	struct rows none = {0};
 
+	two_threads_read_what_one_does();
 	sorts_as_qsort_does(100, 0, 0, "100 keys, many times each");
 	sorts_as_qsort_does(1ull << 44, 0, 1000000000000ull, "times of five hours");
 	sorts_as_qsort_does(1ull << 20, 44, 12345, "keys up to the last bit");
