@@ -246,7 +246,7 @@ static int note_parent(struct loader *l, int64_t parent)
 /* Columns of an exchange, in the order of its SELECT. */
 enum { X_ID, X_CONNECTION, X_PROCESS, X_TID, X_ROLE, X_PROTOCOL, X_METHOD, X_PATH, X_STATUS, X_OUTCOME, X_ERROR, X_STARTED,
        X_SENT, X_FIRST_BYTE, X_ENDED, X_FINGERPRINT, X_CORRELATION, X_KEY, X_RETRY_AFTER, X_PARENT, X_SYNTHETIC,
-       X_INFERRED, X_BYTES_IN, X_FAULT };
+       X_INFERRED, X_BYTES_IN, X_FAULT, X_BYTES_OUT };
 
 static void take_times(struct model_exchange *x, sqlite3_stmt *row)
 {
@@ -265,6 +265,7 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 {
 	struct model_exchange *x;
 	int64_t retry_after = or_minus_one(row, X_RETRY_AFTER);
+	uint64_t answer = word(row, role(row, X_ROLE) == MODEL_SERVER ? X_BYTES_OUT : X_BYTES_IN);
 
 	if (GROW(l, exchanges, exchange_count))
 		return -ENOMEM;
@@ -277,7 +278,7 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 		.idempotency_key = word(row, X_KEY), .target = target(text(row, X_METHOD), text(row, X_PATH)),
 		.retry_after_ms = retry_after < 0 ? -1 : retry_after > INT32_MAX ? INT32_MAX : (int32_t)retry_after,
 		.fault = map_get(&l->faults, word(row, X_FAULT)),
-		.bytes_in = word(row, X_BYTES_IN) > UINT32_MAX ? UINT32_MAX : (uint32_t)word(row, X_BYTES_IN),
+		.bytes_in = (uint32_t)(answer > UINT32_MAX ? UINT32_MAX : answer),
 		.status = (uint16_t)word(row, X_STATUS), .synthetic = word(row, X_SYNTHETIC) != 0, .sent = !is_null(row, X_SENT),
 	};
 	take_times(x, row);
@@ -550,7 +551,7 @@ static int load_between(struct loader *l, int64_t low, int64_t high)
 
 	snprintf(sql, sizeof(sql), "SELECT id, connection_id, process_id, tid, role, protocol, method, path, status, outcome, error, started_ns,"
 		 " sent_ns, first_byte_ns, ended_ns, fingerprint, correlation, idempotency_key, retry_after_ms, parent_id, synthetic,"
-		 " end_inferred, bytes_in, fault_id FROM exchange WHERE id BETWEEN %lld AND %lld ORDER BY id", (long long)low, (long long)high);
+		 " end_inferred, bytes_in, fault_id, bytes_out FROM exchange WHERE id BETWEEN %lld AND %lld ORDER BY id", (long long)low, (long long)high);
 	return load_table(l, &(struct table){sql, take_exchange});
 }
 

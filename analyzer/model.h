@@ -65,7 +65,7 @@ struct model_exchange {
 	uint32_t logical;	/* filled by link.c */
 	uint32_t error, protocol, method;	/* names */
 	uint32_t fault;		/* index of the fault that hit it; MODEL_NONE */
-	uint32_t bytes_in;	/* of the answer, head and body; UINT32_MAX: that or more */
+	uint32_t bytes_in;	/* of the answer, head and body, which a server sent; UINT32_MAX: that or more */
 	int32_t retry_after_ms;	/* -1 none */
 	uint16_t status;	/* 0 none */
 	uint8_t role, outcome;	/* enum model_role, enum model_outcome */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Degraded answers (analyzer/fallback.c): a shop that asks for stock and prices while one of them is out, and what only looks like it. */
+#include "tests/unit/judge.h"
+
+#define TICKS 60	/* requests, 100 ms apart; the fault is felt from the 30th to the 50th */
+#define FROM 30
+#define TO 50
+
+struct reply {		/* of the shop; ms */
+	int status, size;
+	double took;
+};
+
+struct ask {		/* of the stock, under the fault */
+	int status;		/* 0: the call is not made */
+	double at, took;
+	const char *path;	/* NULL: /stock */
+	int connection;		/* 0: that to the stock, 2 */
+	int headless;		/* its connect was refused: what it asks for is not known */
+};
+
+struct scene {
+	const char *what;
+	struct reply reply;	/* under the fault */
+	struct ask asks[3];
+	double share;		/* of healthy requests that ask for the stock; 0: all */
+	int unique;		/* each request has a path of its own */
+	int no_baseline;	/* the run begins with the fault */
+	int degraded, failed, distinct;
+};
+
+static int inbound(struct runs *r, int i, const struct scene *s, bool hit)
+{
+	char path[32];
+	int id;
+
+	snprintf(path, sizeof(path), s->unique ? "/page/%d" : "/page", i);
+	id = runs_add(r, ATTEMPT(.connection = 3, .role = "server", .tid = 100 + i, .path = path, .status = hit ? s->reply.status : 200, .at_ms = 100 * i,
+				 .took_ms = hit ? s->reply.took : 10));
+	runs_sql(r, "UPDATE exchange SET bytes_in = %d, bytes_out = %d WHERE id = %d", 5000 + 7 * i, hit ? s->reply.size : 1000 + i % 5, id);
+	return id;
+}
+
+static void ask(struct runs *r, int i, int parent, const struct ask *a, bool hit)
+{
+	int id = runs_add(r, ATTEMPT(.connection = a->connection ? a->connection : 2, .tid = 100 + i,
+				     .path = a->headless ? "" : a->path ? a->path : "/stock",
+				     .method = a->headless ? "" : NULL, .status = a->headless ? 0 : a->status, .at_ms = 100 * i + a->at,
+				     .took_ms = a->took, .parent = parent, .outcome = a->headless ? "not_sent" : NULL,
+				     .error = a->headless ? "ECONNREFUSED" : NULL, .unsent = a->headless));
+
+	if (hit)
+		runs_inject(r, 1, id, 100 * i + a->at, "status", -1, -1);
+}
+
+static void play(struct runs *r, struct result *x, const struct scene *s)
+{
+	runs_begin(r, 100 * TICKS);
+	runs_process(r, 1, "shop");
+	runs_connection(r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:90");
+	runs_connection(r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_connection(r, 4, 1, "client", "127.0.0.1:4001", "127.0.0.1:91");
+	runs_fault(r, 1, "out", "{\"from\":\"2950ms\",\"for\":\"2s\"}", 20, 20);
+	for (int i = s->no_baseline ? FROM : 0; i < TICKS; i++) {
+		bool hit = i >= FROM && i < TO;
+		int parent = inbound(r, i, s, hit);
+
+		ask(r, i, parent, &(struct ask){.status = 200, .at = 1, .took = 1, .path = "/price", .connection = 4}, false);
+		if (!hit && (!s->share || i % 100 < 100 * s->share))
+			ask(r, i, parent, &(struct ask){.status = 200, .at = 2, .took = 1}, false);
+		for (int k = 0; hit && k < 3 && (s->asks[k].status || s->asks[k].headless); k++)
+			ask(r, i, parent, &s->asks[k], s->asks[k].status == 503 || s->asks[k].headless);
+		if (hit && !s->asks[0].status && !s->asks[0].headless && i == FROM)	/* a breaker has a reason */
+			ask(r, i, parent, &(struct ask){.status = 503, .at = 2, .took = 1}, true);
+	}
+	judge(r, x, &ANALYZE_EVERYTHING);
+}
+
+#define OUT(when, ...) {.status = 503, .at = when, .took = 1, ##__VA_ARGS__}
+#define WELL(when, ...) {.status = 200, .at = when, .took = 1, ##__VA_ARGS__}
+#define REFUSED(when) {.at = when, .took = 1, .headless = 1}
+
+static const struct scene scenes[] = {
+	{.what = "answered without the stock, shorter", .reply = {200, 700, 10}, .asks = {OUT(2)}, .degraded = 20, .distinct = 1},
+	{.what = "answered from a cache, as long as ever", .reply = {200, 1002, 10}, .asks = {OUT(2)}, .degraded = 20},
+	{.what = "answered as long as the longest healthy answer", .reply = {200, 1004, 10}, .asks = {OUT(2)}, .degraded = 20},
+	{.what = "answered a byte longer than that", .reply = {200, 1005, 10}, .asks = {OUT(2)}, .degraded = 20, .distinct = 1},
+	{.what = "answered with 503", .reply = {503, 700, 10}, .asks = {OUT(2)}, .failed = 20},
+	{.what = "answered with 404: that is no good answer", .reply = {404, 700, 10}, .asks = {OUT(2)}},
+	{.what = "the retry succeeds", .reply = {200, 700, 10}, .asks = {OUT(2), WELL(4)}},
+	{.what = "three attempts in vain", .reply = {200, 700, 10}, .asks = {OUT(2), OUT(4), OUT(6)}, .degraded = 20, .distinct = 1},
+	{.what = "another server gives the same: a failover", .reply = {200, 700, 10}, .asks = {OUT(2), WELL(4, .connection = 4)}},
+	{.what = "another server gives something else instead", .reply = {200, 700, 10}, .asks = {OUT(2), WELL(4, .path = "/cached", .connection = 4)},
+	 .degraded = 20, .distinct = 1},
+	{.what = "a proxy that is refused and asks another for what it was asked", .reply = {200, 700, 10},
+	 .asks = {REFUSED(2), WELL(4, .path = "/page", .connection = 4)}},
+	{.what = "refused, and nobody else is asked", .reply = {200, 700, 10}, .asks = {REFUSED(2)}, .degraded = 20, .distinct = 1},
+	{.what = "the stock fails when the answer is out already", .reply = {200, 1001, 3}, .asks = {{.status = 503, .at = 2, .took = 5}}},
+	{.what = "half of the healthy requests ask for the stock: it is not needed", .reply = {200, 700, 10}, .asks = {OUT(2)}, .share = 0.15},
+	{.what = "a path for each request: what all of them need counts", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 1, .degraded = 20,
+	 .distinct = 1},
+	{.what = "no baseline: nearly all good answers of the run asked for it", .reply = {200, 1002, 10}, .asks = {OUT(2)}, .no_baseline = 1,
+	 .degraded = 20},
+};
+
+static void what_counts(void)
+{
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		const struct scene *s = &scenes[i];
+		const struct result_service *shop;
+		struct runs r;
+		struct result x;
+
+		play(&r, &x, s);
+		shop = &x.services[0];
+		is_int((long long)shop->whole.degraded, s->degraded, "%s: %d degraded", s->what, s->degraded);
+		is_int((long long)shop->fallback.failed, s->failed, "%d failed for it", s->failed);
+		is_int(shop->fallback.known, s->degraded > 0, "a fallback is known or not accordingly");
+		is_int(shop->fallback.distinct, s->distinct, "and its answers are told by their size or not");
+		is_int((long long)(shop->whole.ok + shop->whole.degraded + shop->whole.failed), (long long)shop->whole.requests,
+		       "ok, degraded and failed make all requests");
+		is_int((long long)shop->window[TIMELINE_FAULT].degraded, s->degraded, "all of it under the fault");
+		if (s->degraded)
+			is_str(x.edges[shop->fallback.dependency].server, "127.0.0.1:90", "for want of the stock, not of the price");
+		judge_end(&r, &x);
+	}
+}
+
+/* Under the fault the stock is asked once, in vain, and then not any more. */
+static void a_breaker(void)
+{
+	static const struct scene s = {.reply = {200, 700, 10}};
+	struct runs r;
+	struct result x;
+	const struct result_service *shop;
+
+	play(&r, &x, &s);
+	shop = &x.services[0];
+	is_int((long long)shop->whole.degraded, 20, "answers for which the stock was not asked, as it had failed before, are degraded");
+	is_int((long long)shop->fallback.witness, 3 * FROM + 1, "the first of them is the witness");
+	NEAR(shop->whole.success.value, 1, "success counts them: users got an answer");
+	is_int((long long)shop->window[TIMELINE_RECOVERY].degraded, 0, "none after it");
+	judge_end(&r, &x);
+}
+
+/* What is not asked though all is well: a cache of the shop's own. */
+static void a_cache(void)
+{
+	struct scene s = {.reply = {200, 1000, 10}, .asks = {{.status = 200, .at = 2, .took = 1}}};
+	struct runs r;
+	struct result x;
+	int id;
+
+	runs_begin(&r, 6000);
+	runs_process(&r, 1, "shop");
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:90");
+	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_fault(&r, 1, "price", "{}", 20, 20);
+	for (int i = 0; i < TICKS; i++) {
+		id = inbound(&r, i, &s, false);
+		if (i < FROM)
+			ask(&r, i, id, &s.asks[0], false);
+		if (i == FROM)
+			runs_inject(&r, 1, id, 100 * i, "delay", 1, 1);
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_int((long long)x.services[0].whole.degraded, 0, "answers without the stock, which had answered last, are no worse");
+	judge_end(&r, &x);
+}
+
+static void damaged_rows(void)
+{
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 1000);
+	runs_process(&r, 1, "shop");
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:90");
+	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 30; i++) {
+		int parent = runs_add(&r, ATTEMPT(.connection = 3, .role = "server", .tid = i + 1, .status = 200, .at_ms = 10 * i, .took_ms = i % 7 ? 5 : -1));
+
+		runs_add(&r, ATTEMPT(.connection = i % 3 ? 2 : -1, .process = i % 5 ? 1 : -1, .status = i % 2 ? 503 : 200, .at_ms = 10 * i + 1,
+				     .took_ms = i % 4 ? 1 : -1, .parent = i % 11 ? parent : 4711));
+	}
+	runs_sql(&r, "UPDATE exchange SET bytes_out = -1 WHERE id %% 2; UPDATE exchange SET parent_id = id WHERE id = 20");
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_int((long long)(x.services[0].whole.ok + x.services[0].whole.degraded + x.services[0].whole.failed), (long long)x.services[0].whole.requests,
+	       "rows without ends, connections and parents leave the sums whole");
+	judge_end(&r, &x);
+}
+
+int main(void)
+{
+	what_counts();
+	a_breaker();
+	a_cache();
+	damaged_rows();
+	return tap_done();
+}
