@@ -56,7 +56,10 @@ struct policy_retry {
 	enum policy_backoff backoff;
 	struct policy_candidate candidates[POLICY_CANDIDATES];	/* when it is ambiguous */
 	unsigned candidate_count;
-	double base_ms, multiplier, cap_ms, added_ms;	/* added: width of additive jitter */
+	double base_ms, multiplier, cap_ms, added_ms;	/* base: median of the first wait that is one; added: width of additive jitter */
+	double step_ms;			/* linear: what each wait is longer than the one before */
+	double base_low_ms, base_high_ms;	/* between these the first wait is drawn */
+	double bic_margin;		/* to the family that explains the waits second best; NAN: likelihoods were not compared */
 	bool cap_before_jitter;		/* jitter around the cap, not a mass at it */
 	bool skip_first;
 	struct metric jitter_low;	/* rho: the lowest part of a wait that is waited */
@@ -66,6 +69,7 @@ struct policy_retry {
 	size_t gap_count;
 	enum policy_confidence confidence;
 	uint64_t chains;		/* requests that the classification rests on */
+	bool mixed;			/* the requests do not share one law: several policies at work */
 	struct policy_reaction *reactions;	/* owned; statuses first, ascending */
 	size_t reaction_count;
 	enum policy_retry_after retry_after;
