@@ -91,6 +91,13 @@ $(B)/ebpf/%.skel.h: $(B)/ebpf/%.bpf.o
 	$(Q)PATH=$$PATH:/usr/sbin:/sbin $(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf > $@
 $(call obj,$(EBPF)): $(patsubst ebpf/%.bpf.c,$(B)/ebpf/%.skel.h,$(wildcard ebpf/*.bpf.c))
 
+# ---- the page of the HTML faces: our own parts and Debian's dygraphs, with hashes that let them run ----
+DYGRAPHS ?= /usr/share/javascript/dygraphs
+$(B)/analyzer/page_parts.h: $(wildcard analyzer/html/*) | deps
+	$(call say,PAGE)
+	$(Q)analyzer/html/assemble $(DYGRAPHS) $(@D)
+$(B)/analyzer/page.o: $(B)/analyzer/page_parts.h
+
 # ---- packages: silent and without network when nothing is missing ----
 deps: ## install the Debian packages that the build needs (named first; sudo only when not root)
 	$(Q)CC='$(CC)' tests/lib/deps build

@@ -71,7 +71,7 @@ static int measure_all(struct measure *m)
 
 int analyze(struct result *r, const char *path, const struct analyze_options *options, char *error, unsigned error_size)
 {
-	struct measure m = {.r = r, .options = *options};
+	struct measure m = {.r = r, .options = *options, .path = path};
 	int err = model_load(&r->model, path, error, error_size);
 
 	if (err)

@@ -13,9 +13,10 @@ struct analyze_options {
 	double slo;		/* share of requests that must succeed, 0..1; NAN: none */
 	double from_s, to_s;	/* only requests that started in [from, to) seconds of the run; NAN: from its start, to its end */
 	unsigned fail_on;	/* 1 + the least severity of a finding that fails the run; 0: none does */
+	bool charts;		/* fill what only charts need too (series.h) */
 };
 
-#define ANALYZE_EVERYTHING ((struct analyze_options){NAN, NAN, NAN, 0})
+#define ANALYZE_EVERYTHING ((struct analyze_options){.slo = NAN, .from_s = NAN, .to_s = NAN})
 
 /*
  * Fills a zeroed result from the run file at path. 0, or a negative errno with

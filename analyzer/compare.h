@@ -9,6 +9,7 @@
 #ifndef AFTERSHOCK_ANALYZER_COMPARE_H
 #define AFTERSHOCK_ANALYZER_COMPARE_H
 
+#include <cjson/cJSON.h>
 #include <stdio.h>
 #include "analyzer/gate.h"
 #include "analyzer/result.h"
@@ -65,5 +66,9 @@ void compare_free(struct compare *c);
 /* Faces: 0, -ENOMEM, or -EIO when out failed. */
 int compare_text(const struct compare *c, FILE *out);
 int compare_json(const struct compare *c, FILE *out);
+int compare_html(const struct compare *c, FILE *out);
+
+/* The JSON of a comparison, to be deleted by the caller; where memory ran out, parts are missing or it is NULL. */
+cJSON *compare_tree(const struct compare *c);
 
 #endif

@@ -43,7 +43,7 @@ static cJSON *test(const struct compare *c, const struct compare_test *t)
 	return o;
 }
 
-int compare_json(const struct compare *c, FILE *out)
+cJSON *compare_tree(const struct compare *c)
 {
 	cJSON *o = cJSON_CreateObject(), *rows, *tests, *verdict;
 
@@ -61,5 +61,10 @@ int compare_json(const struct compare *c, FILE *out)
 	json_text(verdict, "status", verdict_name(c->verdict));
 	cJSON_AddItemToObject(verdict, "reasons", json_texts((const char *const *)c->reasons, c->reason_count));
 	cJSON_AddItemToObject(o, "notes", json_texts((const char *const *)c->notes, c->note_count));
-	return json_print(o, out);
+	return o;
+}
+
+int compare_json(const struct compare *c, FILE *out)
+{
+	return json_print(compare_tree(c), out);
 }

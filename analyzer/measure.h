@@ -18,6 +18,7 @@ struct measure {
 	struct link link;
 	struct chains chains;
 	struct analyze_options options;
+	const char *path;	/* of the run file */
 	uint64_t from_ns, to_ns;	/* [from, to) of the requests that count */
 };
 

@@ -281,7 +281,7 @@ static cJSON *quality(const struct result *r)
 			cJSON_AddItemToArray(rows_, row); \
 	} while (0)
 
-int report_json(const struct result *r, FILE *out)
+cJSON *report_tree(const struct result *r)
 {
 	cJSON *o = cJSON_CreateObject();
 
@@ -298,5 +298,10 @@ int report_json(const struct result *r, FILE *out)
 	ADD_ROWS(o, "hierarchy", r->hierarchy_count, policy_json_hierarchy(r, &r->hierarchies[i]));
 	ADD_ROWS(o, "findings", r->finding_count, finding_json(&r->findings[i]));
 	cJSON_AddItemToObject(o, "data_quality", quality(r));
-	return json_print(o, out);
+	return o;
+}
+
+int report_json(const struct result *r, FILE *out)
+{
+	return json_print(report_tree(r), out);
 }

@@ -15,7 +15,7 @@ struct format {
 };
 
 static const struct format formats[] = {
-	{"text", compare_text}, {"json", compare_json},
+	{"text", compare_text}, {"json", compare_json}, {"html", compare_html},
 };
 
 struct request {
@@ -65,19 +65,19 @@ static int take_format(void *context, const char *value)
 			return 0;
 		}
 	}
-	return cli_error("--format %s is not available; give text or json", value);
+	return cli_error("--format %s is not available; give text, json or html", value);
 }
 
 static const struct cli_option options[] = {
 	{"base", 0, "RUN.db...", "runs before the change", take_base},
 	{"new", 0, "RUN.db...", "runs after it", take_new},
 	{"gate", 0, "GATE", "a condition, like 'amplification<=1.10x', 'success>=99%' or 'p95_ms<=250@a->b'", take_gate},
-	{"format", 0, "FORMAT", "text (default) or json", take_format},
+	{"format", 0, "FORMAT", "text (default), json or html", take_format},
 	{NULL, 0, NULL, NULL, NULL},
 };
 
 static const struct cli_usage usage = {
-	.synopsis = "compare --base RUN.db... --new RUN.db... [--gate GATE]... [--format text|json]",
+	.synopsis = "compare --base RUN.db... --new RUN.db... [--gate GATE]... [--format text|json|html]",
 	.about = "Compares runs before and after a change: each figure with its interval, their ratio, and whether the difference\n"
 		 "may be chance (~), can not be told (?) or differs. With four or more runs a side the unit is the run: make them in turns.",
 	.options = options,

@@ -15,10 +15,11 @@
 struct format {
 	const char *name;
 	int (*print)(const struct result *r, FILE *out);
+	bool charts;	/* it shows them */
 };
 
 static const struct format formats[] = {
-	{"text", report_text}, {"json", report_json},
+	{"text", report_text, false}, {"json", report_json, false}, {"html", report_html, true},
 };
 
 struct request {
@@ -37,7 +38,7 @@ static int take_format(void *context, const char *value)
 			return 0;
 		}
 	}
-	return cli_error("--format %s is not available; give text or json", value);
+	return cli_error("--format %s is not available; give text, json or html", value);
 }
 
 static int take_output(void *context, const char *value)
@@ -89,7 +90,7 @@ static int take_to(void *context, const char *value)
 }
 
 static const struct cli_option options[] = {
-	{"format", 0, "FORMAT", "text (default) or json", take_format},
+	{"format", 0, "FORMAT", "text (default), json or html", take_format},
 	{"output", 'o', "FILE", "write there instead of to standard output", take_output},
 	{"slo", 0, "SHARE", "fail (exit 1) when fewer requests of users succeed, like 99%", take_slo},
 	{"fail-on", 0, "SEVERITY", "fail (exit 1) on a finding as grave as this: critical, high, medium or info", take_fail_on},
@@ -107,6 +108,7 @@ static const struct cli_usage usage = {
 		"  aftershock report run.db\n"
 		"  aftershock report run.db --slo 99% --fail-on high\n"
 		"  aftershock report run.db --format json -o report.json\n"
+		"  aftershock report run.db --format html -o report.html\n"
 		"  aftershock report run.db --from 10 --to 20\n"
 		"\n"
 		"Exit status: 0 fine, 1 the SLO is missed or a finding fails the run, 2 misuse or unreadable input, 3 inconclusive\n"
@@ -146,13 +148,15 @@ static int print(const struct request *r, const struct result *result, const cha
 
 static int report(const struct request *r, const char *run_file)
 {
+	struct analyze_options wanted = r->options;
 	struct result result = {0};
 	char error[512];
 	int status;
 
 	if (r->options.from_s >= r->options.to_s)
 		return cli_error("--from %g is not before --to %g", r->options.from_s, r->options.to_s);
-	if (analyze(&result, run_file, &r->options, error, sizeof(error)))
+	wanted.charts = r->format->charts;
+	if (analyze(&result, run_file, &wanted, error, sizeof(error)))
 		return cli_error("%s", error);
 	status = print(r, &result, run_file);
 	if (!status)

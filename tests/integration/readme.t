@@ -113,8 +113,6 @@ else:
 # ---- what it says about faults, files and commands ----
 
 ok(aftershock("plan", "keys", "--markdown").out.strip() in readme, "the_table_of_keys_is_that_of_plan_keys")
-refused = aftershock("report", os.path.join(directory, "first.db"), "--format", "html")
-is_((refused.rc, len(refused.err.splitlines())), (2, 1), "refused_as_readme_says: report html", refused)
 report = Run(os.path.join(directory, "first.db")).report()
 ok(all(report["edges"][0][key] is None for key in ("retry", "timeout", "breaker", "bulkhead", "idempotency")),
    "what_is_not_inferred_is_null", report["edges"])

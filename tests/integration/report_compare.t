@@ -94,8 +94,7 @@ REFUSED = [
     (["--base", base, "--new", new, "--gate", "speed<=1x"], "speed<=1x"),
     (["--base", base, "--new", new, "--gate", "amplification<1x"], "<="),
     (["--base", base, "--new", new, "--gate", "amplification<=1x@nobody"], "nobody"),
-    (["--base", base, "--new", new, "--format", "html"], "html"),
-    (["--base", base, "--new", new, "--format", "junit"], "text or json"),
+    (["--base", base, "--new", new, "--format", "junit"], "html"),
     (["--base", base, "--new", new, "--gate"], "--gate"),
 ]
 for args, names in REFUSED:

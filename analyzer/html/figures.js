@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Figures as texts, rounded as the text report rounds them. Times are ms; null is what the data can not tell, and is a dash.
+ */
+const DASH = "\u2013", DOT = " \u00b7 ", TIMES = "\u00d7";
+
+function known(x) {
+	return typeof x === "number" && isFinite(x);
+}
+
+/* The value of a metric, or null. */
+function value(metric) {
+	return metric && known(metric.value) ? metric.value : null;
+}
+
+function count(x) {
+	return known(x) ? Math.round(x).toLocaleString("en") : DASH;
+}
+
+function two(x) {
+	return x.toFixed(2);
+}
+
+/* Three digits. */
+function digits(x) {
+	if (!known(x))
+		return DASH;
+	return Math.abs(x) < 9.995 ? two(x) : Math.abs(x) < 99.95 ? x.toFixed(1) : count(x);
+}
+
+function trim(text) {
+	return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+/* "400 ms", "1.5 s", "2 min" */
+function duration(ms) {
+	if (!known(ms))
+		return DASH;
+	if (Math.abs(ms) < 999.5)
+		return trim(digits(ms)) + " ms";
+	return ms < 120000 ? trim((ms / 1000).toPrecision(3)) + " s" : trim(digits(ms / 60000)) + " min";
+}
+
+/* Never rounded up to 100 or down to 0: 99.996 % is not all. */
+function percent(x) {
+	const p = x * 100;
+
+	if (!known(x))
+		return DASH;
+	if (p > 99.9 && p < 100)
+		return (Math.floor(p * 1000) / 1000).toFixed(3) + " %";
+	return (p > 0 && p < 0.1 ? (Math.ceil(p * 1000) / 1000).toFixed(3) : p.toFixed(1)) + " %";
+}
+
+function factor(x) {
+	return known(x) ? two(x) + TIMES : DASH;
+}
+
+/* The interval of a metric: "85.8...89.9 %", "exact", or nothing. */
+function bounds(metric, show) {
+	if (!metric || !known(metric.low) || !known(metric.high))
+		return "";
+	return metric.method === "exact" ? "exact" : show(metric.low).replace(/ %$/, "") + "\u2026" + show(metric.high);
+}
+
+/* "3 probes" */
+function nth(n, one) {
+	return count(n) + " " + one + (n === 1 ? "" : "s");
+}
+
+/* {"503": 7} -> "503 x7" */
+function listed(object) {
+	return Object.keys(object || {}).filter(k => object[k] > 0).map(k => k + " " + TIMES + count(object[k])).join(", ");
+}
+
+function sum(list, of) {
+	return list.reduce((total, x) => total + (known(of(x)) ? of(x) : 0), 0);
+}
+
+/* The element with the largest figure; null when none has one. */
+function largest(list, of) {
+	return list.reduce((best, x) => known(of(x)) && (best === null || of(x) > of(best)) ? x : best, null);
+}
+
+/* Wilson's 95 % interval of k in n. */
+function wilson(k, n) {
+	const z = 1.959964, p = k / n, d = 1 + z * z / n;
+	const middle = p + z * z / (2 * n), reach = z * Math.sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+
+	return {value: p, low: Math.max(0, (middle - reach) / d), high: Math.min(1, (middle + reach) / d), n: n, method: "wilson"};
+}
