@@ -495,7 +495,7 @@ static void damaged_rows(void)
 
 static void only_a_part_of_the_run(void)
 {
-	struct analyze_options part = {NAN, 2, 4, 0};
+	struct analyze_options part = {.slo = NAN, .from_s = 2, .to_s = 4};
 	struct runs r;
 	struct result x;
 
