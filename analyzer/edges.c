@@ -7,6 +7,8 @@
 #define SEED 0x6166746572736831ull	/* any constant: the same data must give the same intervals */
 
 struct workbench {	/* what is needed of an edge only while it is measured */
+	uint64_t retries, saved;	/* attempts after the first; requests that succeeded with one */
+	uint64_t troubled, exhausted;	/* requests whose first attempt failed; those that had failed when they ended */
 	struct samples starts;	/* ns since the run's start, ascending */
 	struct tally protocols;	/* names */
 };
@@ -20,7 +22,19 @@ static int add_logical(struct result_cohort *c, const struct link_logical *q)
 	return tally_add(&c->chain, q->attempts, 1) || tally_add(&c->chain_delivered, q->delivered, 1) ? -ENOMEM : 0;
 }
 
-static int add_logicals(struct measure *m)
+static void add_retries(const struct measure *m, struct workbench *w, const struct link_logical *q)
+{
+	const struct model_exchange *first = &m->r->model.exchanges[q->first];
+
+	w->retries += q->attempts - 1;
+	w->saved += q->ok && model_failed(first);
+	if (model_failed(first) && q->ended_ns) {
+		w->troubled++;
+		w->exhausted += !q->ok;
+	}
+}
+
+static int add_logicals(struct measure *m, struct workbench *benches)
 {
 	for (size_t i = 0; i < m->link.count; i++) {
 		const struct link_logical *q = &m->link.logicals[i];
@@ -30,6 +44,7 @@ static int add_logicals(struct measure *m)
 			continue;
 		if (add_logical(&e->whole, q) || add_logical(&e->window[timeline_at(&m->r->timeline, q->started_ns)], q))
 			return -ENOMEM;
+		add_retries(m, &benches[q->edge], q);
 	}
 	return 0;
 }
@@ -119,6 +134,8 @@ static void settle_edge(struct measure *m, size_t i, struct workbench *w)
 	e->protocol = protocol(m, &w->protocols);
 	e->attempt_success = metric_share(e->attempts_ok, e->whole.attempts);
 	e->peak_attempts_per_s = peak(&w->starts);
+	e->retry_yield = linked ? metric_share(w->saved, w->retries) : metric_unknown("aggregate");
+	e->exhausted_share = linked ? metric_share(w->exhausted, w->troubled) : metric_unknown("aggregate");
 	latency_settle(&e->latency);
 }
 
@@ -139,7 +156,7 @@ int measure_edges(struct measure *m)
 		m->r->edges[i].external = m->graph.edges[i].external;
 		m->r->edges[i].root = graph_is_root(&m->graph, m->graph.edges[i].client);
 	}
-	err = add_logicals(m) || add_attempts(m, benches) ? -ENOMEM : 0;
+	err = add_logicals(m, benches) || add_attempts(m, benches) ? -ENOMEM : 0;
 	for (size_t i = 0; i < m->graph.count; i++) {
 		settle_edge(m, i, &benches[i]);
 		samples_free(&benches[i].starts);

@@ -43,13 +43,15 @@ int measure_services(struct measure *m);	/* services.c: what arrived at each rec
 int measure_edges(struct measure *m);		/* edges.c: what each service asked of another */
 int measure_excluded(struct measure *m);	/* excluded.c: attempts that look like retries and are none */
 int measure_demand(struct measure *m);		/* demand.c: the same against what was asked of the caller */
-int measure_paths(struct measure *m);		/* paths.c: roots to leaves through several hops */
+int measure_wasted(struct measure *m);		/* wasted.c: what servers did for clients that had given up */
 int measure_recovery(struct measure *m);	/* recovery.c: what users felt of each fault, and for how long */
 int measure_faults(struct measure *m);		/* faults.c: what each fault did */
 int measure_quality(struct measure *m);		/* quality.c: what is missing or doubtful */
 
 /* What the traffic tells of policies (policy.h); each needs the steps above it. */
 int measure_retries(struct measure *m);		/* retry.c */
+int measure_amplification(struct measure *m);	/* amplification.c: what retries cost and are worth */
+int measure_paths(struct measure *m);		/* paths.c: roots to leaves through several hops */
 int measure_timeouts(struct measure *m);	/* timeouts.c */
 int measure_hierarchy(struct measure *m);	/* hierarchy.c: needs retries and timeouts */
 int measure_breakers(struct measure *m);	/* breaker.c */

@@ -180,6 +180,29 @@ static cJSON *excluded(const struct result_edge *e)
 	return o;
 }
 
+/* Attempts per request. */
+static cJSON *chain(const struct result_edge *e)
+{
+	cJSON *o, *counts;
+
+	if (!e->whole.linked || !e->whole.chain.n)
+		return cJSON_CreateNull();
+	o = cJSON_CreateObject();
+	json_number(o, "p50", tally_percentile(&e->whole.chain, 0.5));
+	json_number(o, "p95", tally_percentile(&e->whole.chain, 0.95));
+	json_number(o, "max", tally_percentile(&e->whole.chain, 1));
+	json_metric(o, "exhausted_share", &e->exhausted_share);
+	counts = cJSON_AddArrayToObject(o, "counts");
+	for (size_t i = 0; i < e->whole.chain.used; i++) {
+		cJSON *row = cJSON_CreateArray();
+
+		cJSON_AddItemToArray(row, cJSON_CreateNumber(e->whole.chain.cells[i].value));
+		cJSON_AddItemToArray(row, cJSON_CreateNumber((double)e->whole.chain.cells[i].count));
+		cJSON_AddItemToArray(counts, row);
+	}
+	return o;
+}
+
 static cJSON *edge(const struct result *r, const struct result_edge *e)
 {
 	cJSON *o = cJSON_CreateObject(), *by_window;
@@ -191,6 +214,13 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	json_metric(o, "amplification_demand", &e->amplification_demand);
 	json_metric(o, "attempt_success", &e->attempt_success);
 	json_number(o, "peak_attempts_per_s", e->peak_attempts_per_s);
+	json_number(o, "rate_amplification", e->rate_amplification);
+	json_number(o, "rate_amplification_s", e->rate_amplification_s);
+	json_number(o, "orphan_retries", (double)e->orphan_retries);
+	json_metric(o, "retry_yield", &e->retry_yield);
+	json_metric(o, "wasted_work", &e->wasted_work);
+	json_number(o, "excess_failure", e->excess_failure);
+	cJSON_AddItemToObject(o, "chain", chain(e));
 	json_text(o, "linking", e->linking);
 	json_number(o, "false_link_rate", e->false_link_rate);
 	cJSON_AddItemToObject(o, "excluded", excluded(e));
@@ -218,6 +248,12 @@ static cJSON *path(const struct result_path *p)
 	json_text(o, "root", p->root);
 	json_text(o, "leaf", p->leaf);
 	json_metric(o, "amplification", &p->amplification);
+	json_number(o, "raw", p->raw);
+	json_number(o, "baseline", p->baseline);
+	json_number(o, "bound", p->bound);
+	cJSON_AddBoolToObject(o, "bound_at_least", p->bound_at_least);
+	json_number(o, "product", p->product);
+	json_number(o, "hops", p->hops);
 	return o;
 }
 

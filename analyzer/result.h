@@ -68,6 +68,12 @@ struct result_edge {
 	struct result_excluded excluded;
 	double false_link_rate;	/* share of its requests in the baseline that time alone joined to others; NAN: none to judge by */
 	double peak_attempts_per_s;	/* most attempts that started within any 1 s */
+	struct metric retry_yield;	/* requests that a retry saved / retries */
+	struct metric exhausted_share;	/* of requests whose first attempt failed: those that failed in the end */
+	double rate_amplification, rate_amplification_s;	/* most attempts per first attempt within a second of the run; which; NAN none */
+	uint64_t orphan_retries;	/* attempts in seconds without any first attempt */
+	struct metric wasted_work;	/* of the server's time: for requests that the client had given up */
+	double excess_failure;	/* requests that failed beyond what attempts that fail independently explain; NAN not assessable */
 	uint64_t outcomes[MODEL_OUTCOMES];
 	struct tally statuses;
 	struct tally errors;	/* values: names of the model */
@@ -83,7 +89,12 @@ struct result_edge {
 
 struct result_path {
 	const char *root, *leaf;
-	struct metric amplification;
+	struct metric amplification;	/* attempts at the leaf per request of the root under the fault, over the same in the baseline */
+	double raw, baseline;	/* those two themselves; raw of the whole run without a fault; NAN none */
+	double bound;		/* the most attempts at the leaf per request of the root: product of max attempts on the worst way; NAN unknown */
+	bool bound_at_least;	/* some edge on it never showed its limit: it counts as what was seen */
+	double product;		/* of the amplifications of the edges on that way; NAN */
+	unsigned hops;		/* edges on it */
 };
 
 struct result_recovery {

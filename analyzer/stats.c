@@ -144,20 +144,35 @@ static double draw_blocks(struct stats_random *r, const double *over, const doub
 	return base > 0 ? sum / base : NAN;
 }
 
+/* How much wider few blocks are to be than their draws: as Student's distribution (Cornish, Fisher) and their own variance ask. */
+static double few_blocks(double blocks)
+{
+	return (1 + (STATS_Z * STATS_Z + 1) / (4 * (blocks - 1))) * sqrt(blocks / (blocks - 1));
+}
+
 struct stats_interval stats_block_ratio(struct stats_random *r, const double *over, const double *under, size_t n, size_t block)
 {
-	double draws[STATS_RESAMPLES];
+	double draws[STATS_RESAMPLES], sum = 0, base = 0, wider;
+	struct stats_interval middle;
 	unsigned known = 0;
 
 	if (!block || n / 3 < block)
 		return (struct stats_interval){0};
+	for (size_t i = 0; i < n; i++) {
+		sum += over[i];
+		base += under ? under[i] : 1;
+	}
 	for (int k = 0; k < STATS_RESAMPLES; k++) {
 		double draw = draw_blocks(r, over, under, n, block);
 
 		if (!isnan(draw))
 			draws[known++] = draw;
 	}
-	return stats_middle(draws, known);
+	middle = stats_middle(draws, known);
+	if (!middle.known)
+		return middle;
+	wider = few_blocks((double)n / (double)block);
+	return (struct stats_interval){sum / base - (sum / base - middle.low) * wider, sum / base + (middle.high - sum / base) * wider, true};
 }
 
 size_t stats_block_length(const double *values, size_t n, size_t least)

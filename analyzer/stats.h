@@ -62,7 +62,7 @@ struct stats_interval stats_middle(double *draws, unsigned n);
 
 /*
  * sum of over / sum of under (NULL: their number, so a mean), of a series whose neighbours depend on one another (a value a second): the
- * moving-block bootstrap (Kuensch, Ann. Stat. 1989) with blocks of that many values. Unknown for fewer than three blocks. Draws in which
+ * moving-block bootstrap (Kuensch, Ann. Stat. 1989) with blocks of that many values. Widened for few blocks, unknown for fewer than three. Draws in which
  * `under` is 0 do not count.
  */
 struct stats_interval stats_block_ratio(struct stats_random *r, const double *over, const double *under, size_t n, size_t block);

@@ -66,3 +66,15 @@ int tally_copy(struct tally *to, const struct tally *from)
 			return -ENOMEM;
 	return 0;
 }
+
+uint32_t tally_percentile(const struct tally *t, double share)
+{
+	double rank = share * (double)t->n - 1e-9, below = 0;	/* as in samples.c */
+
+	for (size_t i = 0; i < t->used; i++) {
+		below += (double)t->cells[i].count;
+		if (below >= rank)
+			return t->cells[i].value;
+	}
+	return 0;
+}

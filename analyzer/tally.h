@@ -27,6 +27,9 @@ void tally_free(struct tally *t);
 /* Counts value `times` more often. 0 or -ENOMEM. */
 int tally_add(struct tally *t, uint32_t value, uint64_t times);
 
+/* The smallest value that at least this share (0..1) of what was counted does not exceed; 0 when nothing was. */
+uint32_t tally_percentile(const struct tally *t, double share);
+
 /* Makes *to a copy of from (to is overwritten, not freed). 0 or -ENOMEM. */
 int tally_copy(struct tally *to, const struct tally *from);
 

@@ -228,11 +228,18 @@ void timeline_free(struct timeline *t)
 
 enum timeline_kind timeline_at(const struct timeline *t, uint64_t at_ns)
 {
-	size_t i = 0;
+	size_t low = 0, high = t->window_count;	/* the first window that ends after it; the last one when none does */
 
-	while (i + 1 < t->window_count && at_ns >= t->windows[i].to_ns)
-		i++;
-	return t->window_count ? t->windows[i].kind : TIMELINE_BASELINE;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (at_ns >= t->windows[middle].to_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	low = low == t->window_count && low ? low - 1 : low;
+	return t->window_count ? t->windows[low].kind : TIMELINE_BASELINE;
 }
 
 const char *timeline_name(enum timeline_kind kind)
