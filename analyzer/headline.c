@@ -94,9 +94,8 @@ static int amplification(const struct face *f, const struct result *r)
 		return -ENOMEM;
 	face_bounds(top, false, bounds);
 	LINE(f, top->value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", face_factor(top, value),
-	     "%s -> %s%s%s%s%s%s%s", most->client, most->server,
-	     at_top ? " while the fault lasted" : "", *bounds ? " (" : "", *bounds && strcmp(bounds, "exact") ? "95 %: " : "", bounds, *bounds ? ")" : "",
-	     longest ? through : "");
+	     "%s -> %s%s%s%s%s%s%s", most->client, most->server, at_top ? " while the fault lasted" : "", *bounds ? " (" : "",
+	     *bounds && strcmp(bounds, "exact") ? "95 %: " : "", bounds, *bounds ? ")" : "", longest ? through : "");
 	free(through);
 	return 0;
 }
@@ -154,8 +153,8 @@ static int recovery(const struct face *f, const struct result *r)
 	if (worst->censored) {
 		strcpy(value, "> ");
 		face_duration(worst->observed_ms, value + 2);
-		LINE(f, FACE_RED, "recovery", isnan(worst->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s", worst->fault,
-		     strncmp(worst->label, "metastable", 10) ? "" : " (metastable?)");
+		LINE(f, FACE_RED, "recovery", isnan(worst->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s",
+		     worst->fault, strncmp(worst->label, "metastable", 10) ? "" : " (metastable?)");
 	} else if (!isnan(worst->mttr_ms)) {
 		LINE(f, FACE_PLAIN, "recovery", face_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone",
 		     worst->fault, face_duration(worst->recovery_lag_ms, lag));

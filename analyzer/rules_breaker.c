@@ -56,14 +56,12 @@ static void tell_none(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_breaker *b = BREAKER(s);
 
-	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row, and no circuit breaker"
-			" opened", (ull)b->outage_attempts);
+	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row, and no circuit breaker opened", (ull)b->outage_attempts);
 	finding_shows(f, "outage_attempts", (double)b->outage_attempts);
 	finding_shows(f, "peak_attempts_per_s", s->edge->peak_attempts_per_s);
 	f->witness = b->witness ? b->witness : s->edge->worst;
-	finding_fix(f, "Put a circuit breaker around this call: open it when half of at least 20 calls within 10 s failed, for 1 to 5"
-		       " s, then let one probe"
-		       " through; answer from a fallback, or at once with an error, while it is open.");
+	finding_fix(f, "Put a circuit breaker around this call: open it when half of at least 20 calls within 10 s failed, for 1 to 5 s,"
+		       " then let one probe through; answer from a fallback, or at once with an error, while it is open.");
 }
 
 /* ---- one that opens without need ---- */
@@ -89,8 +87,8 @@ static void show_opens(const struct policy_breaker *b, struct finding *f)
 
 static void fix_threshold(struct finding *f)
 {
-	finding_fix(f, "Let it open by the share of failures over enough calls (half of the last 20, at least 20 within 10 s) instead"
-		       " of a few in a row.");
+	finding_fix(f, "Let it open by the share of failures over enough calls (half of the last 20, at least 20 within 10 s) instead of a"
+		       " few in a row.");
 }
 
 static void tell_false_opens(const struct rule_subject *s, struct finding *f)
@@ -98,8 +96,7 @@ static void tell_false_opens(const struct rule_subject *s, struct finding *f)
 	const struct policy_breaker *b = BREAKER(s);
 	char buf[64];
 
-	finding_says(f, "opens its circuit breaker%s though no fault was there: %u of %u"
-			" times", threshold(b, buf, sizeof(buf)), b->false_opens, b->opens);
+	finding_says(f, "opens its circuit breaker%s though no fault was there: %u of %u times", threshold(b, buf, sizeof(buf)), b->false_opens, b->opens);
 	finding_shows(f, "false_opens", b->false_opens);
 	show_opens(b, f);
 	finding_shows(f, "calls_between_false_opens", b->expected_false_opens_every);
@@ -111,8 +108,7 @@ static void tell_will_open_falsely(const struct rule_subject *s, struct finding 
 	const struct policy_breaker *b = BREAKER(s);
 	char buf[64];
 
-	finding_says(f, "opens its circuit breaker%s, which the failures of a healthy time alone bring about every %.0f"
-			" calls", threshold(b, buf, sizeof(buf)),
+	finding_says(f, "opens its circuit breaker%s, which the failures of a healthy time alone bring about every %.0f calls", threshold(b, buf, sizeof(buf)),
 		     b->expected_false_opens_every);
 	show_opens(b, f);
 	finding_shows(f, "calls_between_false_opens", b->expected_false_opens_every);
@@ -138,17 +134,15 @@ static void tell_slows(const struct rule_subject *s, struct finding *f)
 
 	if (b->open_high_ms > 0)
 		snprintf(buf, sizeof(buf), "; it stays open for %s", face_duration(b->open_high_ms, open));
-	finding_says(f, "keeps its circuit breaker open after the fault has gone: %llu requests were turned away for"
-			" %s%s", (ull)b->recovery_tax,
+	finding_says(f, "keeps its circuit breaker open after the fault has gone: %llu requests were turned away for %s%s", (ull)b->recovery_tax,
 		     face_duration(b->recovery_tax_ms, tax), buf);
 	finding_shows(f, "recovery_tax", (double)b->recovery_tax);
 	finding_shows(f, "recovery_tax_ms", b->recovery_tax_ms);
 	finding_shows(f, "open_low_ms", b->open_low_ms);
 	finding_shows(f, "open_high_ms", b->open_high_ms);
 	show_opens(b, f);
-	finding_fix(f, "Shorten the time that it stays open to 1 to 5 s, and let a probe through as soon as it is over; let probes vary"
-		       " by some percent between"
-		       " instances.");
+	finding_fix(f, "Shorten the time that it stays open to 1 to 5 s, and let a probe through as soon as it is over; let probes vary by"
+		       " some percent between instances.");
 }
 
 /* ---- what users felt ---- */
@@ -169,9 +163,9 @@ static void tell_metastable(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "observed_ms", v->observed_ms);
 	finding_shows(f, "recovery_lag_ms", v->recovery_lag_ms);
 	finding_shows(f, "lost_goodput", v->lost_goodput);
-	finding_fix(f, "To get out: take load off for some seconds (stop retries, shed requests). To stay out: a retry budget of 10 to"
-		       " 20 %%, a circuit breaker that is"
-		       " open for 1 to 5 s, a short queue, and work that is dropped when its caller has gone.");
+	finding_fix(f, "To get out: take load off for some seconds (stop retries, shed requests). To stay out: a retry budget of 10 to 20"
+		       " %%, a circuit breaker that is open for 1 to 5 s, a short queue, and work that is dropped when its caller has"
+		       " gone.");
 }
 
 static const struct rule rules[] = {

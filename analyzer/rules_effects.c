@@ -30,17 +30,15 @@ static void show_keys(const struct policy_idempotency *p, struct finding *f)
 	finding_shows(f, "keys", (double)p->keys);
 	finding_shows(f, "duplicates", (double)p->duplicates);
 	f->witness = p->witness;
-	finding_fix(f, "Let the server keep each key with its first result in the same transaction as the effect, and answer a key that"
-		       " it knows with that result;"
-		       " while the first is in work: 409; for other contents under the same key: 422.");
+	finding_fix(f, "Let the server keep each key with its first result in the same transaction as the effect, and answer a key that it"
+		       " knows with that result; while the first is in work: 409; for other contents under the same key: 422.");
 }
 
 static void tell_twice(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_idempotency *p = &s->edge->idempotency;
 
-	finding_says(f, "requests with the same idempotency key took effect more than once: %llu of %llu keys that were sent"
-			" again", (ull)p->violations,
+	finding_says(f, "requests with the same idempotency key took effect more than once: %llu of %llu keys that were sent again", (ull)p->violations,
 		     (ull)p->duplicates);
 	finding_shows(f, "violations", (double)p->violations);
 	show_keys(p, f);
@@ -50,8 +48,7 @@ static void tell_answers_differ(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_idempotency *p = &s->edge->idempotency;
 
-	finding_says(f, "the same idempotency key got different answers: %llu of %llu keys that were sent"
-			" again", (ull)p->mismatched, (ull)p->duplicates);
+	finding_says(f, "the same idempotency key got different answers: %llu of %llu keys that were sent again", (ull)p->mismatched, (ull)p->duplicates);
 	finding_shows(f, "mismatched", (double)p->mismatched);
 	show_keys(p, f);
 }
@@ -68,16 +65,14 @@ static void tell_hedges_much(const struct rule_subject *s, struct finding *f)
 
 	if (p->delay_ms >= 0)
 		snprintf(buf, sizeof(buf), ", %s after the first attempt", face_duration(p->delay_ms, delay));
-	finding_says(f, "hedges %s of its requests%s; %llu of %llu second attempts answered"
-			" first", face_share(&p->share, share), buf, (ull)p->wins,
+	finding_says(f, "hedges %s of its requests%s; %llu of %llu second attempts answered first", face_share(&p->share, share), buf, (ull)p->wins,
 		     (ull)p->hedged);
 	finding_shows(f, "hedged", (double)p->hedged);
 	finding_shows(f, "hedged_share", p->share.value);
 	finding_shows(f, "wins", (double)p->wins);
 	f->witness = s->edge->worst;
 	finding_fix(f, "Hedge later, after what 95 to 99 %% of the answers take%s%s, and not at all while the server sheds load.",
-		    s->edge->latency.p95 > 0 ? ": here from"
-					       " " : "", s->edge->latency.p95 > 0 ? face_duration(s->edge->latency.p95, delay) : "");
+		    s->edge->latency.p95 > 0 ? ": here from " : "", s->edge->latency.p95 > 0 ? face_duration(s->edge->latency.p95, delay) : "");
 }
 
 static bool collapses(const struct rule_subject *s)
@@ -95,9 +90,8 @@ static void tell_collapses(const struct rule_subject *s, struct finding *f)
 	if (p->share.known)
 		finding_shows(f, "shed_share", p->share.value);
 	f->witness = p->witness;
-	finding_fix(f, "Turn requests away earlier, before work is done for them: a limit on what is in work at once (best throughput x"
-		       " its latency), a short queue,"
-		       " 503 with Retry-After beyond it.");
+	finding_fix(f, "Turn requests away earlier, before work is done for them: a limit on what is in work at once (best throughput x its"
+		       " latency), a short queue, 503 with Retry-After beyond it.");
 }
 
 /* ---- no fallback ---- */
@@ -141,9 +135,8 @@ static void tell_no_fallback(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "failed", (double)failed);
 	finding_shows(f, "degraded", p->known ? (double)p->degraded : 0);
 	f->witness = p->known && p->witness ? p->witness : dead ? dead->worst : 0;
-	finding_fix(f, "Answer without it where that is better than an error: the last good value, a default, or a part of the page,"
-		       " marked as degraded; else fail at"
-		       " once, without a retry.");
+	finding_fix(f, "Answer without it where that is better than an error: the last good value, a default, or a part of the page, marked"
+		       " as degraded; else fail at once, without a retry.");
 }
 
 static const struct rule rules[] = {

@@ -48,8 +48,7 @@ static void fix_backoff(const struct rule_subject *s, struct finding *f, const c
 	double base = rules_base_ms(s->edge);
 
 	finding_fix(f, "%s: exponential backoff with full jitter, base %.0f ms, doubled, at most %.0f s (a random wait from 0 to %.0f,"
-		       " %.0f, %.0f ms ...),"
-		       " and 3 attempts in all; see \"Exponential Backoff And Jitter\" in the AWS Architecture Blog.",
+		       " %.0f, %.0f ms ...), and 3 attempts in all; see \"Exponential Backoff And Jitter\" in the AWS Architecture Blog.",
 		    what, base, ceil(base * 20 / 1000), base, base * 2, base * 4);
 }
 
@@ -91,9 +90,8 @@ static void tell_herd(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_retry *r = RETRY(s);
 
-	finding_says(f, "retries of different requests come at the same moments: herd index %.2f over %llu first retries (1: all at"
-			" once), up to %.0f"
-			" attempts within a second", r->herding.value, (ull)r->herding.n, s->edge->peak_attempts_per_s);
+	finding_says(f, "retries of different requests come at the same moments: herd index %.2f over %llu first retries (1: all at once),"
+			" up to %.0f attempts within a second", r->herding.value, (ull)r->herding.n, s->edge->peak_attempts_per_s);
 	finding_shows(f, "herd_index", r->herding.value);
 	finding_shows(f, "herd_preservation", r->herd_preservation);
 	finding_shows(f, "retries", (double)r->herding.n);
@@ -112,14 +110,14 @@ static void tell_heedless(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_retry *r = RETRY(s);
 
-	finding_says(f, "comes back before the time that Retry-After asks for: %llu of %llu answers with it were followed by a retry"
-			" that had waited",
+	finding_says(f, "comes back before the time that Retry-After asks for: %llu of %llu answers with it were followed by a retry that"
+			" had waited",
 		     (ull)r->retry_after_kept, (ull)r->retry_after_seen);
 	finding_shows(f, "retry_after_seen", (double)r->retry_after_seen);
 	finding_shows(f, "retry_after_kept", (double)r->retry_after_kept);
 	f->witness = s->edge->worst;
-	finding_fix(f, "Let the client wait at least as long as Retry-After says (RFC 9110, 10.2.3), or give up at once where that is"
-		       " past its deadline.");
+	finding_fix(f, "Let the client wait at least as long as Retry-After says (RFC 9110, 10.2.3), or give up at once where that is past"
+		       " its deadline.");
 }
 
 /* ---- how much it asks for ---- */
@@ -137,9 +135,8 @@ static void tell_endless(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "max_attempts", r->max_attempts);
 	finding_shows(f, "failed", (double)r->failed_requests);
 	f->witness = s->edge->worst;
-	finding_fix(f, "Stop after 3 attempts, or when the caller's deadline is over if that is earlier, and keep retries below 20 %%"
-		       " of the requests with a"
-		       " retry budget.");
+	finding_fix(f, "Stop after 3 attempts, or when the caller's deadline is over if that is earlier, and keep retries below 20 %% of"
+		       " the requests with a retry budget.");
 }
 
 static bool storm(const struct rule_subject *s)
@@ -163,9 +160,8 @@ static void tell_storm(const struct rule_subject *s, struct finding *f)
 	if (r->yield.known)
 		finding_shows(f, "yield", r->yield.value);
 	f->witness = s->edge->worst;
-	finding_fix(f, "Keep retries below 20 %% of the requests with a retry budget (a token bucket in the client), open a circuit"
-		       " breaker while the server is out,"
-		       " and retry at one layer only; backoff alone spreads the load, it does not lower it.");
+	finding_fix(f, "Keep retries below 20 %% of the requests with a retry budget (a token bucket in the client), open a circuit breaker"
+		       " while the server is out, and retry at one layer only; backoff alone spreads the load, it does not lower it.");
 }
 
 /* Requests while the fault lasted; all of them where nothing divides the run. */
@@ -204,9 +200,8 @@ static void tell_over_budget(const struct rule_subject *s, struct finding *f)
 		finding_shows(f, "seconds", RETRY(s)->budget_over_s);
 	}
 	f->witness = s->edge->worst;
-	finding_fix(f, "Give the client a retry budget: retries up to 10 to 20 %% of its requests over 10 s, then failures go to the"
-		       " caller at once. Each layer that"
-		       " retries multiplies: retry at one.");
+	finding_fix(f, "Give the client a retry budget: retries up to 10 to 20 %% of its requests over 10 s, then failures go to the caller"
+		       " at once. Each layer that retries multiplies: retry at one.");
 }
 
 static bool budgeted(const struct rule_subject *s)
@@ -218,8 +213,7 @@ static void tell_budgeted(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_retry *r = RETRY(s);
 
-	finding_says(f, "keeps a retry budget: while everything fails its retries settle at %.0f %% of its"
-			" requests", r->budget_ratio * 100);
+	finding_says(f, "keeps a retry budget: while everything fails its retries settle at %.0f %% of its requests", r->budget_ratio * 100);
 	finding_shows(f, "retries_per_request", r->budget_ratio);
 	finding_fix(f, r->budget_ratio > BUDGET ? "Lower it to 20 %% or less." : "Keep it; 10 to 20 %% is what is recommended.");
 }
@@ -250,8 +244,8 @@ static void tell_pointless(const struct rule_subject *s, struct finding *f)
 	for (size_t i = 0; i < r->reaction_count && n < sizeof(list) - 16; i++)
 		if (r->reactions[i].retried && !may_help(r->reactions[i].status))
 			n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%u", n ? ", " : "", r->reactions[i].status);
-	finding_says(f, "repeats requests that a repetition can not mend: %llu after %s", (ull)r->pointless.count, n ? list : "answers"
-			" that are final");
+	finding_says(f, "repeats requests that a repetition can not mend: %llu after %s", (ull)r->pointless.count, n ? list : "answers that"
+			" are final");
 	finding_shows(f, "retries", (double)r->pointless.count);
 	f->witness = r->pointless.witness;
 	finding_fix(f, "Retry only after 408, 425, 429, 502, 503, 504 and failed connections; hand any other answer to the caller at"
@@ -266,16 +260,15 @@ static bool unsafe_unknown(const struct rule_subject *s)
 static void fix_unsafe(struct finding *f)
 {
 	finding_fix(f, "Send an Idempotency-Key with every POST and PATCH, the same for all attempts of one request, and let the server"
-		       " answer a key that it knows"
-		       " with the first result; without one, hand the failure to the caller (RFC 9110, 9.2.2).");
+		       " answer a key that it knows with the first result; without one, hand the failure to the caller (RFC 9110, 9.2.2).");
 }
 
 static void tell_unsafe_unknown(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_misuse *u = &RETRY(s)->unsafe_indeterminate;
 
-	finding_says(f, "repeats requests that may have been carried out: %llu POST or PATCH without an idempotency key, after a"
-			" timeout, a reset or a cut answer",
+	finding_says(f, "repeats requests that may have been carried out: %llu POST or PATCH without an idempotency key, after a timeout, a"
+			" reset or a cut answer",
 		     (ull)u->count);
 	finding_shows(f, "retries", (double)u->count);
 	f->witness = u->witness;
@@ -291,8 +284,8 @@ static void tell_unsafe_failed(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_misuse *u = &RETRY(s)->unsafe_failed;
 
-	finding_says(f, "repeats requests that may have been carried out in part: %llu POST or PATCH without an idempotency key, after"
-			" a 5xx", (ull)u->count);
+	finding_says(f, "repeats requests that may have been carried out in part: %llu POST or PATCH without an idempotency key, after a"
+			" 5xx", (ull)u->count);
 	finding_shows(f, "retries", (double)u->count);
 	f->witness = u->witness;
 	fix_unsafe(f);
@@ -307,8 +300,7 @@ static void tell_new_keys(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_misuse *u = &RETRY(s)->new_key;
 
-	finding_says(f, "makes a new idempotency key for each attempt, so no server can tell a retry from a new request: %llu"
-			" retries", (ull)u->count);
+	finding_says(f, "makes a new idempotency key for each attempt, so no server can tell a retry from a new request: %llu retries", (ull)u->count);
 	finding_shows(f, "retries", (double)u->count);
 	f->witness = u->witness;
 	finding_fix(f, "Make the key once for each request, outside the retry loop, and send the same one with every attempt.");

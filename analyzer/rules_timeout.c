@@ -52,13 +52,11 @@ static void tell_edge_timeless(const struct policy_timeout *t, struct finding *f
 	if (isnan(t->longest_ms))
 		finding_says(f, "has no timeout that this run could see");
 	else
-		finding_says(f, "waited %s for an answer and did not give up: it has no timeout, or a longer"
-				" one", face_duration(t->longest_ms, waited));
+		finding_says(f, "waited %s for an answer and did not give up: it has no timeout, or a longer one", face_duration(t->longest_ms, waited));
 	finding_shows(f, "longest_ms", t->longest_ms);
 	f->witness = t->longest_witness;
-	finding_fix(f, "Set a connect timeout and one for the whole answer, somewhat above the slowest answer that is still useful"
-		       " (p99.9) and below the deadline of"
-		       " whoever calls this client.");
+	finding_fix(f, "Set a connect timeout and one for the whole answer, somewhat above the slowest answer that is still useful (p99.9)"
+		       " and below the deadline of whoever calls this client.");
 }
 
 static void tell_timeless(const struct rule_subject *s, struct finding *f)
@@ -118,8 +116,8 @@ static void tell_inverted(const struct rule_subject *s, struct finding *f)
 	finding_says(f, "%s gives up after %s, but %s waits %s for %s%s", parent->client, face_duration(h->parent_ms, a), child->client,
 		     face_duration(h->child_ms, b), child->server, orphan);
 	show_misfit(h, f);
-	finding_fix(f, "Give %s -> %s a timeout that leaves its caller time for an answer (below %s, its retries and waits included),"
-		       " or pass the caller's deadline on.",
+	finding_fix(f, "Give %s -> %s a timeout that leaves its caller time for an answer (below %s, its retries and waits included), or"
+		       " pass the caller's deadline on.",
 		    child->client, child->server, face_duration(h->parent_ms * 0.9, a));
 }
 
@@ -134,8 +132,8 @@ static void tell_does_not_fit(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "attempts", h->attempts);
 	finding_shows(f, "attempts_that_fit", h->fits);
 	show_misfit(h, f);
-	finding_fix(f, "Make at most %u attempts here, shorten the timeout of each, or raise the caller's timeout above attempts x"
-		       " timeout plus all waits.",
+	finding_fix(f, "Make at most %u attempts here, shorten the timeout of each, or raise the caller's timeout above attempts x timeout"
+		       " plus all waits.",
 		    h->fits ? h->fits : 1);
 }
 
@@ -145,12 +143,10 @@ static void tell_equal(const struct rule_subject *s, struct finding *f)
 	const struct result_edge *parent = edge_at(s->r, h->parent), *child = edge_at(s->r, h->child);
 	char a[64];
 
-	finding_says(f, "%s and %s give up at the same time, after %s: the answer of a fallback or a retry comes too"
-			" late", parent->client, child->client,
+	finding_says(f, "%s and %s give up at the same time, after %s: the answer of a fallback or a retry comes too late", parent->client, child->client,
 		     face_duration(h->parent_ms, a));
 	show_misfit(h, f);
-	finding_fix(f, "Give %s -> %s the shorter timeout, so that %s has time left to answer (about 80 %% of its caller's:"
-		       " %s).", child->client, child->server,
+	finding_fix(f, "Give %s -> %s the shorter timeout, so that %s has time left to answer (about 80 %% of its caller's: %s).", child->client, child->server,
 		    child->client, face_duration(h->parent_ms * 0.8, a));
 }
 
@@ -159,12 +155,10 @@ static void tell_not_propagated(const struct rule_subject *s, struct finding *f)
 	const struct policy_hierarchy *h = s->misfit;
 	const struct result_edge *parent = edge_at(s->r, h->parent), *child = edge_at(s->r, h->child);
 
-	finding_says(f, "%s asks %s for requests that %s has given up already: %llu"
-			" attempts", child->client, child->server, parent->client, (ull)h->count);
+	finding_says(f, "%s asks %s for requests that %s has given up already: %llu attempts", child->client, child->server, parent->client, (ull)h->count);
 	show_misfit(h, f);
 	finding_fix(f, "Pass the deadline on with each request (a header such as grpc-timeout), stop when the caller has closed its"
-		       " connection, and start no attempt"
-		       " behind the deadline.");
+		       " connection, and start no attempt behind the deadline.");
 }
 
 static const struct rule rules[] = {

@@ -55,8 +55,8 @@ static void delay_cell(struct table *t, const struct result_fault *fault)
 
 int text_faults(const struct face *f, const struct result *r)
 {
-	static const char *const columns[] = {"fault", "matched", "fired", "first", "last", "", NULL}, *const delays[] = {"fault", "matched", "fired", "first",
-					      "last", "delay achieved (p50)", NULL};
+	static const char *const columns[] = {"fault", "matched", "fired", "first", "last", "", NULL};
+	static const char *const delays[] = {"fault", "matched", "fired", "first", "last", "delay achieved (p50)", NULL};
 	bool delayed = false;
 	struct table t;
 

@@ -29,13 +29,13 @@ static const char *words(enum policy_kind kind)
 static void fresh(void)
 {
 	edge = (struct result_edge){.client = "front", .server = "back", .protocol = "http1", .linking = "id", .root = true};
-	edge.latency = (struct latency){NAN, NAN, NAN, NAN, NAN, NAN, {0}, {1, 1, 1}};
+	edge.latency = (struct latency){.mean = NAN, .p50 = NAN, .p90 = NAN, .p95 = NAN, .p99 = NAN, .max = NAN};
 	edge.retry = (struct policy_retry){.known = true, .deadline_ms = NAN, .base_ms = NAN, .multiplier = NAN, .cap_ms = NAN, .added_ms = NAN,
 					   .retry_after_cap_ms = NAN, .herd_preservation = NAN, .budget_ratio = NAN, .budget_over_s = NAN,
 					   .storm_amplification = NAN, .storm_seconds = NAN, .budget_peak = NAN, .excess_failure = NAN};
 	edge.timeout = (struct policy_timeout){.longest_ms = NAN};
-	edge.breaker = (struct policy_breaker){.threshold_low = NAN, .threshold_high = NAN, .open_low_ms = NAN, .open_high_ms = NAN, .open_growth = NAN,
-					       .half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN, .recovery_tax_ms = NAN,
+	edge.breaker = (struct policy_breaker){.threshold_low = NAN, .threshold_high = NAN, .open_low_ms = NAN, .open_high_ms = NAN,
+					       .open_growth = NAN, .half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN, .recovery_tax_ms = NAN,
 					       .expected_false_opens_every = NAN};
 	service = (struct result_service){.name = "front"};
 	service.shedding.collapse = NAN;
@@ -66,8 +66,8 @@ static void retries(void)
 	r->jitter_name_count = 1;
 	r->retry_after = RETRY_AFTER_HONOURED;
 	r->confidence = CONFIDENCE_HIGH;
-	is_str(words(POLICY_RETRY), "4 attempts, exponential x2 from 100 ms, at most 2.00 s, equal jitter (rho 0.50, 0.48..0.53), honours Retry-After; after 503;"
-				    " not after 404; high confidence", "exponential backoff with equal jitter");
+	is_str(words(POLICY_RETRY), "4 attempts, exponential x2 from 100 ms, at most 2.00 s, equal jitter (rho 0.50, 0.48..0.53), honours"
+				    " Retry-After; after 503; not after 404; high confidence", "exponential backoff with equal jitter");
 	r->jitter_names[1] = "±30 %";
 	r->jitter_name_count = 2;
 	ok(strstr(words(POLICY_RETRY), ", equal or ±30 % jitter (rho"), "all names that the interval holds are given");
@@ -82,7 +82,8 @@ static void retries(void)
 	r->candidates[1] = (struct policy_candidate){BACKOFF_EXPONENTIAL, 2};
 	r->candidate_count = 2;
 	r->base_ms = 50;
-	is_str(words(POLICY_RETRY), "3 attempts, backoff ambiguous: linear or exponential x2 from 50.0 ms", "two gaps can not tell, and no confidence is claimed");
+	is_str(words(POLICY_RETRY), "3 attempts, backoff ambiguous: linear or exponential x2 from 50.0 ms",
+	       "two gaps can not tell, and no confidence is claimed");
 	r->backoff = BACKOFF_NONE;
 	r->confidence = CONFIDENCE_LOW;
 	is_str(words(POLICY_RETRY), "3 attempts, no backoff; low confidence", "no backoff has no base");
@@ -91,7 +92,8 @@ static void retries(void)
 	r->unbounded = true;
 	r->retry_after = RETRY_AFTER_IGNORED;
 	r->confidence = CONFIDENCE_MEDIUM;
-	is_str(words(POLICY_RETRY), "no limit seen (up to 3 attempts), the first retry at once, then linear from 50.0 ms, ignores Retry-After; medium confidence",
+	is_str(words(POLICY_RETRY), "no limit seen (up to 3 attempts), the first retry at once, then linear from 50.0 ms, ignores"
+				    " Retry-After; medium confidence",
 	       "no limit, and the first retry at once");
 	r->known = false;
 	is_str(words(POLICY_RETRY), "", "what is not known is not said");
@@ -113,11 +115,12 @@ static void others(void)
 	is_str(words(POLICY_TIMEOUT), "1.00 s (980 ms..1.02 s) for an answer, seen 12 times; 300 ms to connect, seen 5 times", "two timeouts");
 
 	is_str(words(POLICY_BREAKER), "", "an unknown breaker is not said");
-	*b = (struct policy_breaker){.known = true, .opens = 2, .threshold_low = 5, .threshold_high = 6, .threshold = THRESHOLD_CONSECUTIVE, .open_low_ms = 1480,
-				     .open_high_ms = 1520, .half_open_probes = 1, .close_after = 1, .open_growth = 1, .shed = 40,
+	*b = (struct policy_breaker){.known = true, .opens = 2, .threshold_low = 5, .threshold_high = 6,
+				     .threshold = THRESHOLD_CONSECUTIVE, .open_low_ms = 1480, .open_high_ms = 1520,
+				     .half_open_probes = 1, .close_after = 1, .open_growth = 1, .shed = 40,
 				     .confidence = CONFIDENCE_HIGH};
-	is_str(words(POLICY_BREAKER), "opens after 5 (5..6) failures in a row for 1.50 s (1.48 s..1.52 s), 1 probe, closes after 1 success; opened 2 times, turned 40"
-				      " calls away; high confidence", "a breaker");
+	is_str(words(POLICY_BREAKER), "opens after 5 (5..6) failures in a row for 1.50 s (1.48 s..1.52 s), 1 probe, closes after 1 success;"
+				      " opened 2 times, turned 40 calls away; high confidence", "a breaker");
 	*b = (struct policy_breaker){.known = true, .absent = true, .outage_attempts = 120};
 	is_str(words(POLICY_BREAKER), "none: 120 failed attempts in a row went through; low confidence", "an outage without one");
 
@@ -126,7 +129,8 @@ static void others(void)
 	is_str(words(POLICY_BULKHEAD), "10 at once, the rest waits; bulkhead or connection pool; medium confidence", "a bulkhead");
 	edge.idempotency = (struct policy_idempotency){.known = true, .keys = 9, .duplicates = 4};
 	is_str(words(POLICY_IDEMPOTENCY), "9 keys, 4 sent again, none took effect twice", "idempotency that holds");
-	edge.hedging = (struct policy_hedging){.known = true, .hedged = 11, .wins = 4, .cancelled = 7, .delay_ms = 20, .delay_low_ms = 20, .delay_high_ms = 20};
+	edge.hedging = (struct policy_hedging){.known = true, .hedged = 11, .wins = 4, .cancelled = 7, .delay_ms = 20,
+					       .delay_low_ms = 20, .delay_high_ms = 20};
 	is_str(words(POLICY_HEDGING), "a second attempt after 20.0 ms for 11 requests, 4 answered first, 7 losers given up", "hedging");
 }
 
@@ -163,7 +167,8 @@ static void pages(void)
 	edge.retry = (struct policy_retry){.known = true, .max_attempts = 4, .backoff = BACKOFF_NONE, .confidence = CONFIDENCE_HIGH,
 					   .unsafe_indeterminate = {3, 17}, .deadline_ms = NAN};
 	edge.whole = (struct result_cohort){.linked = true, .logical = 1000000, .attempts = 3000000, .delivered = 3000000, .succeeded = 400000,
-					    .amplification = {3, 2.95, 3.05, 1000000, "bootstrap", true, true}, .success = metric_share(400000, 1000000)};
+					    .amplification = {3, 2.95, 3.05, 1000000, "bootstrap", true, true},
+					    .success = metric_share(400000, 1000000)};
 	edge.peak_attempts_per_s = 12345;
 	edge.client = "checkout-service";
 	edge.server = "127.0.0.1:44721";
