@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* Load shedding (analyzer/shedding.c): a service that turns requests away at once, and what only looks like it. */
+#include "tests/unit/judge.h"
+
+#define SECONDS 40
+
+struct scene {
+	const char *what;
+	int status;		/* of what is turned away; 0: closed without an answer */
+	double took;		/* ms; good answers take 50 */
+	int good, bad;		/* a second, from the 10th to the 30th; before and after, 10 good ones */
+	int calls;		/* what is turned away asked another service first */
+	int synthetic;
+	int lacks;		/* the service asks another, which fails */
+	const char *end;	/* of the connection, when it was closed; NULL: local_close */
+	int shed;		/* whether it is */
+	double collapse;
+};
+
+static void second(struct runs *r, int s, const struct scene *c, int good, int bad)
+{
+	for (int i = 0; i < good; i++) {
+		int y = runs_add(r, ATTEMPT(.connection = 2, .role = "server", .tid = 100 + i, .status = 200, .at_ms = 1000 * s + 5 + 90.0 / good * i,
+					    .took_ms = 50));
+
+		if (c->lacks)
+			runs_add(r, ATTEMPT(.connection = 3, .tid = 100 + i, .status = c->lacks == 1 ? 503 : 200, .at_ms = 1000 * s + 6 + 90.0 / good * i,
+					    .took_ms = 1, .parent = y));
+	}
+	for (int i = 0; i < bad; i++) {
+		int y = runs_add(r, ATTEMPT(.connection = c->status ? 2 : 4, .role = "server", .tid = 300 + i, .status = c->status,
+					    .outcome = c->status ? NULL : "indeterminate", .error = c->status ? NULL : "closed",
+					    .at_ms = 1000 * s + 500 + i, .took_ms = c->took, .synthetic = c->synthetic));
+
+		if (c->calls)
+			runs_add(r, ATTEMPT(.connection = 3, .tid = 300 + i, .status = 200, .at_ms = 1000 * s + 500.1 + i, .took_ms = 0.5, .parent = y));
+	}
+}
+
+static void play(struct runs *r, struct result *x, const struct scene *c)
+{
+	runs_begin(r, 1000 * SECONDS);
+	runs_process(r, 1, "shop");
+	runs_connection(r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_connection(r, 3, 1, "client", "127.0.0.1:4000", "127.0.0.1:90");
+	runs_connection(r, 4, 1, "server", "127.0.0.1:80", "127.0.0.1:5001");
+	runs_sql(r, "UPDATE connection SET end = %Q WHERE id = 4", c->end ? c->end : "local_close");
+	for (int s = 0; s < SECONDS; s++) {
+		bool busy = s >= 10 && s < 30;
+
+		second(r, s, c, busy ? c->good : 10, busy ? c->bad : 0);
+	}
+	judge(r, x, &ANALYZE_EVERYTHING);
+}
+
+static const struct scene scenes[] = {
+	{.what = "429 at once, and as many good answers as ever", .status = 429, .took = 2, .good = 10, .bad = 20, .shed = 1, .collapse = 1},
+	{.what = "503 at once", .status = 503, .took = 2, .good = 10, .bad = 20, .shed = 1, .collapse = 1},
+	{.what = "503 at once, and half of the good answers", .status = 503, .took = 2, .good = 5, .bad = 20, .shed = 1, .collapse = 0.5},
+	{.what = "a little more than it can do", .status = 503, .took = 2, .good = 10, .bad = 4, .shed = 1, .collapse = NAN},
+	{.what = "one and a half times what it can do", .status = 503, .took = 2, .good = 10, .bad = 5, .shed = 1, .collapse = 1},
+	{.what = "closed at once", .took = 2, .good = 10, .bad = 20, .shed = 1, .collapse = 1},
+	{.what = "closed by the client", .took = 2, .good = 10, .bad = 20, .end = "peer_close"},
+	{.what = "a tenth of a good answer's time", .status = 503, .took = 5, .good = 10, .bad = 20, .shed = 1, .collapse = 1},
+	{.what = "slower than that", .status = 503, .took = 5.1, .good = 10, .bad = 20},
+	{.what = "500 at once: an error", .status = 500, .took = 2, .good = 10, .bad = 20},
+	{.what = "503 after asking somebody", .status = 503, .took = 2, .good = 10, .bad = 20, .calls = 1},
+	{.what = "503 that a fault answered", .status = 503, .took = 2, .good = 10, .bad = 20, .synthetic = 1},
+	{.what = "503 while what it calls is out: it fails fast", .status = 503, .took = 2, .good = 10, .bad = 20, .lacks = 1},
+	{.what = "503 while what it calls answers", .status = 503, .took = 2, .good = 10, .bad = 20, .lacks = 2, .shed = 1, .collapse = 1},
+};
+
+static void what_counts(void)
+{
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		const struct scene *c = &scenes[i];
+		const struct policy_shedding *p;
+		struct runs r;
+		struct result x;
+
+		play(&r, &x, c);
+		p = &x.services[0].shedding;
+		is_int(p->known, c->shed, "%s: %s", c->what, c->shed ? "shed" : "not shed");
+		is_int((long long)p->shed, c->shed ? 20 * c->bad : 0, "each of them");
+		if (c->shed) {
+			NEAR(p->collapse, c->collapse, "what became of its goodput");
+			NEAR(p->latency_ms, c->took, "their median");
+			NEAR(p->success_latency_ms, 50, "against that of good answers");
+			NEAR(p->share.value, 20.0 * c->bad / (20 * c->bad + 20 * c->good + 200), "their share of all requests");
+			ok(p->witness != 0, "with a witness");
+		}
+		judge_end(&r, &x);
+	}
+}
+
+/* When nothing is answered well, 503 at once says that it is out. */
+static void an_outage(void)
+{
+	struct scene c = {.status = 503, .took = 2, .bad = 20};
+	struct runs r;
+	struct result x;
+
+	play(&r, &x, &c);
+	ok(x.services[0].shedding.shed <= 2u * 20, "an outage is no shedding, but for the seconds beside good ones");
+	judge_end(&r, &x);
+	c.status = 429;
+	play(&r, &x, &c);
+	is_int((long long)x.services[0].shedding.shed, 20 * 20, "429 is what it says, even to all");
+	judge_end(&r, &x);
+}
+
+static void too_few(void)
+{
+	for (int n = 2; n <= 3; n++) {
+		struct runs r;
+		struct result x;
+
+		runs_begin(&r, 10000);
+		runs_process(&r, 1, "shop");
+		runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+		second(&r, 1, &(struct scene){.status = 429, .took = 1}, 10, n);
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		is_int(x.services[0].shedding.known, n == 3, "%d turned away: %s", n, n == 3 ? "it sheds" : "nothing to say");
+		NEAR(x.services[0].shedding.collapse, NAN, "of one second no curve is made");
+		judge_end(&r, &x);
+	}
+}
+
+static void damaged_rows(void)
+{
+	struct scene c = {.status = 503, .took = 2, .good = 10, .bad = 20};
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 10000);
+	runs_process(&r, 1, "shop");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_connection(&r, 3, 1, "client", "127.0.0.1:4000", "127.0.0.1:90");
+	second(&r, 1, &c, 10, 20);
+	runs_sql(&r, "UPDATE exchange SET ended_ns = NULL WHERE id %% 3 = 0; UPDATE exchange SET started_ns = 1, ended_ns = 9223372036854775807 WHERE id = 2;"
+		     "UPDATE exchange SET process_id = 4711 WHERE id %% 7 = 0");
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	ok(x.services[0].shedding.shed <= 20, "rows without ends and processes are passed over");
+	judge_end(&r, &x);
+}
+
+int main(void)
+{
+	what_counts();
+	an_outage();
+	too_few();
+	damaged_rows();
+	return tap_done();
+}
