@@ -5,17 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/nest.h"
+#include "analyzer/radix.h"
 #include "analyzer/rhythm.h"
+#include "analyzer/spill.h"
 #include "base/clock.h"
 #include "base/hash.h"
 
 #define GAP_MAX_NS (60 * NS_PER_S)
 #define LOOK_BACK 1024	/* failed attempts of one group that wait for a successor and are looked at */
-
-struct member {		/* an attempt in the group it may be joined in */
-	uint64_t group;
-	uint32_t exchange;
-};
 
 struct joiner {
 	struct model *m;
@@ -23,7 +20,7 @@ struct joiner {
 	uint32_t *before, *after;	/* per exchange: its neighbours in the chain, MODEL_NONE at the ends */
 	uint8_t *tier;			/* per exchange: tier of the link to the one before */
 	uint64_t *cover_end;		/* per exchange: see nest.h */
-	struct member *members;
+	struct radix_item *members;	/* attempts (value) by the group that they may be joined in (key) */
 	struct map headless;		/* edge and process -> 1: some connects of it failed */
 	uint32_t *waiting;		/* failed attempts of the group without successor, in order of start */
 	size_t waiting_count;
@@ -174,11 +171,11 @@ static uint32_t take_predecessor(struct joiner *j, const struct rule *rule, uint
 }
 
 /* Joins the n attempts of one group, given in order of start. */
-static void join_group(struct joiner *j, size_t r, const struct member *group, size_t n)
+static void join_group(struct joiner *j, size_t r, const struct radix_item *group, size_t n)
 {
 	j->waiting_count = 0;
 	for (size_t i = 0; i < n; i++) {
-		uint32_t b = group[i].exchange;
+		uint32_t b = group[i].value;
 
 		if (j->before[b] == MODEL_NONE) {
 			uint32_t a = take_predecessor(j, &rules[r], b);
@@ -193,13 +190,13 @@ static void join_group(struct joiner *j, size_t r, const struct member *group, s
 	}
 }
 
-static int by_group(const void *a, const void *b)
+/* Whether time alone can not join anything here: all were made for inbound requests, and those that share one are joined already. */
+static bool settled(const struct joiner *j, size_t r, const struct radix_item *group, size_t n)
 {
-	const struct member *x = a, *y = b;
-
-	if (x->group != y->group)
-		return x->group < y->group ? -1 : 1;
-	return (x->exchange > y->exchange) - (x->exchange < y->exchange);	/* index order is order of start */
+	for (size_t i = 0; i < n; i++)
+		if (j->m->exchanges[group[i].value].parent == MODEL_NONE)
+			return false;
+	return rules[r].joins == time_joins;
 }
 
 static size_t collect(struct joiner *j, const struct rule *rule)
@@ -210,22 +207,26 @@ static size_t collect(struct joiner *j, const struct rule *rule)
 		uint64_t group = j->m->exchanges[i].edge == MODEL_NONE ? 0 : rule->group(j, &j->m->exchanges[i]);
 
 		if (group)
-			j->members[n++] = (struct member){group, i};
+			j->members[n++] = (struct radix_item){group, i};
 	}
 	return n;
 }
 
-static void apply_rule(struct joiner *j, size_t r)
+/* Sorting keeps the order of start within a group. */
+static int apply_rule(struct joiner *j, size_t r)
 {
 	size_t n = collect(j, &rules[r]), start = 0;
 
-	qsort(j->members, n, sizeof(*j->members), by_group);
+	if (radix_sort(j->members, n))
+		return -ENOMEM;
 	for (size_t i = 1; i <= n; i++) {
-		if (i < n && j->members[i].group == j->members[start].group)
+		if (i < n && j->members[i].key == j->members[start].key)
 			continue;
-		join_group(j, r, &j->members[start], i - start);
+		if (!settled(j, r, &j->members[start], i - start))
+			join_group(j, r, &j->members[start], i - start);
 		start = i;
 	}
+	return 0;
 }
 
 /* ---- what is no retry after all ---- */
@@ -290,7 +291,7 @@ static int collect_logicals(struct joiner *j, struct link *l)
 
 	for (size_t i = 0; i < j->m->exchange_count; i++)
 		heads += j->m->exchanges[i].edge != MODEL_NONE && j->before[i] == MODEL_NONE;
-	l->logicals = calloc(heads + 1, sizeof(*l->logicals));
+	l->logicals = spill_calloc(heads + 1, sizeof(*l->logicals));
 	if (!l->logicals)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < j->m->exchange_count; i++) {
@@ -349,12 +350,12 @@ static int allocate(struct joiner *j)
 {
 	size_t n = j->m->exchange_count + 1;
 
-	j->before = malloc(n * sizeof(*j->before));
-	j->after = malloc(n * sizeof(*j->after));
-	j->tier = calloc(n, sizeof(*j->tier));
-	j->cover_end = calloc(n, sizeof(*j->cover_end));
-	j->members = malloc(n * sizeof(*j->members));
-	j->waiting = malloc(n * sizeof(*j->waiting));
+	j->before = spill_calloc(n, sizeof(*j->before));
+	j->after = spill_calloc(n, sizeof(*j->after));
+	j->tier = spill_calloc(n, sizeof(*j->tier));
+	j->cover_end = spill_calloc(n, sizeof(*j->cover_end));
+	j->members = spill_calloc(n, sizeof(*j->members));
+	j->waiting = spill_calloc(n, sizeof(*j->waiting));
 	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->members || !j->waiting)
 		return -ENOMEM;
 	memset(j->before, 0xff, n * sizeof(*j->before));
@@ -372,19 +373,19 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	if (!err)
 		err = find_headless(&j);
 	for (size_t r = 0; !err && r < sizeof(rules) / sizeof(rules[0]); r++)
-		apply_rule(&j, r);
+		err = apply_rule(&j, r);
 	if (!err)
 		err = cut_polls(&j, l);
 	if (!err)
 		err = collect_logicals(&j, l);
 	if (!err)
 		err = choose_tiers(l, g);
-	free(j.before);
-	free(j.after);
-	free(j.tier);
-	free(j.cover_end);
-	free(j.members);
-	free(j.waiting);
+	spill_free(j.before);
+	spill_free(j.after);
+	spill_free(j.tier);
+	spill_free(j.cover_end);
+	spill_free(j.members);
+	spill_free(j.waiting);
 	map_free(&j.headless);
 	if (err)
 		link_free(l);
@@ -393,7 +394,7 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 
 void link_free(struct link *l)
 {
-	free(l->logicals);
+	spill_free(l->logicals);
 	free(l->tiers);
 	free(l->polls);
 	free(l->undecided);
