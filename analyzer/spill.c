@@ -33,10 +33,10 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static unsigned long long resident(void)
 {
-	unsigned long long total, pages = 0;
+	unsigned long long all, total, pages = 0;
 	FILE *f = fopen("/proc/self/statm", "re");
 
-	if (f && fscanf(f, "%llu %llu", &total, &pages) != 2)
+	if (f && fscanf(f, "%llu %llu %llu", &all, &total, &pages) != 3)
 		pages = 0;
 	if (f)
 		fclose(f);
