@@ -250,6 +250,18 @@ static void on_connect_over(struct tracer *t, const struct event *e, const struc
 		assembler_connected(t->assembler, m, NULL, JOURNAL_CLOSED, JOURNAL_ABANDONED);
 }
 
+/*
+ * The program, or its death, ends the connection with a reset: SO_LINGER of 0, or bytes left unread. The socket is made ready for another
+ * one then, and its positions with it (tcp_disconnect() moves write_seq): those of now are the last that count.
+ */
+static bool is_aborted(const struct event *e)
+{
+	bool open = e->old_state == TCP_ESTABLISHED || e->old_state == TCP_CLOSE_WAIT;
+
+	return e->state == TCP_CLOSE && e->old_state != TCP_SYN_SENT && !e->ret &&
+	       (e->call == EVENT_CALL_close || (open && e->call == EVENT_CALL_COUNT));
+}
+
 /* TCP is through with it. What came before can still be read, and the socket is there until its last descriptor is closed. */
 static void on_close_state(struct tracer *t, const struct event *e, const struct assembler_moment *m)
 {
@@ -259,6 +271,8 @@ static void on_close_state(struct tracer *t, const struct event *e, const struct
 		on_connect_over(t, e, m);
 	else if (e->flags & EVENT_IN_CONNECT)	/* connect(AF_UNSPEC): a reset of one's own making */
 		assembler_close(t->assembler, m, JOURNAL_RESET, ECONNRESET);
+	else if (is_aborted(e))
+		assembler_close(t->assembler, m, JOURNAL_LOCAL_CLOSE, 0);
 	else if (error && e->call != EVENT_CALL_close)
 		assembler_broken(t->assembler, m, end_of_error(error), error);
 }
@@ -278,7 +292,7 @@ static void on_established(struct tracer *t, const struct event_tcp *r, const st
  */
 static void tell_facts(struct tracer *t, const struct event_tcp *r)
 {
-	bool closing = r->e.kind == EVENT_GONE || r->e.state == TCP_FIN_WAIT1 || r->e.state == TCP_LAST_ACK;
+	bool closing = r->e.kind == EVENT_GONE || r->e.state == TCP_FIN_WAIT1 || r->e.state == TCP_LAST_ACK || is_aborted(&r->e);
 	bool alone = r->e.call == EVENT_CALL_COUNT || r->e.call == EVENT_CALL_close;
 
 	testimony_facts(t, r->e.cookie, closing && alone && (r->e.flags & EVENT_HAS_POSITION) ? r->e.position : NULL, &r->facts);
