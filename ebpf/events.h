@@ -25,7 +25,7 @@ typedef uint64_t event_u64;
 typedef int64_t event_s64;
 #endif
 
-#define EVENTS_LAYOUT 2
+#define EVENTS_LAYOUT 3
 #define EVENT_PAYLOAD_MAX 4096	/* most bytes captured of one call; the cap in force is an option */
 #define EVENT_VECTORS 8		/* vectors of one call that are looked at */
 #define EVENT_MESSAGES 1024	/* messages of one sendmmsg/recvmmsg that are counted: as many as there can be (UIO_MAXIOV) */
@@ -128,7 +128,7 @@ struct event_connection {
 	event_u32 tgid, tid;
 	event_u32 retransmits_before;
 	event_u32 quiet_until[2];	/* stream position up to which no payload is wanted, at most EVENT_QUIET_MAX ahead; 0 none */
-	event_u32 unused;
+	event_u32 told;			/* state of TCP that was told last; 0 none */
 	event_u64 unseen[2];
 };
 _Static_assert(sizeof(struct event_connection) == 40, "shared with the kernel side");
