@@ -68,6 +68,12 @@ static void say_ambiguous(FILE *out, const struct policy_retry *p)
 	}
 }
 
+/* What the schedule begins with: jitter takes from it, so the median of what was waited is less. */
+static double base(const struct policy_retry *p)
+{
+	return p->jitter_low.known && p->base_high_ms > 0 ? p->base_high_ms : p->base_ms;
+}
+
 static void say_backoff(FILE *out, const struct policy_retry *p)
 {
 	char buf[64];
@@ -84,8 +90,10 @@ static void say_backoff(FILE *out, const struct policy_retry *p)
 		fputc(' ', out);
 		say_family(out, p->backoff, p->multiplier);
 	}
-	if (p->base_ms > 0 && p->backoff != BACKOFF_NONE)
-		fprintf(out, " %s %s", p->backoff == BACKOFF_FIXED ? "of" : "from", ms(p->base_ms, buf));
+	if (p->backoff != BACKOFF_NONE && base(p) > 0)
+		fprintf(out, " %s %s", p->backoff == BACKOFF_FIXED ? "of" : "from", ms(base(p), buf));
+	if (p->backoff == BACKOFF_LINEAR && p->step_ms > 0)
+		fprintf(out, ", %s more each time", ms(p->step_ms, buf));
 	if (p->added_ms > 0)
 		fprintf(out, " plus 0 to %s", ms(p->added_ms, buf));
 	if (p->cap_ms > 0)
@@ -160,6 +168,8 @@ static void say_retry(const struct result *r, const struct result_edge *e, FILE 
 		say_reactions(out, r, p, true);
 		say_reactions(out, r, p, false);
 	}
+	if (p->mixed)
+		fputs("; several policies at work", out);
 	if (p->budget && p->budget_ratio >= 0)
 		fprintf(out, "; a retry budget of %.2f per request", p->budget_ratio);
 	if (p->max_attempts != 1 && p->backoff != BACKOFF_UNKNOWN && p->backoff != BACKOFF_AMBIGUOUS)
@@ -170,7 +180,7 @@ static void say_retry(const struct result *r, const struct result_edge *e, FILE 
 
 static void say_timeout(const struct result *r, const struct result_edge *e, FILE *out)
 {
-	static const char *const words[TIMEOUT_KINDS] = {"", " to connect", " for an answer", " between two parts of an answer"};
+	static const char *const words[TIMEOUT_KINDS] = {"", " to connect", " for an answer", " between two parts of an answer", " in all"};
 	const struct policy_timeout *p = &e->timeout;
 	char buf[64];
 

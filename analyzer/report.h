@@ -9,9 +9,15 @@
 #include <stdio.h>
 #include "analyzer/result.h"
 
-/* A result for a terminal, one page; for programs (contract: Report JSON). 0, -ENOMEM, or -EIO when out failed. */
+/*
+ * A result for a terminal, one page; for programs (contract: Report JSON); for spreadsheets, build servers, and what collects metrics. 0, -ENOMEM, or
+ * -EIO when out failed.
+ */
 int report_text(const struct result *r, FILE *out);
 int report_json(const struct result *r, FILE *out);
+int report_csv(const struct result *r, FILE *out);
+int report_junit(const struct result *r, FILE *out);
+int report_openmetrics(const struct result *r, FILE *out);
 
 /* For a browser: one file that needs nothing else. The result must have been analyzed with its charts. */
 int report_html(const struct result *r, FILE *out);

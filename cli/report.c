@@ -19,7 +19,8 @@ struct format {
 };
 
 static const struct format formats[] = {
-	{"text", report_text, false}, {"json", report_json, false}, {"html", report_html, true},
+	{"text", report_text, false}, {"json", report_json, false}, {"html", report_html, true}, {"csv", report_csv, false},
+	{"junit", report_junit, false}, {"openmetrics", report_openmetrics, false},
 };
 
 struct request {
@@ -38,7 +39,7 @@ static int take_format(void *context, const char *value)
 			return 0;
 		}
 	}
-	return cli_error("--format %s is not available; give text, json or html", value);
+	return cli_error("--format %s is not available; give text, json, html, csv, junit or openmetrics", value);
 }
 
 static int take_output(void *context, const char *value)
@@ -90,7 +91,7 @@ static int take_to(void *context, const char *value)
 }
 
 static const struct cli_option options[] = {
-	{"format", 0, "FORMAT", "text (default), json or html", take_format},
+	{"format", 0, "FORMAT", "text (default), json, html, csv, junit or openmetrics", take_format},
 	{"output", 'o', "FILE", "write there instead of to standard output", take_output},
 	{"slo", 0, "SHARE", "fail (exit 1) when fewer requests of users succeed, like 99%", take_slo},
 	{"fail-on", 0, "SEVERITY", "fail (exit 1) on a finding as grave as this: critical, high, medium or info", take_fail_on},
@@ -109,6 +110,7 @@ static const struct cli_usage usage = {
 		"  aftershock report run.db --slo 99% --fail-on high\n"
 		"  aftershock report run.db --format json -o report.json\n"
 		"  aftershock report run.db --format html -o report.html\n"
+		"  aftershock report run.db --format junit --fail-on high -o report.xml\n"
 		"  aftershock report run.db --from 10 --to 20\n"
 		"\n"
 		"Exit status: 0 fine, 1 the SLO is missed or a finding fails the run, 2 misuse or unreadable input, 3 inconclusive\n"

@@ -201,6 +201,42 @@ static void pages(void)
 	free(result.findings);
 }
 
+/* The headline is the worst of its kind, wherever that is. */
+static void worst(void)
+{
+	static struct result_edge two[2];
+	static struct result_path path = {"front", "store", {.value = 9, .n = 5, .known = true, .method = "ratio"}};
+	char *text;
+
+	fresh();
+	two[0] = two[1] = edge;
+	two[1].root = false;
+	two[1].client = "back";
+	two[1].server = "store";
+	two[0].peak_attempts_per_s = 7;
+	two[1].peak_attempts_per_s = 5;
+	two[0].whole.amplification = metric_plain(1.5, 10, "bootstrap");
+	two[1].whole.amplification = metric_plain(2.5, 10, "bootstrap");
+	two[0].latency.p50 = two[0].latency.p99 = 10;
+	two[1].latency.p50 = two[1].latency.p99 = 20;
+	two[0].whole.linked = two[1].whole.linked = true;
+	two[0].whole.logical = two[0].whole.succeeded = 4;
+	two[1].whole.logical = 100;
+	result.edges = two;
+	result.edge_count = 2;
+	result.paths = &path;
+	result.path_count = 1;
+	text = page();
+	ok(strstr(text, "  amplification       2.50x  back -> store; front => store 9.00x end to end\n"),
+	   "the edge that amplifies most, and what that comes to");
+	ok(strstr(text, "  peak                  7/s  attempts within one second, front -> back\n"), "the edge with the highest peak");
+	ok(strstr(text, "  p99               10.0 ms  of the attempts front -> back (p50 10.0 ms)\n"), "the latency of users, not of what serves them");
+	ok(strstr(text, "  success           100.0 %  of 4 requests of users"), "and their success");
+	ok(!strstr(text, "  recovery  "), "no recovery without a fault");
+	ok(strstr(text, "PASS  run.db\n") == text, "nothing grave, nothing more to say");
+	free(text);
+}
+
 static void wrapped(void)
 {
 	char *text = NULL;
@@ -253,6 +289,7 @@ int main(void)
 	retries();
 	others();
 	pages();
+	worst();
 	wrapped();
 	wide_tables();
 	is_str(face_duration(0.314, buf), "0.31 ms", "durations: below a millisecond");
