@@ -88,9 +88,9 @@ static int amplification(const struct face *f, const struct result *r)
 	if (!top)
 		return 0;
 	for (size_t i = 0; i < r->path_count; i++)
-		if (r->paths[i].amplification.known && r->paths[i].amplification.value > (longest ? longest->amplification.value : top->value))
+		if (r->paths[i].hops > 1 && r->paths[i].raw > (longest ? longest->raw : top->value))
 			longest = &r->paths[i];
-	if (longest && asprintf(&through, "; %s => %s %s end to end", longest->root, longest->leaf, face_factor(&longest->amplification, value)) < 0)
+	if (longest && asprintf(&through, "; %s => %s %.2f attempts per request end to end", longest->root, longest->leaf, longest->raw) < 0)
 		return -ENOMEM;
 	face_bounds(top, false, bounds);
 	LINE(f, top->value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", face_factor(top, value),

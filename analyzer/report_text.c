@@ -230,19 +230,43 @@ static int print_windows(const struct face *f, const struct result *r)
 	return 0;
 }
 
-static void print_paths(const struct face *f, const struct result *r)
+/* "front => store  9.00 attempts per request, 1.00 in the baseline: 9.00x; the clients' limits allow 9" */
+static void say_path(FILE *out, const struct result_path *p)
 {
 	char buf[64];
 
+	fprintf(out, "%s => %s  ", p->root, p->leaf);
+	if (!isnan(p->raw))
+		fprintf(out, "%.2f attempts per request", p->raw);
+	if (!isnan(p->raw) && !isnan(p->baseline))
+		fprintf(out, ", %.2f in the baseline", p->baseline);
+	if (p->amplification.known)
+		fprintf(out, "%s%s", isnan(p->raw) ? "" : ": ", face_factor(&p->amplification, buf));
+	if (p->bound > 0)
+		fprintf(out, "; the clients' limits allow %.0f%s", p->bound, p->bound_at_least ? " or more" : "");
+}
+
+static int print_paths(const struct face *f, const struct result *r)
+{
 	if (r->path_count)
 		text_heading(f, "End to end");
 	for (size_t i = 0; i < r->path_count && i < ROWS_MAX; i++) {
-		const struct result_path *p = &r->paths[i];
+		char *text = NULL;
+		size_t n = 0;
+		FILE *out = open_memstream(&text, &n);
 
-		face_print(f, FACE_PLAIN, "  %s => %s  %s (%s)", p->root, p->leaf, face_factor(&p->amplification, buf),
-			   p->amplification.method);
-		fputc('\n', f->out);
+		if (!out)
+			return -ENOMEM;
+		say_path(out, &r->paths[i]);
+		if (fclose(out)) {
+			free(text);
+			return -ENOMEM;
+		}
+		fputs("  ", f->out);
+		face_wrap(f, FACE_PLAIN, 2, 4, text);
+		free(text);
 	}
+	return 0;
 }
 
 /* "outage: recovered; users felt it 12.0 ms after it began, for 2.00 s, to 0.50 s after it cleared; 31.0 good requests lost" */
@@ -311,9 +335,8 @@ int report_text(const struct result *r, FILE *out)
 	for (size_t i = 0; i < r->recovery_count; i++)
 		if (print_recovery(&f, &r->recoveries[i]))
 			return -ENOMEM;
-	if (text_faults(&f, r) || print_windows(&f, r) || text_edges(&f, r) || text_services(&f, r))
+	if (text_faults(&f, r) || print_windows(&f, r) || text_edges(&f, r) || text_services(&f, r) || print_paths(&f, r))
 		return -ENOMEM;
-	print_paths(&f, r);
 	print_quality(&f, r);
 	return fflush(out) || ferror(out) ? -EIO : 0;
 }

@@ -25,7 +25,7 @@ typedef unsigned long long ull;
 
 bool rules_doubt_link(const struct rule_subject *s)
 {
-	return s->edge->linking && !strcmp(s->edge->linking, "temporal") && s->r->false_link_rate > RULES_LINK_DOUBT;
+	return s->edge->linking && !strcmp(s->edge->linking, "temporal") && s->edge->false_link_rate > RULES_LINK_DOUBT;
 }
 
 static bool doubt_backoff(const struct rule_subject *s)

@@ -45,6 +45,7 @@ static void fresh(void)
 		edges[i].client = i ? "back" : "front";
 		edges[i].server = i ? "store" : "back";
 		edges[i].linking = "nesting";
+		edges[i].false_link_rate = NAN;
 		edges[i].worst = 100 + (unsigned)i;
 		edges[i].latency.p95 = 30;
 		edges[i].peak_attempts_per_s = 40;
@@ -129,9 +130,9 @@ static void waits(void)
 	ok(strstr(result.findings[0].message, "probably ") == result.findings[0].message, "low confidence: it says probably");
 	FIRES("retry-without-backoff", HIGH, (NONE, retry->max_attempts = 3, retry->confidence = CONFIDENCE_MEDIUM));
 	ok(!strstr(result.findings[0].message, "probably"), "medium confidence: it does not");
-	FIRES("retry-without-backoff", MEDIUM, (NONE, retry->max_attempts = 3, edge->linking = "temporal", result.false_link_rate = 0.011));
-	FIRES("retry-without-backoff", HIGH, (NONE, retry->max_attempts = 3, edge->linking = "temporal", result.false_link_rate = 0.01));
-	FIRES("retry-without-backoff", HIGH, (NONE, retry->max_attempts = 3, edge->linking = "id", result.false_link_rate = 0.5));
+	FIRES("retry-without-backoff", MEDIUM, (NONE, retry->max_attempts = 3, edge->linking = "temporal", edge->false_link_rate = 0.011));
+	FIRES("retry-without-backoff", HIGH, (NONE, retry->max_attempts = 3, edge->linking = "temporal", edge->false_link_rate = 0.01));
+	FIRES("retry-without-backoff", HIGH, (NONE, retry->max_attempts = 3, edge->linking = "id", edge->false_link_rate = 0.5));
 
 	FIRES("synchronised-retries", HIGH, (retry->known = true, retry->herding = SHARE(0.8, 20)));
 	SILENT("synchronised-retries", (retry->known = true, retry->herding = SHARE(0.79, 20)));
@@ -175,7 +176,7 @@ static void amounts(void)
 	ok(strstr(result.findings[0].fix, "Keep"), "a budget of 10 %% is a good one");
 	FIRES("retry-budget", INFO, (retry->known = true, retry->budget = true, retry->budget_ratio = 0.5));
 	ok(strstr(result.findings[0].fix, "Lower"), "one of 50 %% is not");
-	FIRES("retry-budget", INFO, (retry->known = true, retry->budget = true, retry->budget_ratio = 0.1, result.false_link_rate = 1,
+	FIRES("retry-budget", INFO, (retry->known = true, retry->budget = true, retry->budget_ratio = 0.1, edge->false_link_rate = 1,
 				     edge->linking = "temporal"));
 	SILENT("retry-budget", (retry->known = true, retry->budget = false, retry->budget_ratio = 0.1));
 	SILENT("retry-budget", (retry->known = true, retry->budget = true));
@@ -195,7 +196,7 @@ static void repeats(void)
 	FIRES("unsafe-retry", HIGH, (retry->known = true, retry->unsafe_failed = one));
 	SILENT("unsafe-retry", (retry->known = true, retry->unsafe_failed.witness = 77));
 	SILENT("unsafe-retry", (retry->unsafe_indeterminate = one, retry->unsafe_failed = one));
-	FIRES("unsafe-retry", HIGH, (retry->known = true, retry->unsafe_indeterminate = one, edge->linking = "temporal", result.false_link_rate = 0.2));
+	FIRES("unsafe-retry", HIGH, (retry->known = true, retry->unsafe_indeterminate = one, edge->linking = "temporal", edge->false_link_rate = 0.2));
 	FIRES("new-key-per-attempt", HIGH, (retry->known = true, retry->new_key = one));
 	SILENT("new-key-per-attempt", (retry->known = true, retry->new_key.count = 0));
 }

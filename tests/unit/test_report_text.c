@@ -205,7 +205,8 @@ static void pages(void)
 static void worst(void)
 {
 	static struct result_edge two[2];
-	static struct result_path path = {"front", "store", {.value = 9, .n = 5, .known = true, .method = "ratio"}};
+	static struct result_path path = {.root = "front", .leaf = "store", .raw = 9, .baseline = 1, .bound = 9, .hops = 2,
+					  .amplification = {.value = 9, .n = 5, .known = true, .method = "ratio"}};
 	char *text;
 
 	fresh();
@@ -227,8 +228,10 @@ static void worst(void)
 	result.paths = &path;
 	result.path_count = 1;
 	text = page();
-	ok(strstr(text, "  amplification       2.50x  back -> store; front => store 9.00x end to end\n"),
+	ok(strstr(text, "  amplification       2.50x  back -> store; front => store 9.00 attempts per request end to end\n"),
 	   "the edge that amplifies most, and what that comes to");
+	ok(strstr(text, "\n  front => store 9.00 attempts per request, 1.00 in the baseline: 9.00x; the clients' limits allow 9\n"),
+	   "and so path by path");
 	ok(strstr(text, "  peak                  7/s  attempts within one second, front -> back\n"), "the edge with the highest peak");
 	ok(strstr(text, "  p99               10.0 ms  of the attempts front -> back (p50 10.0 ms)\n"), "the latency of users, not of what serves them");
 	ok(strstr(text, "  success           100.0 %  of 4 requests of users"), "and their success");
