@@ -5,6 +5,7 @@
 
 #define WIDTH_SHARE 0.02
 #define WIDTH_MIN 10.0
+#define FEW 10
 #define FEW_SHARE 0.1
 #define FEW_MIN 20.0
 #define AROUND 4		/* windows on each side that show what chance puts there */
@@ -22,10 +23,10 @@ static double width(double value)
 	return fmax(WIDTH_MIN, value * WIDTH_SHARE);
 }
 
-/* Of so few values the first may be a program's warming up: what lies near is one. */
+/* Of few values some may be of a program that warms up: what lies near is one. */
 static double reach(double value, size_t n)
 {
-	return n < CLUSTERS_MIN ? fmax(FEW_MIN, value * FEW_SHARE) : width(value);
+	return n < FEW ? fmax(FEW_MIN, value * FEW_SHARE) : width(value);
 }
 
 bool clusters_same(double a, double b)

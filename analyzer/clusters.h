@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Values of which many are nearly equal: one setting explains them (a timeout, the delay of a hedge), though others lie
- * between and beside. A window is as wide as timers and schedulers are inexact: 2 % of its value, at least 10; of fewer than 5 values,
+ * between and beside. A window is as wide as timers and schedulers are inexact: 2 % of its value, at least 10; of fewer than 10 values,
  * some of which are a program's first, 10 %, at least 20. Pure.
  */
 #ifndef AFTERSHOCK_ANALYZER_CLUSTERS_H

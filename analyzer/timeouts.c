@@ -24,15 +24,17 @@
 #define LONG_MS 1000.0		/* a wait that says something though nobody gave up */
 #define CONNECT_NS (20 * NS_PER_MS)	/* a connection whose request follows so soon was opened for it */
 #define TOGETHER_NS (20 * NS_PER_MS)
-#define AT_ONCE_NS (2 * NS_PER_MS)
-#define BUSY_PER_S 20		/* ends of calls in a process: above, two at once are chance */
+#define AT_ONCE_NS (10 * NS_PER_MS)
+#define BUSY_PER_S 50		/* ends of calls in a process: above, two at once are chance */
+#define AROUND_NS (100 * NS_PER_MS)
+#define AROUND_MAX 6		/* the same, within 100 ms before and after */
 #define SIBLINGS 256
 #define LATE_SHARE 0.05		/* first bytes so late that the two clocks of the rest differ */
 #define SHORTEST_MS 5.0		/* below, a timer can not be told from the machine's own times */
 
 enum phase { PHASE_CONNECT, PHASE_ANSWER, PHASE_BODY, PHASES };
 enum clock { CLOCK_ATTEMPT, CLOCK_REQUEST, CLOCK_BYTE, CLOCKS };
-enum mark { WAITED, CUT, SPOILED };	/* spoiled: says nothing of how long its client would have waited */
+enum mark { WAITED, CUT, EXPLAINED, SPOILED };	/* explained: cut for another reason; spoiled: nobody knows how long its client would have waited */
 
 struct cut {		/* an attempt that was given up */
 	uint32_t exchange;
@@ -177,7 +179,7 @@ static bool ended_with(const struct room *w, uint32_t i, uint32_t sibling)
 
 	if (i == sibling || s->role != MODEL_CLIENT || !s->ended_ns || s->started_ns >= x->ended_ns || s->ended_ns <= x->started_ns)
 		return false;
-	if (s->ended_ns > x->ended_ns + AT_ONCE_NS / 2 || s->ended_ns + AT_ONCE_NS < x->ended_ns)
+	if (s->ended_ns > x->ended_ns + NS_PER_MS || s->ended_ns + AT_ONCE_NS < x->ended_ns)
 		return false;
 	if (w->marks[sibling] == WAITED)
 		return true;
@@ -196,23 +198,32 @@ static bool ended_with_sibling(const struct room *w, uint32_t i)
 	return false;
 }
 
-/* The same for calls whose parent is not known, in a process that makes few. */
-static bool ended_with_neighbour(const struct room *w, uint32_t i)
+/* The first of the endings of a process at or after an instant. */
+static size_t ending_after(const struct room *w, uint32_t process, uint64_t at_ns)
 {
-	const struct model_exchange *x = exchange(w, i);
 	size_t low = 0, high = w->ending_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		const struct ending *e = &w->endings[middle];
 
-		if (e->process < x->process || (e->process == x->process && e->at_ns + AT_ONCE_NS < x->ended_ns))
+		if (e->process < process || (e->process == process && e->at_ns < at_ns))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	for (; low < w->ending_count && w->endings[low].process == x->process && w->endings[low].at_ns <= x->ended_ns + AT_ONCE_NS; low++)
-		if (ended_with(w, i, w->endings[low].exchange))
+	return low;
+}
+
+/* The same for calls whose parent is not known, in a process that makes few. */
+static bool ended_with_neighbour(const struct room *w, uint32_t i)
+{
+	const struct model_exchange *x = exchange(w, i);
+	size_t from = ending_after(w, x->process, x->ended_ns > AROUND_NS ? x->ended_ns - AROUND_NS : 0);
+	size_t to = ending_after(w, x->process, x->ended_ns + AROUND_NS + 1);
+
+	for (size_t k = from; k < to && to - from <= AROUND_MAX; k++)
+		if (ended_with(w, i, w->endings[k].exchange))
 			return true;
 	return false;
 }
@@ -318,7 +329,7 @@ static int judge_reasons(struct room *w)
 			others[n++] = i;
 	}
 	for (size_t k = 0; k < n; k++)
-		w->marks[others[k]] = WAITED;
+		w->marks[others[k]] = EXPLAINED;
 	free(others);
 	return others ? 0 : -ENOMEM;
 }
@@ -329,6 +340,7 @@ struct edge {
 	struct policy_timeout *t;
 	struct chains_span attempts;
 	size_t n;			/* cuts */
+	size_t explained;
 	enum phase phase[POLICY_MODES];	/* of each mode */
 	double exceeded[POLICY_MODES], top[POLICY_MODES];	/* waits beyond it; its longest member */
 	double same_exceeded[POLICY_MODES];	/* those for something that was also given up */
@@ -559,6 +571,7 @@ static double waited(const struct room *w, uint32_t i, enum phase phase)
 
 static void weigh(const struct room *w, struct edge *e, uint32_t i)
 {
+	bool explained = w->marks[i] == EXPLAINED;
 	bool same = map_get(&e->targets, exchange(w, i)->target) != MAP_NONE;
 
 	e->comparable += same;
@@ -567,6 +580,8 @@ static void weigh(const struct room *w, struct edge *e, uint32_t i)
 		bool whole = e->phase[k] == PHASE_BODY && mode->kind == TIMEOUT_TOTAL;
 		double wait = waited(w, i, e->phase[k] == PHASE_BODY && !whole ? PHASE_ANSWER : e->phase[k]);
 
+		if (explained && clusters_same(wait, mode->ms))	/* perhaps both */
+			continue;
 		if (wait < mode->high_ms && !(wait <= mode->low_ms))
 			mode->low_ms = wait;
 		if (wait > e->top[k] + fmax(50, 0.05 * e->top[k])) {
@@ -582,8 +597,9 @@ static void look_at_rest(const struct room *w, struct edge *e)
 		uint32_t i = e->attempts.members[k];
 		double wait;
 
-		if (w->marks[i] != WAITED || !counts(w, exchange(w, i)) || exchange(w, i)->synthetic)
+		if (w->marks[i] == CUT || w->marks[i] == SPOILED || !counts(w, exchange(w, i)) || exchange(w, i)->synthetic)
 			continue;
+		e->explained += w->marks[i] == EXPLAINED;
 		weigh(w, e, i);
 		wait = fmax(waited(w, i, PHASE_CONNECT), waited(w, i, PHASE_ANSWER));
 		if (wait > e->t->longest_ms || isnan(e->t->longest_ms)) {
@@ -598,8 +614,8 @@ static bool is_doubtful(const struct edge *e, unsigned k)
 {
 	double n = (double)e->t->modes[k].n, beyond = e->comparable >= n ? e->same_exceeded[k] : e->exceeded[k];
 
-	if (n < CLUSTERS_MIN && e->external)
-		return true;
+	if (n < CLUSTERS_MIN && (e->external || (double)e->explained >= n))
+		return true;	/* few, where clients die or as many have another reason */
 	return n < CLUSTERS_MIN ? beyond > 0 : beyond * 2 > n;
 }
 
