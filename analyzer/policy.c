@@ -10,6 +10,12 @@ void policy_retry_free(struct policy_retry *r)
 	*r = (struct policy_retry){0};
 }
 
+void policy_breaker_free(struct policy_breaker *b)
+{
+	free(b->spans);
+	*b = (struct policy_breaker){0};
+}
+
 const char *policy_backoff_name(enum policy_backoff b)
 {
 	static const char *const names[BACKOFF_FAMILIES] = {"unknown", "none", "fixed", "linear", "exponential", "additive_jitter",

@@ -124,11 +124,17 @@ struct policy_hierarchy {
 
 enum policy_threshold { THRESHOLD_UNKNOWN, THRESHOLD_CONSECUTIVE, THRESHOLD_RATE };
 
+struct policy_open {	/* a breaker was open from the failure that opened it to the probe that found it well, or to the end of the run */
+	uint64_t from_ns, to_ns;	/* of the clock of the run */
+};
+
 struct policy_breaker {
 	bool known;			/* it opened at least once; or `absent` */
 	bool absent;			/* demand went on through an outage that a breaker would have cut */
 	uint64_t outage_attempts;	/* absent: failed attempts in a row that it let pass */
 	unsigned opens;
+	struct policy_open *spans;	/* owned; in order; may be fewer than opens, and of several processes */
+	size_t span_count;
 	double threshold_low, threshold_high;	/* failures before it opens */
 	enum policy_threshold threshold;
 	double open_low_ms, open_high_ms;	/* how long it stays open */
@@ -201,6 +207,7 @@ struct policy_fallback {		/* fallback.c */
 };
 
 void policy_retry_free(struct policy_retry *r);
+void policy_breaker_free(struct policy_breaker *b);
 
 /* Names as in the report: "exponential", "high", "honoured", "connect", "consecutive", "queue", "timeout-inversion". */
 const char *policy_backoff_name(enum policy_backoff b);

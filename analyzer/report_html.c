@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page of a report: the report JSON, as `report`, and beside it what only charts need, as `charts`. Columns rather than rows, so that names are
- * written once; a column of nothing but zeros or unknowns is left out.
+ * The page of a report: the report JSON, as `report`, and beside it what only charts need and policies in words, as `charts`. Columns rather than
+ * rows, so that names are written once; a column of nothing but zeros or unknowns is left out.
  */
 #include "analyzer/report.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include "analyzer/json.h"
 #include "analyzer/page.h"
+#include "analyzer/policy_text.h"
 
 #define BINS_PER_DECADE 12	/* of durations: each 21 % longer than the one before */
 #define BINS_MAX 240
@@ -127,10 +129,46 @@ static cJSON *gaps(const struct policy_retry *p)
 	return list;
 }
 
-static cJSON *edge(const struct result_edge *e)
+/* ---- policies in words ---- */
+
+/* Adds [kind, words] to list, of what `say` prints; nothing when it prints nothing. */
+#define ADD_WORDS(list, kind, say) \
+	do { \
+		char *words_ = NULL; \
+		size_t size_ = 0; \
+		FILE *out = open_memstream(&words_, &size_); \
+		if (out) { \
+			say; \
+			fclose(out); \
+		} \
+		if (size_) \
+			cJSON_AddItemToArray(list, json_texts((const char *const[]){kind, words_}, 2)); \
+		free(words_); \
+	} while (0)
+
+static cJSON *edge_words(const struct result *r, const struct result_edge *e)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	for (int k = 0; k < POLICY_KINDS; k++)
+		ADD_WORDS(list, policy_kind_name(k), policy_text(r, e, k, out));
+	return list;
+}
+
+static cJSON *service_words(const struct result *r, const struct result_service *s)
+{
+	cJSON *list = cJSON_CreateArray();
+
+	ADD_WORDS(list, "shedding", policy_text_shedding(&s->shedding, out));
+	ADD_WORDS(list, "fallback", policy_text_fallback(r, &s->fallback, out));
+	return list;
+}
+
+static cJSON *edge(const struct result *r, const struct result_edge *e)
 {
 	cJSON *o = cJSON_CreateObject();
 
+	cJSON_AddItemToObject(o, "policy", edge_words(r, e));
 	cJSON_AddItemToObject(o, "series", series(&e->series));
 	cJSON_AddItemToObject(o, "durations_ms", durations(&e->latency));
 	cJSON_AddItemToObject(o, "chain", chain_lengths(&e->whole));
@@ -174,13 +212,16 @@ static cJSON *exemplar(const struct result *r, const struct exemplar *e)
 
 int report_html(const struct result *r, FILE *out)
 {
-	cJSON *o = cJSON_CreateObject(), *charts, *edges, *exemplars;
+	cJSON *o = cJSON_CreateObject(), *charts, *edges, *services, *exemplars;
 
 	cJSON_AddItemToObject(o, "report", report_tree(r));
 	charts = cJSON_AddObjectToObject(o, "charts");
 	edges = cJSON_AddArrayToObject(charts, "edges");
 	for (size_t i = 0; i < r->edge_count; i++)
-		cJSON_AddItemToArray(edges, edge(&r->edges[i]));
+		cJSON_AddItemToArray(edges, edge(r, &r->edges[i]));
+	services = cJSON_AddArrayToObject(charts, "services");
+	for (size_t i = 0; i < r->service_count; i++)
+		cJSON_AddItemToArray(services, service_words(r, &r->services[i]));
 	exemplars = cJSON_AddArrayToObject(charts, "exemplars");
 	for (size_t i = 0; i < r->exemplar_count; i++)
 		cJSON_AddItemToArray(exemplars, exemplar(r, &r->exemplars[i]));

@@ -40,6 +40,7 @@ static void edge_free(struct result_edge *e)
 	tally_free(&e->errors);
 	samples_free(&e->latency.samples);
 	policy_retry_free(&e->retry);
+	policy_breaker_free(&e->breaker);
 	series_free(&e->series);
 }
 

@@ -147,6 +147,18 @@ static void count_in_flight(struct strip *p)
 	}
 }
 
+/* ---- the breaker ---- */
+
+static void mark_open(struct strip *p, const struct policy_open *o)
+{
+	uint64_t start = p->m->r->model.started_ns, from = o->from_ns > start ? o->from_ns - start : 0;
+
+	if (o->to_ns <= o->from_ns || o->to_ns <= start)
+		return;
+	for (uint64_t i = from / p->step_ns; i <= (o->to_ns - start) / p->step_ns && i < p->s->count; i++)
+		p->s->points[i].open = true;
+}
+
 /* ---- one edge, all edges ---- */
 
 static int begin_strip(struct strip *p, uint64_t duration_ns)
@@ -167,6 +179,7 @@ static int begin_strip(struct strip *p, uint64_t duration_ns)
 
 static int measure_edge(struct measure *m, size_t edge, uint64_t duration_ns, uint64_t step_ns)
 {
+	const struct policy_breaker *b = &m->r->edges[edge].breaker;
 	struct strip p = {.m = m, .s = &m->r->edges[edge].series, .attempts = chains_of(&m->chains.by_edge, edge), .step_ns = step_ns};
 	int err = begin_strip(&p, duration_ns);
 
@@ -175,6 +188,8 @@ static int measure_edge(struct measure *m, size_t edge, uint64_t duration_ns, ui
 	if (!err) {
 		count_requests(&p, chains_of(&m->chains.requests, edge));
 		count_in_flight(&p);
+		for (size_t i = 0; b->known && i < b->span_count; i++)
+			mark_open(&p, &b->spans[i]);
 	}
 	free(p.starts);
 	free(p.ends);

@@ -15,6 +15,10 @@ function sign(row) {
 	return row.significant === null ? "?" : row.significant ? "differs" : "~";
 }
 
+function chanceText(p) {
+	return known(p) ? p < 0.001 ? "< 0.001" : p.toFixed(3) : DASH;
+}
+
 function gateMark(row) {
 	return row.gate ? h("span", {class: "gate " + row.gate}, row.gate) : null;
 }
@@ -73,10 +77,23 @@ function forest(list, margins) {
 
 /* ---- the rest ---- */
 
+/* Every gate at every place that it concerns. */
+function gatesTable(tests) {
+	const cells = t => [t.gate, name(t.where), gateMark({gate: t.outcome}), chanceText(t.p), chanceText(t.p_adjusted)];
+
+	const columns = [["gate", "text"], ["at", "text"], ["", "text"], ["chance"], ["adjusted"]];
+
+	return table("Gates; chance: to miss the bound so clearly when on it, adjusted (Holm) for how many gates there are", columns,
+		tests.map(t => ({cells: cells(t)})));
+}
+
 function compareTable(list) {
-	const columns = [["", "text"], ["base"], ["95 %"], ["new"], ["95 %"], ["new/base"], ["95 %"], ["", "text"], ["gate", "text"]];
+	const ranked = list.some(r => known(r.a12));
+	const columns = [["", "text"], ["base"], ["95 %"], ["new"], ["95 %"], ["new/base"], ["95 %"], ["", "text"], ["gate", "text"]]
+		.concat(ranked ? [["p"], ["A12"]] : []);
 	const cells = r => [[name(r.where), DOT, r.name], metricText(r, r.base), metricBounds(r, r.base),
-		metricText(r, r.new), metricBounds(r, r.new), factor(value(r.ratio)), bounds(r.ratio, two), sign(r), gateMark(r)];
+		metricText(r, r.new), metricBounds(r, r.new), factor(value(r.ratio)), bounds(r.ratio, two), sign(r), gateMark(r)]
+		.concat(ranked ? [chanceText(r.p), known(r.a12) ? two(r.a12) : DASH] : []);
 
 	return table("Figures, with 95 % intervals; ~ may be chance, ? can not be told", columns, list.map(r => ({cells: cells(r)})));
 }
@@ -91,7 +108,8 @@ function showCompare(page, compare) {
 	page.append(h("header", {}, verdictLine(compare.verdict, fine), side("base", compare.base), side("new", compare.new)),
 		section("changes", "New against base", list.length ? [h("p", {class: "muted hint"}, legend), forest(list, data.charts.margins)] :
 			aside("Nothing is on both sides.")),
-		section("figures", "Figures", list.length ? compareTable(list) : aside("None.")),
+		section("figures", "Figures", compare.gates.length ? gatesTable(compare.gates) : null,
+			list.length ? compareTable(list) : aside("None.")),
 		section("quality", "Notes", compare.notes.length ?
 			h("ul", {class: "quality"}, compare.notes.map(n => h("li", {}, n))) : aside("None.")));
 }

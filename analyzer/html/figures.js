@@ -73,6 +73,11 @@ function listed(object) {
 	return Object.keys(object || {}).filter(k => object[k] > 0).map(k => k + " " + TIMES + count(object[k])).join(", ");
 }
 
+/* What there is of the parts. */
+function joined(parts, between) {
+	return parts.filter(Boolean).join(between);
+}
+
 function sum(list, of) {
 	return list.reduce((total, x) => total + (known(of(x)) ? of(x) : 0), 0);
 }

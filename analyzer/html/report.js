@@ -12,7 +12,7 @@ function verdictLine(verdict, fine) {
 		reasons.length > 1 ? h("ul", {class: "reasons"}, reasons.slice(1).map(r => h("li", {}, r))) : null];
 }
 
-/* Edges on which users' requests arrive: nobody calls their client. */
+/* Edges on which users' requests arrive: nobody was recorded to call their client. */
 function entries(report) {
 	const servers = new Set(report.edges.map(e => e.server));
 
@@ -46,40 +46,63 @@ function successHeadline(report, users) {
 	return headline("Success of users\u2019 requests", percent(value(whole)), joined([bounds(whole, percent), parts], DOT));
 }
 
+/* While the fault lasted, where that is known. */
+function amplification(edge) {
+	const fault = edge.by_window.fault;
+
+	return fault && value(fault.amplification) !== null ? fault.amplification : edge.amplification;
+}
+
 function loadHeadlines(report) {
-	const amplified = largest(report.edges, e => value(e.amplification)), busiest = largest(report.edges, e => e.peak_attempts_per_s);
-	const interval = amplified ? bounds(amplified.amplification, two) : "";
+	const amplified = largest(report.edges, e => value(amplification(e))), busiest = largest(report.edges, e => e.peak_attempts_per_s);
+	const most = amplified ? amplification(amplified) : null, when = most && most !== amplified.amplification ? "under the fault" : null;
+	const note = amplified ? [pair(amplified)].concat([bounds(most, two), when].filter(Boolean).map(t => DOT + t)) : "attempts per request";
 
 	return [
-		headline("Amplification", amplified ? factor(value(amplified.amplification)) : DASH,
-			amplified ? [interval ? interval + DOT : null, pair(amplified)] : "attempts per request"),
+		headline("Amplification", factor(value(most)), note),
 		headline("Peak attempts", busiest ? [count(busiest.peak_attempts_per_s), h("small", {}, " /s")] : DASH,
 			busiest ? pair(busiest) : "in any second"),
 	];
 }
 
 function latencyHeadline(users) {
-	const edge = largest(users, e => e.attempts), l = edge ? edge.latency_ms : {};
+	const edge = largest(users, e => e.latency_ms.p99), l = edge ? edge.latency_ms : {};
 
 	return headline("Latency p99", duration(l.p99),
-		edge ? ["p50 " + duration(l.p50) + DOT + "p95 " + duration(l.p95) + DOT, name(edge.server)] : "of users\u2019 attempts");
+		edge ? [pair(edge), DOT + "p50 " + duration(l.p50) + DOT + "p95 " + duration(l.p95)] : "of users\u2019 attempts");
+}
+
+/* How bad it was: not back, then how long, then nothing felt, then not judged. */
+function badness(r) {
+	if (!r.label)
+		return -2;
+	return r.censored ? 1e15 + (r.observed_ms || 0) : known(r.mttr_ms) ? r.mttr_ms : -1;
 }
 
 /* A recovery that the run did not see is a bound, not a time. */
-function recoveryHeadlines(report) {
-	const felt = report.recovery.filter(r => known(r.mttr_ms) || r.censored);
-	const bound = largest(felt.filter(r => r.censored), r => r.observed_ms);
-	const longest = bound ? null : largest(felt, r => r.recovery_lag_ms), mean = bound ? null : value(report.mttr_ms);
-	const none = report.faults.length ? "users felt no fault" : "no fault in this run";
-	const lost = Math.round(sum(report.recovery, r => r.lost_goodput)), lostWords = lost > 0 ? nth(lost, "good request") + " lost" : null;
-	const seen = felt.length > 1 ? "mean of " + felt.length + " faults" : "from first harm to well again";
+function recoveryHeadline(report) {
+	const worst = largest(report.recovery, badness), lost = worst ? Math.round(worst.lost_goodput || 0) : 0;
+	const more = lost > 0 ? DOT + nth(lost, "good request") + " lost" : null;
 
-	return [
-		headline("Time to recovery", bound ? "> " + duration(bound.observed_ms) : duration(mean),
-			bound ? "not recovered when the run ended" : mean === null ? none : seen),
-		headline("Recovery lag", longest ? duration(longest.recovery_lag_ms) : DASH,
-			joined([longest ? "after the fault had cleared" : bound ? "not recovered" : none, lostWords], DOT)),
-	];
+	if (!worst || !worst.label)
+		return headline("Recovery", DASH, report.faults.length ? "nothing to judge it by" : "no fault in this run");
+	if (worst.censored)
+		return headline("Recovery", known(worst.observed_ms) ? "> " + duration(worst.observed_ms) : "not seen", name(worst.fault),
+			" still hurt users when the run ended", more);
+	if (!known(worst.mttr_ms))
+		return headline("Recovery", "not needed", "users felt nothing of ", name(worst.fault));
+	return headline("Recovery", duration(worst.mttr_ms), name(worst.fault),
+		" hurt users for so long, until " + duration(worst.recovery_lag_ms) + " after it had gone", more);
+}
+
+const SEVERITIES = ["critical", "high", "medium", "info"];
+
+function countsOf(findings) {
+	return joined(SEVERITIES.map(s => [findings.filter(f => f.severity === s).length, s]).filter(c => c[0]).map(c => c[0] + " " + c[1]), ", ");
+}
+
+function findingsHeadline(report) {
+	return headline("Findings", count(report.findings.length), countsOf(report.findings) || "nothing to change");
 }
 
 function strip(report) {
@@ -107,15 +130,15 @@ function contents() {
 }
 
 function reportHeader(report) {
-	const run = report.run, users = entries(report), grave = report.findings.filter(f => f.severity === "critical").length;
-	const found = nth(report.findings.length, "finding") + (grave ? ", " + grave + " critical" : "");
-	const fine = report.findings.length ? found : "nothing to complain about";
+	const run = report.run, users = entries(report), grave = report.findings.filter(f => SEVERITIES.indexOf(f.severity) < 2).length;
+	const fine = grave ? "but " + nth(grave, "grave finding") : "nothing grave";
 	const facts = [run.started, duration(run.duration_s * 1e3), run.host ? "on " + run.host : null, known(run.seed) ? "seed " + run.seed : null,
 		"seen by " + (run.sources.join(", ") || "nobody")];
 
 	document.title = report.verdict.status.toUpperCase() + " \u2013 " + shown(run.file.split("/").pop());
 	return h("header", {}, verdictLine(report.verdict, fine), h("p", {class: "run"}, name(run.file), DOT, joined(facts, DOT)), contents(),
-		h("dl", {class: "six"}, successHeadline(report, users), loadHeadlines(report), latencyHeadline(users), recoveryHeadlines(report)),
+		h("dl", {class: "six"}, successHeadline(report, users), loadHeadlines(report), latencyHeadline(users),
+			recoveryHeadline(report), findingsHeadline(report)),
 		strip(report));
 }
 
@@ -129,7 +152,7 @@ function evidence(f) {
 
 function finding(f) {
 	return h("li", {}, h("div", {class: "severity " + f.severity}, f.severity), h("div", {},
-		h("div", {class: "said"}, h("span", {class: "where"}, name(f.where)), ": ", f.message),
+		h("div", {class: "said"}, h("span", {class: "where"}, name(f.where)), " ", f.message),
 		f.fix ? h("div", {class: "fix"}, h("b", {}, "Change: "), f.fix) : null,
 		h("div", {class: "evidence"}, evidence(f))));
 }
@@ -150,17 +173,17 @@ function fillEdge(inside, edge, chart) {
 		latencyChart(series, group);
 		flightChart(series, group);
 	}
-	inside.append(policy(edge), h("div", {class: "charts"}, group.map(c => c.figure),
+	inside.append(policy(chart.policy), h("div", {class: "charts"}, group.map(c => c.figure),
 		chart.durations_ms.length ? distribution(edge, chart.durations_ms) : null,
 		chart.chain.length ? chainChart(chart.chain) : null, chart.gaps_ms.length ? gapsChart(chart.gaps_ms) : null));
 	group.forEach(draw);
 }
 
 function summary(edge, chart) {
-	const words = gist(edge), linked = edge.logical !== null;
+	const line = gist(chart.policy), linked = edge.logical !== null;
 	const figure = (kind, text, label) => h("span", {class: "num" + kind}, text, h("small", {}, label));
 
-	return h("summary", {}, h("span", {class: "pair"}, pair(edge), words ? h("span", {class: "gist"}, words) : null),
+	return h("summary", {}, h("span", {class: "pair"}, pair(edge), line ? h("span", {class: "gist"}, line) : null),
 		chart.series.count > 1 ? sparkline(chart.series) : h("span", {}),
 		figure("", factor(value(edge.amplification)), "amplification"),
 		figure("", percent(value(linked ? edge.success : edge.attempt_success)), "success"),
@@ -190,6 +213,14 @@ function edges(report) {
 
 	return {element: section("edges", "Edges", h("p", {class: "muted hint"}, hint), list.map(d => d.element)),
 		show: () => list.forEach(d => d.show())};
+}
+
+/* ---- what services do for those who call them ---- */
+
+function services(report) {
+	const list = report.services.map((x, i) => [x.name, data.charts.services[i]]).filter(x => x[1].length);
+
+	return list.length ? section("services", "Services", list.map(x => [h("h3", {}, name(x[0])), words(x[1])])) : "";
 }
 
 /* ---- single requests ---- */
@@ -303,9 +334,17 @@ function pathsTable(report) {
 	return report.end_to_end.length ? table("End to end", columns, report.end_to_end.map(p => ({cells: cells(p)}))) : null;
 }
 
+function hierarchyTable(report) {
+	const columns = [["", "text"], ["caller", "text"], ["callee", "text"], ["caller\u2019s"], ["callee\u2019s"], ["times"]];
+	const edge = e => e ? pair(e) : DASH;
+	const cells = x => [x.code.replace(/-/g, " "), edge(x.parent), edge(x.child), duration(x.parent_ms), duration(x.child_ms), count(x.count)];
+
+	return report.hierarchy.length ? table("Timeouts of layers that do not fit", columns, report.hierarchy.map(x => ({cells: cells(x)}))) : null;
+}
+
 function figures(report) {
-	const makers = (report.edges.length ? [edgesTable, attemptsTable] : []).concat(servicesTable, faultsTable, recoveryTable, pathsTable);
-	const list = makers.map(make => make(report)).filter(Boolean);
+	const makers = [servicesTable, faultsTable, recoveryTable, pathsTable, hierarchyTable];
+	const list = (report.edges.length ? [edgesTable, attemptsTable] : []).concat(makers).map(make => make(report)).filter(Boolean);
 
 	return section("figures", "Figures", list.length ? list : aside("None."));
 }
@@ -317,13 +356,13 @@ function quality(report) {
 
 	return section("quality", "Data quality", h("ul", {class: "quality"},
 		item(lost ? "Lost events: " + lost : "Complete: no event was lost."),
-		known(q.false_link_rate) ? item("Joined by time in the healthy baseline, though nothing should be: ", percent(q.false_link_rate)) : null,
+		known(q.false_link_rate) ? item("Joined by time in the baseline, though nothing should be: ", percent(q.false_link_rate)) : null,
 		q.uncovered.map(u => item("Out of reach: ", u)), q.notes.map(n => item("Note: ", n))));
 }
 
 function showReport(page, report) {
 	const list = edges(report);
 
-	page.append(reportHeader(report), findings(report), list.element, requests(report), figures(report), quality(report));
+	page.append(reportHeader(report), findings(report), list.element, services(report), requests(report), figures(report), quality(report));
 	list.show();
 }

@@ -108,7 +108,10 @@ with Browser() as browser:
     numbers = texts(tab, ".six .value")
     report = Run(db).report()
     is_(numbers[0], "91.8 %", "the first is the success: 66 of 800 failed", numbers)
-    is_(numbers[1], f"{report['edges'][1]['amplification']['value']:.2f}\u00d7", "the second the amplification of the worst edge", numbers)
+    fault = report["edges"][1]["by_window"]["fault"]
+    is_(numbers[1], f"{fault['amplification']['value']:.2f}\u00d7", "the second the amplification of the worst edge under the fault", numbers)
+    like(aftershock("report", db).out, r"success +91\.8 %.*\n +amplification +2\.00x", "as the text says")
+    is_(numbers[5], str(len(report["findings"])), "the sixth how much there is to change", numbers)
     is_(tab.value("document.querySelectorAll('details.edge').length"), 3, "three edges")
     is_(tab.value("document.querySelectorAll('details.edge[open]').length"), 3, "all open, as they are few")
     is_(tab.value("[...document.querySelectorAll('.chart')].filter(c => c.querySelector('canvas').width > 200).length"), 9, "three charts each, drawn")
@@ -196,7 +199,9 @@ with Browser() as browser:
     for i in range(200):
         r.insert("connection", id=10 + i, process_id=1, role="client", local=f"127.0.0.1:{5000 + i}", peer=f"10.0.{i // 100}.{i % 100}:80")
         for k in range(30):
-            r.exchange(1000 * k + i, 1, connection_id=10 + i, tid=1000 + i, status=503 if k % 10 == 0 and i == 77 else 200)
+            if k % 10 == 0 and i == 77:
+                r.exchange(1000 * k + i - 20, 1, connection_id=10 + i, tid=1000 + i, status=503)
+            r.exchange(1000 * k + i, 1, connection_id=10 + i, tid=1000 + i, status=200)
     page = html_of("many", "report", r.close())
     tab = checked(browser, "many", page, sizes=((1280, False), (390, True)))
     is_(tab.value("document.querySelectorAll('details.edge').length"), 200, "200 edges")
@@ -209,36 +214,31 @@ with Browser() as browser:
 
     # ---- what is inferred, in words and pictures ----
     def infer(data):
-        share = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 100, "method": "bootstrap"}
-        edge, chart = data["report"]["edges"][1], data["charts"]["edges"][1]
-        edge["retry"] = {"max_attempts": 5, "exhausted": 118, "backoff": "exponential", "candidates": [], "base_ms": 100, "multiplier": 2, "cap_ms": 2000,
-                         "skip_first": False, "jitter": {"low_ratio": {**share, "value": 0.5, "low": 0.47, "high": 0.53}, "names": ["equal"]},
-                         "gaps_ms": [], "confidence": "high", "retried": {"503": 465}, "not_retried": {"404": 7}, "retry_after": "ignored",
-                         "herding": share, "storm": True}
-        edge["timeout"] = {"modes": [{"ms": 400, "n": 23, "kind": "response"}]}
-        edge["breaker"] = {"opens": 4, "threshold": {"low": 5, "high": 8, "kind": "consecutive"}, "open_ms": {"low": 1500, "high": 1525},
-                           "half_open_probes": 1, "shed_efficacy": share, "recovery_tax_ms": 900, "false_opens": 1}
-        edge["bulkhead"] = {"width": 10, "mode": "queue", "candidates": ["bulkhead", "connection pool"]}
-        edge["idempotency"] = {"keys": 800, "duplicates": 30, "violations": 1}
+        chart = data["charts"]["edges"][1]
+        chart["policy"] = [["retry", "5 attempts, exponential x2 from 100 ms, equal jitter (rho 0.50); after 503; high confidence"],
+                           ["timeout", "400 ms (398 ms..402 ms) for an answer, seen 23 times"], ["breaker", HOSTILE]]
+        data["charts"]["services"][0] = [["shedding", "turned 12 requests away"]]
         chart["gaps_ms"] = [[k, 50 * 2**k, 76 * 2**k, 99 * 2**k, 50 * 2**k, 100 * 2**k, 90] for k in range(1, 5)]
         chart["series"]["open"] = [1 if 12 <= i < 18 else 0 for i in range(chart["series"]["count"])]
         chart["series"]["shed"] = [6 if 12 <= i < 18 else 0 for i in range(chart["series"]["count"])]
         data["report"]["findings"] = [
             {"code": "unsafe-retry", "severity": "critical", "where": HOSTILE, "message": HOSTILE, "evidence": {"retries": 31}, "witness": 812,
              "fix": HOSTILE}, {"code": "no-timeout", "severity": "info", "where": "front", "message": "m", "evidence": {}, "witness": None, "fix": None}]
+        data["report"]["hierarchy"] = [{"code": "timeout-inversion", "parent": None, "child": {"client": HOSTILE, "server": "back"}, "parent_ms": 400,
+                                        "child_ms": None, "count": 3}]
         data["report"]["recovery"][0].update(censored=True, observed_ms=24400, mttr_ms=None, recovery_lag_ms=None, label="metastable_suspected")
 
     tab = checked(browser, "inferred", with_data(path("outage.html"), "inferred", infer))
-    words = dict(zip(texts(tab, ".policy dt"), texts(tab, ".policy dd")))
-    for term, pattern in (("Retries", "up to 5 attempts; 118"),
-                          ("Backoff", r"exponential, from 100 ms, \u00d72 each time; at most 2 s; jitter equal.*high confidence"),
-                          ("Retries after", "503 \u00d7465; not after 404"), ("Retry-After", "ignored"), ("Herding", "together"), ("Storm", "storm"),
-                          ("Timeout", r"400 ms \(response\), 23 times"),
-                          ("Breaker", "opened 4 times, after 5 to 8 failures in a row, for 1.5 s to 1.52 s, 1 probe"),
-                          ("Bulkhead", r"10 calls at once, then they wait \(bulkhead or connection pool\)"), ("Idempotency", "1 VIOLATION")):
-        like(words.get(term), pattern, f"the policy in words: {term}")
+    words = [texts(tab, f"details.edge:nth-of-type(2) .policy {tag}") for tag in ("dt", "dd")]
+    is_(words[0], ["retry", "timeout", "breaker", "not told"], "the policy in words, and what the run does not tell")
+    is_(words[1][0], "5 attempts, exponential x2 from 100 ms, equal jitter (rho 0.50); after 503; high confidence", "as the analyzer puts it")
+    is_(words[1][3], "by this run: bulkhead, idempotency, hedging", "all of that")
+    like(texts(tab, "details.edge .gist")[0], r"^5 attempts, exponential x2 from 100 ms, equal jitter \(rho 0.50\) \u00b7 timeout 400 ms \u00b7 breaker",
+         "and in one line, for who only looks at the list")
+    is_(texts(tab, "#services dd"), ["turned 12 requests away"], "what a service does for those who call it")
     is_(tab.value("document.querySelectorAll('#findings li').length"), 2, "two findings")
     like(texts(tab, "#findings li")[0], "(?s)^critical.*Change: .*retries 31", "with severity, what to change and evidence")
+    ok(any("timeout inversion" in row and "400 ms" in row for row in texts(tab, "#figures tbody tr")), "timeouts that do not fit have a table")
     is_(texts(tab, ".six .value")[4], "> 24.4 s", "a recovery that was not seen is a bound, not a time")
     is_(tab.value("document.querySelectorAll('svg[aria-label^=\"Wait before each retry\"] polygon').length"), 1,
         "the waits lie on the fan that was fitted")
@@ -246,12 +246,15 @@ with Browser() as browser:
 
     # ---- two runs ----
     fresh = outage("fresh.db", attempts=6)
-    page = html_of("compare", "compare", "--base", db, "--new", fresh, "--gate", "amplification<=1.10x", "--gate", "success>=50%", rc=1)
+    compare = ["compare", "--base", db, "--new", fresh, "--gate", "amplification<=1.05x@front -> back", "--gate", "success>=50%@back"]
+    page = html_of("compare", *compare, rc=1)
     tab = checked(browser, "compare", page)
-    like(texts(tab, "h1")[0], "^FAIL .*amplification<=1.10x: regress", "compare: the verdict and the gate that regressed are the first line")
-    compared = json.loads(aftershock("compare", "--base", db, "--new", fresh, "--gate", "amplification<=1.10x", "--format", "json").out)["metrics"]
+    like(texts(tab, "h1")[0], "^FAIL .*amplification<=1.05x.*regress", "compare: the verdict and the gate that regressed are the first line")
+    compared = json.loads(aftershock(*compare, "--format", "json").out)["metrics"]
     is_(tab.value("document.querySelectorAll('.forest .row:not(.axisrow) svg').length"), len(compared), "every figure is in the forest")
-    is_(tab.value("document.querySelectorAll('#figures tbody tr').length"), len(compared), "and in the table")
+    is_(tab.value("document.querySelectorAll('#figures .scroll:last-child tbody tr').length"), len(compared), "and in the table")
+    ok(any(re.search("amplification<=1.05x.*front -> back.*regress", row) for row in texts(tab, "#figures .scroll:first-of-type tbody tr")),
+       "every gate has its row")
     row = "[...document.querySelectorAll('.forest .row')].find(r => r.querySelector('.gate.regress'))"
     ok(tab.value(f"(r => {{ const x = k => +r.querySelector(k).getAttribute('x1');"
                  f" return x('.one') < x('.margin') && x('.margin') < x('.interval'); }})({row})"),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What charts are made of: an edge in steps of time, requests as waterfalls, and JSON that can not leave its element. */
+#include <string.h>
+#include "analyzer/measure.h"
 #include "analyzer/page.h"
-#include "analyzer/series.h"
 #include "base/clock.h"
 #include "tests/unit/judge.h"
 
@@ -85,6 +86,32 @@ static void steps_with_times_of_a_damaged_file(void)
 	is_int(s->count, 10, "a second has ten steps");
 	is_int(s->points[5].attempts + s->points[7].attempts, 6, "what is outside of the run is in none");
 	is_int(s->points[9].in_flight, 1, "five that took no time leave one open");
+	judge_end(&r, &x);
+}
+
+/* What breaker.c has found, marked on the steps: the steps of analyze() by hand. */
+static void a_breaker_is_open(void)
+{
+	static const struct policy_open spans[] = {{1000500000000, 1002100000000}, {1004000000000, 1004000000000}, {1009500000000, UINT64_MAX}, {0, 7}};
+	struct runs r;
+	struct result x = {0};
+	struct measure m = {.r = &x, .options = charts, .to_ns = UINT64_MAX};
+	char error[512], open[61] = "";
+
+	judge_client(&r, 12000);
+	runs_add(&r, ATTEMPT(.status = 200, .at_ms = 10, .took_ms = 1));
+	runs_commit(&r);
+	ok(!model_load(&x.model, r.path, error, sizeof(error)) && !graph_build(&m.graph, &x.model) && !link_build(&m.link, &x.model, &m.graph) &&
+	   !chains_build(&m.chains, &m) && !timeline_build(&x.timeline, &x.model) && !measure_edges(&m), "a run of 12 s is read");
+	x.edges[0].breaker = (struct policy_breaker){.known = true, .opens = 3, .spans = malloc(sizeof(spans)), .span_count = 4};
+	memcpy(x.edges[0].breaker.spans, spans, sizeof(spans));
+	is_int(measure_series(&m), 0, "its edge is laid out");
+	for (size_t i = 0; i < x.edges[0].series.count && i < 60; i++)
+		strcat(open, x.edges[0].series.points[i].open ? "o" : ".");
+	is_str(open, ".oooo..............ooooo", "open for some of a step is open; never for no time; to the end of the run");
+	graph_free(&m.graph);
+	link_free(&m.link);
+	chains_free(&m.chains);
 	judge_end(&r, &x);
 }
 
@@ -185,7 +212,7 @@ static void one_request_is_shown_once(void)
 
 	judge_client(&r, 40000);
 	for (int k = 0; k < 200; k++)
-		runs_add(&r, ATTEMPT(.status = k < 199 ? 500 : 200, .at_ms = 1000 + 10 * k, .took_ms = 1));
+		runs_add(&r, ATTEMPT(.status = k < 199 ? 500 : 200, .at_ms = 1000 + 10 * k, .took_ms = 1, .key = 77));
 	judge(&r, &x, &charts);
 	is_int(x.exemplar_count, 1, "a single request");
 	is_int(x.exemplars[0].kinds, 1 << EXEMPLAR_SLOWEST | 1 << EXEMPLAR_MOST_ATTEMPTS | 1 << EXEMPLAR_RECOVERED,
@@ -225,6 +252,7 @@ int main(void)
 	steps_suit_the_run();
 	an_edge_second_by_second();
 	steps_with_times_of_a_damaged_file();
+	a_breaker_is_open();
 	requests_worth_a_look();
 	one_request_is_shown_once();
 	json_stays_in_its_element();
