@@ -21,7 +21,7 @@ static struct policy_timeout *timeout = &edges[0].timeout;
 static struct policy_breaker *breaker = &edges[0].breaker;
 static struct policy_gap gap = {.k = 1, .p50 = 0.4};
 static struct policy_reaction reactions[] = {{.status = 404, .retried = 7}, {.status = 503, .retried = 5}};
-static cJSON *schema_keys;
+static cJSON *schema, *schema_keys;
 
 static void forget(void)
 {
@@ -392,7 +392,7 @@ static void load_schema(void)
 	static char text[1 << 20];
 	FILE *f = fopen(SCHEMA, "re");
 	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
-	cJSON *at = cJSON_Parse(text);
+	cJSON *at = schema = cJSON_Parse(text);
 	static const char *const path[] = {"properties", "findings", "items", "properties", "evidence", "properties"};
 
 	for (size_t i = 0; i < sizeof(path) / sizeof(path[0]); i++)
@@ -421,5 +421,6 @@ int main(void)
 	order();
 	gates();
 	forget();
+	cJSON_Delete(schema);
 	return tap_done();
 }
