@@ -67,6 +67,7 @@ void compare_free(struct compare *c);
 int compare_text(const struct compare *c, FILE *out);
 int compare_json(const struct compare *c, FILE *out);
 int compare_html(const struct compare *c, FILE *out);
+int compare_junit(const struct compare *c, FILE *out);
 
 /* The JSON of a comparison, to be deleted by the caller; where memory ran out, parts are missing or it is NULL. */
 cJSON *compare_tree(const struct compare *c);

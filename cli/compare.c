@@ -6,6 +6,7 @@
 #include <string.h>
 #include "analyzer/compare.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 
 #define GATES_MAX 64
 
@@ -15,11 +16,12 @@ struct format {
 };
 
 static const struct format formats[] = {
-	{"text", compare_text}, {"json", compare_json}, {"html", compare_html},
+	{"text", compare_text}, {"json", compare_json}, {"html", compare_html}, {"junit", compare_junit},
 };
 
 struct request {
 	const struct format *format;
+	const char *output;	/* NULL: stdout */
 	const char **base, **fresh;	/* run files; room for every argument */
 	int base_count, fresh_count;
 	struct compare compare;
@@ -65,19 +67,26 @@ static int take_format(void *context, const char *value)
 			return 0;
 		}
 	}
-	return cli_error("--format %s is not available; give text, json or html", value);
+	return cli_error("--format %s is not available; give text, json, html or junit", value);
+}
+
+static int take_output(void *context, const char *value)
+{
+	((struct request *)context)->output = value;
+	return 0;
 }
 
 static const struct cli_option options[] = {
 	{"base", 0, "RUN.db...", "runs before the change", take_base},
 	{"new", 0, "RUN.db...", "runs after it", take_new},
 	{"gate", 0, "GATE", "a condition, like 'amplification<=1.10x', 'success>=99%' or 'p95_ms<=250@a->b'", take_gate},
-	{"format", 0, "FORMAT", "text (default), json or html", take_format},
+	{"format", 0, "FORMAT", "text (default), json, html or junit", take_format},
+	{"output", 'o', "FILE", "write there instead of to standard output", take_output},
 	{NULL, 0, NULL, NULL, NULL},
 };
 
 static const struct cli_usage usage = {
-	.synopsis = "compare --base RUN.db... --new RUN.db... [--gate GATE]... [--format text|json|html]",
+	.synopsis = "compare --base RUN.db... --new RUN.db... [--gate GATE]... [--format FORMAT] [-o FILE]",
 	.about = "Compares runs before and after a change: each figure with its interval, their ratio, and whether the difference\n"
 		 "may be chance (~), can not be told (?) or differs. With four or more runs a side the unit is the run: make them in turns.",
 	.options = options,
@@ -113,7 +122,8 @@ static int spread_sides(int argc, char **argv, char ***spread)
 		if (i && !option && !value && side)
 			(*spread)[n++] = (char *)side;
 		(*spread)[n++] = argv[i];
-		value = opens || (option && (!strcmp(argv[i], "--gate") || !strcmp(argv[i], "--format")));
+		value = opens || (option && (!strcmp(argv[i], "--gate") || !strcmp(argv[i], "--format") ||
+							!strcmp(argv[i], "--output") || !strcmp(argv[i], "-o")));
 		if (option)
 			side = opens ? argv[i] : !strncmp(argv[i], "--base=", 7) ? "--base" : !strncmp(argv[i], "--new=", 6) ? "--new" : NULL;
 	}
@@ -130,6 +140,25 @@ static int load_side(struct compare_side *side, const char *const *paths, int co
 	return 0;
 }
 
+static int print(const void *what, FILE *out)
+{
+	const struct request *r = what;
+
+	return r->format->print(&r->compare, out);
+}
+
+/* A report over a run would be the end of the run. */
+static int check_output(const struct request *r)
+{
+	for (int i = 0; r->output && i < r->base_count + r->fresh_count; i++) {
+		const char *run = i < r->base_count ? r->base[i] : r->fresh[i - r->base_count];
+
+		if (output_same_file(r->output, run))
+			return cli_error("--output %s is one of the run files; give another file", r->output);
+	}
+	return 0;
+}
+
 static int compare(struct request *r, int n, char **argv)
 {
 	char error[512];
@@ -140,13 +169,15 @@ static int compare(struct request *r, int n, char **argv)
 		return cli_error("'%s' stands on no side; give it behind --base or --new", argv[1]);
 	if (!r->base_count || !r->fresh_count)
 		return cli_error("compare needs runs on both sides; give --%s RUN.db", r->base_count ? "new" : "base");
+	if (check_output(r))
+		return CLI_MISUSE;
 	if (load_side(&r->compare.base, r->base, r->base_count) || load_side(&r->compare.fresh, r->fresh, r->fresh_count))
 		return CLI_MISUSE;
 	r->compare.gates = r->gates;
 	if (compare_run(&r->compare, error, sizeof(error)))
 		return cli_error("%s", error);
-	if (r->format->print(&r->compare, stdout))
-		return cli_error("the comparison could not be written: %s", strerror(errno));
+	if (output_write(r->output, print, r))
+		return CLI_MISUSE;
 	return verdict_status(r->compare.verdict);
 }
 

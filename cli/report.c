@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "analyzer/analyze.h"
 #include "analyzer/report.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 
 struct format {
 	const char *name;
@@ -21,6 +21,11 @@ struct format {
 static const struct format formats[] = {
 	{"text", report_text, false}, {"json", report_json, false}, {"html", report_html, true}, {"csv", report_csv, false},
 	{"junit", report_junit, false}, {"openmetrics", report_openmetrics, false},
+};
+
+struct printed {
+	const struct format *format;
+	const struct result *result;
 };
 
 struct request {
@@ -117,35 +122,11 @@ static const struct cli_usage usage = {
 		"(events were lost, nothing was recorded) or vacuous (a fault never fired).",
 };
 
-/* Whether output is the run file itself, which must not be overwritten. */
-static bool same_file(const char *a, const char *b)
+static int print(const void *what, FILE *out)
 {
-	struct stat x, y;
+	const struct printed *p = what;
 
-	return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-static int print_to_file(const struct request *r, const struct result *result, const char *run_file)
-{
-	FILE *out;
-	int err;
-
-	if (same_file(r->output, run_file))
-		return cli_error("--output %s is the run file itself; give another file", r->output);
-	out = fopen(r->output, "we");
-	if (!out)
-		return cli_error("--output %s can not be written: %s", r->output, strerror(errno));
-	err = r->format->print(result, out);
-	if (fclose(out) || err)
-		return cli_error("--output %s could not be written in full: %s", r->output, strerror(err == -ENOMEM ? ENOMEM : errno));
-	return CLI_FINE;
-}
-
-static int print(const struct request *r, const struct result *result, const char *run_file)
-{
-	if (r->output)
-		return print_to_file(r, result, run_file);
-	return r->format->print(result, stdout) ? cli_error("the report could not be written: %s", strerror(errno)) : CLI_FINE;
+	return p->format->print(p->result, out);
 }
 
 static int report(const struct request *r, const char *run_file)
@@ -158,9 +139,11 @@ static int report(const struct request *r, const char *run_file)
 	if (r->options.from_s >= r->options.to_s)
 		return cli_error("--from %g is not before --to %g", r->options.from_s, r->options.to_s);
 	wanted.charts = r->format->charts;
+	if (r->output && output_same_file(r->output, run_file))
+		return cli_error("--output %s is the run file itself; give another file", r->output);
 	if (analyze(&result, run_file, &wanted, error, sizeof(error)))
 		return cli_error("%s", error);
-	status = print(r, &result, run_file);
+	status = output_write(r->output, print, &(struct printed){r->format, &result});
 	if (!status)
 		status = verdict_status(result.verdict);
 	result_free(&result);

@@ -4,6 +4,7 @@
 import json
 import os
 import sys
+import xml.etree.ElementTree as ElementTree
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for d in (".", "../lib", "../schema")]
 from runfile import RunFile  # noqa: E402
@@ -84,6 +85,16 @@ r.exchange(10, 1, status=200)
 result, value, rows = metrics("--base", base, "--new", r.close())
 is_([result.rc, value["verdict"]["status"]], [3, "vacuous"], "a vacuous run makes the comparison vacuous")
 
+# ---- JUnit, into a file ----
+xml = os.path.join(HERE, "compare.xml")
+result = compare("--base", base, "--new", new, "--gate", "amplification<=1.10x", "--gate", "success>=50%", "--format", "junit", "-o", xml)
+is_([result.rc, result.out], [1, ""], "with -o the comparison goes to a file, the exit status stays", result)
+suite = ElementTree.parse(xml).getroot().find("testsuite")
+cases = {c.get("name"): [e.tag for e in c] for c in suite.iter("testcase")}
+is_([c[0] for c in cases.values() if c], ["failure"], "the gate that regresses is the one failure", cases)
+ok(any(name.startswith("amplification<=1.10x at curl") and tags == ["failure"] for name, tags in cases.items()), "named by gate and place", cases)
+is_([suite.get("tests"), suite.get("failures"), suite.get("errors")], [str(len(cases)), "1", "0"], "and the suite counts it")
+
 REFUSED = [
     ([], "--base"),
     (["--base", base], "--new"),
@@ -94,7 +105,9 @@ REFUSED = [
     (["--base", base, "--new", new, "--gate", "speed<=1x"], "speed<=1x"),
     (["--base", base, "--new", new, "--gate", "amplification<1x"], "<="),
     (["--base", base, "--new", new, "--gate", "amplification<=1x@nobody"], "nobody"),
-    (["--base", base, "--new", new, "--format", "junit"], "html"),
+    (["--base", base, "--new", new, "--format", "csv"], "junit"),
+    (["--base", base, "--new", new, "-o", new], os.path.basename(new)),
+    (["--base", base, "--new", new, "-o", "/nonexistent/x"], "/nonexistent/x"),
     (["--base", base, "--new", new, "--gate"], "--gate"),
 ]
 for args, names in REFUSED:
