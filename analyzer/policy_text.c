@@ -5,6 +5,7 @@
 #include <string.h>
 #include "analyzer/face.h"
 
+#define NO_JITTER 0.97	/* rho from which what is left is how exactly a sleep ends */
 #define REACTIONS_MAX 6	/* statuses and errors that are named */
 
 typedef unsigned long long ull;
@@ -68,6 +69,11 @@ static void say_ambiguous(FILE *out, const struct policy_retry *p)
 	}
 }
 
+static const char *first_wait(enum policy_backoff family)
+{
+	return family == BACKOFF_FIXED ? " of" : family == BACKOFF_AMBIGUOUS ? ", first wait" : " from";
+}
+
 /* What the schedule begins with: jitter takes from it, so the median of what was waited is less. */
 static double base(const struct policy_retry *p)
 {
@@ -91,7 +97,7 @@ static void say_backoff(FILE *out, const struct policy_retry *p)
 		say_family(out, p->backoff, p->multiplier);
 	}
 	if (p->backoff != BACKOFF_NONE && base(p) > 0)
-		fprintf(out, " %s %s", p->backoff == BACKOFF_FIXED ? "of" : "from", ms(base(p), buf));
+		fprintf(out, "%s %s", first_wait(p->backoff), ms(base(p), buf));
 	if (p->backoff == BACKOFF_LINEAR && p->step_ms > 0)
 		fprintf(out, ", %s more each time", ms(p->step_ms, buf));
 	if (p->added_ms > 0)
@@ -106,7 +112,7 @@ static void say_jitter(FILE *out, const struct policy_retry *p)
 
 	if (!p->jitter_low.known || p->backoff == BACKOFF_NONE)
 		return;
-	if (p->jitter_name_count == 1 && !strcmp(p->jitter_names[0], "none")) {
+	if (p->jitter_name_count ? p->jitter_name_count == 1 && !strcmp(p->jitter_names[0], "none") : p->jitter_low.value >= NO_JITTER) {
 		fputs(", no jitter", out);
 		return;
 	}

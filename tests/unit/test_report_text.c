@@ -74,6 +74,14 @@ static void retries(void)
 	r->jitter_names[0] = "none";
 	r->jitter_name_count = 1;
 	ok(strstr(words(POLICY_RETRY), ", no jitter, honours"), "none is no kind of jitter");
+	r->jitter_name_count = 0;
+	ok(strstr(words(POLICY_RETRY), ", jitter (rho 0.50"), "jitter without a name");
+	r->jitter_low.value = 0.97;
+	ok(strstr(words(POLICY_RETRY), ", no jitter, honours"), "and next to none");
+	r->base_low_ms = 50;
+	r->base_high_ms = 100;
+	r->base_ms = 75;
+	ok(strstr(words(POLICY_RETRY), " from 100 ms,"), "a schedule begins with what jitter takes from");
 
 	fresh();
 	r->max_attempts = 3;
@@ -82,7 +90,7 @@ static void retries(void)
 	r->candidates[1] = (struct policy_candidate){BACKOFF_EXPONENTIAL, 2};
 	r->candidate_count = 2;
 	r->base_ms = 50;
-	is_str(words(POLICY_RETRY), "3 attempts, backoff ambiguous: linear or exponential x2 from 50.0 ms",
+	is_str(words(POLICY_RETRY), "3 attempts, backoff ambiguous: linear or exponential x2, first wait 50.0 ms",
 	       "two gaps can not tell, and no confidence is claimed");
 	r->backoff = BACKOFF_NONE;
 	r->confidence = CONFIDENCE_LOW;
