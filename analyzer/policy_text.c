@@ -160,11 +160,17 @@ static void say_reactions(FILE *out, const struct result *r, const struct policy
 	}
 }
 
+/* Whether there is more to say than that something failed. */
+static bool tells(const struct policy_retry *p)
+{
+	return p->max_attempts || p->deadline_ms > 0 || p->backoff != BACKOFF_UNKNOWN || p->retry_after != RETRY_AFTER_NONE_SEEN || p->reaction_count;
+}
+
 static void say_retry(const struct result *r, const struct result_edge *e, FILE *out)
 {
 	const struct policy_retry *p = &e->retry;
 
-	if (!p->known)
+	if (!p->known || !tells(p))
 		return;
 	say_attempts(out, p);
 	if (p->max_attempts != 1) {

@@ -50,7 +50,10 @@ static void retries(void)
 	struct policy_retry *r = &edge.retry;
 
 	fresh();
-	is_str(words(POLICY_RETRY), "attempts not known", "a client of which nothing but failures is known");
+	is_str(words(POLICY_RETRY), "", "a client of which nothing but failures is known");
+	r->retry_after = RETRY_AFTER_HONOURED;
+	is_str(words(POLICY_RETRY), "attempts not known, honours Retry-After", "one that has not given up");
+	r->retry_after = RETRY_AFTER_NONE_SEEN;
 	r->max_attempts = 1;
 	r->reactions = reactions;
 	r->reaction_count = 1;
