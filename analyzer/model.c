@@ -343,6 +343,20 @@ static struct model_fault *marked_fault(struct loader *l, const char *name, bool
 	return NULL;
 }
 
+/* f is on whenever it goes off (marked_fault()), so it has an episode then. */
+static int note_episode(struct loader *l, struct model_fault *f, bool on, uint64_t at_ns)
+{
+	if (!on)
+		l->m->episodes[f->episode].off_ns = at_ns;
+	if (!on || f->on)
+		return 0;
+	if (GROW(l, episodes, episode_count))
+		return -ENOMEM;
+	f->episode = (uint32_t)l->m->episode_count;
+	l->m->episodes[l->m->episode_count++] = (struct model_episode){(uint32_t)(f - l->m->faults), at_ns, 0};
+	return 0;
+}
+
 static int take_mark(struct loader *l, sqlite3_stmt *row)
 {
 	static const struct { const char *says; bool on; } words[] = {{"fault on ", true}, {"fault off ", false}, {"fault end ", false}};
@@ -354,6 +368,8 @@ static int take_mark(struct loader *l, sqlite3_stmt *row)
 
 		if (!f)
 			continue;
+		if (note_episode(l, f, words[i].on, word(row, 0)))
+			return -ENOMEM;
 		f->on = words[i].on;
 		f->off_ns = f->on ? 0 : word(row, 0);
 	}
@@ -720,7 +736,23 @@ void model_free(struct model *m)
 	spill_free(m->exchanges);
 	spill_free(m->faults);
 	spill_free(m->injections);
+	spill_free(m->episodes);
 	spill_free(m->losses);
 	spill_free(m->hosts);
 	*m = (struct model){0};
+}
+
+size_t model_first_from(const struct model *m, uint64_t at_ns)
+{
+	size_t low = 0, high = m->exchange_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->exchanges[middle].started_ns < at_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }

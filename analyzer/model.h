@@ -80,7 +80,13 @@ struct model_fault {
 	uint64_t from_ns, for_ns;	/* the plan's window since the run's start; 0 not given */
 	uint64_t off_ns;	/* when it was switched off, taken away or its window ended, for the last time; 0: it never was, or came on again */
 	bool on;		/* while marks are read: it has come on */
+	uint32_t episode;	/* while marks are read: of model_episode, its latest */
 	bool watch_only;	/* probability 0 */
+};
+
+struct model_episode {	/* a fault came on, by the marks of the run file */
+	uint32_t fault;		/* index */
+	uint64_t on_ns, off_ns;	/* off 0: it stayed on */
 };
 
 struct model_injection {
@@ -102,9 +108,10 @@ struct model {
 	struct model_exchange *exchanges;
 	struct model_fault *faults;
 	struct model_injection *injections;
+	struct model_episode *episodes;	/* in order of time */
 	struct model_loss *losses;
 	struct model_host *hosts;
-	size_t host_count;
+	size_t host_count, episode_count;
 	size_t process_count, connection_count, exchange_count, fault_count, injection_count, loss_count;
 	uint64_t started_ns, ended_ns;	/* of the run; guessed from the exchanges when the file does not say */
 	uint32_t started, host, sources, seed;	/* names: UTC text, host, JSON array of witnesses, decimal digits */
@@ -120,6 +127,9 @@ struct model {
  */
 int model_load(struct model *m, const char *path, char *error, unsigned error_size);
 void model_free(struct model *m);
+
+/* The first exchange that started then or later; exchange_count: none. */
+size_t model_first_from(const struct model *m, uint64_t at_ns);
 
 /* Whether it is one flow of calls that moves between threads: then a thread says nothing of who calls. */
 static inline bool model_hops(const struct model_process *p)

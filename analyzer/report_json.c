@@ -257,6 +257,21 @@ static cJSON *path(const struct result_path *p)
 	return o;
 }
 
+/* What the lag was waited for. */
+static cJSON *lag(const struct result_recovery *r)
+{
+	cJSON *o;
+
+	if (isnan(r->lag_rest_ms))
+		return cJSON_CreateNull();
+	o = cJSON_CreateObject();
+	json_number(o, "breaker_ms", r->lag_breaker_ms);
+	json_number(o, "backoff_ms", r->lag_backoff_ms);
+	json_number(o, "drain_ms", r->lag_drain_ms);
+	json_number(o, "rest_ms", r->lag_rest_ms);
+	return o;
+}
+
 static cJSON *recovery(const struct result_recovery *r)
 {
 	cJSON *o = cJSON_CreateObject();
@@ -269,6 +284,16 @@ static cJSON *recovery(const struct result_recovery *r)
 	json_number(o, "observed_ms", r->observed_ms);
 	json_number(o, "lost_goodput", r->lost_goodput);
 	json_text(o, "label", r->label);
+	json_number(o, "cycle", r->number ? r->number : NAN);
+	json_number(o, "first_exit_ms", r->first_exit_ms);
+	json_number(o, "flaps", r->flaps);
+	json_number(o, "half_recovery_ms", r->half_recovery_ms);
+	json_number(o, "overshoot", r->overshoot);
+	cJSON_AddItemToObject(o, "lag", lag(r));
+	json_number(o, "load_ratio", r->load_ratio);
+	json_number(o, "load_amplification", r->load_amplification);
+	json_number(o, "capacity_rps", r->capacity_rps);
+	json_number(o, "margin", r->margin);
 	return o;
 }
 
@@ -330,6 +355,7 @@ cJSON *report_tree(const struct result *r)
 	ADD_ROWS(o, "end_to_end", r->path_count, path(&r->paths[i]));
 	ADD_ROWS(o, "recovery", r->recovery_count, recovery(&r->recoveries[i]));
 	json_metric(o, "mttr_ms", &r->mttr_ms);
+	json_number(o, "recovered", (double)r->recovered_count);
 	ADD_ROWS(o, "faults", r->fault_count, fault(&r->faults[i]));
 	ADD_ROWS(o, "hierarchy", r->hierarchy_count, policy_json_hierarchy(r, &r->hierarchies[i]));
 	ADD_ROWS(o, "findings", r->finding_count, finding_json(&r->findings[i]));

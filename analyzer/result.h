@@ -99,11 +99,20 @@ struct result_path {
 
 struct result_recovery {
 	const char *fault;
+	unsigned number;	/* which time that this fault came on, from 1; 0: it came on once */
 	double impact_ms, mttr_ms, recovery_lag_ms;	/* NAN: none, or not known */
 	double observed_ms;	/* censored: at least this long from impact to recovery; else NAN */
 	double lost_goodput;	/* requests */
 	bool censored;
 	const char *label;	/* static; NULL: the fault lasted to the end of the run */
+	double first_exit_ms;	/* from impact to the first good second; mttr_ms is to the last exit; NAN none */
+	unsigned flaps;		/* how often it was bad again after a good second */
+	double half_recovery_ms;	/* from the fault's end to a second half way from the worst back to the baseline; NAN */
+	double overshoot;	/* most attempts at the struck service in a second after the fault / in the baseline; NAN */
+	double lag_breaker_ms, lag_backoff_ms, lag_drain_ms, lag_rest_ms;	/* add up to recovery_lag_ms (lag.c); NAN without */
+	double load_ratio;	/* requests of users after the fault until the recovery / in the baseline; NAN */
+	double load_amplification;	/* attempts per first attempt at the struck service then; NAN */
+	double capacity_rps, margin;	/* see metastable.c; NAN not known */
 };
 
 struct result_fault {
@@ -141,7 +150,8 @@ struct result {
 	struct exemplar *exemplars;
 	size_t hierarchy_count, finding_count, exemplar_count;
 	size_t service_count, edge_count, path_count, recovery_count, fault_count, loss_count;
-	struct metric mttr_ms;
+	struct metric mttr_ms;	/* of recoveries that had an impact: n of them */
+	size_t recovered_count;	/* those of them that the run saw recover */
 	double false_link_rate;	/* of all edges; NAN: no baseline, or nothing was joined by time */
 	char **uncovered;	/* sentences; owned */
 	size_t uncovered_count;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LUCK 1e-3	/* a run of unhit attempts less likely than this is no luck */
 
@@ -141,36 +142,140 @@ static int add_window(struct timeline *t, enum timeline_kind kind, uint64_t from
 	return 0;
 }
 
-/* The end of the stretch of overlapping faults that begins at from_ns; 0 when no fault begins there or later. */
-static uint64_t stretch(const struct timeline *t, size_t faults, uint64_t after_ns, uint64_t *from_ns)
+/* ---- episodes ---- */
+
+static int add_episode(struct timeline *t, const struct timeline_episode *e)
 {
-	uint64_t to = 0;
+	size_t n = t->episode_count;
 
-	*from_ns = UINT64_MAX;
-	for (size_t i = 0; i < faults; i++)
-		if (t->spans[i].hits && t->spans[i].to_ns >= after_ns && t->spans[i].window_ns < *from_ns)
-			*from_ns = t->spans[i].window_ns;
-	for (bool grew = *from_ns != UINT64_MAX; grew;) {
-		grew = false;
-		for (size_t i = 0; i < faults; i++) {
-			const struct timeline_span *s = &t->spans[i];
-			bool joins = s->hits && s->window_ns <= (to ? to : *from_ns) && s->to_ns >= after_ns;
+	if (!(n & (n - 1))) {	/* room is a power of two */
+		struct timeline_episode *episodes = realloc(t->episodes, (n ? n * 2 : 1) * sizeof(*episodes));
 
-			if (joins && s->to_ns + 1 > to) {
-				to = s->to_ns + 1;
-				grew = true;
-			}
-		}
+		if (!episodes)
+			return -ENOMEM;
+		t->episodes = episodes;
 	}
-	return to;
+	t->episodes[t->episode_count++] = *e;
+	return 0;
 }
+
+/* The fault's marked times, in order, into `mine`; how many. */
+static size_t marked_times(const struct model *m, uint32_t fault, struct model_episode *mine)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->episode_count; i++)
+		if (m->episodes[i].fault == fault)
+			mine[n++] = m->episodes[i];
+	return n;
+}
+
+/* Which of n times an injection belongs to: the last that had begun. */
+static size_t time_of(const struct model_episode *mine, size_t n, uint64_t at_ns)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (mine[middle].on_ns <= at_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? low - 1 : 0;
+}
+
+/* When each of the n times was first felt: 0 never. */
+static void first_hits(const struct model *m, uint32_t fault, const struct model_episode *mine, size_t n, uint64_t *from_ns)
+{
+	for (size_t i = 0; i < m->injection_count; i++) {
+		uint64_t start = hit_start(m, &m->injections[i]), *first;
+
+		if (m->injections[i].fault != fault)
+			continue;
+		first = &from_ns[time_of(mine, n, m->injections[i].at_ns)];
+		if (!*first || start < *first)
+			*first = start;
+	}
+}
+
+/* The times that hit something, when there are several; the last one ends as the fault does. */
+static int split_span(struct timeline *t, const struct model *m, uint32_t fault, const struct model_episode *mine, size_t n,
+		      const uint64_t *from_ns)
+{
+	const struct timeline_span *s = &t->spans[fault];
+	unsigned number = 0;
+	size_t last = n;
+
+	for (size_t i = 0; i < n; i++)
+		last = from_ns[i] ? i : last;
+	for (size_t i = 0; i < n; i++) {
+		struct timeline_episode e = {fault, number + 1, from_ns[i], s->to_ns, from_ns[i], s->cleared};
+
+		if (!from_ns[i])
+			continue;
+		if (!number++)
+			e.window_ns = s->window_ns < e.from_ns ? s->window_ns : e.from_ns;
+		if (i != last || mine[i].off_ns) {
+			e.to_ns = mine[i].off_ns > e.from_ns ? mine[i].off_ns : e.from_ns;
+			e.cleared = e.to_ns < m->ended_ns;
+		}
+		if (add_episode(t, &e))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int add_episodes(struct timeline *t, const struct model *m, uint32_t fault, struct model_episode *mine, uint64_t *from_ns)
+{
+	const struct timeline_span *s = &t->spans[fault];
+	size_t n, hit = 0;
+
+	if (!s->hits)
+		return 0;
+	n = marked_times(m, fault, mine);
+	memset(from_ns, 0, (n + 1) * sizeof(*from_ns));
+	if (n > 1)
+		first_hits(m, fault, mine, n, from_ns);
+	for (size_t i = 0; i < n; i++)
+		hit += from_ns[i] != 0;
+	if (hit > 1)
+		return split_span(t, m, fault, mine, n, from_ns);
+	return add_episode(t, &(struct timeline_episode){fault, 0, s->from_ns, s->to_ns, s->window_ns, s->cleared});
+}
+
+static int by_window(const void *a, const void *b)
+{
+	const struct timeline_episode *x = a, *y = b;
+
+	if (x->window_ns != y->window_ns)
+		return x->window_ns < y->window_ns ? -1 : 1;
+	return (x->fault > y->fault) - (x->fault < y->fault);
+}
+
+static int find_episodes(struct timeline *t, const struct model *m)
+{
+	struct model_episode *mine = malloc((m->episode_count + 1) * sizeof(*mine));
+	uint64_t *from_ns = malloc((m->episode_count + 1) * sizeof(*from_ns));
+	int err = mine && from_ns ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < m->fault_count && !err; i++)
+		err = add_episodes(t, m, i, mine, from_ns);
+	if (!err && t->episode_count)
+		qsort(t->episodes, t->episode_count, sizeof(*t->episodes), by_window);
+	free(mine);
+	free(from_ns);
+	return err;
+}
+
+/* ---- windows ---- */
 
 static bool is_idle(const struct model *m, const struct timeline_window *w)
 {
-	for (size_t i = 0; i < m->exchange_count && m->exchanges[i].started_ns < w->to_ns; i++)
-		if (m->exchanges[i].started_ns >= w->from_ns)
-			return false;
-	return true;
+	size_t first = model_first_from(m, w->from_ns);
+
+	return first == m->exchange_count || m->exchanges[first].started_ns >= w->to_ns;
 }
 
 /* Time before a fault in which nothing was asked is no baseline, and after it no recovery. */
@@ -184,13 +289,21 @@ static void drop_idle(struct timeline *t, const struct model *m)
 	t->window_count = kept;
 }
 
+/* Episodes that overlap are one window. */
 static int cut(struct timeline *t, const struct model *m)
 {
-	uint64_t now = m->started_ns, end = m->ended_ns + 1, from, to;
+	uint64_t now = m->started_ns, end = m->ended_ns + 1;
 	enum timeline_kind healthy = TIMELINE_BASELINE;
 
-	while ((to = stretch(t, m->fault_count, now, &from))) {
-		from = from < now ? now : from;
+	for (size_t i = 0; i < t->episode_count;) {
+		uint64_t from = t->episodes[i].window_ns < now ? now : t->episodes[i].window_ns, to = now;
+
+		if (t->episodes[i].to_ns < now) {
+			i++;
+			continue;
+		}
+		for (; i < t->episode_count && (to == now || t->episodes[i].window_ns <= to); i++)
+			to = t->episodes[i].to_ns + 1 > to ? t->episodes[i].to_ns + 1 : to;
 		if (add_window(t, healthy, now, from) || add_window(t, TIMELINE_FAULT, from, to))
 			return -ENOMEM;
 		healthy = TIMELINE_RECOVERY;
@@ -211,6 +324,8 @@ int timeline_build(struct timeline *t, const struct model *m)
 	for (uint32_t i = 0; i < m->fault_count && !err; i++)
 		err = settle_span(m, i, &t->spans[i]);
 	if (!err)
+		err = find_episodes(t, m);
+	if (!err)
 		err = cut(t, m);
 	if (!err)
 		drop_idle(t, m);
@@ -222,6 +337,7 @@ int timeline_build(struct timeline *t, const struct model *m)
 void timeline_free(struct timeline *t)
 {
 	free(t->spans);
+	free(t->episodes);
 	free(t->windows);
 	*t = (struct timeline){0};
 }

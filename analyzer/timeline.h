@@ -7,6 +7,8 @@
  * attempts at the same edges passed unhit to say so (chance below 1 in 1000 at the fault's own rate of hits); else it
  * lasted to the end of the run. The same test on the attempts before the first hit tells a baseline from luck.
  *
+ * A fault that came on more than once, by the marks, has an episode for each time that it hit something; any other has one.
+ *
  * Windows follow one another; idle time before or after a fault is in none. A request belongs to the window in
  * which its first attempt started.
  */
@@ -29,6 +31,14 @@ struct timeline_span {	/* one per fault of the model, same index */
 	uint32_t first_exchange, last_exchange;	/* indices of the first and last one hit */
 };
 
+struct timeline_episode {
+	uint32_t fault;
+	unsigned number;	/* which of its fault's, from 1; 0: the fault has only this one */
+	uint64_t from_ns, to_ns;	/* as in timeline_span */
+	uint64_t window_ns;
+	bool cleared;
+};
+
 struct timeline_window {
 	enum timeline_kind kind;
 	uint64_t from_ns, to_ns;	/* [from, to) */
@@ -36,6 +46,8 @@ struct timeline_window {
 
 struct timeline {
 	struct timeline_span *spans;	/* owned */
+	struct timeline_episode *episodes;	/* owned; by window_ns */
+	size_t episode_count;
 	struct timeline_window *windows;	/* owned; in order */
 	size_t window_count;
 };

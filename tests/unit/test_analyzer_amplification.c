@@ -1,32 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What retries cost and are worth: yields, rates, wasted work, coupled requests, failures that come together, end to end through several hops. */
-#include "analyzer/measure.h"
 #include "analyzer/stats.h"
-#include "tests/unit/judge.h"
+#include "tests/unit/steps.h"
 
 static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
-
-/* The steps up to the links' counts, so that a policy can be put in their place before what rests on it. */
-static void begin_steps(struct runs *r, struct measure *m, struct result *x)
-{
-	char error[512];
-
-	runs_commit(r);
-	*x = (struct result){0};
-	*m = (struct measure){.r = x, .options = *everything, .to_ns = UINT64_MAX};
-	if (model_load(&x->model, r->path, error, sizeof(error)) || graph_build(&m->graph, &x->model) ||
-	    link_build(&m->link, &x->model, &m->graph) || chains_build(&m->chains, m) || timeline_build(&x->timeline, &x->model) ||
-	    measure_edges(m) || measure_demand(m))
-		abort();
-}
-
-static void end_steps(struct runs *r, struct measure *m, struct result *x)
-{
-	graph_free(&m->graph);
-	link_free(&m->link);
-	chains_free(&m->chains);
-	judge_end(r, x);
-}
 
 static void have_policy(struct result *x, const char *client, const char *server, unsigned most)
 {
@@ -196,7 +173,7 @@ static void failures_that_come_together(void)
 				runs_add(&r, ATTEMPT(.tid = 100 + q, .status = bad ? 503 : 200, .at_ms = 100 * q + 5 * k, .took_ms = 1));
 			}
 		}
-		begin_steps(&r, &m, &x);
+		steps_begin(&r, &m, &x);
 		have_policy(&x, "curl", "127.0.0.1:80", 3);
 		measure_amplification(&m);
 		e = judge_edge(&x, "curl", "127.0.0.1:80");
@@ -207,7 +184,7 @@ static void failures_that_come_together(void)
 		ok(!!*note_with(&x, "hit the same overload") == together, "%s", together ? "and that is said" : "and nothing is said");
 		NEAR(e->retry.excess_failure, e->excess_failure, "the policy has it too");
 		is_int(e->retry.yield.n, e->retry_yield.n, "and the yield");
-		end_steps(&r, &m, &x);
+		steps_end(&r, &m, &x);
 	}
 }
 
@@ -221,12 +198,12 @@ static void a_total_outage_is_no_surprise(void)
 	for (int q = 0; q < 40; q++)
 		for (int k = 0; k < 3; k++)
 			runs_add(&r, ATTEMPT(.tid = 100 + q, .status = 503, .at_ms = 100 * q + 5 * k, .took_ms = 1));
-	begin_steps(&r, &m, &x);
+	steps_begin(&r, &m, &x);
 	have_policy(&x, "curl", "127.0.0.1:80", 3);
 	measure_amplification(&m);
 	NEAR(judge_edge(&x, "curl", "127.0.0.1:80")->excess_failure, 0, "when every attempt fails every request must");
 	is_int(x.note_count, 0, "and nothing is said");
-	end_steps(&r, &m, &x);
+	steps_end(&r, &m, &x);
 }
 
 /* outside -> front -> middle -> back; under the fault front tries middle three times, and middle back three times for each. */
@@ -274,7 +251,7 @@ static void hops_multiply(void)
 	struct result_path *p;
 
 	three_hops(&r, 40, 20);
-	begin_steps(&r, &m, &x);
+	steps_begin(&r, &m, &x);
 	have_policy(&x, "front", "middle", 3);
 	have_policy(&x, "middle", "back", 4);
 	measure_amplification(&m);
@@ -289,7 +266,7 @@ static void hops_multiply(void)
 	NEAR(p->bound, 12, "the policies allow 3 of 4 attempts");
 	ok(p->bound_at_least, "at least, as nothing is known of who asks front");
 	NEAR(p->product, NAN, "whose own amplification is not known");
-	end_steps(&r, &m, &x);
+	steps_end(&r, &m, &x);
 
 	three_hops(&r, 40, 20);
 	judge(&r, &x, everything);
@@ -328,7 +305,7 @@ static void circles_have_no_bound(void)
 		runs_add(&r, ATTEMPT(.connection = 20 + i, .process = calls[i].from, .tid = calls[i].from, .status = 200, .at_ms = 500 + 10 * i,
 				     .took_ms = 5));
 	}
-	begin_steps(&r, &m, &x);
+	steps_begin(&r, &m, &x);
 	have_policy(&x, "b", "c", 3);
 	have_policy(&x, "c", "b", 3);
 	measure_amplification(&m);
@@ -337,7 +314,7 @@ static void circles_have_no_bound(void)
 	for (size_t i = 0; i < x.path_count; i++)
 		if (!strcmp(x.paths[i].leaf, "d"))
 			NEAR(x.paths[i].bound, NAN, "a way through a circle of retries has no bound");
-	end_steps(&r, &m, &x);
+	steps_end(&r, &m, &x);
 }
 
 static void damaged_times(void)
