@@ -51,6 +51,7 @@ struct ending {		/* of a call without known parent, in a process of few calls */
 struct room {
 	struct measure *m;
 	uint32_t closed, timed_out;	/* names of errors */
+	uint32_t opaque, unknown;	/* names of protocols */
 	uint32_t alien_ends[6];		/* names of how connections end that the client did not */
 	bool *forges, *trickles;	/* per fault; owned */
 	uint32_t *first;		/* per connection: its first exchange; owned */
@@ -351,9 +352,7 @@ struct edge {
 
 static bool is_framed(const struct room *w, const struct model_exchange *x)
 {
-	const char *protocol = measure_text(w->m, x->protocol);
-
-	return strcmp(protocol, "opaque") && strcmp(protocol, "unknown");
+	return x->protocol != w->opaque && x->protocol != w->unknown;
 }
 
 static struct cut make_cut(const struct room *w, uint32_t i)
@@ -389,13 +388,17 @@ static bool counts(const struct room *w, const struct model_exchange *x)
 
 static int collect_cuts(struct room *w, struct edge *e)
 {
-	bool answered = answers(w, e);
+	int answered = -1;	/* not asked yet */
 	uint64_t last_ns = 0;
 
 	for (size_t k = 0; k < e->attempts.n; k++) {
 		const struct model_exchange *x = exchange(w, e->attempts.members[k]);
 
-		if (w->marks[e->attempts.members[k]] != CUT || !counts(w, x) || (!answered && !is_framed(w, x)))
+		if (w->marks[e->attempts.members[k]] != CUT || !counts(w, x))
+			continue;
+		if (!is_framed(w, x) && answered < 0)
+			answered = answers(w, e);
+		if (!is_framed(w, x) && !answered)
 			continue;
 		e->external = is_external(w, x);
 		if (e->external && apart(x->ended_ns, last_ns) <= TOGETHER_NS)
@@ -692,7 +695,9 @@ static int know_words(struct room *w)
 
 	w->closed = texts_add(names, "closed");
 	w->timed_out = texts_add(names, "ETIMEDOUT");
-	if (w->closed == MAP_NONE || w->timed_out == MAP_NONE)
+	w->opaque = texts_add(names, "opaque");
+	w->unknown = texts_add(names, "unknown");
+	if (w->closed == MAP_NONE || w->timed_out == MAP_NONE || w->opaque == MAP_NONE || w->unknown == MAP_NONE)
 		return -ENOMEM;
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
 		w->alien_ends[i] = texts_add(names, ends[i]);
