@@ -27,7 +27,7 @@ struct backoff_waits {	/* request i has the waits ms[begins[i]] to ms[begins[i +
 };
 
 #define BACKOFF_AT_ONCE_MS 20.0	/* below this may be nothing but lateness */
-#define BACKOFF_LATENESS_MS 1.0	/* of an idle machine, where the run tells nothing */
+#define BACKOFF_LATENESS_MS 0.5	/* of an idle machine, where the run tells nothing */
 
 /*
  * Fills the parts of p that tell the backoff (backoff to confidence, and gaps), which must be zero. lateness_ms: what a wait is late by,

@@ -162,7 +162,8 @@ static int take_process(struct loader *l, sqlite3_stmt *row)
 		return -ENOMEM;
 	p = &l->m->processes[l->m->process_count];
 	*p = (struct model_process){.id = sqlite3_column_int64(row, 0), .pid = sqlite3_column_int64(row, 1),
-				    .covered = sqlite3_column_int(row, 3) != 0, .ended_ns = word(row, 5)};
+				    .covered = sqlite3_column_int(row, 3) != 0, .ended_ns = word(row, 5),
+				    .exited = sqlite3_column_int(row, 6) != 0};
 	if (name(l, row, 2, &p->service) || name(l, row, 4, &p->why))
 		return -ENOMEM;
 	if (!p->service) {
@@ -682,7 +683,7 @@ static int load_tables(struct loader *l)
 {
 	static const struct table tables[] = {
 		{"SELECT key, value FROM run", take_run},
-		{"SELECT id, pid, service, covered, why, ended_ns FROM process", take_process},
+		{"SELECT id, pid, service, covered, why, ended_ns, exit_status BETWEEN 0 AND 127 FROM process", take_process},
 		{"SELECT id, process_id, role, local, peer, family = 'name', retransmits, bytes_unseen, opened_ns,"
 		 " connected_ns, closed_ns, end FROM connection", take_connection},
 		{"SELECT name, address FROM host", take_host},

@@ -31,7 +31,8 @@ struct model_process {
 	bool threadless;	/* the thread of some of its calls is not known */
 	uint32_t tid;		/* of its latest call */
 	uint64_t busy_until_ns;	/* the latest end of its calls */
-	uint64_t ended_ns;	/* 0 unknown, or still alive */
+	uint64_t ended_ns;	/* when it ended; 0: it did not, or nobody saw it */
+	bool exited;		/* and of its own accord, not by a signal */
 };
 
 struct model_connection {

@@ -7,6 +7,7 @@ void policy_retry_free(struct policy_retry *r)
 {
 	free(r->gaps);
 	free(r->reactions);
+	free(r->methods);
 	*r = (struct policy_retry){0};
 }
 

@@ -41,6 +41,11 @@ struct policy_reaction {	/* what followed a failure of this kind */
 	uint64_t retried, not_retried;
 };
 
+struct policy_method {		/* the same, by method */
+	uint32_t method;
+	uint64_t retried, not_retried;
+};
+
 /* Retries that a client should not make; what, how often, and one of them. */
 struct policy_misuse {
 	uint64_t count, witness;	/* witness: the retry's id */
@@ -49,6 +54,7 @@ struct policy_misuse {
 struct policy_retry {
 	bool known;			/* there were failures that could have been retried */
 	unsigned max_attempts;		/* of requests that were given up; 0 can not tell */
+	double other_share_high;	/* upper 95 % bound on requests given up after another number; NAN: they differ, or max_attempts is 0 */
 	bool unbounded;			/* no request was given up though failures went on: max_attempts is the most seen */
 	double deadline_ms;		/* requests end at this time rather than at a number of attempts; NAN: no */
 	uint64_t failed_requests, exhausted;	/* requests whose first attempt failed; those given up after all attempts */
@@ -72,13 +78,15 @@ struct policy_retry {
 	bool mixed;			/* the requests do not share one law: several policies at work */
 	struct policy_reaction *reactions;	/* owned; statuses first, ascending */
 	size_t reaction_count;
+	struct policy_method *methods;	/* owned */
+	size_t method_count;
 	enum policy_retry_after retry_after;
 	uint64_t retry_after_seen, retry_after_kept;	/* answers that asked for it and were followed by a retry; those that waited */
 	double retry_after_cap_ms;
 	struct metric herding;		/* S_1: normalised Morisita index of first retries; unknown: not assessable */
 	double herd_preservation;	/* H_1 = I_1 / I_0 */
 	bool storm;
-	double storm_amplification, storm_seconds;
+	double storm_amplification, storm_seconds;	/* seconds: NAN where the fault was too short to count them */
 	bool budget;			/* chains shorten while everything fails: a retry budget drains */
 	double budget_ratio;		/* retries per first attempt that it settles at */
 	double budget_peak;		/* largest retries per first attempt within 10 s */
