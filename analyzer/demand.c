@@ -1,122 +1,296 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Demand of an edge: its logical requests, and the calls that a breaker or bulkhead shed. A call was shed when an
- * inbound request of the caller made none though requests for the same method and path make one in the healthy
- * baseline (at least 95 % of them, of 3 or more). Without a baseline, or where attempts can not be laid to inbound
- * requests, demand is what was tried.
+ * Demand of an edge: its logical requests, and the calls that a breaker or bulkhead shed: inbound requests of the caller that normally ask
+ * (demand.h) and did not, outside the healthy baseline. Without a baseline, or where attempts can not be laid to inbound requests, demand is
+ * what was tried.
  */
+#include "analyzer/demand.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
+#include "analyzer/crew.h"
 #include "analyzer/measure.h"
 
 #define NORMAL_SHARE 0.95
 #define NORMAL_MIN 3
+#define WELL 10
+#define RARE 100		/* kinds of which fewer than one in so many ever ask are no demand: they need not be looked at */
 
-struct habit {	/* what inbound requests of one method and path do in the baseline */
-	uint64_t requests, calls;
+/* ---- inbound requests by process ---- */
+
+static bool is_inbound(const struct model_exchange *x)
+{
+	return x->role == MODEL_SERVER && x->process != MODEL_NONE;
+}
+
+int demand_open(struct demand_book *b, const struct measure *m)
+{
+	const struct model *run = &m->r->model;
+	size_t total = 0;
+
+	*b = (struct demand_book){NULL, calloc(run->process_count + 2, sizeof(*b->begins)), calloc(run->exchange_count + 1, sizeof(*b->called))};
+	if (!b->begins || !b->called)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->exchange_count; i++)
+		if (is_inbound(&run->exchanges[i])) {
+			b->begins[run->exchanges[i].process + 2]++;
+			total++;
+		}
+	b->rows = malloc((total + 1) * sizeof(*b->rows));
+	if (!b->rows)
+		return -ENOMEM;
+	for (size_t i = 2; i < run->process_count + 2; i++)
+		b->begins[i] += b->begins[i - 1];
+	for (size_t i = 0; i < run->exchange_count; i++)
+		if (is_inbound(&run->exchanges[i]))
+			b->rows[b->begins[run->exchanges[i].process + 1]++] = (uint32_t)i;
+	return 0;
+}
+
+void demand_close(struct demand_book *b)
+{
+	free(b->rows);
+	free(b->begins);
+	free(b->called);
+	*b = (struct demand_book){0};
+}
+
+void demand_free(struct demands *d)
+{
+	free(d->of);
+	*d = (struct demands){0};
+}
+
+/* ---- the attempts of one process ---- */
+
+struct end {
+	uint64_t at_ns;
+	bool failed;
+	size_t ok;		/* successes in a row up to it */
+};
+
+struct calls {
+	uint64_t *starts;	/* owned; ascending */
+	struct end *ends;	/* owned; ascending */
+	size_t n, ended, most;	/* most: in work at once */
+};
+
+static int by_end(const void *a, const void *b)
+{
+	const struct end *x = a, *y = b;
+
+	return (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
+}
+
+static void find_most(struct calls *c)
+{
+	size_t over = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		while (over < c->ended && c->ends[over].at_ns <= c->starts[i])
+			over++;
+		c->most = i + 1 - over > c->most ? i + 1 - over : c->most;
+	}
+}
+
+static int gather(struct calls *c, const struct measure *m, struct chains_span attempts)
+{
+	const struct model *run = &m->r->model;
+
+	*c = (struct calls){malloc((attempts.n + 1) * sizeof(*c->starts)), malloc((attempts.n + 1) * sizeof(*c->ends)), 0, 0, 0};
+	if (!c->starts || !c->ends)
+		return -ENOMEM;
+	for (size_t i = 0; i < attempts.n; i++) {
+		const struct model_exchange *x = &run->exchanges[attempts.members[i]];
+
+		c->starts[c->n++] = x->started_ns;
+		if (x->ended_ns)
+			c->ends[c->ended++] = (struct end){x->ended_ns, model_failed(x), 0};
+	}
+	qsort(c->ends, c->ended, sizeof(*c->ends), by_end);
+	for (size_t i = 0; i < c->ended; i++)
+		c->ends[i].ok = c->ends[i].failed ? 0 : i ? c->ends[i - 1].ok + 1 : 1;
+	find_most(c);
+	return 0;
+}
+
+static void drop(struct calls *c)
+{
+	free(c->starts);
+	free(c->ends);
+}
+
+/* ---- one edge ---- */
+
+struct habit {	/* what requests of one method and path do: while the edge is well, hardly well, and ever */
+	uint64_t well, well_asked, hardly, hardly_asked, all, all_asked;
 };
 
 struct habits {
 	struct map rows;	/* target -> index */
 	struct habit *of;	/* owned */
-	uint32_t count;
+	uint32_t count, room;
 };
-
-/* Per edge: whether each of its attempts is laid to an inbound request. NULL without memory. */
-static bool *find_nested(const struct measure *m)
-{
-	const struct model *run = &m->r->model;
-	bool *nested = calloc(m->graph.count + 1, sizeof(*nested));
-
-	for (size_t e = 0; nested && e < m->graph.count; e++)
-		nested[e] = !m->graph.edges[e].external;
-	for (size_t i = 0; nested && i < run->exchange_count; i++)
-		if (run->exchanges[i].edge != MODEL_NONE && run->exchanges[i].parent == MODEL_NONE)
-			nested[run->exchanges[i].edge] = false;
-	return nested;
-}
-
-static void mark_callers(const struct measure *m, uint32_t edge, bool *called)
-{
-	const struct model *run = &m->r->model;
-
-	memset(called, 0, run->exchange_count * sizeof(*called));
-	for (size_t i = 0; i < run->exchange_count; i++)
-		if (run->exchanges[i].edge == edge)
-			called[run->exchanges[i].parent] = true;
-}
-
-static bool asks_caller(const struct measure *m, const struct model_exchange *x, uint32_t edge)
-{
-	return x->role == MODEL_SERVER && x->process != MODEL_NONE && measure_counts(m, x->started_ns) &&
-	       m->r->model.processes[x->process].service == m->graph.edges[edge].client;
-}
 
 static struct habit *habit(struct habits *h, uint64_t target)
 {
 	uint32_t at = map_get(&h->rows, target);
-	struct habit *of;
 
 	if (at != MAP_NONE)
 		return &h->of[at];
-	of = realloc(h->of, (h->count + 1) * sizeof(*of));
-	if (!of)
-		return NULL;
-	h->of = of;
-	of[h->count] = (struct habit){0};
-	return map_put(&h->rows, target, h->count) ? NULL : &of[h->count++];
+	if (h->count == h->room) {
+		uint32_t room = h->room ? 2 * h->room : 16;
+		struct habit *of = realloc(h->of, room * sizeof(*of));
+
+		if (!of)
+			return NULL;
+		h->of = of;
+		h->room = room;
+	}
+	h->of[h->count] = (struct habit){0};
+	return map_put(&h->rows, target, h->count) ? NULL : &h->of[h->count++];
 }
 
-static int learn(const struct measure *m, uint32_t edge, const bool *called, struct habits *h)
+static int learn(struct habits *h, struct demands *d, const struct measure *m)
 {
-	const struct model *run = &m->r->model;
+	for (size_t i = 0; i < d->n; i++) {
+		const struct demand *x = &d->of[i];
+		bool asked = x->call_ns != 0;
+		struct habit *of = habit(h, m->r->model.exchanges[x->row].target);
 
-	for (size_t i = 0; i < run->exchange_count; i++) {
-		const struct model_exchange *x = &run->exchanges[i];
-		struct habit *of;
-
-		if (!asks_caller(m, x, edge) || timeline_at(&m->r->timeline, x->started_ns) != TIMELINE_BASELINE)
-			continue;
-		of = habit(h, x->target);
 		if (!of)
 			return -ENOMEM;
-		of->requests++;
-		of->calls += called[i];
+		of->all++;
+		of->all_asked += asked;
+		of->well += x->well;
+		of->well_asked += x->well && asked;
+		of->hardly += x->hardly;
+		of->hardly_asked += x->hardly && asked;
+		d->told |= x->hardly && timeline_at(&m->r->timeline, x->at_ns) == TIMELINE_BASELINE;
 	}
 	return 0;
 }
 
-static uint64_t count_shed(const struct measure *m, uint32_t edge, const bool *called, const struct habits *h)
+static bool normal(const struct habit *of)
 {
-	const struct model *run = &m->r->model;
-	uint64_t shed = 0;
+	bool well = of->well >= NORMAL_MIN;
+	uint64_t requests = well ? of->well : of->hardly, asked = well ? of->well_asked : of->hardly_asked;
 
-	for (size_t i = 0; i < run->exchange_count; i++) {
-		const struct model_exchange *x = &run->exchanges[i];
-		uint32_t at = asks_caller(m, x, edge) && !called[i] ? map_get(&h->rows, x->target) : MAP_NONE;
-
-		if (at != MAP_NONE && timeline_at(&m->r->timeline, x->started_ns) != TIMELINE_BASELINE)
-			shed += h->of[at].requests >= NORMAL_MIN &&
-				(double)h->of[at].calls >= NORMAL_SHARE * (double)h->of[at].requests;
-	}
-	return shed;
+	return requests >= NORMAL_MIN && (double)asked >= NORMAL_SHARE * (double)requests && of->all_asked >= of->all / RARE;
 }
 
-/* The calls of a nested edge that were shed; whether that can be told at all in *told. */
-static int find_shed(const struct measure *m, uint32_t edge, bool *called, uint64_t *shed, bool *told)
+static void expect(const struct habits *h, struct demands *d, const struct measure *m)
 {
-	struct habits h = {0};
-	int err;
+	for (size_t i = 0; i < d->n; i++) {
+		const struct habit *of = &h->of[map_get(&h->rows, m->r->model.exchanges[d->of[i].row].target)];
 
-	mark_callers(m, edge, called);
-	err = learn(m, edge, called, &h);
-	*told = h.count > 0;
-	*shed = err ? 0 : count_shed(m, edge, called, &h);
+		d->of[i].expected = normal(of);
+	}
+	for (uint32_t i = 0; i < h->count; i++)
+		if (normal(&h->of[i])) {
+			bool well = h->of[i].well >= NORMAL_MIN;
+
+			d->normal += well ? h->of[i].well : h->of[i].hardly;
+			d->normal_asked += well ? h->of[i].well_asked : h->of[i].hardly_asked;
+		}
+}
+
+/* The requests of one process, against its attempts. */
+static void add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
+{
+	size_t begun = 0, over = 0;
+
+	for (size_t i = b->begins[process]; i < b->begins[process + 1]; i++) {
+		const struct model_exchange *x = &m->r->model.exchanges[b->rows[i]];
+		uint64_t call = b->called[b->rows[i]];
+		bool idle;
+		size_t ok;
+
+		if (!measure_counts(m, x->started_ns))
+			continue;
+		while (begun < c->n && c->starts[begun] < x->started_ns)
+			begun++;
+		while (over < c->ended && c->ends[over].at_ns <= x->started_ns)
+			over++;
+		if (!d->nested)
+			call = begun < c->n && x->ended_ns && c->starts[begun] <= x->ended_ns ? c->starts[begun] : 0;
+		idle = begun <= over || (begun - over) * 2 < c->most;
+		ok = over ? c->ends[over - 1].ok : 0;
+		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process,
+						.well = idle && ok >= (over < WELL ? over : WELL), .hardly = idle && (!over || ok)};
+	}
+}
+
+static int add_processes(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge, const struct crew *crew)
+{
+	const struct model *run = &m->r->model;
+	size_t room = 0;
+
+	for (uint32_t p = 0; p < run->process_count; p++)
+		if (run->processes[p].service == m->graph.edges[edge].client)
+			room += b->begins[p + 1] - b->begins[p];
+	d->of = malloc((room + 1) * sizeof(*d->of));
+	if (!d->of)
+		return -ENOMEM;
+	for (uint32_t p = 0; p < run->process_count && room; p++) {
+		struct calls c;
+		int err;
+
+		if (run->processes[p].service != m->graph.edges[edge].client || b->begins[p] == b->begins[p + 1])
+			continue;
+		err = gather(&c, m, crew_process(crew, p));
+		if (!err)
+			add_process(d, b, m, &c, p);
+		drop(&c);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Notes the first call of each request, or wipes the notes again. */
+static void mark(struct demand_book *b, const struct demands *d, const struct measure *m, uint32_t edge, bool set)
+{
+	struct chains_span attempts = chains_of(&m->chains.by_edge, edge);
+
+	for (size_t i = 0; i < attempts.n && d->nested; i++) {
+		const struct model_exchange *x = &m->r->model.exchanges[attempts.members[i]];
+
+		if (!set)
+			b->called[x->parent] = 0;
+		else if (!b->called[x->parent])
+			b->called[x->parent] = x->started_ns ? x->started_ns : 1;
+	}
+}
+
+int demand_of(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge)
+{
+	struct chains_span attempts = chains_of(&m->chains.by_edge, edge);
+	struct habits h = {0};
+	struct crew crew;
+	int err = 0;
+
+	*d = (struct demands){.nested = attempts.n > 0};
+	if (m->graph.edges[edge].external || !attempts.n)
+		return 0;
+	for (size_t i = 0; i < attempts.n; i++)
+		d->nested &= m->r->model.exchanges[attempts.members[i]].parent != MODEL_NONE;
+	mark(b, d, m, edge, true);
+	err = crew_of(&crew, m, attempts);
+	if (!err)
+		err = add_processes(d, b, m, edge, &crew);
+	crew_free(&crew);
+	mark(b, d, m, edge, false);
+	if (!err)
+		err = learn(&h, d, m);
+	if (!err)
+		expect(&h, d, m);
 	map_free(&h.rows);
 	free(h.of);
 	return err;
 }
+
+/* ---- the step ---- */
 
 static void settle(struct result_edge *e, uint64_t shed, bool told)
 {
@@ -133,18 +307,19 @@ static void settle(struct result_edge *e, uint64_t shed, bool told)
 
 int measure_demand(struct measure *m)
 {
-	bool *called = calloc(m->r->model.exchange_count + 1, sizeof(*called)), *nested = find_nested(m);
-	int err = called && nested ? 0 : -ENOMEM;
+	struct demand_book b;
+	int err = demand_open(&b, m);
 
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
+		struct demands d;
 		uint64_t shed = 0;
-		bool told = false;
 
-		if (nested[i])
-			err = find_shed(m, i, called, &shed, &told);
-		settle(&m->r->edges[i], shed, told);
+		err = demand_of(&d, &b, m, i);
+		for (size_t k = 0; k < d.n && !err && d.nested; k++)
+			shed += demand_shed(&d.of[k]) && timeline_at(&m->r->timeline, d.of[k].at_ns) != TIMELINE_BASELINE;
+		settle(&m->r->edges[i], shed, d.nested && d.told);
+		demand_free(&d);
 	}
-	free(called);
-	free(nested);
+	demand_close(&b);
 	return err;
 }

@@ -140,7 +140,7 @@ struct policy_breaker {
 	bool known;			/* it opened at least once; or `absent` */
 	bool absent;			/* demand went on through an outage that a breaker would have cut */
 	uint64_t outage_attempts;	/* absent: failed attempts in a row that it let pass */
-	unsigned opens;
+	unsigned opens, reopens;	/* times it opened; of them, because a half-open call failed */
 	struct policy_open *spans;	/* owned; in order; may be fewer than opens, and of several processes */
 	size_t span_count;
 	double threshold_low, threshold_high;	/* failures before it opens */
@@ -164,6 +164,7 @@ struct policy_breaker {
 	enum policy_confidence confidence;
 	uint64_t witness;		/* the failing attempt that opened it first */
 	const char *ruled_out;		/* why a silence is not called a breaker, when there was one; static; NULL */
+	const char *alike;		/* what else would look the same; static; NULL */
 };
 
 /* ---- bulkhead (bulkhead.c), idempotency, hedging: of an edge ---- */

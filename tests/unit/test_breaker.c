@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+/* Breakers of simulated gateways, written to run files and analyzed: the truth is what the simulation did. */
+#include "tests/unit/gateways.h"
+#include "tests/unit/judge.h"
+
+static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
+static const struct gateway plain = {.tick_ms = 50, .service_ms = 3, .spread_ms = 2, .run_ms = 12000, .bad_from_ms = 3000, .bad_to_ms = 8000,
+				     .bad_share = 1, .open_ms = 1500, .consecutive = 5, .seed = 7};
+
+static double at_ms(uint64_t ns)
+{
+	return (double)ns / 1e6 - 1000;
+}
+
+/* As process `id` of "front", which calls 127.0.0.1:81: inbound requests name what they caused, or threads and parents are not known. */
+static void write_gateway(struct runs *r, const struct gateway *g, int id, int nested, int inbound)
+{
+	size_t k = 0;
+
+	runs_process(r, id, "front");
+	runs_connection(r, 2 * id, id, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(r, 2 * id + 1, id, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (size_t i = 0; i < g->demand_count; i++) {
+		const struct silence_demand *d = &g->demands[i];
+		const struct silence_attempt *a = d->shed ? NULL : &g->attempts[k++];
+		int parent = 0, x;
+
+		if (inbound)
+			parent = runs_add(r, (struct runs_exchange){.connection = 2 * id + 1, .process = id, .tid = nested ? 7 : -1, .role = "server",
+								     .path = "/in", .status = !a || a->failed ? 503 : 200, .at_ms = at_ms(d->at_ns),
+								     .took_ms = at_ms(d->end_ns) - at_ms(d->at_ns)});
+		if (inbound && i % 4 == 0)
+			runs_add(r, (struct runs_exchange){.connection = 2 * id + 1, .process = id, .tid = nested ? 8 : -1, .role = "server",
+							   .path = "/health", .status = 200, .at_ms = at_ms(d->at_ns) + 20, .took_ms = 0.2});
+		if (!a)
+			continue;
+		x = runs_add(r, (struct runs_exchange){.connection = 2 * id, .process = id, .tid = nested ? 7 : -1, .status = a->failed ? 503 : 200,
+						       .at_ms = at_ms(a->start_ns), .took_ms = at_ms(a->end_ns) - at_ms(a->start_ns),
+						       .parent = nested ? parent : 0, .fault = a->failed && g->bad_share >= 1});
+		if (a->failed && g->bad_share >= 1)
+			runs_inject(r, 1, x, at_ms(a->start_ns), "status", -1, -1);
+	}
+}
+
+static void begin(struct runs *r, const struct gateway *g)
+{
+	char spec[128];
+
+	runs_begin(r, g->run_ms);
+	snprintf(spec, sizeof(spec), "{\"status\":503,\"from\":\"%.0fms\",\"for\":\"%.0fms\"}", g->bad_from_ms, g->bad_to_ms - g->bad_from_ms);
+	runs_fault(r, 1, "outage", spec, 0, 0);
+	runs_mark(r, g->bad_from_ms, "fault on outage");
+	runs_mark(r, g->bad_to_ms, "fault off outage");
+}
+
+struct truth {
+	uint64_t shed, shed_bad, asked_bad, leak, tax;
+	double probe_ms, first_failure_ms, clear_ms;
+};
+
+/* Times between the first failure's start and the fault's end; the first open's instant is the threshold'th failure's end. */
+static struct truth count(const struct gateway *g)
+{
+	struct truth t = {.clear_ms = g->bad_to_ms};
+	double trip = -1;
+	unsigned failed = 0;
+
+	for (size_t i = 0; i < g->n && trip < 0; i++) {
+		failed += g->attempts[i].failed;
+		if (g->attempts[i].failed && failed == 1)
+			t.first_failure_ms = at_ms(g->attempts[i].start_ns);
+		trip = failed == g->consecutive ? at_ms(g->attempts[i].end_ns) : -1;
+	}
+	for (size_t i = 0; i < g->n; i++) {
+		double at = at_ms(g->attempts[i].start_ns);
+
+		t.leak += at > trip && at < g->bad_to_ms;
+		if (!(t.probe_ms > 0) && at > g->bad_to_ms)
+			t.probe_ms = at;
+	}
+	for (size_t i = 0; i < g->demand_count; i++) {
+		double at = at_ms(g->demands[i].at_ns);
+
+		t.shed += g->demands[i].shed;
+		t.shed_bad += g->demands[i].shed && at < g->bad_to_ms;
+		t.asked_bad += at >= t.first_failure_ms && at < g->bad_to_ms;
+		t.tax += g->demands[i].shed && at >= g->bad_to_ms;
+	}
+	t.asked_bad++;	/* the request whose call failed first came just before that call */
+	return t;
+}
+
+static void one_gateway(int nested)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	struct truth t;
+
+	gateways_run(&g);
+	t = count(&g);
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, nested, 1);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(b->known && !b->absent, "%s: a breaker", nested ? "calls laid to requests" : "calls that nothing is known of but their time");
+	is_int(b->opens, g.opens, "it opened %u times", g.opens);
+	is_int(b->reopens, g.opens - 1, "once for the outage, else since a half-open call failed");
+	ok(b->threshold_low == 5 && b->threshold_high == 5, "after 5 failures (%g to %g)", b->threshold_low, b->threshold_high);
+	is_int(b->threshold, THRESHOLD_UNKNOWN, "in a row or by share: an outage of all calls does not tell");
+	ok(b->open_low_ms < 1500.5 && b->open_high_ms >= 1500 && b->open_high_ms - b->open_low_ms < 52, "for 1500 ms, to the demand's spacing");
+	NEAR(b->half_open_probes, 1, "one half-open call was seen");
+	ok(b->probes_at_least, "and no other was asked for meanwhile");
+	ok(b->reopen && !strcmp(b->reopen, "any failure"), "a failure opens it again");
+	is_int(b->shed, t.shed, "every shed call is counted");
+	is_int(b->doomed, t.asked_bad, "all that was asked during the outage was doomed");
+	NEAR(b->shed_efficacy.value, (double)t.shed_bad / (double)t.asked_bad, "its efficacy is the share it shed");
+	is_int(b->leak, t.leak, "its half-open calls leaked");
+	is_int(b->collateral, 0, "none would have succeeded");
+	is_int(b->recovery_tax, t.tax, "what it shed after the fault had cleared is its tax");
+	ok(fabs(b->recovery_tax_ms - (t.probe_ms - t.clear_ms)) < 0.01, "until the call that closed it");
+	is_int(b->false_opens, 0, "none was false");
+	ok(isnan(b->expected_false_opens_every), "the baseline failed nothing: how often it would open falsely is not known");
+	ok(b->time_to_open_ms > 199 && b->time_to_open_ms < 203, "it took four more requests to open");
+	is_int(b->confidence, CONFIDENCE_HIGH, "demand went on and it closed: certain");
+	ok(!b->alike, "nothing else looks like it");
+	ok(!b->counts, "without retries nobody knows what it counts");
+	ok(b->latency_saved_ms > 0, "failing fast saved time");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+static void breakers_are_of_a_process(void)
+{
+	struct gateway g[3] = {plain, plain, plain};
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	unsigned opens = 0;
+
+	begin(&r, &plain);
+	for (int i = 0; i < 3; i++) {
+		g[i].seed = 11 + (uint64_t)i;
+		g[i].tick_ms = 37 + 9 * i;
+		gateways_run(&g[i]);
+		opens += g[i].opens;
+		write_gateway(&r, &g[i], i + 1, 1, 1);
+		gateways_end(&g[i]);
+	}
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	is_int(b->opens, opens, "three instances: their opens are added");
+	ok(b->threshold_low == 5 && b->threshold_high == 5, "each counts its own 5 failures");
+	is_int(b->false_opens, 0, "none is false");
+	judge_end(&r, &x);
+}
+
+static void partial_failures_tell_the_kind(void)
+{
+	for (int rate = 0; rate < 2; rate++) {
+		struct gateway g = plain;
+		struct runs r;
+		struct result x;
+		struct policy_breaker *b;
+
+		g.bad_share = 0.5;
+		g.tick_ms = 10;
+		g.open_ms = 300;
+		g.run_ms = 60000;
+		g.bad_from_ms = 1000;
+		g.bad_to_ms = 59000;
+		g.consecutive = rate ? 0 : 5;
+		g.rate = rate ? 0.6 : 0;
+		gateways_run(&g);
+		begin(&r, &g);
+		write_gateway(&r, &g, 1, 1, 1);
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		is_int(b->opens, g.opens, "half of the calls fail: all %u opens are seen", g.opens);
+		is_int(b->threshold, rate ? THRESHOLD_RATE : THRESHOLD_CONSECUTIVE, rate ? "a rate" : "five in a row");
+		if (!rate)
+			ok(b->threshold_low == 5 && b->threshold_high == 5, "and exactly five");
+		ok(b->flaps_per_min > 10, "it flaps");
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
+}
+
+static void false_opens(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	double p = 0, n = 0;
+	unsigned before = 0;
+
+	g.base_share = 0.3;
+	g.tick_ms = 20;
+	g.run_ms = 60000;
+	g.bad_from_ms = 50000;
+	g.bad_to_ms = 52000;
+	gateways_run(&g);
+	for (size_t i = 0; i < g.n; i++)
+		g.attempts[i].row = 0;
+	runs_begin(&r, g.run_ms);
+	runs_fault(&r, 1, "outage", "{\"status\":503,\"from\":\"50s\",\"for\":\"2s\"}", 0, 0);
+	runs_mark(&r, 50000, "fault on outage");
+	runs_mark(&r, 52000, "fault off outage");
+	for (size_t i = 0; i < g.n; i++) {	/* only what the fault hit is the fault's */
+		double at = at_ms(g.attempts[i].start_ns);
+
+		n += at < 50000;
+		p += at < 50000 && g.attempts[i].failed;
+	}
+	g.bad_share = 0.99;	/* write_gateway() lays failures to the fault for an outage of all calls alone */
+	write_gateway(&r, &g, 1, 1, 1);
+	runs_sql(&r, "UPDATE exchange SET fault_id = 1 WHERE role = 'client' AND status = 503 AND started_ns BETWEEN %lld AND %lld",
+		 (long long)((RUNS_START_MS + 50000) * 1e6), (long long)((RUNS_START_MS + 52000) * 1e6));
+	runs_sql(&r, "INSERT INTO injection(fault_id, exchange_id, at_ns, action) SELECT 1, id, started_ns, 'status' FROM exchange WHERE fault_id");
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	p /= n;
+	before = b->false_opens;
+	ok(before > 0 && before < b->opens, "opens without a fault are false (%u of %u)", before, b->opens);
+	ok(fabs(b->expected_false_opens_every / ((1 - pow(p, 5)) / ((1 - p) * pow(p, 5))) - 1) < 0.05,
+	   "and were to be expected: every %.0f calls at a failure share of %.2f", b->expected_false_opens_every, p);
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+static void no_breaker_under_an_outage(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+
+	g.consecutive = 0;
+	gateways_run(&g);
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, 1, 1);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(b->known && b->absent, "no breaker, though one would have had its reasons");
+	is_int(b->outage_attempts, 100, "100 failures in a row passed in 5 s");
+	is_int(b->opens, 0, "none opened");
+	ok(b->witness, "with a witness");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+static void programs_without_requests_of_others(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+
+	for (unsigned threshold = 1; threshold <= 10; threshold += 9) {
+		g.consecutive = threshold;
+		g.opens = 0;
+		g.n = g.demand_count = 0;
+		gateways_run(&g);
+		begin(&r, &g);
+		write_gateway(&r, &g, 1, 0, 0);
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		is_int(b->opens, g.opens, "by pace, threshold %u: opens", threshold);
+		ok(b->threshold_low == threshold && b->threshold_high == threshold, "by pace, threshold %u: exact", threshold);
+		ok(b->open_low_ms < 1500 && b->open_high_ms > 1500, "by pace, threshold %u: 1500 ms", threshold);
+		is_int(b->confidence, threshold == 1 ? CONFIDENCE_LOW : CONFIDENCE_MEDIUM, "by pace, threshold %u: never certain", threshold);
+		is_int(b->alike != NULL, threshold == 1, "by pace, threshold %u: what looks alike", threshold);
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
+}
+
+/* Requests of three attempts each, 100 ms apart, through a breaker of 4 attempts inside the retries, or of 2 requests around them; open for 1 s. */
+static void attempts_or_requests(int requests)
+{
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	double open_until = -1;
+	unsigned run = 0, opens = 0;
+
+	runs_begin(&r, 20000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 200; i++) {
+		double at = 100 * i, now = at + 0.1;
+		int bad = i >= 50 && i < 120, made = 0, half = open_until > 0 && at >= open_until;
+		int parent = runs_add(&r, (struct runs_exchange){.connection = 2, .tid = 7, .role = "server", .path = "/in", .status = bad ? 503 : 200,
+								 .at_ms = at, .took_ms = 12});
+
+		for (int k = 0; k < 3 && now >= open_until && (k == 0 || bad); k++) {
+			runs_add(&r, ATTEMPT(.tid = 7, .status = bad ? 503 : 200, .at_ms = now, .took_ms = 2, .parent = parent));
+			now += 2;
+			made++;
+			run = bad ? run + !requests : 0;
+			if (!requests && bad && (run >= 4 || half)) {
+				open_until = now + 1000;
+				opens++;
+				run = 0;
+			}
+			now += 1;
+		}
+		run += requests && bad && made;
+		if (requests && bad && made && (run >= 2 || half)) {
+			open_until = now + 1000;
+			opens++;
+			run = 0;
+		}
+		if (!bad && made)
+			open_until = -1;
+	}
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	is_int(b->opens, opens, "%s: %u opens", requests ? "around the retries" : "inside the retries", opens);
+	ok(b->counts && !strcmp(b->counts, requests ? "requests" : "attempts"), "it counts %s", b->counts ? b->counts : "-");
+	NEAR(b->threshold_low, requests ? 2 : 4, "at least so many");
+	NEAR(b->threshold_high, requests ? 2 : 4, "at most so many");
+	judge_end(&r, &x);
+}
+
+static void ends_that_are_not_known(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+
+	gateways_run(&g);
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, 1, 1);
+	runs_sql(&r, "UPDATE exchange SET ended_ns = CASE id %% 3 WHEN 0 THEN NULL WHEN 1 THEN 5 ELSE ended_ns END");
+	runs_sql(&r, "UPDATE exchange SET parent_id = id WHERE id %% 5 = 0");
+	runs_sql(&r, "UPDATE exchange SET process_id = NULL WHERE id %% 7 = 0");
+	judge(&r, &x, everything);
+	ok(x.edge_count, "a damaged run is judged to the end");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+int main(void)
+{
+	one_gateway(1);
+	one_gateway(0);
+	breakers_are_of_a_process();
+	partial_failures_tell_the_kind();
+	false_opens();
+	no_breaker_under_an_outage();
+	programs_without_requests_of_others();
+	attempts_or_requests(0);
+	attempts_or_requests(1);
+	ends_that_are_not_known();
+	return tap_done();
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/silence.h"
+
+#include "tests/lib/tap.h"
+#include "tests/unit/gateways.h"
+
+#define MS 1000000ull
+
+static const struct gateway plain = {.tick_ms = 50, .service_ms = 3, .spread_ms = 2, .run_ms = 12000, .bad_from_ms = 3000, .bad_to_ms = 8000,
+				     .bad_share = 1, .open_ms = 1500, .seed = 7};
+
+static struct silences look(struct gateway *g, int paced)
+{
+	struct silence_input in;
+	struct silences s;
+
+	gateways_run(g);
+	in = gateways_seen(g, paced);
+	if (silence_find(&s, &in))
+		abort();
+	return s;
+}
+
+static void drop(struct gateway *g, struct silences *s)
+{
+	silence_free(s);
+	gateways_end(g);
+}
+
+/* The open time lies in (low, high] of every silence. */
+static int holds_open_time(const struct gateway *g, const struct silences *s, double slack_ms)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		const struct silence_gap *q = &s->gaps[i];
+		double low = (double)(int64_t)(q->last_shed_ns - q->trip_late_ns) / 1e6;
+
+		if (low > g->open_ms + slack_ms)
+			return 0;
+		if (q->after < g->n && (double)(g->attempts[q->after].start_ns - q->trip_early_ns) / 1e6 < g->open_ms - slack_ms)
+			return 0;
+	}
+	return 1;
+}
+
+static void thresholds_in_a_row(void)
+{
+	static const unsigned thresholds[] = {1, 2, 3, 5, 10, 20};
+
+	for (int paced = 0; paced < 2; paced++)
+		for (size_t i = 0; i < sizeof(thresholds) / sizeof(thresholds[0]); i++) {
+			struct gateway g = plain;
+			struct silences s;
+
+			g.consecutive = thresholds[i];
+			g.seed = 100 + i;
+			s = look(&g, paced);
+			is_int(s.count, g.opens, "%u in a row, by %s: every open is seen", thresholds[i], paced ? "pace" : "demand");
+			ok(s.count && s.gaps[0].run_low == thresholds[i] && s.gaps[0].run_high == thresholds[i],
+			   "%u in a row: the failures that it took are exact", thresholds[i]);
+			ok(holds_open_time(&g, &s, paced ? 10 : 0.5), "%u in a row: the open time is in the interval", thresholds[i]);
+			ok(s.probes.reopen && !strcmp(s.probes.reopen, "any failure"), "%u in a row: one failure opens it again", thresholds[i]);
+			ok(s.closed, "%u in a row: it closes", thresholds[i]);
+			is_int(s.alike, paced && thresholds[i] == 1, "%u in a row: %s", thresholds[i], "a wait after each failure is as likely, or not");
+			drop(&g, &s);
+		}
+}
+
+/* Eight calls at once: three more are let through before the fifth failure is counted. */
+static void calls_in_work_are_accounted_for(void)
+{
+	struct gateway g = plain;
+	struct silences s;
+
+	g.consecutive = 5;
+	g.batch = 8;
+	s = look(&g, 0);
+	is_int(s.count, g.opens, "eight at once: every open is seen");
+	is_int(s.gaps[0].passed_failed, 8, "eight failures passed");
+	ok(s.gaps[0].run_low <= 5 && s.gaps[0].run_high >= 5, "and the threshold is between what had ended before the last start and all of them");
+	drop(&g, &s);
+}
+
+static void intervals_hold_the_truth(void)
+{
+	unsigned held = 0, exact = 0, opens = 0, found = 0;
+
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct gateway g = plain;
+		struct silences s;
+
+		g.seed = seed;
+		g.consecutive = 5;
+		g.tick_ms = 4;
+		g.jitter_ms = 6;
+		g.service_ms = 5;
+		g.spread_ms = 20;
+		s = look(&g, 0);
+		opens += g.opens;
+		found += (unsigned)s.count;
+		for (size_t i = 0; i < s.count; i++) {
+			if (!s.gaps[i].sure)
+				continue;
+			held += s.gaps[i].run_low <= 5 && s.gaps[i].run_high >= 5;
+			exact++;
+		}
+		drop(&g, &s);
+	}
+	is_int(found, opens, "five calls in work: 40 runs' opens are all seen");
+	is_int(held, exact, "and every interval holds the threshold");
+}
+
+static void half_open(void)
+{
+	static const unsigned permits[] = {1, 3, 10, 1}, close_after[] = {1, 3, 10, 3};
+
+	for (size_t i = 0; i < 4; i++) {
+		struct gateway g = plain;
+		struct silences s;
+
+		g.consecutive = 5;
+		g.permits = permits[i];
+		g.close_after = close_after[i];
+		g.tick_ms = 1.5;
+		g.service_ms = 40;
+		g.run_ms = 8000;
+		g.bad_to_ms = 6000;
+		s = look(&g, 0);
+		is_int(s.count, g.opens, "%u permits: every open is seen", permits[i]);
+		ok(s.probes.permits == permits[i] && !s.probes.at_least, "%u permits: exactly so many calls start before the first ends", permits[i]);
+		ok(s.probes.close_after == close_after[i] || (permits[i] > 1 && isnan(s.probes.close_after)),
+		   "%u permits: %u successes close it, or it can not be told", permits[i], close_after[i]);
+		drop(&g, &s);
+	}
+}
+
+static void too_little_demand_to_see_permits(void)
+{
+	struct gateway g = plain;
+	struct silences s;
+
+	g.consecutive = 5;
+	g.permits = 3;
+	s = look(&g, 0);
+	ok(s.probes.permits == 1 && s.probes.at_least, "one at a time: at least one call is let through");
+	drop(&g, &s);
+}
+
+static void rates_disagree(void)
+{
+	struct gateway g = plain;
+	struct silences s;
+	uint32_t low = UINT32_MAX, high = 0;
+
+	g.rate = 0.5;
+	g.bad_share = 0.6;
+	g.tick_ms = 10;
+	g.run_ms = g.bad_to_ms = 60000;
+	s = look(&g, 0);
+	is_int(s.count, g.opens, "partial failures: every open is seen");
+	for (size_t i = 0; i < s.count; i++)
+		if (s.gaps[i].sure) {
+			low = s.gaps[i].run_high < low ? s.gaps[i].run_high : low;
+			high = s.gaps[i].run_low > high ? s.gaps[i].run_low : high;
+		}
+	ok(high > low, "a rate opens after runs of different lengths");
+	drop(&g, &s);
+}
+
+/* Each looks like an open breaker in something, and is none. */
+static void look_alikes(void)
+{
+	static const struct {
+		const char *what;
+		int paced;
+		struct gateway g;	/* over `plain` where 0 */
+		int ruled_out;
+	} cases[] = {
+		{"no breaker at all", 0, {.tick_ms = 50}, 0},
+		{"no breaker, seen by its pace", 1, {.tick_ms = 50}, 0},
+		{"nobody asks for 2.5 s", 0, {.quiet_from_ms = 3500, .quiet_to_ms = 6000}, 0},
+		{"a program that pauses during an outage", 1, {.quiet_from_ms = 3500, .quiet_to_ms = 6000}, 1},
+		{"a program that pauses while all is well", 1, {.quiet_from_ms = 1000, .quiet_to_ms = 2500}, 1},
+		{"a rate limiter", 0, {.limit_ms = 200, .tick_ms = 10}, 1},
+		{"a full bulkhead", 0, {.width = 4, .batch = 12}, 1},
+		{"a bulkhead of slow calls", 0, {.width = 3, .service_ms = 900, .tick_ms = 10}, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct gateway g = cases[i].g;
+		struct silences s;
+
+		g.tick_ms = g.tick_ms > 0 ? g.tick_ms : plain.tick_ms;
+		g.service_ms = g.service_ms > 0 ? g.service_ms : plain.service_ms;
+		g.run_ms = plain.run_ms;
+		g.bad_from_ms = plain.bad_from_ms;
+		g.bad_to_ms = plain.bad_to_ms;
+		g.bad_share = 1;
+		g.seed = i + 1;
+		s = look(&g, cases[i].paced);
+		is_int(s.count, 0, "%s is no breaker", cases[i].what);
+		is_int(s.ruled_out != NULL, cases[i].ruled_out, "%s: %s", cases[i].what, s.ruled_out ? s.ruled_out : "nothing to rule out");
+		drop(&g, &s);
+	}
+}
+
+/* ---- retry loops of a program without inbound requests ---- */
+
+struct loop {
+	struct silence_attempt a[2000];
+	size_t n;
+	double now;
+};
+
+static void call(struct loop *l, double wait_ms, int failed)
+{
+	l->now += wait_ms;
+	l->a[l->n] = (struct silence_attempt){(uint64_t)((1000 + l->now) * MS), (uint64_t)((1002 + l->now) * MS), failed, true, 0, 0};
+	l->now += 2;
+	l->n++;
+}
+
+static struct silences look_at(struct loop *l)
+{
+	struct silence_input in = {.attempts = l->a, .n = l->n, .need = 1, .end_ns = (uint64_t)((1000 + l->now) * MS)};
+	struct silences s;
+
+	if (silence_find(&s, &in))
+		abort();
+	return s;
+}
+
+/* Requests every 20 ms; 30 that succeed, five that fail with these waits between their attempts, 30 that succeed; three times. */
+static struct silences retrying(struct loop *l, const double *waits, unsigned n)
+{
+	*l = (struct loop){0};
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 30; i++)
+			call(l, 20, 0);
+		for (int i = 0; i < 5; i++) {
+			call(l, 20, 1);
+			for (unsigned k = 0; k < n; k++)
+				call(l, waits[k], 1);
+		}
+	}
+	for (int i = 0; i < 30; i++)
+		call(l, 20, 0);
+	return look_at(l);
+}
+
+static void waits_are_no_breaker(void)
+{
+	static const struct {
+		const char *what;
+		double waits[6];
+		unsigned n;
+	} cases[] = {
+		{"exponential waits", {100, 200, 400, 800, 1600}, 5}, {"linear waits", {500, 1000, 1500}, 3},
+		{"two fixed waits a request", {1500, 1500}, 2}, {"one fixed wait a request", {1500}, 1},
+		{"four fixed waits a request", {700, 700, 700, 700}, 4}, {"an immediate retry, then waits that grow", {0, 400, 800, 1600}, 4},
+		{"random waits", {310, 1210, 95, 770}, 4},
+	};
+	static struct loop l;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct silences s = retrying(&l, cases[i].waits, cases[i].n);
+
+		is_int(s.count, 0, "%s are no breaker", cases[i].what);
+		ok(s.ruled_out, "%s: %s", cases[i].what, s.ruled_out ? s.ruled_out : "not ruled out");
+		silence_free(&s);
+	}
+}
+
+static void names_that_are_not_resolved(void)
+{
+	struct gateway g = plain;
+	struct silence_input in;
+	struct silences s;
+	uint64_t at[200];
+
+	g.consecutive = 5;
+	gateways_run(&g);
+	in = gateways_seen(&g, 0);
+	for (int i = 0; i < 200; i++)
+		at[i] = (uint64_t)(1000 + 3000 + 30 * i) * MS;
+	in.unresolved = at;
+	in.unresolved_count = 200;
+	silence_find(&s, &in);
+	ok(!s.count && s.ruled_out, "look-ups that fail all the while explain the silence: %s", s.ruled_out);
+	silence_free(&s);
+	in.unresolved_count = 0;
+	ok(!silence_find(&s, &in) && s.count == g.opens, "without them it is a breaker");
+	drop(&g, &s);
+}
+
+static void a_process_that_hangs(void)
+{
+	struct gateway g = plain;
+	struct silence_input in;
+	struct silences s;
+
+	g.consecutive = 5;
+	gateways_run(&g);
+	for (size_t i = 0; i < g.demand_count; i++)
+		if (g.demands[i].shed)
+			g.demands[i].end_ns = i % 2 ? 0 : g.demands[i].at_ns + 1200 * MS;
+	in = gateways_seen(&g, 0);
+	silence_find(&s, &in);
+	ok(!s.count && s.ruled_out, "requests that are answered late or never were not turned down: %s", s.ruled_out);
+	drop(&g, &s);
+}
+
+static void needs(void)
+{
+	is_int(silence_need(1000000, 1000000), 3, "where all ask, three that do not are no chance; fewer are never enough");
+	ok(silence_need(20, 20) > 3, "where 20 of 20 asked it takes more");
+	ok(silence_need(0, 10) > 1000000, "where none asked nothing is shed");
+	ok(silence_need(0, 0) > 1000000, "nothing known, nothing shed");
+}
+
+static void damaged(void)
+{
+	struct stats_random r = {5};
+	static struct silence_attempt a[300];
+	static struct silence_demand d[600];
+	uint64_t found = 0;
+
+	for (int round = 0; round < 50; round++) {
+		struct silence_input in = {.attempts = a, .n = 300, .demands = round % 2 ? d : NULL, .demand_count = round % 2 ? 600 : 0, .need = 1,
+					   .end_ns = round % 3 ? 0 : UINT64_MAX};
+		struct silences s;
+
+		for (int i = 0; i < 300; i++)
+			a[i] = (struct silence_attempt){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
+							stats_uniform(&r) < 0.7, i % 3 != 0, 0, 0};
+		for (int i = 0; i < 600; i++)
+			d[i] = (struct silence_demand){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
+						       stats_uniform(&r) < 0.7};
+		if (!silence_find(&s, &in))
+			found += s.count <= 300;
+		silence_free(&s);
+	}
+	is_int(found, 50, "times in any order are looked at to the end");
+}
+
+int main(void)
+{
+	thresholds_in_a_row();
+	calls_in_work_are_accounted_for();
+	intervals_hold_the_truth();
+	half_open();
+	too_little_demand_to_see_permits();
+	rates_disagree();
+	look_alikes();
+	waits_are_no_breaker();
+	names_that_are_not_resolved();
+	a_process_that_hangs();
+	needs();
+	damaged();
+	return tap_done();
+}
