@@ -135,8 +135,7 @@ static const struct cli_usage usage = {
 	.synopsis = "trace [-o RUN.db] (--pid PID | --comm NAME | --port PORT | --all)... [--duration 30s]",
 	.about = "Records the exchanges, connections and system call latencies of running processes as the kernel sees them (eBPF).\n"
 		 "The processes are not touched and need not be restarted. Ends with Ctrl-C, after --duration, or when all\n"
-		 "processes given by --pid, and their children, have ended. Needs root, or CAP_BPF, CAP_PERFMON and\n"
-		 "CAP_DAC_READ_SEARCH.",
+		 "processes given by --pid, and their children, have ended. Needs root, or CAP_BPF and CAP_PERFMON.",
 	.options = options,
 	.more = "Examples:\n"
 		"  aftershock trace --pid 4711 -o run.db\n"

@@ -15,7 +15,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "ebpf/hooks.h"
-#include "ebpf/tracepoints.h"
 
 #define INITIAL_PID_NAMESPACE 0xeffffffcu	/* include/linux/proc_ns.h: PROC_PID_INIT_INO */
 #define BTF_FILE "/sys/kernel/btf/vmlinux"
@@ -73,7 +72,7 @@ static int check_capability(unsigned capability, const char *name, char *what, u
 		return say(0, what, size, "given");
 	if (set >> CAP_SYS_ADMIN & 1)
 		return say(0, what, size, "CAP_SYS_ADMIN stands for it");
-	return say(-EPERM, what, size, "%s is missing: run as root, or give the program CAP_BPF, CAP_PERFMON and CAP_DAC_READ_SEARCH", name);
+	return say(-EPERM, what, size, "%s is missing: run as root, or give the program CAP_BPF and CAP_PERFMON", name);
 }
 
 static int check_cap_bpf(char *what, unsigned size)
@@ -111,17 +110,19 @@ static int check_pid_namespace(char *what, unsigned size)
 		   "this is a container with process ids of its own: start it with the machine's (docker run --pid=host)");
 }
 
-static int check_tracefs(char *what, unsigned size)
+static int check_calls(char *what, unsigned size)
 {
-	int fd = tracepoints_open();
+	struct btf *kernel;
+	bool there;
 
-	if (fd >= 0) {
-		close(fd);
-		return say(0, what, size, "can be read");
-	}
-	if (fd == -EACCES || fd == -EPERM)
-		return say(fd, what, size, "tracefs can not be read: give the program CAP_DAC_READ_SEARCH as well, or run as root");
-	return say(fd, what, size, "tracefs is not there (%s): mount -t tracefs tracefs /sys/kernel/tracing", strerror(-fd));
+	libbpf_set_print(NULL);	/* that there is no BTF is said elsewhere */
+	kernel = btf__parse(BTF_FILE, NULL);
+	there = hooks_there(kernel, "sys_enter") && hooks_there(kernel, "sys_exit");
+
+	btf__free(kernel);
+	if (there)
+		return say(0, what, size, "can be watched");
+	return say(-ENOENT, what, size, "the kernel tells of no system calls: it has to be built with CONFIG_FTRACE_SYSCALLS=y");
 }
 
 static int check_bpf(char *what, unsigned size)
@@ -149,7 +150,7 @@ static const struct {
 	{"CAP_PERFMON", check_cap_perfmon},
 	{"lockdown", check_lockdown},
 	{"pid namespace", check_pid_namespace},
-	{"tracefs", check_tracefs},
+	{"system calls", check_calls},
 	{"bpf(2)", check_bpf},
 };
 
@@ -191,7 +192,6 @@ void tracer_examine(tracer_tell *tell, void *arg)
 
 		tell(arg, checks[i].name, true, err, what);
 	}
-	libbpf_set_print(NULL);	/* that there is no BTF was said */
 	kernel = btf__parse(BTF_FILE, NULL);
 	examine_hooks(kernel, tell, arg);
 	btf__free(kernel);

@@ -70,104 +70,95 @@ static __always_inline int enter_on(struct sock *sk, __u16 number, __u16 directi
 	return 0;
 }
 
-static __always_inline int enter(__u16 number, __u16 direction, __u32 fd, __u64 base, __u64 count, __u32 message_flags)
-{
-	struct sock *sk;
+/* Where the bytes of a call are, which way they go, which argument (from 0) holds the MSG_ flags. */
+enum shape { SHAPE_buffer, SHAPE_vector, SHAPE_message, SHAPE_messages, SHAPE_count, SHAPE_connect, SHAPE_accept, SHAPE_silent };
 
-	if (!current_is_followed())
-		return 0;
-	sk = stream_socket(fd);
-	return sk ? enter_on(sk, number, direction, fd, base, count, message_flags) : 0;
+static const struct {
+	__u8 shape, direction;
+	__s8 flags;
+} kinds[32] = {		/* as many as a mask can tell */
+#define X(name, shape, direction, flags) [EVENT_CALL_##name] = {SHAPE_##shape, EVENT_##direction, flags},
+	EVENT_CALLS(X)
+#undef X
+};
+_Static_assert(EVENT_CALL_COUNT <= 32, "all have a place");
+#define KIND(call) kinds[(call) % 32]
+
+/* Which of the calls that are followed has this number; EVENT_CALL_COUNT: none. */
+static __always_inline __u32 call_of(__u64 number)
+{
+	__u32 call = number < EVENT_NUMBERS ? calls_by_number[number] : 0;
+
+	return call ? call - 1 : EVENT_CALL_COUNT;
+}
+
+/* Who accepts at a wanted port may have got the listener from another process. */
+static __noinline int meet_listener(__u32 fd)
+{
+	struct sock *sk = stream_socket(fd);
+
+	if (sk)
+		follow_by_port(bpf_get_current_pid_tgid() >> 32, BPF_CORE_READ(sk, __sk_common.skc_num));
+	return 0;
 }
 
 /* splice(from, offset, to, ...): the socket may be either end. */
-static __always_inline int enter_either(__u32 from, __u32 to, __u64 count)
+static __always_inline int enter_splice(__u32 from, __u32 to, __u64 count)
 {
-	struct sock *sk;
+	struct sock *sk = stream_socket(from);
 
-	if (!current_is_followed())
-		return 0;
-	sk = stream_socket(from);
 	if (sk)
 		return enter_on(sk, EVENT_CALL_splice, EVENT_IN, from, 0, count, 0);
 	sk = stream_socket(to);
 	return sk ? enter_on(sk, EVENT_CALL_splice, EVENT_OUT, to, 0, count, 0) : 0;
 }
 
+/* Those that move no bytes of a buffer have none: what stands at its place is not looked at. */
+static __always_inline int enter(__u32 call, struct pt_regs *regs)
+{
+	__u64 base = ARGUMENT_1(regs), count = ARGUMENT_2(regs), flags = 0;
+	struct sock *sk = stream_socket(ARGUMENT_0(regs));
+
+	if (!sk)
+		return 0;
+	if (KIND(call).flags == 3)
+		flags = ARGUMENT_3(regs);
+	if (KIND(call).flags == 2)
+		flags = count;
+	if (KIND(call).shape == SHAPE_message)
+		count = 1;
+	if (call == EVENT_CALL_sendfile64)
+		base = 0;
+	return enter_on(sk, call, KIND(call).direction, ARGUMENT_0(regs), base, count, flags);
+}
+
 /*
- * One program per call: a tracepoint's context has only the arguments that its call has, and reading beyond them
- * makes attaching fail (EACCES), so these can not be shared.
+ * One program for all calls: each that hangs on the tracepoint of one call is asked for by way of perf, which costs as much again as all
+ * that this one does for who is not followed. What is quickest to say no to comes first.
  */
-#define ON_ENTER(name) SEC("tp/syscalls/sys_enter_" #name) int enter_##name(struct trace_event_raw_sys_enter *c)
-#define TRANSFER_OF(name, way, count, flags)                                                                   \
-	ON_ENTER(name)                                                                                         \
-	{                                                                                                      \
-		return enter(EVENT_CALL_##name, EVENT_##way, c->args[0], c->args[1], count, flags);            \
-	}
-#define TRANSFER(name, way, flags) TRANSFER_OF(name, way, c->args[2], flags)
-
-TRANSFER(read, IN, 0)
-TRANSFER(write, OUT, 0)
-TRANSFER(readv, IN, 0)
-TRANSFER(writev, OUT, 0)
-TRANSFER(sendto, OUT, 0)
-TRANSFER(recvfrom, IN, c->args[3])
-TRANSFER(preadv2, IN, 0)
-TRANSFER(pwritev2, OUT, 0)
-TRANSFER_OF(sendmsg, OUT, 1, 0)
-TRANSFER_OF(recvmsg, IN, 1, c->args[2])
-TRANSFER(sendmmsg, OUT, 0)
-TRANSFER(recvmmsg, IN, c->args[3])
-TRANSFER(connect, NONE, 0)
-
-ON_ENTER(sendfile64)
+SEC("tp_btf/sys_enter") int BPF_PROG(on_enter, struct pt_regs *regs, long number)
 {
-	return enter(EVENT_CALL_sendfile64, EVENT_OUT, c->args[0], 0, c->args[3], 0);
-}
+	__u32 call = call_of(number);
 
-ON_ENTER(splice)
-{
-	return enter_either(c->args[0], c->args[2], c->args[4]);
-}
-
-/* Who accepts at a wanted port may have got the listener from another process. */
-static __always_inline int enter_listener(__u16 number, __u32 fd)
-{
-	struct sock *sk = follow_ports && !current_is_followed() ? stream_socket(fd) : NULL;
-
-	if (sk)
-		follow_by_port(bpf_get_current_pid_tgid() >> 32, BPF_CORE_READ(sk, __sk_common.skc_num));
-	return enter(number, EVENT_NONE, fd, 0, 0, 0);
-}
-
-ON_ENTER(accept)
-{
-	return enter_listener(EVENT_CALL_accept, c->args[0]);
-}
-
-ON_ENTER(accept4)
-{
-	return enter_listener(EVENT_CALL_accept4, c->args[0]);
-}
-
-ON_ENTER(close)
-{
-	return enter(EVENT_CALL_close, EVENT_NONE, c->args[0], 0, 0, 0);
-}
-
-ON_ENTER(shutdown)
-{
-	return enter(EVENT_CALL_shutdown, EVENT_NONE, c->args[0], 0, 0, 0);
+	if (call >= EVENT_CALL_COUNT)
+		return 0;
+	if (follow_ports && KIND(call).shape == SHAPE_accept && !current_is_followed() && !is_compat())
+		meet_listener(ARGUMENT_0(regs));
+	if (!current_is_followed() || is_compat())
+		return 0;
+	if (call == EVENT_CALL_splice)
+		return enter_splice(ARGUMENT_0(regs), ARGUMENT_2(regs), ARGUMENT_4(regs));
+	return enter(call, regs);
 }
 
 /* ---- a call returns ---- */
 
 /* The call that returns now, counted; NULL when it is not ours, or the kernel is about to restart it. */
-static __always_inline struct call *leave(__s64 ret, __u64 now)
+static __always_inline struct call *leave(__u32 call, __s64 ret, __u64 now)
 {
-	struct call *c = current_is_followed() ? slot_of_current() : NULL;
+	struct call *c = slot_of_current();
 
-	if (!c || !c->used)
+	if (!c || !c->used || c->number != call)
 		return NULL;
 	c->used = 0;
 	if (ret <= -ERESTART_FIRST && ret >= -ERESTART_LAST) {
@@ -240,7 +231,7 @@ static __always_inline long output(void *ring, struct scratch *s, __u64 captured
 	return bpf_ringbuf_output(ring, s, n + captured, wake(ring));
 }
 
-static __always_inline void send_data(struct scratch *s, const struct call *c, __u64 captured)
+static __noinline int send_data(struct scratch *s, const struct call *c, __u64 captured)
 {
 	__u64 cookie = s->e.cookie;
 
@@ -249,17 +240,19 @@ static __always_inline void send_data(struct scratch *s, const struct call *c, _
 		add_ends(s, (void *)c->sock);
 	}
 	if (!output(&data, s, captured))
-		return;
+		return 0;
 	lose(EVENT_LOST_DATA_RING);
 	if (s->e.flags & EVENT_HAS_ENDS)	/* so that the next one tells */
 		bpf_map_delete_elem(&sockets, &cookie);
+	return 0;
 }
 
-static __always_inline void send_control(struct scratch *s, const struct sock *sk, __u64 captured)
+static __noinline int send_control(struct scratch *s, const struct sock *sk, __u64 captured)
 {
 	add_ends(s, sk);
 	if (output(&control, s, captured))
 		lose(EVENT_LOST_CONTROL_RING);
+	return 0;
 }
 
 /*
@@ -395,18 +388,15 @@ static __always_inline bool is_quiet(struct event_connection *o, const struct ev
 	return false;
 }
 
-/* What the transfer programs share: MSG_TRUNC on TCP throws the bytes away unread, there is nothing to copy. */
-static __always_inline struct scratch *begin_transfer(struct trace_event_raw_sys_exit *ctx, struct call **call)
+static __always_inline struct scratch *begin_transfer(const struct call *c, __s64 ret, __u64 now)
 {
-	__u64 now = bpf_ktime_get_ns(), cookie;
-	struct call *c = leave(ctx->ret, now);
 	struct event_connection *o;
 	struct scratch *s;
+	__u64 cookie;
 
-	*call = c;
-	if (!c || !transfer_matters(c, ctx->ret))
+	if (!transfer_matters(c, ret))
 		return NULL;
-	s = begin_event(c, EVENT_BYTES, ctx->ret, now, (void *)c->sock);
+	s = begin_event(c, EVENT_BYTES, ret, now, (void *)c->sock);
 	if (!s)
 		return NULL;
 	cookie = s->e.cookie;
@@ -416,56 +406,43 @@ static __always_inline struct scratch *begin_transfer(struct trace_event_raw_sys
 	return s;
 }
 
+/* MSG_TRUNC on TCP throws the bytes away unread: there is nothing to copy. */
 static __always_inline bool has_bytes(const struct scratch *s, const struct call *c, __s64 ret)
 {
 	return ret > 0 && !s->quiet && c->base && !(c->message_flags & MSG_TRUNC);
 }
 
-SEC("tp/syscalls/sys_exit_read") int exit_buffer(struct trace_event_raw_sys_exit *ctx)
+static __noinline int take_buffer(struct scratch *s, const struct call *c)
 {
-	struct call *c;
-	struct scratch *s = begin_transfer(ctx, &c);
-	__u64 got = 0, ret = ctx->ret;
+	__u64 got = 0, ret = s->e.ret;
 
-	if (!s)
-		return 0;
-	if (has_bytes(s, c, ret)) {
+	if (has_bytes(s, c, s->e.ret)) {
 		got = copy_from_program(s, 0, c->base, ret);
 		if (got < ret)
 			copy_tail(s, c->base + ret);
 	}
-	send_data(s, c, got);
-	return 0;
+	return send_data(s, c, got);
 }
 
-SEC("tp/syscalls/sys_exit_readv") int exit_vector(struct trace_event_raw_sys_exit *ctx)
+static __noinline int take_vector(struct scratch *s, const struct call *c)
 {
-	struct call *c;
-	struct scratch *s = begin_transfer(ctx, &c);
-
-	if (!s || (!s->e.ret && !have_room(c->base, c->count)))
+	if (!s->e.ret && !have_room(c->base, c->count))
 		return 0;
-	send_data(s, c, has_bytes(s, c, s->e.ret) ? gather(s, c->base, c->count, s->e.ret) : 0);
-	return 0;
+	return send_data(s, c, has_bytes(s, c, s->e.ret) ? gather(s, c->base, c->count, s->e.ret) : 0);
 }
 
-SEC("tp/syscalls/sys_exit_sendmsg") int exit_message(struct trace_event_raw_sys_exit *ctx)
+static __noinline int take_message(struct scratch *s, const struct call *c)
 {
-	struct call *c;
-	struct scratch *s = begin_transfer(ctx, &c);
 	struct user_msghdr m = {};
 	__u64 got = 0;
 
-	if (!s)
-		return 0;
 	if (s->e.ret >= 0 && bpf_probe_read_user(&m, sizeof(m), (void *)c->base))
 		lose(EVENT_LOST_UNREADABLE);
 	if (!s->e.ret && !have_room(m.msg_iov, m.msg_iovlen))
 		return 0;
 	if (has_bytes(s, c, s->e.ret))
 		got = gather(s, m.msg_iov, m.msg_iovlen, s->e.ret);
-	send_data(s, c, got);
-	return 0;
+	return send_data(s, c, got);
 }
 
 /*
@@ -506,15 +483,12 @@ static __always_inline void gather_messages(struct scratch *s, __u64 headers, __
 }
 
 /* Nothing in all messages is the end of the stream to a receiver, and no news to a sender. */
-SEC("tp/syscalls/sys_exit_sendmmsg") int exit_messages(struct trace_event_raw_sys_exit *ctx)
+static __noinline int take_messages(struct scratch *s, const struct call *c)
 {
-	struct call *c;
-	struct scratch *s = begin_transfer(ctx, &c);
-	__u64 messages, got = 0;
+	__u64 messages = s->e.ret, got = 0;
 
-	if (!s || !s->e.ret)
+	if (!s->e.ret)
 		return 0;
-	messages = s->e.ret;
 	if (s->e.ret > 0) {
 		if (!sum_messages(s, c->base, messages) || (!s->sum && c->direction == EVENT_OUT))
 			return 0;
@@ -524,25 +498,27 @@ SEC("tp/syscalls/sys_exit_sendmmsg") int exit_messages(struct trace_event_raw_sy
 		gather_messages(s, c->base, messages);
 		got = gather_end(s, s->e.ret);
 	}
-	send_data(s, c, got);
-	return 0;
+	return send_data(s, c, got);
 }
 
 /* sendfile and splice: bytes moved that no program memory holds; counted so that framing stays right. */
-SEC("tp/syscalls/sys_exit_sendfile64") int exit_count(struct trace_event_raw_sys_exit *ctx)
+static __always_inline int take_transfer(const struct call *c, __u32 shape, __s64 ret, __u64 now)
 {
-	struct call *c;
-	struct scratch *s = begin_transfer(ctx, &c);
+	struct scratch *s = begin_transfer(c, ret, now);
 
-	if (s)
-		send_data(s, c, 0);
-	return 0;
-}
-
-SEC("tp/syscalls/sys_exit_close") int exit_silent(struct trace_event_raw_sys_exit *ctx)
-{
-	leave(ctx->ret, bpf_ktime_get_ns());
-	return 0;
+	if (!s)
+		return 0;
+	switch (shape) {
+	case SHAPE_buffer:
+		return take_buffer(s, c);
+	case SHAPE_vector:
+		return take_vector(s, c);
+	case SHAPE_message:
+		return take_message(s, c);
+	case SHAPE_messages:
+		return take_messages(s, c);
+	}
+	return send_data(s, c, 0);
 }
 
 static __always_inline bool connect_failed(__s64 ret)
@@ -550,44 +526,62 @@ static __always_inline bool connect_failed(__s64 ret)
 	return ret < 0 && ret != -EINPROGRESS && ret != -EALREADY && ret != -EISCONN && ret != -EINTR && ret != -EAGAIN;
 }
 
-SEC("tp/syscalls/sys_exit_connect") int exit_connect(struct trace_event_raw_sys_exit *ctx)
+static __noinline int take_connect(const struct call *c, __s64 ret, __u64 now)
 {
-	__u64 now = bpf_ktime_get_ns(), n;
-	struct call *c = leave(ctx->ret, now);
 	struct scratch *s;
+	__u64 n;
 
-	if (!c || !connect_failed(ctx->ret))
+	if (!connect_failed(ret))
 		return 0;
-	s = begin_event(c, EVENT_CONNECT, ctx->ret, now, (void *)c->sock);
+	s = begin_event(c, EVENT_CONNECT, ret, now, (void *)c->sock);
 	if (!s)
 		return 0;
 	if (c->syn_sent)
 		s->e.flags |= EVENT_SYN_SENT;
 	n = c->count < 28 ? c->count : 28;	/* sizeof(struct sockaddr_in6) */
-	send_control(s, (void *)c->sock, copy_from_program(s, 0, c->base, n));
-	return 0;
+	return send_control(s, (void *)c->sock, copy_from_program(s, 0, c->base, n));
 }
 
 /* It is owned first: what happens to it from then on is told as it happens, what happened before is in its state and its error. */
-SEC("tp/syscalls/sys_exit_accept4") int exit_accept(struct trace_event_raw_sys_exit *ctx)
+static __noinline int take_accept(const struct call *c, __s64 ret, __u64 now)
 {
-	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid();
-	struct call *c = leave(ctx->ret, now);
+	__u64 id = bpf_get_current_pid_tgid();
 	struct scratch *s;
 	struct sock *sk;
 
-	if (!c || ctx->ret < 0)
-		return 0;
-	sk = stream_socket(ctx->ret);
+	sk = ret < 0 ? NULL : stream_socket(ret);
 	if (!sk)
 		return 0;
 	own(BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), sk, id >> 32, (__u32)id);
 	s = begin_event(c, EVENT_ACCEPT, -(__s64)BPF_CORE_READ(sk, sk_err), now, sk);
 	if (!s)
 		return 0;
-	s->e.fd = ctx->ret;
-	send_control(s, sk, 0);
-	return 0;
+	s->e.fd = ret;
+	return send_control(s, sk, 0);
+}
+
+SEC("tp_btf/sys_exit") int BPF_PROG(on_return, struct pt_regs *regs, long ret)
+{
+	__u32 call = call_of(NUMBER(regs)), shape;
+	struct call *c;
+	__u64 now;
+
+	if (call >= EVENT_CALL_COUNT || !current_is_followed())
+		return 0;
+	now = bpf_ktime_get_ns();
+	c = leave(call, ret, now);
+	if (!c)
+		return 0;
+	shape = KIND(call).shape;
+	switch (shape) {
+	case SHAPE_silent:
+		return 0;
+	case SHAPE_connect:
+		return take_connect(c, ret, now);
+	case SHAPE_accept:
+		return take_accept(c, ret, now);
+	}
+	return take_transfer(c, shape, ret, now);
 }
 
 #endif

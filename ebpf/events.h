@@ -34,10 +34,11 @@ typedef int64_t event_s64;
 #define EVENT_EXE_MAX 64
 #define EVENT_SERVICE_MAX 96	/* base/service.h's SERVICE_NAME_MAX */
 #define EVENT_TAIL 8
+#define EVENT_NUMBERS 512	/* system calls of which those that are followed are chosen, by number */
 #define EVENT_QUIET_MAX (1u << 30)	/* bytes ahead of which payload can be declined at once */
 
 /*
- * The system calls that are followed: name, shape (where its bytes are; names the exit program), direction, and which
+ * The system calls that are followed: name, shape (where its bytes are), direction, and which
  * argument holds the MSG_ flags (-1 none).
  */
 #define EVENT_CALLS(X)                       \

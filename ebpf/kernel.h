@@ -136,12 +136,35 @@ struct signal_struct {
 	int group_exit_code;
 };
 
+/* What a program of a 32-bit kind asks is numbered and laid out in another way. */
+#if defined(__TARGET_ARCH_x86)
+struct thread_info {
+	unsigned int status;
+};
+
+struct pt_regs {
+	unsigned long di, si, dx, r10, r8, orig_ax;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct thread_info {
+	unsigned long flags;
+};
+
+struct pt_regs {
+	unsigned long regs[31];
+	int syscallno;
+};
+#else
+#error "how this machine passes the arguments of system calls is not known"
+#endif
+
 struct task_struct {
 	int pid;			/* of the thread */
 	int tgid;			/* of the process */
 	int exit_code;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct thread_info thread_info;
 	struct pid *thread_pid;
 	struct files_struct *files;
 	struct mm_struct *mm;
@@ -162,15 +185,26 @@ struct bpf_iter__task_file {
 	unsigned int fd;
 };
 
-struct trace_event_raw_sys_enter {
-	unsigned long args[6];
-};
-
-struct trace_event_raw_sys_exit {
-	long ret;
-};
-
 #pragma clang attribute pop
+
+/* The number of a system call, at its entry and at its return; its arguments, at its entry; and whether it is one of a 32-bit program. */
+#ifdef __TARGET_ARCH_x86
+#define NUMBER(regs) ((__u64)(regs)->orig_ax)
+#define ARGUMENT_0(regs) ((regs)->di)
+#define ARGUMENT_1(regs) ((regs)->si)
+#define ARGUMENT_2(regs) ((regs)->dx)
+#define ARGUMENT_3(regs) ((regs)->r10)
+#define ARGUMENT_4(regs) ((regs)->r8)
+#define IS_COMPAT(task) ((task)->thread_info.status & 2)	/* TS_COMPAT */
+#else
+#define NUMBER(regs) ((__u64)(regs)->syscallno)
+#define ARGUMENT_0(regs) ((regs)->regs[0])
+#define ARGUMENT_1(regs) ((regs)->regs[1])
+#define ARGUMENT_2(regs) ((regs)->regs[2])
+#define ARGUMENT_3(regs) ((regs)->regs[3])
+#define ARGUMENT_4(regs) ((regs)->regs[4])
+#define IS_COMPAT(task) ((task)->thread_info.flags >> 22 & 1)	/* TIF_32BIT */
+#endif
 
 /* Of the user ABI: fixed for ever, not relocated (64-bit programs). */
 struct iovec {

@@ -35,6 +35,14 @@ static __always_inline bool current_is_followed(void)
 	return is_followed(bpf_get_current_pid_tgid() >> 32);
 }
 
+/* Whether what the current thread asks of the kernel is asked in the way of 32-bit programs, which is not followed. */
+static __always_inline bool is_compat(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return IS_COMPAT(task);
+}
+
 static __always_inline void follow(__u32 tgid)
 {
 	__u8 *mark = mark_of(tgid);

@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "base/clock.h"
 #include "ebpf/hooks.h"
-#include "ebpf/tracepoints.h"
 #include "ebpf/tracer.skel.h"
 #include "ebpf/witness.h"
 
@@ -56,6 +56,29 @@ static void note_missing(struct tracer *t, const char *hook)
 	snprintf(t->missing + n, sizeof(t->missing) - n, "%s%s", n ? "," : "", hook);
 }
 
+#ifndef SYS_sendfile64
+#define SYS_sendfile64 SYS_sendfile
+#endif
+
+static void choose_calls(struct tracer *t)
+{
+	static const struct {
+		const char *name;
+		unsigned number;
+	} calls[] = {
+#define X(name, shape, direction, flags) {#name, SYS_##name},
+		EVENT_CALLS(X)
+#undef X
+	};
+
+	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (hooks_left_out(calls[i].name) || calls[i].number >= EVENT_NUMBERS)
+			note_missing(t, calls[i].name);
+		else
+			t->programs->rodata->calls_by_number[calls[i].number] = (uint8_t)(1 + i);
+	}
+}
+
 static void leave_out_missing(struct tracer *t)
 {
 	const struct {
@@ -86,6 +109,7 @@ static int load(struct tracer *t, const struct tracer_options *o)
 	if (t->programs->rodata->layout != EVENTS_LAYOUT)
 		return -EPROTO;
 	set_options(t, o);
+	choose_calls(t);
 	leave_out_missing(t);
 	return tracer_bpf__load(t->programs);
 }
@@ -95,44 +119,6 @@ static int load(struct tracer *t, const struct tracer_options *o)
 static void keep_link(struct tracer *t, struct bpf_link *link)
 {
 	t->links[t->link_count++] = link;
-}
-
-static int attach_tracepoint(struct tracer *t, int events, const char *prefix, const char *call, struct bpf_program *program)
-{
-	struct bpf_link *link;
-	char name[64];
-	int err;
-
-	snprintf(name, sizeof(name), "syscalls/%s_%s", prefix, call);
-	err = hooks_left_out(call) ? -ENOENT : tracepoints_attach(events, name, program, &link);
-	if (err == -ENOENT) {
-		note_missing(t, name);
-		return 0;
-	}
-	if (!err)
-		keep_link(t, link);
-	return err;
-}
-
-/* Exits first: an entry without its exit would leave a slot that is taken for a call under way. */
-static int attach_calls(struct tracer *t, int events)
-{
-	const struct {
-		const char *name;
-		struct bpf_program *enter, *exit;
-	} calls[] = {
-#define X(name, shape, direction, flags) {#name, t->programs->progs.enter_##name, t->programs->progs.exit_##shape},
-		EVENT_CALLS(X)
-#undef X
-	};
-	int err = 0;
-
-	for (size_t i = 0; !err && i < sizeof(calls) / sizeof(calls[0]); i++) {
-		err = attach_tracepoint(t, events, "sys_exit", calls[i].name, calls[i].exit);
-		if (!err)
-			err = attach_tracepoint(t, events, "sys_enter", calls[i].name, calls[i].enter);
-	}
-	return err;
 }
 
 static int attach_hook(struct tracer *t, struct bpf_program *program)
@@ -152,11 +138,14 @@ static int attach_hook(struct tracer *t, struct bpf_program *program)
 	return 0;
 }
 
+/* Returns before entries: an entry without its return would leave a slot that is taken for a call under way. */
 static int attach_hooks(struct tracer *t)
 {
+	const struct tracer_bpf *p = t->programs;
 	struct bpf_program *const hooks[] = {
-		t->programs->progs.on_state, t->programs->progs.on_state_too, t->programs->progs.on_gone, t->programs->progs.on_gone_too,
-		t->programs->progs.on_fork, t->programs->progs.on_exec, t->programs->progs.on_exit, t->programs->progs.on_ring,
+		p->progs.on_return, p->progs.on_enter,	/* first: a connection that is seen to begin has all its calls seen */
+		p->progs.on_state, p->progs.on_state_too, p->progs.on_gone, p->progs.on_gone_too,
+		p->progs.on_fork, p->progs.on_exec, p->progs.on_exit, p->progs.on_ring,
 	};
 	int err = 0;
 
@@ -173,19 +162,6 @@ static void attach_for_rings(struct tracer *t)
 	t->rings_watched = true;
 	attach_hook(t, t->programs->progs.on_send_length);
 	attach_hook(t, t->programs->progs.on_recv_length);
-}
-
-static int attach(struct tracer *t)
-{
-	int events = tracepoints_open(), err;
-
-	if (events < 0)
-		return events;
-	err = attach_calls(t, events);	/* first: a connection that is seen to begin has all its calls seen */
-	if (!err)
-		err = attach_hooks(t);
-	close(events);
-	return err;
 }
 
 /* ---- draining ---- */
@@ -439,7 +415,7 @@ static int start(struct tracer *t, const struct tracer_options *o, const char **
 	if (!err)
 		err = follow_open(t);
 	if (!err)
-		err = attach(t);
+		err = attach_hooks(t);
 	if (err)
 		return err;
 	*step = "begin to follow";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel's witness: loads and attaches the BPF programs, follows the chosen processes, turns raw events into
- * testimony (assembler.h) and hands it to a recorder. Loading needs CAP_BPF + CAP_PERFMON (+ CAP_DAC_READ_SEARCH) or root, and BTF.
+ * testimony (assembler.h) and hands it to a recorder. Loading needs CAP_BPF + CAP_PERFMON or root, and BTF.
  *
  * Not thread-safe. Never traces the calling process itself. Detaching costs the kernel up to 2 s: close the recorder first.
  */

@@ -15,7 +15,7 @@
 #include "ebpf/tracer.h"
 #include "record/assembler.h"
 
-#define WITNESS_LINKS (2 * EVENT_CALL_COUNT + 16)
+#define WITNESS_LINKS 16
 #define WITNESS_PORTS 65536
 
 struct tracer_bpf;

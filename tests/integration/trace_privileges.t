@@ -17,7 +17,7 @@ if os.getuid() != 0:
 need_ebpf()
 NOBODY = 65534
 CAP_BPF = 1 << 39
-NEEDED = ("bpf", "perfmon", "dac_read_search")
+NEEDED = ("bpf", "perfmon")
 PLAIN = {"XDG_RUNTIME_DIR": None, "SUDO_UID": None, "SUDO_GID": None}
 SUDO = {"XDG_RUNTIME_DIR": None, "SUDO_UID": NOBODY, "SUDO_GID": NOBODY, "SUDO_USER": "nobody", "SUDO_COMMAND": "x", "HOME": "/nowhere"}
 SUDO = {k: v if v is None else str(v) for k, v in SUDO.items()}
@@ -84,14 +84,14 @@ fetch("/caps", OTEL_SERVICE_NAME="shop")
 trace.stop()
 zero = {"0" * 16}
 is_(held, [zero, zero, zero, zero, {"1"}], "while_it_records_no_thread_has_a_capability_nor_a_way_to_one")
-is_(trace.rc, 0, "three_capabilities_are_enough_to_trace_the_processes_of_root", trace)
+is_(trace.rc, 0, "two_capabilities_are_enough_to_trace_the_processes_of_root", trace)
 got = trace.exchanges()
 is_([(x["path"], x["status"], x["service"]) for x in got], [("/caps", 200, "shop")], "what_starts_after_they_are_gone_is_recorded_and_named", got)
 ok(trace.one("SELECT count(*) FROM syscall_latency") > 0, "the_kernel's_maps_are_read_without_them")
 is_(owner(trace.db), (NOBODY, 0o600), "the_run_file_is_the_user's_alone")
 is_(trace.meta("privileges"), "none", "and_says_so")
 
-for missing, row in (("bpf", "CAP_BPF"), ("perfmon", "CAP_PERFMON"), ("dac_read_search", "tracefs")):
+for missing, row in (("bpf", "CAP_BPF"), ("perfmon", "CAP_PERFMON")):
     under = nobody_with(*(c for c in NEEDED if c != missing))
     doctor = run([*under, tool, "doctor"], env=PLAIN, cwd="/")
     rows = dict(re.findall(r"(?m)^(.{25}) (ok|no)", doctor.out))
@@ -102,9 +102,13 @@ for missing, row in (("bpf", "CAP_BPF"), ("perfmon", "CAP_PERFMON"), ("dac_read_
     ok(refused.rc == 2 and refused.err.count("\n") == 1 and f"CAP_{missing.upper()}" in refused.err, f"trace_without_{missing}_says_it_in_one_sentence",
        refused)
 both = run([*nobody_with(*NEEDED), tool, "doctor"], env=PLAIN, cwd="/")
-ok(re.search(r"(?m)^eBPF +ok", both.out) and not re.search(r"(?m)^.{25} no", both.out), "with_all_three_every_row_is_ok", both)
+ok(re.search(r"(?m)^eBPF +ok", both.out) and not re.search(r"(?m)^.{25} no", both.out), "with_both_every_row_is_ok", both)
 like(both.out, r"(?m)^hook \w+ +(ok|no)", "each_optional_hook_has_a_row")
 
+blind = {**PLAIN, "AFTERSHOCK_WITHOUT": "sys_exit"}
+doctor, refused = aftershock("doctor", env=blind), run([tool, "trace", "--all", "-o", place("none.db")], env=blind, cwd="/")
+is_(re.findall(r"(?m)^(.{25}) no", doctor.out), [f"{row:25}" for row in ("system calls", "eBPF")], "doctor_says_when_calls_can_not_be_watched", doctor)
+ok(refused.rc == 2 and refused.err.count("\n") == 1 and "FTRACE_SYSCALLS" in refused.err, "and_trace_in_one_sentence", refused)
 stands = run([*nobody_with("sys_admin"), tool, "doctor"], env=PLAIN, cwd="/")
 like(stands.out, r"(?m)^CAP_BPF +ok +CAP_SYS_ADMIN stands for it$", "CAP_SYS_ADMIN_stands_for_the_finer_ones")
 trace = Trace("--comm", CURL_COMM, under=nobody_with(*NEEDED), tool=tool, db=place("old.db"), env=PLAIN, preexec_fn=refuse_next_key)
