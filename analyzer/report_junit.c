@@ -55,7 +55,8 @@ static int test_objective(struct junit_suite *s, const struct result *r)
 		name = junit_text("%s -> %s: at least %.6g %% succeed", e->client, e->server, r->slo * 100);
 		t = name ? junit_add(s, "slo", name) : NULL;
 		free(name);
-		if (!t || (m->value < r->slo && junit_blame(t, JUNIT_FAILED, "slo", junit_text("%.2f %% of %llu requests succeeded", m->value * 100, (ull)m->n))))
+		if (!t || (m->value < r->slo && junit_blame(t, JUNIT_FAILED, "slo", junit_text("%.2f %% of %llu requests succeeded", m->value * 100,
+											       (ull)m->n))))
 			return -ENOMEM;
 	}
 	return 0;

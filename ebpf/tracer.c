@@ -296,16 +296,13 @@ const char *tracer_missing(const struct tracer *t)
 /* ---- what was lost ---- */
 
 /*
- * The kernel leaves a program on a system call out when it comes in the middle of other BPF work on that processor, anybody's call for
- * anybody's work. What that makes miss of a call that moves bytes for someone followed shows: the stream stands further than was told
- * (connection_bytes_unseen). A connect that fails at once leaves no other trace. Where TCP has two programs the other one ran (tcp.bpf.h).
+ * The kernel leaves a program out while the same program is at work on that processor. Where TCP has two of them the other one ran (tcp.bpf.h); what
+ * any other one missed leaves no trace.
  */
 static bool shows_otherwise(const struct bpf_program *p)
 {
 	const char *section = bpf_program__section_name(p);
 
-	if (!strncmp(section, "tp/syscalls/", 12))
-		return !strstr(section, "connect");
 	return !strcmp(section, "tp_btf/inet_sock_set_state") || !strcmp(section, "tp_btf/tcp_destroy_sock");
 }
 

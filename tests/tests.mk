@@ -32,7 +32,8 @@ $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 
 tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 
-# Unit tests first, side by side: they only compute. Scripts one at a time: many measure time. The scripts find the build under test through the environment; without it they use build/release.
+# Unit tests first, side by side: they only compute. Scripts one at a time: many measure time. They find the build under test through the
+# environment; without it they use build/release.
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
 	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8; $(and $(filter $(B)/%,$(TESTS)),prove --timer -j$(UNIT_JOBS) -e '' \
 		$(filter $(B)/%,$(TESTS)) &&) $(if $(filter-out $(B)/%,$(TESTS)),prove --timer -j$(JOBS) -e '' $(filter-out $(B)/%,$(TESTS)),true)

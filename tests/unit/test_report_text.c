@@ -169,7 +169,8 @@ static int widest(char *text)
 
 static void pages(void)
 {
-	struct result_recovery recovery = {"outage", 40, 2000, 500, NAN, 31, false, "recovered"};
+	struct result_recovery recovery = {.fault = "outage", .impact_ms = 40, .mttr_ms = 2000, .recovery_lag_ms = 500, .observed_ms = NAN, .lost_goodput = 31,
+					   .label = "recovered"};
 	struct result_fault fault = {.name = "outage", .matched = 40, .fired = 30, .first_s = 1, .last_s = 9};
 	char *text;
 

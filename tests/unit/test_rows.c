@@ -111,7 +111,8 @@ static void two_threads_read_what_one_does(void)
 	runs_sql(&r, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120000)"
 		     " INSERT INTO exchange(id, connection_id, process_id, role, protocol, method, path, outcome, started_ns, ended_ns, parent_id, error)"
 		     " SELECT i, 1 + (i %% 2), 1, iif(i %% 2, 'server', 'client'), 'http1', 'GET', '/' || (i %% 7), 'ok',"
-		     " 1000000000000 + (i / 4 * 4 + 3 - i %% 4) * 1000, 1000000500000 + i * 1000, iif(i %% 2, NULL, i + 1), iif(i > 90000, 'E' || (i %% 5), NULL) FROM n");
+		     " 1000000000000 + (i / 4 * 4 + 3 - i %% 4) * 1000, 1000000500000 + i * 1000,"
+		     " iif(i %% 2, NULL, i + 1), iif(i > 90000, 'E' || (i %% 5), NULL) FROM n");
 	for (int i = 0; i < 4; i++)
 		runs_sql(&r, "UPDATE exchange SET method = %Q WHERE id > %d", methods[i], 30000 * i);
 	runs_commit(&r);
