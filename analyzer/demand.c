@@ -195,7 +195,42 @@ static void expect(const struct habits *h, struct demands *d, const struct measu
 		}
 }
 
-/* The requests of one process, against its attempts. */
+static bool is_idle(const struct calls *c, size_t begun, size_t over)
+{
+	return begun <= over || (begun - over) * 2 < c->most;
+}
+
+static size_t started_by(const struct calls *c, uint64_t t)
+{
+	size_t low = 0, high = c->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (c->starts[mid] <= t)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static size_t ended_by(const struct calls *c, uint64_t t)
+{
+	size_t low = 0, high = c->ended;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (c->ends[mid].at_ns <= t)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The requests of one process, against its attempts. Of many that come at once the first may fill a bulkhead before the last is turned down. */
 static void add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
 {
 	size_t begun = 0, over = 0;
@@ -214,7 +249,7 @@ static void add_process(struct demands *d, const struct demand_book *b, const st
 			over++;
 		if (!d->nested)
 			call = begun < c->n && x->ended_ns && c->starts[begun] <= x->ended_ns ? c->starts[begun] : 0;
-		idle = begun <= over || (begun - over) * 2 < c->most;
+		idle = is_idle(c, begun, over) && (call || is_idle(c, started_by(c, x->ended_ns), ended_by(c, x->ended_ns)));
 		ok = over ? c->ends[over - 1].ok : 0;
 		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process,
 						.well = idle && ok >= (over < WELL ? over : WELL), .hardly = idle && (!over || ok)};

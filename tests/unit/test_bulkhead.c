@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Bulkheads of simulated gateways, written to run files and analyzed. */
+#include "tests/unit/gateways.h"
+#include "tests/unit/judge.h"
+
+static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
+
+static double at_ms(uint64_t ns)
+{
+	return (double)ns / 1e6 - 1000;
+}
+
+/* A gateway that rejects beyond so many calls: one request at a time for a second, then `batch` at once. */
+static struct gateway crowd(unsigned width, unsigned batch)
+{
+	struct gateway g = {.tick_ms = 30, .service_ms = 12, .spread_ms = 6, .run_ms = 3000, .width = width, .batch = batch, .seed = 4};
+
+	gateways_run(&g);
+	return g;
+}
+
+static void write_crowd(struct runs *r, const struct gateway *g, int process)
+{
+	size_t k = 0;
+
+	runs_process(r, process, "front");
+	runs_connection(r, 2 * process, process, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(r, 2 * process + 1, process, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 20; i++) {
+		int parent = runs_add(r, (struct runs_exchange){.connection = 2 * process + 1, .process = process, .tid = 7, .role = "server",
+								 .path = "/in", .status = 200, .at_ms = 40 * i, .took_ms = 20});
+
+		runs_add(r, (struct runs_exchange){.connection = 2 * process, .process = process, .tid = 7, .status = 200, .at_ms = 40 * i + 0.2,
+						   .took_ms = 15, .parent = parent});
+	}
+	for (size_t i = 0; i < g->demand_count; i++) {
+		const struct silence_demand *d = &g->demands[i];
+		const struct silence_attempt *a = d->shed ? NULL : &g->attempts[k++];
+		int parent = runs_add(r, (struct runs_exchange){.connection = 2 * process + 1, .process = process, .tid = (int)i % 50 + 10,
+								 .role = "server", .path = "/in", .status = a ? 200 : 503,
+								 .at_ms = 1000 + at_ms(d->at_ns), .took_ms = at_ms(d->end_ns) - at_ms(d->at_ns)});
+
+		if (a)
+			runs_add(r, (struct runs_exchange){.connection = 2 * process, .process = process, .tid = (int)i % 50 + 10, .status = 200,
+							   .at_ms = 1000 + at_ms(a->start_ns), .took_ms = at_ms(a->end_ns) - at_ms(a->start_ns),
+							   .parent = parent});
+	}
+}
+
+static void rejecting(void)
+{
+	for (unsigned width = 1; width <= 9; width += 4) {
+		struct gateway g = crowd(width, 12);
+		struct runs r;
+		struct result x;
+		struct result_edge *e;
+		uint64_t shed = 0;
+
+		for (size_t i = 0; i < g.demand_count; i++)
+			shed += g.demands[i].shed;
+		runs_begin(&r, 5000);
+		write_crowd(&r, &g, 1);
+		judge(&r, &x, everything);
+		e = judge_edge(&x, "front", "127.0.0.1:81");
+		ok(e->bulkhead.known && e->bulkhead.mode == BULKHEAD_REJECT, "width %u: rejects", width);
+		is_int(e->bulkhead.width, width, "width %u: width", width);
+		is_int(e->bulkhead.rejected, shed, "width %u: rejected", width);
+		is_int(e->bulkhead.confidence, CONFIDENCE_HIGH, "width %u: certain", width);
+		ok(e->bulkhead.candidate_count >= 2, "width %u: what it may be", width);
+		ok(!e->breaker.known && !e->breaker.opens, "width %u: no breaker", width);
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
+}
+
+static void processes_have_their_own(void)
+{
+	struct runs r;
+	struct result x;
+	struct result_edge *e;
+
+	runs_begin(&r, 5000);
+	for (int i = 1; i <= 3; i++) {
+		struct gateway g = crowd(4, 10);
+
+		write_crowd(&r, &g, i);
+		gateways_end(&g);
+	}
+	judge(&r, &x, everything);
+	e = judge_edge(&x, "front", "127.0.0.1:81");
+	is_int(e->bulkhead.width, 4, "three instances of width 4 are no bulkhead of 12");
+	is_int(e->bulkhead.low, 4, "the narrowest");
+	is_int(e->bulkhead.high, 4, "the widest");
+	judge_end(&r, &x);
+}
+
+/* Ten connections of one program in a closed loop: as many calls as ever are in work, always. */
+static void a_client_is_no_bulkhead(void)
+{
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 5000);
+	runs_process(&r, 1, "wrk");
+	for (int c = 1; c <= 10; c++) {
+		runs_connection(&r, c, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+		for (int i = 0; i < 100; i++)
+			runs_add(&r, (struct runs_exchange){.connection = c, .tid = 10 + c, .status = 200, .at_ms = c + 20 * i, .took_ms = 19.9});
+	}
+	judge(&r, &x, everything);
+	ok(!judge_edge(&x, "wrk", "127.0.0.1:81")->bulkhead.known, "ten connections are no bulkhead");
+	ok(!judge_edge(&x, "wrk", "127.0.0.1:81")->breaker.known, "and no breaker");
+	judge_end(&r, &x);
+}
+
+int main(void)
+{
+	rejecting();
+	processes_have_their_own();
+	a_client_is_no_bulkhead();
+	return tap_done();
+}
