@@ -394,7 +394,18 @@ static void add_first(const struct view *v, const struct silence_gap *g)
 	c->p->time_to_open_ms = ms(began, g->trip_late_ns);
 }
 
-static void add_gap(const struct view *v, size_t i)
+static int add_span(struct policy_breaker *p, uint64_t from_ns, uint64_t to_ns)
+{
+	struct policy_open *longer = realloc(p->spans, (p->span_count + 1) * sizeof(*longer));
+
+	if (!longer)
+		return -ENOMEM;
+	p->spans = longer;
+	longer[p->span_count++] = (struct policy_open){from_ns, to_ns > from_ns ? to_ns : from_ns};
+	return 0;
+}
+
+static int add_gap(const struct view *v, size_t i)
 {
 	struct scene *c = v->c;
 	const struct silence_gap *g = &v->s.gaps[i];
@@ -413,6 +424,7 @@ static void add_gap(const struct view *v, size_t i)
 	c->p->false_opens += g->fresh && is_false(v, g);
 	for (size_t k = 0; k < c->bad.n; k++)
 		c->shed_bad += shed_between(v, g, c->bad.of[k].from_ns, c->bad.of[k].to_ns);
+	return add_span(c->p, g->trip_late_ns, end);
 }
 
 /* What passed while the server was bad, and what was asked then. */
@@ -460,15 +472,16 @@ static void note_outage(const struct view *v)
 		p->witness = (uint64_t)v->c->m->r->model.exchanges[v->attempts[v->s.longest_at].row].id;
 }
 
-static void absorb(struct view *v)
+static int absorb(struct view *v)
 {
 	struct scene *c = v->c;
+	int err = 0;
 
 	if (v->s.ruled_out)
 		c->p->ruled_out = v->s.ruled_out;
 	note_outage(v);
 	if (!v->s.count)
-		return;
+		return 0;
 	if (!c->p->opens)
 		c->p->witness = (uint64_t)c->m->r->model.exchanges[v->attempts[v->s.gaps[0].trip].row].id;
 	guess_bad(v);
@@ -476,10 +489,11 @@ static void absorb(struct view *v)
 	c->alike |= v->s.paced && v->s.alike;
 	c->trickle |= !v->s.paced && v->s.trickle && !v->s.closed;
 	c->closed += v->s.closed;
-	for (size_t i = 0; i < v->s.count; i++)
-		add_gap(v, i);
+	for (size_t i = 0; i < v->s.count && !err; i++)
+		err = add_gap(v, i);
 	add_probes(v);
 	add_bad(v);
+	return err;
 }
 
 /* ---- the whole ---- */
@@ -594,7 +608,7 @@ static int judge_process(struct scene *c, uint32_t process, struct chains_span r
 		err = recount(&v);
 	}
 	if (!err)
-		absorb(&v);
+		err = absorb(&v);
 	silence_free(&v.s);
 	free(times);
 	free(v.attempts);

@@ -141,7 +141,7 @@ struct policy_breaker {
 	bool absent;			/* demand went on through an outage that a breaker would have cut */
 	uint64_t outage_attempts;	/* absent: failed attempts in a row that it let pass */
 	unsigned opens, reopens;	/* times it opened; of them, because a half-open call failed */
-	struct policy_open *spans;	/* owned; in order; may be fewer than opens, and of several processes */
+	struct policy_open *spans;	/* owned; one per open, those of each process in order */
 	size_t span_count;
 	double threshold_low, threshold_high;	/* failures before it opens */
 	enum policy_threshold threshold;

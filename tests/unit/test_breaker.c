@@ -106,6 +106,8 @@ static void one_gateway(int nested)
 	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
 	ok(b->known && !b->absent, "%s: a breaker", nested ? "calls laid to requests" : "calls that nothing is known of but their time");
 	is_int(b->opens, g.opens, "it opened %u times", g.opens);
+	is_int((int)b->span_count, g.opens, "and was open as often");
+	ok(b->spans[0].to_ns - b->spans[0].from_ns >= (uint64_t)(b->open_low_ms * 1e6), "each time for as long as it stays open");
 	is_int(b->reopens, g.opens - 1, "once for the outage, else since a half-open call failed");
 	ok(b->threshold_low == 5 && b->threshold_high == 5, "after 5 failures (%g to %g)", b->threshold_low, b->threshold_high);
 	is_int(b->threshold, THRESHOLD_UNKNOWN, "in a row or by share: an outage of all calls does not tell");
