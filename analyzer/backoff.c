@@ -174,15 +174,62 @@ static void find_skipped(struct bench *b)
 
 /* ---- without jitter ---- */
 
+/* What waits without jitter seldom differ by. */
+static double unusual_ms(double ms)
+{
+	return fmax(fmax(7, fmin(15, 0.15 * ms)), 0.04 * ms);
+}
+
+/*
+ * Whether waits of one number agree, but for some that are late: either four in five do, or they crowd at the lower end and thin out above it,
+ * as the waits of a busy client do. A uniform jitter does neither.
+ */
+static bool agree(const struct samples *s)
+{
+	double low = samples_percentile(s, 0.05), m = samples_percentile(s, 0.5), high = samples_percentile(s, 0.95);
+
+	if (samples_percentile(s, 0.8) - low <= unusual_ms(m))
+		return true;
+	return s->n >= REQUESTS_MEDIUM && m - low <= fmax(10, 0.08 * m) && m - low <= 0.4 * (high - m);
+}
+
+static bool is_late(const struct bench *b, size_t k, double ms)
+{
+	double low = samples_percentile(&b->by_k[k], 0.1);
+
+	return ms > low + unusual_ms(low);
+}
+
+/*
+ * Whether it is by chance which waits are late. Where another client has waits of its own they are late together: then requests are late in all
+ * their waits more often than the share of late ones makes it likely.
+ */
+static bool late_by_chance(const struct bench *b)
+{
+	double late = 0, all = 0, expected = 0, seen = 0;
+
+	for (size_t i = 0; i < b->w->requests; i++)
+		for (size_t k = b->skipped; k < waits_of(b->w, i); k++, all++)
+			late += is_late(b, k, b->w->ms[b->w->begins[i] + k]);
+	for (size_t i = 0; i < b->w->requests; i++) {
+		size_t n = waits_of(b->w, i), together = 0;
+
+		for (size_t k = b->skipped; k < n; k++)
+			together += is_late(b, k, b->w->ms[b->w->begins[i] + k]);
+		if (n < b->skipped + 2)
+			continue;
+		expected += pow(late / all, (double)(n - b->skipped));
+		seen += together == n - b->skipped;
+	}
+	return seen - expected <= 3 * sqrt(expected + 0.5);
+}
+
 static bool is_regular(const struct bench *b)
 {
-	for (size_t k = b->skipped; k < b->depth; k++) {
-		double m = median(b, k), most = fmax(fmax(7, fmin(15, 0.15 * m)), 0.04 * m);
-
-		if (samples_percentile(&b->by_k[k], 0.95) - samples_percentile(&b->by_k[k], 0.05) > most)
+	for (size_t k = b->skipped; k < b->depth; k++)
+		if (!agree(&b->by_k[k]))
 			return false;
-	}
-	return true;
+	return late_by_chance(b);
 }
 
 static void show_fan(struct policy_gap *g, double low, double high)
@@ -203,7 +250,13 @@ static void take_law(struct bench *b, const struct law_fit *f)
 		show_fan(&p->gaps[k], law_wait(f, k - b->skipped + 1), law_wait(f, k - b->skipped + 1));
 }
 
-/* The laws that the medians follow; true when that is decided: one does, several do, or waits too regular for jitter follow none. */
+/* Lateness only adds: a wait without jitter lies near the lower end. */
+static double timely(const struct bench *b, size_t k)
+{
+	return fmax(samples_percentile(&b->by_k[k], 0.1) - b->late / 2, 0);
+}
+
+/* The laws that the waits follow; true when that is decided: one does, several do, or waits too regular for jitter follow none. */
 static bool regular(struct bench *b)
 {
 	struct law_fit fits[LAWS];
@@ -214,7 +267,7 @@ static bool regular(struct bench *b)
 	if (!is_regular(b))
 		return false;
 	for (size_t k = b->skipped; k < b->depth && n < LAW_DEEPEST; k++)
-		waits[n++] = (struct law_point){fmax(median(b, k) - b->late, 0), b->by_k[k].n};
+		waits[n++] = (struct law_point){timely(b, k), b->by_k[k].n};
 	found = law_find(fits, waits, n);
 	if (!found && b->p->chains < REQUESTS_MEDIUM)
 		return false;		/* so few may agree by chance */
@@ -437,7 +490,7 @@ static void take_fit(struct bench *b, const struct fit *f)
 	p->base_low_ms = f->low;
 	p->base_high_ms = f->family == BACKOFF_DECORRELATED ? 3 * f->low : f->high + f->added_ms;
 	p->multiplier = f->multiplier;
-	p->step_ms = f->family == BACKOFF_LINEAR ? p->base_ms : NAN;
+	p->step_ms = f->family == BACKOFF_LINEAR ? p->base_ms * (f->shape[2] - f->shape[1]) : NAN;
 	p->cap_ms = f->cap_ms;
 	p->cap_before_jitter = f->cap_before_jitter;
 	p->added_ms = f->added_ms > 0 ? f->added_ms : NAN;

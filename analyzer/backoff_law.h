@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Laws of waits without jitter, read off the median of each wait: all equal, equal differences, equal ratios, each up to a cap. Pure.
+ * Laws of waits without jitter, read off what each wait is when it is not late: all equal, equal differences, equal ratios, each up to a cap. Pure.
  */
 #ifndef AFTERSHOCK_ANALYZER_BACKOFF_LAW_H
 #define AFTERSHOCK_ANALYZER_BACKOFF_LAW_H
@@ -13,7 +13,7 @@
 #define LAWS 3
 
 struct law_point {
-	double ms;		/* median */
+	double ms;		/* what it mostly is */
 	uint64_t n;		/* of so many */
 };
 
@@ -23,7 +23,7 @@ struct law_fit {
 	double cap_ms;			/* NAN none */
 };
 
-/* The laws that these waits (numbered from 1) follow within what medians are exact to, those of one law once. Returns how many. */
+/* The laws that these waits (numbered from 1) follow within what such figures are exact to, those of one law once. Returns how many. */
 unsigned law_find(struct law_fit fits[LAWS], const struct law_point *w, size_t n);
 
 /* Wait k of the law. */

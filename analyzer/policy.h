@@ -76,6 +76,7 @@ struct policy_retry {
 	enum policy_confidence confidence;
 	uint64_t chains;		/* requests that the classification rests on */
 	bool mixed;			/* the requests do not share one law: several policies at work */
+	bool tangled;			/* requests of one caller overlap, and only time joins attempts: which retry is whose is a guess */
 	struct policy_reaction *reactions;	/* owned; statuses first, ascending */
 	size_t reaction_count;
 	struct policy_method *methods;	/* owned */

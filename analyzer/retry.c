@@ -26,6 +26,14 @@
 #define BUDGET_MIN 24
 #define EXCESS_MIN 10
 
+double retry_gap_ms(const struct retries *r, const struct model_exchange *x, const struct model_exchange *y)
+{
+	uint64_t opened = y->connection == MODEL_NONE ? 0 : r->m->r->model.connections[y->connection].opened_ns;
+	uint64_t start = opened > x->ended_ns && opened < y->started_ns ? opened : y->started_ns;
+
+	return x->ended_ns && start > x->ended_ns ? (double)(start - x->ended_ns) / NS_PER_MS : 0;
+}
+
 /* ---- polling ---- */
 
 struct pace {
@@ -135,7 +143,7 @@ static int add_run(struct retries *r, const struct link_logical *q, struct chain
 	if (q->tier != LINK_TEMPORAL || span.n < 2)
 		return 0;
 	for (size_t i = 1; i < span.n; i++)
-		w->ms[w->n++] = retry_gap_ms(&x[span.members[i - 1]], &x[span.members[i]]);
+		w->ms[w->n++] = retry_gap_ms(r, &x[span.members[i - 1]], &x[span.members[i]]);
 	w->begins[++w->runs] = w->n;
 	return 0;
 }
@@ -194,6 +202,56 @@ static int collect(struct retries *r)
 	return each_failed(r, add_request, &period);
 }
 
+/* ---- which of them can not be told apart ---- */
+
+struct span_of_request {
+	uint64_t caller, from_ns, to_ns;
+	struct retry_request *request;
+};
+
+/* Who asks what, as far as link.h may tell one from another. */
+static uint64_t caller_of(const struct retries *r, const struct model_exchange *x)
+{
+	const struct model_process *p = x->process == MODEL_NONE ? NULL : &r->m->r->model.processes[x->process];
+	uint64_t who = x->parent != MODEL_NONE ? x->parent : !p || p->inbound || p->threadless || model_hops(p) ? MODEL_NONE : x->tid;
+
+	return hash_mix(hash_mix(hash_mix((uint64_t)x->process << 32 | who) ^ x->target) ^ x->fingerprint);
+}
+
+static int by_caller(const void *a, const void *b)
+{
+	const struct span_of_request *x = a, *y = b;
+
+	if (x->caller != y->caller)
+		return x->caller < y->caller ? -1 : 1;
+	return (x->from_ns > y->from_ns) - (x->from_ns < y->from_ns);
+}
+
+static int find_tangled(struct retries *r)
+{
+	struct span_of_request *spans = calloc(r->count + 1, sizeof(*spans)), *last = NULL;
+	size_t n = 0;
+
+	if (!spans)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->count; i++) {
+		struct retry_request *q = &r->requests[i];
+		const struct model_exchange *x = retry_attempt(r, q, 0);
+
+		if (!x->correlation && !x->idempotency_key)
+			spans[n++] = (struct span_of_request){caller_of(r, x), x->started_ns, retry_attempt(r, q, q->n - 1)->started_ns, q};
+	}
+	qsort(spans, n, sizeof(*spans), by_caller);
+	for (size_t i = 0; i < n; i++) {
+		if (last && last->caller == spans[i].caller && spans[i].from_ns < last->to_ns)
+			last->request->tangled = spans[i].request->tangled = true;
+		if (!last || last->caller != spans[i].caller || spans[i].to_ns > last->to_ns)
+			last = &spans[i];
+	}
+	free(spans);
+	return 0;
+}
+
 /* ---- how they ended ---- */
 
 /* When nothing more can come of this attempt's process. */
@@ -209,7 +267,7 @@ static uint64_t silence_ns(const struct retries *r, const struct model_exchange 
 /* The longest wait seen behind so many attempts; where none was, four times the one before. */
 static double patience_ms(const struct retries *r, const struct retry_request *q, const double *longest)
 {
-	double last = q->n > 1 ? retry_gap_ms(retry_attempt(r, q, q->n - 2), retry_attempt(r, q, q->n - 1)) : 0;
+	double last = q->n > 1 ? retry_gap_ms(r, retry_attempt(r, q, q->n - 2), retry_attempt(r, q, q->n - 1)) : 0;
 	double seen = q->n <= PERIOD_MAX ? longest[q->n] : 0;
 
 	return fmax(1.5 * (seen > 0 ? seen : 4 * last), 100) + (double)fmax(retry_attempt(r, q, q->n - 1)->retry_after_ms, 0);
@@ -239,7 +297,7 @@ static void find_ends(struct retries *r)
 	for (size_t i = 0; i < r->count; i++)
 		for (uint32_t k = 1; k < r->requests[i].n && k <= PERIOD_MAX; k++)
 			longest[k] = fmax(longest[k],
-					  retry_gap_ms(retry_attempt(r, &r->requests[i], k - 1), retry_attempt(r, &r->requests[i], k)));
+					  retry_gap_ms(r, retry_attempt(r, &r->requests[i], k - 1), retry_attempt(r, &r->requests[i], k)));
 	for (size_t i = 0; i < r->count; i++)
 		r->requests[i].end = end_of(r, &r->requests[i], longest);
 }
@@ -483,6 +541,8 @@ static int judge(struct retries *r)
 	static int (*const steps[])(struct retries *) = {retry_misuse, retry_reactions, retry_waits, measure_lengths, retry_rate};
 	int err = collect(r);
 
+	if (!err && r->temporal)
+		err = find_tangled(r);
 	if (!err && !r->count) {
 		err = retry_misuse(r);
 		r->p->known = r->p->pointless.count > 0;

@@ -23,6 +23,7 @@ struct retry_request {
 	enum retry_end end;
 	bool hedged;		/* its attempts overlap: it has no waits */
 	bool asked;		/* an answer asked for a wait (Retry-After) before a retry */
+	bool tangled;		/* it overlaps another of the same caller that asks the same */
 	bool mute;		/* its last failure is of a kind that is never retried */
 };
 
@@ -41,11 +42,11 @@ static inline const struct model_exchange *retry_attempt(const struct retries *r
 	return &r->m->r->model.exchanges[r->attempts[q->begin + i]];
 }
 
-/* From the end of x to the start of y, ms; 0 when they overlap. */
-static inline double retry_gap_ms(const struct model_exchange *x, const struct model_exchange *y)
-{
-	return x->ended_ns && y->started_ns > x->ended_ns ? (double)(y->started_ns - x->ended_ns) / NS_PER_MS : 0;
-}
+/*
+ * From the end of x to the start of y, ms; 0 when they overlap. y starts when its connection is opened, where that is done for it: a slow connect
+ * is no wait.
+ */
+double retry_gap_ms(const struct retries *r, const struct model_exchange *x, const struct model_exchange *y);
 
 /* retry_reactions.c: what followed a failure of which kind, and the requests whose last failure is never retried. 0 or -ENOMEM. */
 int retry_reactions(struct retries *r);

@@ -131,6 +131,7 @@ static void add_backoff(cJSON *o, const struct policy_retry *p)
 	json_text(o, "confidence", policy_confidence_name(p->confidence));
 	json_number(o, "bic_margin", p->bic_margin);
 	cJSON_AddBoolToObject(o, "mixed", p->mixed);
+	cJSON_AddBoolToObject(o, "tangled", p->tangled);
 	json_number(o, "chains", (double)p->chains);
 	json_number(o, "base_ms", p->base_ms);
 	cJSON_AddItemToObject(o, "base_range_ms", range(p->base_low_ms, p->base_high_ms));

@@ -97,7 +97,7 @@ static int add_to_cohort(const struct retries *r, const struct retry_request *q,
 		c->out += x->outcome != MODEL_NOT_SENT;
 		c->retries += k > 0;
 		c->failed += k > 0 && model_failed(x);
-		if (k && samples_add(&c->waits, retry_gap_ms(retry_attempt(r, q, k - 1), x)))
+		if (k && samples_add(&c->waits, retry_gap_ms(r, retry_attempt(r, q, k - 1), x)))
 			return -ENOMEM;
 	}
 	return 0;

@@ -67,7 +67,7 @@ static int sort_waits(struct retries *r, const struct retry_request *q, struct a
 {
 	for (uint32_t k = 1; k < q->n; k++) {
 		const struct model_exchange *x = retry_attempt(r, q, k - 1);
-		double waited = retry_gap_ms(x, retry_attempt(r, q, k));
+		double waited = retry_gap_ms(r, x, retry_attempt(r, q, k));
 		bool kept = keeps(x->retry_after_ms, waited);
 
 		if (!model_failed_before(x, retry_attempt(r, q, k)))
@@ -84,7 +84,7 @@ static void count_like_own(struct retries *r, const struct retry_request *q, str
 {
 	for (uint32_t k = 1; k < q->n; k++) {
 		const struct model_exchange *x = retry_attempt(r, q, k - 1);
-		double waited = retry_gap_ms(x, retry_attempt(r, q, k));
+		double waited = retry_gap_ms(r, x, retry_attempt(r, q, k));
 		const struct samples *own = &a->own[number(k)];
 
 		if (x->retry_after_ms <= 0 || keeps(x->retry_after_ms, waited))
@@ -139,7 +139,7 @@ struct own {		/* of the requests that show the policy */
 	double *ms;
 	size_t *begins;
 	uint64_t *process, *kind;	/* of each request */
-	size_t requests, n;
+	size_t requests, n, tangled;
 };
 
 static void own_free(struct own *o)
@@ -158,7 +158,7 @@ static bool shows_policy(const struct retries *r, const struct retry_request *q)
 static int gather(const struct retries *r, struct own *o)
 {
 	*o = (struct own){calloc(r->attempt_count + 1, sizeof(*o->ms)), calloc(r->count + 2, sizeof(*o->begins)),
-			  calloc(r->count + 1, sizeof(*o->process)), calloc(r->count + 1, sizeof(*o->kind)), 0, 0};
+			  calloc(r->count + 1, sizeof(*o->process)), calloc(r->count + 1, sizeof(*o->kind)), 0, 0, 0};
 	if (!o->ms || !o->begins || !o->process || !o->kind)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->count; i++) {
@@ -167,7 +167,8 @@ static int gather(const struct retries *r, struct own *o)
 		if (!shows_policy(r, q))
 			continue;
 		for (uint32_t k = 1; k < q->n; k++)
-			o->ms[o->n++] = retry_gap_ms(retry_attempt(r, q, k - 1), retry_attempt(r, q, k));
+			o->ms[o->n++] = retry_gap_ms(r, retry_attempt(r, q, k - 1), retry_attempt(r, q, k));
+		o->tangled += q->tangled;
 		o->process[o->requests] = retry_attempt(r, q, 0)->process;
 		o->kind[o->requests] = retry_attempt(r, q, 0)->target;
 		o->begins[++o->requests] = o->n;
@@ -207,7 +208,7 @@ static size_t find_groups(const struct own *o, const uint64_t *keys, struct grou
 
 static int infer_group(const struct own *o, const uint64_t *keys, struct group *g, double late)
 {
-	struct own part = {calloc(o->n + 1, sizeof(*part.ms)), calloc(o->requests + 2, sizeof(*part.begins)), NULL, NULL, 0, 0};
+	struct own part = {calloc(o->n + 1, sizeof(*part.ms)), calloc(o->requests + 2, sizeof(*part.begins)), NULL, NULL, 0, 0, 0};
 	int err = part.ms && part.begins ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < o->requests && !err; i++) {
@@ -285,6 +286,27 @@ static int split_by(struct retries *r, const struct own *o, const uint64_t *keys
 	return err;
 }
 
+/*
+ * Where requests are tangled, a retry may have been given to another request than its own: waits without jitter are what they are
+ * nonetheless, others tell nothing of their law.
+ */
+static void doubt(struct policy_retry *p, const struct own *o)
+{
+	p->tangled = o->tangled * 10 > o->requests;
+	if (!p->tangled || !is_named(p))
+		return;
+	if (p->backoff == BACKOFF_NONE || (p->jitter_low.known && p->jitter_low.value == 1)) {
+		p->confidence = p->confidence == CONFIDENCE_HIGH ? CONFIDENCE_MEDIUM : p->confidence;
+		return;
+	}
+	p->candidates[0] = (struct policy_candidate){p->backoff, p->multiplier};
+	p->candidate_count = 1;
+	p->backoff = BACKOFF_AMBIGUOUS;
+	p->confidence = CONFIDENCE_LOW;
+	p->jitter_low = metric_unknown("requests overlap");
+	p->jitter_name_count = 0;
+}
+
 static int infer(struct retries *r, const struct own *o)
 {
 	double late = lateness_ms(&r->m->r->model);
@@ -294,6 +316,8 @@ static int infer(struct retries *r, const struct own *o)
 		err = split_by(r, o, o->process, late);
 	if (!err && r->p->confidence != CONFIDENCE_HIGH)
 		err = split_by(r, o, o->kind, late);
+	if (err >= 0)
+		doubt(r->p, o);
 	return err < 0 ? err : 0;
 }
 
