@@ -358,10 +358,10 @@ int measure_idempotency(struct measure *m)
 	struct ledger l = {.m = m};
 	int err = collect(&l);
 
-	if (!err) {
+	if (l.keyed)
 		qsort(l.keyed, l.keyed_count, sizeof(*l.keyed), by_edge);
+	if (l.effects)
 		qsort(l.effects, l.effect_count, sizeof(*l.effects), by_job);
-	}
 	for (int pass = 0; pass < 2 && !err; pass++)
 		err = walk_effects(&l, pass);
 	if (!err)

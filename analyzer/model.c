@@ -674,6 +674,8 @@ static int load_exchanges(struct loader *l)
 		high = sqlite3_column_int64(row, 1);
 	}
 	sqlite3_finalize(row);
+	if (high < low)		/* there are none */
+		return 0;
 	if ((uint64_t)high - (uint64_t)low < LARGE || !runfile_is_closed(l->path))
 		return load_between(l, low, high);
 	return load_halves(l, low, high);

@@ -227,7 +227,8 @@ static void settle(struct door *d)
 {
 	struct result *r = d->m->r;
 
-	qsort(d->seconds, d->second_count, sizeof(*d->seconds), by_load);
+	if (d->seconds)
+		qsort(d->seconds, d->second_count, sizeof(*d->seconds), by_load);
 	for (size_t i = 0, from = 0, to; i < r->service_count; i++, from = to) {
 		struct policy_shedding *p = &r->services[i].shedding;
 
