@@ -11,7 +11,7 @@
  *
  * Given up, but not by a timer of its own: with the request it was made for (that is a deadline passed on), because another call for the same
  * request was answered or failed, several at once as the process's last act, at its end or the run's, by a fault that forges the error, and the kernel's
- * own end of connecting. Those who waited longer than a timeout of theirs would have let them, and are not few, say that it is none.
+ * own end of connecting, and what a deadline of whole requests left to their last attempts. Those who waited longer than a timeout of theirs would have let them, and are not few, say that it is none.
  */
 #include <cjson/cJSON.h>
 #include <errno.h>
@@ -345,6 +345,7 @@ struct edge {
 	enum phase phase[POLICY_MODES];	/* of each mode */
 	double exceeded[POLICY_MODES], top[POLICY_MODES];	/* waits beyond it; its longest member */
 	double same_exceeded[POLICY_MODES];	/* those for something that was also given up */
+	size_t firsts[POLICY_MODES];		/* how many of it were the first attempts of their requests */
 	struct map targets;		/* what was given up -> 1 */
 	bool external;			/* seen from the server: clients that die look like clients that give up */
 	uint64_t comparable;		/* attempts at those that were not */
@@ -429,6 +430,7 @@ struct reading {	/* the clusters of one phase on one clock */
 	double spread;
 	struct policy_timeout_mode modes[POLICY_MODES];
 	double top[POLICY_MODES];
+	size_t firsts[POLICY_MODES];
 };
 
 /* The attempt whose time is nearest to a mode's median. */
@@ -446,6 +448,19 @@ static uint64_t witness(const struct room *w, const struct edge *e, enum phase p
 		}
 	}
 	return id;
+}
+
+static size_t count_firsts(const struct room *w, const struct edge *e, enum phase phase, enum clock clock, double low, double high)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < e->n; k++) {
+		const struct cut *c = &w->cuts[k];
+
+		n += c->phase == phase && c->ms[clock] >= low && c->ms[clock] <= high &&
+		     w->m->link.logicals[exchange(w, c->exchange)->logical].first == c->exchange;
+	}
+	return n;
 }
 
 static int read_clock(struct room *w, const struct edge *e, enum phase phase, enum clock clock, bool trickled, struct reading *r)
@@ -466,6 +481,7 @@ static int read_clock(struct room *w, const struct edge *e, enum phase phase, en
 		r->top[i] = v[found[i].n - 1 + found[i].tail];
 		r->modes[i] = (struct policy_timeout_mode){.ms = median, .low_ms = NAN, .high_ms = v[0], .n = found[i].n + found[i].tail,
 							   .witness = witness(w, e, phase, clock, median)};
+		r->firsts[i] = count_firsts(w, e, phase, clock, v[0], r->top[i]);
 	}
 	return 0;
 }
@@ -480,6 +496,7 @@ static void add_mode(struct edge *e, const struct reading *r, unsigned i, enum p
 	e->t->modes[at].kind = kind;
 	e->phase[at] = phase;
 	e->top[at] = r->top[i];
+	e->firsts[at] = r->firsts[i];
 	e->t->mode_count++;
 }
 
@@ -612,6 +629,15 @@ static void look_at_rest(const struct room *w, struct edge *e)
 	}
 }
 
+/* Whether a mode is what a deadline of whole requests left to their last attempts: only later ones have it, first ones are let wait longer. */
+static bool is_rest(const struct edge *e, unsigned k)
+{
+	for (unsigned i = 0; !e->firsts[k] && i < e->t->mode_count; i++)
+		if (e->phase[i] == e->phase[k] && e->firsts[i] && e->t->modes[i].ms > e->t->modes[k].ms)
+			return true;
+	return false;
+}
+
 /* Whether too many waited longer for a mode to be a timeout. */
 static bool is_doubtful(const struct edge *e, unsigned k)
 {
@@ -633,10 +659,13 @@ static int most_first(const void *a, const void *b)
 
 static void settle(struct edge *e)
 {
+	bool drop[POLICY_MODES];
 	unsigned kept = 0;
 
 	for (unsigned k = 0; k < e->t->mode_count; k++)
-		if (!is_doubtful(e, k))
+		drop[k] = is_doubtful(e, k) || is_rest(e, k);
+	for (unsigned k = 0; k < e->t->mode_count; k++)
+		if (!drop[k])
 			e->t->modes[kept++] = e->t->modes[k];
 	e->t->mode_count = kept;
 	qsort(e->t->modes, kept, sizeof(e->t->modes[0]), most_first);

@@ -480,6 +480,34 @@ static void several_modes(void)
 	judge_end(&r, &x);
 }
 
+/* Three attempts, of 400 ms and of what is left of 1000; and a client whose later attempts are let wait longer. */
+static void deadlines_of_requests(void)
+{
+	static const struct { const char *what; double took[3]; int modes; } cases[] = {
+		{"what a deadline of the whole leaves to the last attempt", {400, 400, 180}, 1},
+		{"longer timeouts of later attempts", {200, 400, 800}, 3},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct runs r;
+		struct result x;
+		const struct policy_timeout *t;
+
+		begin(&r);
+		for (int q = 0; q < 12; q++) {
+			double at = 9000 * q;
+
+			for (int k = 0; k < 3; at += cases[i].took[k++] + 10)
+				TRY(&r, .at = at, .connect = AT_ONCE, .took = cases[i].took[k], GAVE_UP, .tid = 20 + q);
+		}
+		t = judged(&r, &x);
+		is_int(t->mode_count, cases[i].modes, "%s: %d mode%s", cases[i].what, cases[i].modes, cases[i].modes == 1 ? "" : "s");
+		NEAR(t->modes[0].ms, cases[i].modes == 1 ? 400 : 200, "the most frequent or shortest first");
+		is_int((long long)t->abandoned, 36, "though all were given up");
+		judge_end(&r, &x);
+	}
+}
+
 static void clients_that_nobody_recorded(void)
 {
 	static const struct { const char *what; int n; double apart; int modes; } cases[] = {
@@ -589,6 +617,7 @@ int main(void)
 	bodies();
 	doubts();
 	several_modes();
+	deadlines_of_requests();
 	clients_that_nobody_recorded();
 	coverage();
 	damaged_rows();
