@@ -76,9 +76,12 @@ static bool is(const struct rule_subject *s, enum policy_misfit what)
 	return s->misfit->what == what && edge_at(s->r, s->misfit->parent) && edge_at(s->r, s->misfit->child);
 }
 
+/* A callee without a timeout of its own that went on is inverted too. */
 static bool inverted(const struct rule_subject *s)
 {
-	return is(s, MISFIT_INVERSION) && s->misfit->parent_ms < s->misfit->child_ms;
+	const struct policy_hierarchy *h = s->misfit;
+
+	return is(s, MISFIT_INVERSION) && (h->parent_ms < h->child_ms || (h->parent_ms > 0 && isnan(h->child_ms) && h->count));
 }
 
 static bool does_not_fit(const struct rule_subject *s)
@@ -109,12 +112,14 @@ static void tell_inverted(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_hierarchy *h = s->misfit;
 	const struct result_edge *parent = edge_at(s->r, h->parent), *child = edge_at(s->r, h->child);
-	char a[64], b[64], c[64], orphan[128] = "";
+	char a[64], b[64], c[64], waits[80] = "on", orphan[128] = "";
 
+	if (!isnan(h->child_ms))
+		snprintf(waits, sizeof(waits), "%s", face_duration(h->child_ms, b));
 	if (h->orphan_ms > 0)
 		snprintf(orphan, sizeof(orphan), "; work that nobody waited for took %s", face_duration(h->orphan_ms, c));
 	finding_says(f, "%s gives up after %s, but %s waits %s for %s%s", parent->client, face_duration(h->parent_ms, a), child->client,
-		     face_duration(h->child_ms, b), child->server, orphan);
+		     waits, child->server, orphan);
 	show_misfit(h, f);
 	finding_fix(f, "Give %s -> %s a timeout that leaves its caller time for an answer (below %s, its retries and waits included), or"
 		       " pass the caller's deadline on.",

@@ -226,6 +226,8 @@ static void timeouts(void)
 	FIRES("timeout-inversion", HIGH, (MISFIT(INVERSION), misfit->child_ms = 1001, misfit->orphan_ms = 300));
 	is_str(result.findings[0].where, "front -> back -> store", "it is at both edges");
 	is_int(result.findings[0].witness, 55, "with the request that was given up");
+	FIRES("timeout-inversion", HIGH, (MISFIT(INVERSION), misfit->child_ms = NAN, misfit->count = 2));
+	SILENT("timeout-inversion", (MISFIT(INVERSION), misfit->child_ms = NAN, misfit->count = 0));
 	SILENT("timeout-inversion", (MISFIT(INVERSION), misfit->child_ms = 1000));
 	SILENT("timeout-inversion", (MISFIT(INVERSION), misfit->parent_ms = NAN, misfit->child_ms = 5000));
 	SILENT("timeout-inversion", (MISFIT(INVERSION), misfit->child_ms = 5000, misfit->child = 2));
