@@ -29,6 +29,7 @@
 #define AROUND_NS (100 * NS_PER_MS)
 #define AROUND_MAX 6		/* the same, within 100 ms before and after */
 #define SIBLINGS 256
+#define LATE_MS 20.0
 #define LATE_SHARE 0.05		/* first bytes so late that the two clocks of the rest differ */
 #define SHORTEST_MS 5.0		/* below, a timer can not be told from the machine's own times */
 
@@ -506,12 +507,12 @@ static void add_modes(struct edge *e, const struct reading *r, enum phase phase,
 		add_mode(e, r, i, phase, kind);
 }
 
-/* Which of two clocks the attempts agree on better; the first, when there is little in it. */
-static bool second_agrees(const struct reading *first, const struct reading *second)
+/* Which of two clocks the attempts agree on better; the first, when there is less in it than `matters`. */
+static bool second_agrees(const struct reading *first, const struct reading *second, double matters)
 {
 	if (second->covered != first->covered)
 		return second->covered > first->covered;
-	return first->covered > 2 && second->spread * 2 < first->spread && first->spread - second->spread > 1;
+	return first->covered > 2 && second->spread * 2 < first->spread && first->spread - second->spread > matters;
 }
 
 static int find_answer_modes(struct room *w, struct edge *e)
@@ -520,7 +521,7 @@ static int find_answer_modes(struct room *w, struct edge *e)
 
 	if (read_clock(w, e, PHASE_ANSWER, CLOCK_ATTEMPT, false, &attempt) || read_clock(w, e, PHASE_ANSWER, CLOCK_REQUEST, false, &request))
 		return -ENOMEM;
-	add_modes(e, second_agrees(&attempt, &request) ? &request : &attempt, PHASE_ANSWER, TIMEOUT_RESPONSE);
+	add_modes(e, second_agrees(&attempt, &request, 1) ? &request : &attempt, PHASE_ANSWER, TIMEOUT_RESPONSE);
 	return 0;
 }
 
@@ -532,39 +533,56 @@ static struct policy_timeout_mode *same_answer_mode(struct edge *e, double at_ms
 	return NULL;
 }
 
+static bool has_shorter_answer_mode(const struct edge *e, double than_ms)
+{
+	for (unsigned i = 0; i < e->t->mode_count; i++)
+		if (e->phase[i] == PHASE_ANSWER && e->t->modes[i].ms < than_ms)
+			return true;
+	return false;
+}
+
 /* Whether first bytes came so late that a timer since the start and one since the last byte are not the same. */
 static bool clocks_differ(const struct reading *attempt, const struct reading *byte, unsigned i)
 {
-	return i < byte->count && attempt->modes[i].ms - byte->modes[i].ms >= fmax(20, LATE_SHARE * attempt->modes[i].ms);
+	return i < byte->count && attempt->modes[i].ms - byte->modes[i].ms >= fmax(LATE_MS, LATE_SHARE * attempt->modes[i].ms);
+}
+
+/*
+ * One mode of answers that stopped midway, when neither clock alone tells. It ended when one of the first byte's timers would have ended too: the same
+ * timer, and one of the whole when the bytes came late. Or that long after the first byte: the timer begins anew with what comes. Or later than a timer of
+ * the first byte: that one may have begun anew with a last byte that nobody dated, so the time is no limit of its own.
+ */
+static void place_body_mode(struct edge *e, const struct reading *attempt, const struct reading *byte, unsigned i)
+{
+	struct policy_timeout_mode *same = same_answer_mode(e, attempt->modes[i].ms);
+	bool differ = clocks_differ(attempt, byte, i);
+
+	if (same) {
+		same->kind = differ ? TIMEOUT_TOTAL : same->kind;
+		same->n += attempt->modes[i].n;
+	} else if (differ && same_answer_mode(e, byte->modes[i].ms)) {
+		add_mode(e, byte, i, PHASE_BODY, TIMEOUT_IDLE);
+	} else if (!has_shorter_answer_mode(e, attempt->modes[i].ms)) {
+		add_mode(e, attempt, i, PHASE_BODY, TIMEOUT_UNKNOWN);
+	}
 }
 
 /* Answers that stopped midway: by the clock that they agree on, or that the timeout of the first byte agrees with. */
 static int find_body_modes(struct room *w, struct edge *e)
 {
 	struct reading trickled, attempt, byte;
-	unsigned answers_found = e->t->mode_count;
 
 	if (read_clock(w, e, PHASE_BODY, CLOCK_ATTEMPT, true, &trickled) || read_clock(w, e, PHASE_BODY, CLOCK_ATTEMPT, false, &attempt) ||
 	    read_clock(w, e, PHASE_BODY, CLOCK_BYTE, false, &byte))
 		return -ENOMEM;
 	add_modes(e, &trickled, PHASE_BODY, TIMEOUT_TOTAL);
-	if (second_agrees(&attempt, &byte)) {
+	if (second_agrees(&attempt, &byte, LATE_MS))
 		add_modes(e, &byte, PHASE_BODY, TIMEOUT_IDLE);
-		return 0;
-	}
-	for (unsigned i = 0; i < attempt.count; i++) {
-		bool differ = clocks_differ(&attempt, &byte, i);
-		struct policy_timeout_mode *same = differ && answers_found ? same_answer_mode(e, attempt.modes[i].ms) : NULL;
-
-		if (same) {	/* it did not begin anew with the bytes that came */
-			same->kind = TIMEOUT_TOTAL;
-			same->n += attempt.modes[i].n;
-		} else if (differ && same_answer_mode(e, byte.modes[i].ms)) {
-			add_mode(e, &byte, i, PHASE_BODY, TIMEOUT_IDLE);
-		} else {
-			add_mode(e, &attempt, i, PHASE_BODY, second_agrees(&byte, &attempt) ? TIMEOUT_TOTAL : TIMEOUT_UNKNOWN);
-		}
-	}
+	else if (second_agrees(&byte, &attempt, LATE_MS))
+		add_modes(e, &attempt, PHASE_BODY, TIMEOUT_TOTAL);
+	else
+		for (unsigned i = 0; i < attempt.count; i++)
+			place_body_mode(e, &attempt, &byte, i);
 	return 0;
 }
 

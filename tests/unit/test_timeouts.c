@@ -383,12 +383,32 @@ static void two_clocks(void)
 
 static void bodies(void)
 {
-	static const struct { const char *what; double idle_ms, total_ms, late; bool waits; enum policy_timeout_kind kind; double ms; unsigned n; } cases[] = {
-		{"after differing first bytes, always 400 ms of silence", 400, 0, 50, false, TIMEOUT_IDLE, 400, 6},
-		{"after differing first bytes, always 900 ms in all", 0, 900, 50, false, TIMEOUT_TOTAL, 900, 6},
-		{"late first bytes, all at the same time, and the same limit as of answers that never came", 0, 900, 0, true, TIMEOUT_TOTAL, 900, 12},
-		{"late first bytes, all at the same time, and after them the limit of answers that never came", 900, 0, 0, true, TIMEOUT_IDLE, 900, 6},
-		{"late first bytes, all at the same time, and nothing to compare with", 400, 0, 0, false, TIMEOUT_UNKNOWN, 600, 6},
+	static const struct {
+		const char *what;
+		double idle_ms, total_ms, late;	/* late: how much later each first byte comes */
+		bool waits;			/* others are given up after 900 ms without a byte */
+		enum policy_timeout_kind kind;
+		double ms;
+		unsigned n;
+		double byte;			/* first bytes; 0: after 200 ms */
+		int modes;			/* 0: one */
+	} cases[] = {
+		{.what = "after differing first bytes, always 400 ms of silence", .idle_ms = 400, .late = 50,
+		 .kind = TIMEOUT_IDLE, .ms = 400, .n = 6},
+		{.what = "after differing first bytes, always 900 ms in all", .total_ms = 900, .late = 50,
+		 .kind = TIMEOUT_TOTAL, .ms = 900, .n = 6},
+		{.what = "late first bytes, all at the same time, and the same limit as of answers that never came", .total_ms = 900,
+		 .waits = true, .kind = TIMEOUT_TOTAL, .ms = 900, .n = 12},
+		{.what = "late first bytes, all at the same time, and after them the limit of answers that never came", .idle_ms = 900,
+		 .waits = true, .kind = TIMEOUT_IDLE, .ms = 900, .n = 6, .modes = 2},
+		{.what = "early first bytes, and the limit of answers that never came: one timer", .total_ms = 900,
+		 .waits = true, .kind = TIMEOUT_RESPONSE, .ms = 900, .n = 12, .byte = 2},
+		{.what = "early first bytes, and later than that limit: it may have begun anew with a last byte", .total_ms = 1300,
+		 .waits = true, .kind = TIMEOUT_RESPONSE, .ms = 900, .n = 6, .byte = 2},
+		{.what = "first bytes of some milliseconds: too little to tell the clocks apart", .idle_ms = 500, .late = 3,
+		 .kind = TIMEOUT_UNKNOWN, .ms = 508, .n = 6, .byte = 2},
+		{.what = "late first bytes, all at the same time, and nothing to compare with", .idle_ms = 400,
+		 .kind = TIMEOUT_UNKNOWN, .ms = 600, .n = 6},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -399,7 +419,7 @@ static void bodies(void)
 
 		begin(&r);
 		for (int k = 0; k < 6; k++) {
-			double byte = 200 + cases[i].late * k;
+			double byte = (cases[i].byte > 0 ? cases[i].byte : 200) + cases[i].late * k;
 
 			TRY(&r, .at = 9000 * k, .connect = AT_ONCE, .first_byte = byte, .took = cases[i].total_ms ? cases[i].total_ms : byte + cases[i].idle_ms,
 			    GAVE_UP);
@@ -413,6 +433,7 @@ static void bodies(void)
 		is_str(policy_timeout_kind_name(mode->kind), policy_timeout_kind_name(cases[i].kind), "%s", cases[i].what);
 		NEAR(mode->ms, cases[i].ms, "of its time");
 		is_int((long long)mode->n, cases[i].n, "and number");
+		is_int(t->mode_count, cases[i].modes ? cases[i].modes : 1, "and how many modes there are");
 		judge_end(&r, &x);
 	}
 }
