@@ -12,9 +12,10 @@
 
 uint64_t felt_start(const struct felt *f, long i)
 {
-	int64_t at = (int64_t)f->episode->to_ns + (int64_t)(i - f->zero) * (int64_t)NS_PER_S;
+	uint64_t clear = f->episode->to_ns, apart = (uint64_t)labs(i - f->zero) * NS_PER_S, start = f->m->r->model.started_ns;
+	uint64_t at = i >= f->zero ? clear + apart : clear > apart ? clear - apart : 0;
 
-	return at < (int64_t)f->m->r->model.started_ns ? f->m->r->model.started_ns : (uint64_t)at;
+	return at < start ? start : at;
 }
 
 /* ---- which edges ---- */
