@@ -298,11 +298,11 @@ static void say_idempotency(const struct result *r, const struct result_edge *e,
 
 	if (!p->known)
 		return;
-	fprintf(out, "%llu keys, %llu sent again", (ull)p->keys, (ull)p->duplicates);
+	fprintf(out, "%llu keys, %llu attempts beyond the first of theirs", (ull)p->keys, (ull)p->duplicates);
 	if (p->violations)
 		fprintf(out, ", %llu TOOK EFFECT MORE THAN ONCE", (ull)p->violations);
 	else if (p->duplicates)
-		fputs(", none took effect twice", out);
+		fputs(", none of which took effect again", out);
 	if (p->mismatched)
 		fprintf(out, ", %llu got different answers", (ull)p->mismatched);
 	if (p->lost)

@@ -38,8 +38,8 @@ static void tell_twice(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_idempotency *p = &s->edge->idempotency;
 
-	finding_says(f, "requests with the same idempotency key took effect more than once: %llu of %llu keys that were sent again", (ull)p->violations,
-		     (ull)p->duplicates);
+	finding_says(f, "requests with one idempotency key took effect more than once: %llu of %llu keys, to which %llu attempts came beyond the first",
+		     (ull)p->violations, (ull)p->keys, (ull)p->duplicates);
 	finding_shows(f, "violations", (double)p->violations);
 	show_keys(p, f);
 }
@@ -48,7 +48,8 @@ static void tell_answers_differ(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_idempotency *p = &s->edge->idempotency;
 
-	finding_says(f, "the same idempotency key got different answers: %llu of %llu keys that were sent again", (ull)p->mismatched, (ull)p->duplicates);
+	finding_says(f, "attempts with one idempotency key got different answers: %llu of %llu that came beyond the first of their key",
+		     (ull)p->mismatched, (ull)p->duplicates);
 	finding_shows(f, "mismatched", (double)p->mismatched);
 	show_keys(p, f);
 }

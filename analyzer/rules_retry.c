@@ -172,12 +172,13 @@ static const struct result_cohort *in_fault(const struct rule_subject *s)
 	return c->attempts ? c : &s->edge->whole;
 }
 
+/* What hedging adds has a rule of its own. */
 static bool over_budget(const struct rule_subject *s)
 {
 	const struct metric *m = &in_fault(s)->amplification;
 
 	return (RETRY(s)->known && RETRY(s)->budget_over_s >= BUDGET_SECONDS) ||
-	       (m->known && m->n >= COHORT_MIN && m->bounded && m->low > 1 + BUDGET);
+	       (!s->edge->hedging.known && m->known && m->n >= COHORT_MIN && m->bounded && m->low > 1 + BUDGET);
 }
 
 static void tell_over_budget(const struct rule_subject *s, struct finding *f)
@@ -190,7 +191,8 @@ static void tell_over_budget(const struct rule_subject *s, struct finding *f)
 		finding_says(f, "retries take more than 20 %% on top of its requests for %s (at most %.0f %% within 10 s)",
 			     face_duration(RETRY(s)->budget_over_s * 1000, buf), RETRY(s)->budget_peak * 100);
 	else
-		finding_says(f, "makes %.2f attempts per request while the server fails; a retry budget of 20 %% allows 1.20", m->value);
+		finding_says(f, "makes %.2f attempts per request%s; a retry budget of 20 %% allows 1.20", m->value,
+			     in_fault(s) == &s->edge->whole ? "" : " while the fault lasts");
 	if (m->known) {
 		finding_shows(f, "amplification", m->value);
 		finding_shows(f, "requests", (double)m->n);

@@ -168,6 +168,7 @@ static void amounts(void)
 	SILENT("amplification-over-budget", (edge->whole.amplification = BETWEEN(1.2, 1.5, 1.8, 10)));
 	FIRES("amplification-over-budget", MEDIUM, (edge->whole.amplification = BETWEEN(1.21, 1.5, 1.8, 10)));
 	SILENT("amplification-over-budget", (edge->whole.amplification = SHARE(3, 10)));
+	SILENT("amplification-over-budget", (edge->whole.amplification = BETWEEN(3, 3, 3, 10), edge->hedging.known = true));
 	FIRES("amplification-over-budget", MEDIUM,
 	      (edge->window[TIMELINE_FAULT].attempts = 30, edge->window[TIMELINE_FAULT].amplification = BETWEEN(3, 3, 3, 10)));
 	SILENT("amplification-over-budget", (edge->window[TIMELINE_FAULT].attempts = 10, edge->whole.amplification = BETWEEN(3, 3, 3, 10)));

@@ -139,7 +139,7 @@ static void others(void)
 						 .candidate_count = 2, .confidence = CONFIDENCE_MEDIUM};
 	is_str(words(POLICY_BULKHEAD), "10 at once, the rest waits; bulkhead or connection pool; medium confidence", "a bulkhead");
 	edge.idempotency = (struct policy_idempotency){.known = true, .keys = 9, .duplicates = 4};
-	is_str(words(POLICY_IDEMPOTENCY), "9 keys, 4 sent again, none took effect twice", "idempotency that holds");
+	is_str(words(POLICY_IDEMPOTENCY), "9 keys, 4 attempts beyond the first of theirs, none of which took effect again", "idempotency that holds");
 	edge.hedging = (struct policy_hedging){.known = true, .hedged = 11, .wins = 4, .cancelled = 7, .delay_ms = 20,
 					       .delay_low_ms = 20, .delay_high_ms = 20};
 	is_str(words(POLICY_HEDGING), "a second attempt after 20.0 ms for 11 requests, 4 answered first, 7 losers given up", "hedging");
