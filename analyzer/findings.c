@@ -31,7 +31,7 @@ static void say_where(const struct rule_subject *s, struct finding *f)
 	else if (s->service)
 		finding_at(f, "%s", s->service->name);
 	else
-		finding_at(f, "%s", s->recovery->fault);
+		finding_at(f, s->recovery->number ? "%s no. %u" : "%s", s->recovery->fault, s->recovery->number);
 }
 
 static int make(struct desk *d, const struct rule *rule, const struct rule_subject *s)

@@ -143,8 +143,11 @@ static double badness(const struct result_recovery *v)
 static int recovery(const struct face *f, const struct result *r)
 {
 	const struct result_recovery *worst = NULL;
-	char value[80], lag[64];
+	char value[80], lag[64], median[64], several[128] = "";
 
+	if (r->mttr_ms.known && r->mttr_ms.n > 1)
+		snprintf(several, sizeof(several), "; %zu of %llu recovered, median %s", r->recovered_count, (ull)r->mttr_ms.n,
+			 face_duration(r->mttr_ms.value, median));
 	for (size_t i = 0; i < r->recovery_count; i++)
 		if (!worst || badness(&r->recoveries[i]) > badness(worst))
 			worst = &r->recoveries[i];
@@ -153,11 +156,11 @@ static int recovery(const struct face *f, const struct result *r)
 	if (worst->censored) {
 		strcpy(value, "> ");
 		face_duration(worst->observed_ms, value + 2);
-		LINE(f, FACE_RED, "recovery", isnan(worst->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s",
-		     worst->fault, strncmp(worst->label, "metastable", 10) ? "" : " (metastable?)");
+		LINE(f, FACE_RED, "recovery", isnan(worst->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s%s",
+		     worst->fault, strncmp(worst->label, "metastable", 10) ? "" : " (metastable?)", several);
 	} else if (!isnan(worst->mttr_ms)) {
-		LINE(f, FACE_PLAIN, "recovery", face_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone",
-		     worst->fault, face_duration(worst->recovery_lag_ms, lag));
+		LINE(f, FACE_PLAIN, "recovery", face_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone%s",
+		     worst->fault, face_duration(worst->recovery_lag_ms, lag), several);
 	} else {
 		LINE(f, FACE_PLAIN, "recovery", "not needed", "users felt nothing of %s", worst->fault);
 	}

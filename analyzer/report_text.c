@@ -269,18 +269,45 @@ static int print_paths(const struct face *f, const struct result *r)
 	return 0;
 }
 
+/* " (400 ms breaker, 100 ms backoff)": what the lag was made of. */
+static void say_lag(FILE *out, const struct result_recovery *r)
+{
+	const struct {
+		double ms;
+		const char *name;
+	} parts[] = {{r->lag_breaker_ms, "breaker"}, {r->lag_backoff_ms, "backoff"}, {r->lag_drain_ms, "queue"}, {r->lag_rest_ms, "not explained"}};
+	unsigned shown = 0;
+	char buf[64];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].ms > 0)
+			fprintf(out, "%s%s %s", shown++ ? ", " : " (", face_duration(parts[i].ms, buf), parts[i].name);
+	if (shown)
+		fputs(")", out);
+}
+
 /* "outage: recovered; users felt it 12.0 ms after it began, for 2.00 s, to 0.50 s after it cleared; 31.0 good requests lost" */
 static void say_recovery(FILE *out, const struct result_recovery *r)
 {
 	char a[64], b[64];
 
-	fprintf(out, "%s: %s", r->fault, r->label ? r->label : "not judged, too little was recorded after it");
+	fputs(r->fault, out);
+	if (r->number)
+		fprintf(out, " no. %u", r->number);
+	fprintf(out, ": %s", r->label ? r->label : "not judged, too little was recorded after it");
 	if (!isnan(r->impact_ms))
 		fprintf(out, "; users felt it %s after it began", face_duration(r->impact_ms, a));
 	if (r->censored && r->label)
 		fprintf(out, ", for more than %s: no recovery seen in this run", face_duration(r->observed_ms, a));
 	else if (!r->censored && !isnan(r->mttr_ms))
 		fprintf(out, ", for %s, to %s after it cleared", face_duration(r->mttr_ms, a), face_duration(r->recovery_lag_ms, b));
+	say_lag(out, r);
+	if (r->flaps)
+		fprintf(out, "; bad again %u time%s", r->flaps, r->flaps > 1 ? "s" : "");
+	if (r->overshoot > 1.2)
+		fprintf(out, "; then up to %.1f times the attempts of the baseline", r->overshoot);
+	if (r->margin > 0)
+		fprintf(out, "; capacity for %.2f of what all retries ask", r->margin);
 	if (r->lost_goodput > 0)
 		fprintf(out, "; %.1f good requests lost", r->lost_goodput);
 }

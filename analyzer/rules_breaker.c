@@ -155,14 +155,19 @@ static bool metastable(const struct rule_subject *s)
 static void tell_metastable(const struct rule_subject *s, struct finding *f)
 {
 	const struct result_recovery *v = s->recovery;
-	char buf[64], lasting[96] = "";
+	char buf[64], lasting[96] = "", making[96] = "";
 
 	if (v->observed_ms > 0)
 		snprintf(lasting, sizeof(lasting), ": bad for more than %s", face_duration(v->observed_ms, buf));
-	finding_says(f, "the system does not come back although the fault has gone%s", lasting);
+	if (v->load_amplification > 1)
+		snprintf(making, sizeof(making), ", under %.1f attempts per request of its own making", v->load_amplification);
+	finding_says(f, "the system stays bad by itself although the fault has gone%s%s", lasting, making);
 	finding_shows(f, "observed_ms", v->observed_ms);
 	finding_shows(f, "recovery_lag_ms", v->recovery_lag_ms);
 	finding_shows(f, "lost_goodput", v->lost_goodput);
+	finding_shows(f, "load_ratio", v->load_ratio);
+	finding_shows(f, "load_amplification", v->load_amplification);
+	finding_shows(f, "capacity_margin", v->margin);
 	finding_fix(f, "To get out: take load off for some seconds (stop retries, shed requests). To stay out: a retry budget of 10 to 20"
 		       " %%, a circuit breaker that is open for 1 to 5 s, a short queue, and work that is dropped when its caller has"
 		       " gone.");

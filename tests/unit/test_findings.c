@@ -57,7 +57,8 @@ static void fresh(void)
 					   .recovery_tax_ms = NAN, .expected_false_opens_every = NAN, .confidence = CONFIDENCE_HIGH, .witness = 8};
 	edges[0].hedging.delay_ms = NAN;
 	*service = (struct result_service){.name = "front", .shedding = {.collapse = NAN}};
-	*recovery = (struct result_recovery){.fault = "outage", .impact_ms = NAN, .mttr_ms = NAN, .recovery_lag_ms = NAN, .observed_ms = NAN};
+	*recovery = (struct result_recovery){.fault = "outage", .impact_ms = NAN, .mttr_ms = NAN, .recovery_lag_ms = NAN, .observed_ms = NAN,
+					     .load_ratio = NAN, .load_amplification = NAN, .margin = NAN};
 	*misfit = (struct policy_hierarchy){.what = MISFITS, .parent = 0, .child = 1, .parent_ms = NAN, .child_ms = NAN, .orphan_ms = NAN};
 }
 
@@ -276,6 +277,10 @@ static void breakers(void)
 
 	FIRES("metastable", CRITICAL, (recovery->label = "metastable_suspected", recovery->observed_ms = 40000, recovery->lost_goodput = 500));
 	is_str(result.findings[0].where, "outage", "it is at the fault");
+	FIRES("metastable", CRITICAL, (recovery->label = "metastable_confirmed", recovery->number = 2, recovery->load_amplification = 2.4,
+				     recovery->load_ratio = 1));
+	is_str(result.findings[0].where, "outage no. 2", "at the time that it came on");
+	ok(strstr(result.findings[0].message, "2.4 attempts per request"), "it says what keeps it bad");
 	SILENT("metastable", (recovery->label = "slow_recovery", recovery->observed_ms = 40000));
 	SILENT("metastable", (recovery->label = NULL, recovery->observed_ms = 40000));
 }

@@ -169,8 +169,9 @@ static int widest(char *text)
 
 static void pages(void)
 {
-	struct result_recovery recovery = {.fault = "outage", .impact_ms = 40, .mttr_ms = 2000, .recovery_lag_ms = 500, .observed_ms = NAN, .lost_goodput = 31,
-					   .label = "recovered"};
+	struct result_recovery recovery = {.fault = "outage", .number = 2, .impact_ms = 40, .mttr_ms = 2000, .recovery_lag_ms = 500, .observed_ms = NAN,
+					   .lost_goodput = 31, .label = "recovered", .flaps = 1, .lag_breaker_ms = 400, .lag_backoff_ms = 0,
+					   .lag_rest_ms = 100, .lag_drain_ms = NAN, .overshoot = 1.2, .margin = NAN};
 	struct result_fault fault = {.name = "outage", .matched = 40, .fired = 30, .first_s = 1, .last_s = 9};
 	char *text;
 
@@ -196,6 +197,8 @@ static void pages(void)
 	ok(strstr(text, "\n  peak              12345/s  "), "the peak");
 	ok(strstr(text, "\n  recovery           2.00 s  outage hurt users for so long, until 500 ms after it had gone"), "how long it took");
 	ok(strstr(text, "1 critical, "), "how grave it is");
+	ok(strstr(text, "\n  outage no. 2: recovered; users felt it 40.0 ms after it began, for 2.00 s, to 500 ms after it\n"
+			"    cleared (400 ms breaker, 100 ms not explained); bad again 1 time; 31.0 good requests lost\n"), "what a recovery was made of");
 	ok(strstr(text, "unsafe-retry") && strstr(text, "unsafe-retry") < strstr(text, "retry-without-backoff"), "the gravest finding first");
 	ok(strstr(text, "(exchange 17)"), "with its witness");
 	ok(strstr(text, "demand"), "demand is there where a breaker makes it differ");
