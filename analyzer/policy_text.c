@@ -160,6 +160,20 @@ static void say_reactions(FILE *out, const struct result *r, const struct policy
 	}
 }
 
+/* "; never POST, PATCH": methods whose failures it hands on, where it retries others. */
+static void say_methods(FILE *out, const struct result *r, const struct policy_retry *p)
+{
+	unsigned never = 0, shown = 0;
+
+	for (size_t i = 0; i < p->method_count; i++)
+		never += !p->methods[i].retried && p->methods[i].not_retried;
+	if (never == p->method_count)
+		return;
+	for (size_t i = 0; i < p->method_count && shown < REACTIONS_MAX; i++)
+		if (!p->methods[i].retried && p->methods[i].not_retried)
+			fprintf(out, "%s%s", shown++ ? ", " : "; never ", texts_text(&r->model.names, p->methods[i].method));
+}
+
 /* Whether there is more to say than that something failed. */
 static bool tells(const struct policy_retry *p)
 {
@@ -179,6 +193,7 @@ static void say_retry(const struct result *r, const struct result_edge *e, FILE 
 		say_retry_after(out, p);
 		say_reactions(out, r, p, true);
 		say_reactions(out, r, p, false);
+		say_methods(out, r, p);
 	}
 	if (p->mixed)
 		fputs("; several policies at work", out);
@@ -264,10 +279,14 @@ static void say_breaker(const struct result *r, const struct result_edge *e, FIL
 	say_open(out, p);
 	say_probes(out, p);
 	fprintf(out, "; opened %u time%s", p->opens, p->opens == 1 ? "" : "s");
+	if (p->reopens)
+		fprintf(out, " (%u after a probe failed)", p->reopens);
 	if (p->shed)
 		fprintf(out, ", turned %llu calls away", (ull)p->shed);
 	if (p->shed_efficacy.known)
 		fprintf(out, ", %s of the doomed ones", face_share(&p->shed_efficacy, share));
+	if (p->alike)
+		fprintf(out, "; %s would look the same", p->alike);
 	confidence(out, p->confidence);
 }
 

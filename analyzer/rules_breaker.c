@@ -21,7 +21,7 @@ typedef unsigned long long ull;
 
 static bool doubt(const struct rule_subject *s)
 {
-	return BREAKER(s)->confidence == CONFIDENCE_LOW;
+	return BREAKER(s)->confidence == CONFIDENCE_LOW || BREAKER(s)->alike;
 }
 
 static bool opens(const struct rule_subject *s)

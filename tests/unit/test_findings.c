@@ -260,6 +260,8 @@ static void breakers(void)
 #define OPENS breaker->known = true, breaker->opens = 3, breaker->threshold_low = 5, breaker->threshold_high = 6
 	FIRES("breaker-false-open", HIGH, (OPENS, breaker->false_opens = 1));
 	is_int(result.findings[0].witness, 8, "its witness is the attempt that opened it");
+	FIRES("breaker-false-open", MEDIUM, (OPENS, breaker->false_opens = 1, breaker->alike = "a rate limiter"));
+	ok(strstr(result.findings[0].message, "probably "), "what may be something else is probable only");
 	SILENT("breaker-false-open", (OPENS));
 	SILENT("breaker-false-open", (OPENS, breaker->known = false, breaker->false_opens = 1));
 	FIRES("breaker-false-open", MEDIUM, (OPENS, breaker->expected_false_opens_every = 9999));

@@ -47,6 +47,7 @@ static void fresh(void)
 static void retries(void)
 {
 	static struct policy_reaction reactions[] = {{.status = 404, .not_retried = 3}, {.status = 503, .retried = 9}};
+	struct policy_method methods[] = {{.retried = 5, .not_retried = 1}, {.not_retried = 2}};
 	struct policy_retry *r = &edge.retry;
 
 	fresh();
@@ -106,6 +107,15 @@ static void retries(void)
 	is_str(words(POLICY_RETRY), "no limit seen (up to 3 attempts), the first retry at once, then linear from 50.0 ms, ignores"
 				    " Retry-After; medium confidence",
 	       "no limit, and the first retry at once");
+	methods[0].method = texts_add(&result.model.names, "GET");
+	methods[1].method = texts_add(&result.model.names, "POST");
+	r->methods = methods;
+	r->method_count = 2;
+	ok(strstr(words(POLICY_RETRY), "Retry-After; never POST; medium"), "what it does not repeat");
+	methods[0].retried = 0;
+	ok(!strstr(words(POLICY_RETRY), "never"), "which says nothing where it repeats no method");
+	texts_free(&result.model.names);
+	r->method_count = 0;
 	r->known = false;
 	is_str(words(POLICY_RETRY), "", "what is not known is not said");
 }
@@ -132,6 +142,10 @@ static void others(void)
 				     .confidence = CONFIDENCE_HIGH};
 	is_str(words(POLICY_BREAKER), "opens after 5 (5..6) failures in a row for 1.50 s (1.48 s..1.52 s), 1 probe, closes after 1 success;"
 				      " opened 2 times, turned 40 calls away; high confidence", "a breaker");
+	b->reopens = 1;
+	b->alike = "a rate limiter";
+	ok(strstr(words(POLICY_BREAKER), "; opened 2 times (1 after a probe failed), turned 40 calls away; a rate limiter would look the same; high"),
+	   "and what it may be instead");
 	*b = (struct policy_breaker){.known = true, .absent = true, .outage_attempts = 120};
 	is_str(words(POLICY_BREAKER), "none: 120 failed attempts in a row went through; low confidence", "an outage without one");
 
