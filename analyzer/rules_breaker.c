@@ -13,6 +13,7 @@
 #define TAX_MS 1000
 #define TAX_HIGH_MS 10000
 #define FALSE_EVERY 10000
+#define SHORT_OPEN_MS 6000	/* not much longer than what is recommended */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
 #define BREAKER(s) (&(s)->edge->breaker)
@@ -141,8 +142,12 @@ static void tell_slows(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "open_low_ms", b->open_low_ms);
 	finding_shows(f, "open_high_ms", b->open_high_ms);
 	show_opens(b, f);
-	finding_fix(f, "Shorten the time that it stays open to 1 to 5 s, and let a probe through as soon as it is over; let probes vary by"
-		       " some percent between instances.");
+	if (b->open_high_ms > 0 && b->open_high_ms <= SHORT_OPEN_MS)
+		snprintf(buf, sizeof(buf), "halve it, to %s", face_duration(b->open_high_ms / 2, open));
+	else
+		strcpy(buf, "1 to 5 s are enough");
+	finding_fix(f, "Shorten the time that it stays open (%s), and let a probe through as soon as it is over; let probes vary by"
+		       " some percent between instances.", buf);
 }
 
 /* ---- what users felt ---- */

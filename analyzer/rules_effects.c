@@ -11,6 +11,7 @@
 #define HEDGED_MAX 0.1
 #define COLLAPSE 0.5
 #define OUTAGE_MIN 10	/* requests, all of which failed with their dependency */
+#define DEAD_MIN 3	/* calls to it, all of which failed: a breaker lets no more through */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
 typedef unsigned long long ull;
@@ -104,7 +105,7 @@ static const struct result_edge *dead_call(const struct rule_subject *s)
 		const struct result_edge *e = &s->r->edges[i];
 		const struct result_cohort *c = &e->window[TIMELINE_FAULT];
 
-		if (e->client && !strcmp(e->client, s->service->name) && c->linked && c->logical >= OUTAGE_MIN && !c->succeeded)
+		if (e->client && !strcmp(e->client, s->service->name) && c->linked && c->logical >= DEAD_MIN && !c->succeeded)
 			return e;
 	}
 	return NULL;

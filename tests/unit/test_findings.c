@@ -85,7 +85,7 @@ static int whole(const struct finding *f)
 	int good = listed(f->code) && f->where && *f->where && f->message && strlen(f->message) > 20 && f->fix && strlen(f->fix) > 20;
 
 	good = good && f->fix[strlen(f->fix) - 1] == '.' && f->message[strlen(f->message) - 1] != '.';
-	good = good && !strstr(f->message, "nan") && !strstr(f->fix, "nan") && !strstr(f->message, "(null)") && f->evidence_count;
+	good = good && !strstr(f->message, "nan") && !strstr(f->fix, "nan") && !strstr(f->message, "(null)") && !strstr(f->fix, "(null)") && f->evidence_count;
 	for (size_t i = 0; i < f->evidence_count; i++)
 		good = good && isfinite(f->evidence[i].value) && finding_knows(f->evidence[i].key) &&
 		       cJSON_GetObjectItemCaseSensitive(schema_keys, f->evidence[i].key);
@@ -275,6 +275,10 @@ static void breakers(void)
 	FIRES("breaker-slows-recovery", HIGH, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 10000));
 	is_int(result.finding_count, 1, "which is not told twice");
 	SILENT("breaker-slows-recovery", (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 999));
+	FIRES("breaker-slows-recovery", MEDIUM, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 1000, breaker->open_high_ms = 6000));
+	ok(strstr(result.findings[0].fix, "halve it, to 3.00 s"), "6 s are to be halved");
+	FIRES("breaker-slows-recovery", MEDIUM, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 1000, breaker->open_high_ms = 6001));
+	ok(strstr(result.findings[0].fix, "1 to 5 s"), "more are to be what is recommended");
 	SILENT("breaker-slows-recovery", (OPENS, breaker->recovery_tax = 0, breaker->recovery_tax_ms = 20000));
 
 	FIRES("metastable", CRITICAL, (recovery->label = "metastable_suspected", recovery->observed_ms = 40000, recovery->lost_goodput = 500));
@@ -319,6 +323,8 @@ static void effects(void)
 #define DEAD(n) edge->window[TIMELINE_FAULT].linked = true, edge->window[TIMELINE_FAULT].logical = (n), service->window[TIMELINE_FAULT].requests = (n), \
 	service->window[TIMELINE_FAULT].failed = (n)
 	FIRES("no-fallback", MEDIUM, (DEAD(10)));
+	FIRES("no-fallback", MEDIUM, (DEAD(10), edge->window[TIMELINE_FAULT].logical = 3));
+	SILENT("no-fallback", (DEAD(10), edge->window[TIMELINE_FAULT].logical = 2));
 	SILENT("no-fallback", (DEAD(9)));
 	SILENT("no-fallback", (DEAD(10), service->window[TIMELINE_FAULT].failed = 9));
 	SILENT("no-fallback", (DEAD(10), edge->window[TIMELINE_FAULT].succeeded = 1));
