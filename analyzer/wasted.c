@@ -7,16 +7,13 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/measure.h"
-#include "base/hash.h"
 
 #define SKEW_NS (100 * NS_PER_US)	/* witnesses of two processes may note one instant that far apart */
 
-struct end {	/* an exchange at one end of a connection */
-	uint64_t wire;		/* connections with the same ends have the same */
-	uint64_t started_ns;
-	uint32_t exchange;
-	uint8_t role;
+struct wire {	/* a connection that was seen at both ends: the exchange at each that has no match yet, MODEL_NONE none */
+	uint32_t attempt, served;
 };
 
 struct work {	/* of the callees of an edge */
@@ -24,61 +21,36 @@ struct work {	/* of the callees of an edge */
 	uint64_t requests;
 };
 
-static uint64_t wire_of(uint32_t client, uint32_t server)
+static uint64_t ends_of(uint32_t client, uint32_t server)
 {
-	uint64_t h = hash_mix((uint64_t)client << 32 | server);
-
-	return h ? h : 1;
+	return (uint64_t)client << 32 | server;
 }
 
-/* 0: its ends are not known. */
-static uint64_t wire(const struct model *m, const struct model_exchange *x)
-{
-	const struct model_connection *c = x->connection == MODEL_NONE ? NULL : &m->connections[x->connection];
-
-	if (!c || !c->local || !c->peer || x->role == MODEL_NO_ROLE)
-		return 0;
-	return x->role == MODEL_CLIENT ? wire_of(c->local, c->peer) : wire_of(c->peer, c->local);
-}
-
-/* The clients' ends of wires that have a server's end too. */
-static int find_wires(const struct model *m, struct map *servers)
+/* Numbers the connections that have a server's end; connections with the same ends, one after the other, are one. */
+static int find_wires(const struct model *m, struct map *wires, uint32_t *count)
 {
 	for (size_t i = 0; i < m->connection_count; i++) {
 		const struct model_connection *c = &m->connections[i];
+		uint64_t ends = ends_of(c->peer, c->local);
 
-		if (c->role == MODEL_SERVER && c->local && c->peer && map_put(servers, wire_of(c->peer, c->local), 1))
+		if (c->role != MODEL_SERVER || !c->local || !c->peer || map_get(wires, ends) != MAP_NONE)
+			continue;
+		if (map_put(wires, ends, (*count)++))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static size_t collect(const struct model *m, const struct map *servers, struct end *ends)
+/* The wire of each connection; MAP_NONE: it was not seen at its server. */
+static void place(const struct model *m, const struct map *wires, uint32_t *wire_of)
 {
-	size_t n = 0;
+	for (size_t i = 0; i < m->connection_count; i++) {
+		const struct model_connection *c = &m->connections[i];
 
-	for (uint32_t i = 0; i < m->exchange_count; i++) {
-		const struct model_exchange *x = &m->exchanges[i];
-		uint64_t key = wire(m, x);
-
-		if (!key || map_get(servers, key) == MAP_NONE || (x->role == MODEL_CLIENT && x->edge == MODEL_NONE))
-			continue;
-		if (ends)
-			ends[n] = (struct end){key, x->started_ns + (x->role == MODEL_SERVER ? SKEW_NS : 0), i, x->role};
-		n++;
+		wire_of[i] = MAP_NONE;
+		if (c->local && c->peer && c->role != MODEL_NO_ROLE)
+			wire_of[i] = map_get(wires, c->role == MODEL_CLIENT ? ends_of(c->local, c->peer) : ends_of(c->peer, c->local));
 	}
-	return n;
-}
-
-static int by_wire(const void *a, const void *b)
-{
-	const struct end *x = a, *y = b;
-
-	if (x->wire != y->wire)
-		return x->wire < y->wire ? -1 : 1;
-	if (x->started_ns != y->started_ns)
-		return x->started_ns < y->started_ns ? -1 : 1;
-	return (x->role > y->role) - (x->role < y->role);
 }
 
 static void count(struct measure *m, struct work *works, const struct model_exchange *attempt, const struct model_exchange *served)
@@ -95,20 +67,35 @@ static void count(struct measure *m, struct work *works, const struct model_exch
 		w->wasted_ns += took;
 }
 
-static void match(struct measure *m, struct work *works, const struct end *ends, size_t n)
+/* A server may be seen to begin a little before its client. */
+static void match(struct measure *m, struct work *works, struct wire *w, uint32_t i)
 {
-	const struct model_exchange *x = m->r->model.exchanges;
-	uint32_t attempt = MODEL_NONE;
+	const struct model_exchange *all = m->r->model.exchanges, *x = &all[i];
 
-	for (size_t i = 0; i < n; i++) {
-		if (i && ends[i].wire != ends[i - 1].wire)
-			attempt = MODEL_NONE;
-		if (ends[i].role == MODEL_CLIENT) {
-			attempt = ends[i].exchange;
-		} else if (attempt != MODEL_NONE) {
-			count(m, works, &x[attempt], &x[ends[i].exchange]);
-			attempt = MODEL_NONE;
-		}
+	if (x->role == MODEL_SERVER && w->attempt != MODEL_NONE) {
+		count(m, works, &all[w->attempt], x);
+		w->attempt = MODEL_NONE;
+	} else if (x->role == MODEL_SERVER) {
+		w->served = i;
+	} else if (w->served != MODEL_NONE && x->started_ns - all[w->served].started_ns <= SKEW_NS) {
+		count(m, works, x, &all[w->served]);
+		w->served = MODEL_NONE;
+	} else {
+		w->attempt = i;
+		w->served = MODEL_NONE;
+	}
+}
+
+static void match_all(struct measure *m, struct work *works, struct wire *wires, const uint32_t *wire_of)
+{
+	const struct model *run = &m->r->model;
+
+	for (uint32_t i = 0; i < run->exchange_count; i++) {
+		const struct model_exchange *x = &run->exchanges[i];
+		uint32_t wire = x->connection == MODEL_NONE ? MAP_NONE : wire_of[x->connection];
+
+		if (wire != MAP_NONE && (x->role == MODEL_SERVER || (x->role == MODEL_CLIENT && x->edge != MODEL_NONE)))
+			match(m, works, &wires[wire], i);
 	}
 }
 
@@ -116,26 +103,26 @@ int measure_wasted(struct measure *m)
 {
 	const struct model *run = &m->r->model;
 	struct work *works = calloc(m->r->edge_count + 1, sizeof(*works));
-	struct map servers = {0};
-	struct end *ends = NULL;
-	size_t n = 0;
-	int err = works ? find_wires(run, &servers) : -ENOMEM;
+	uint32_t *wire_of = malloc((run->connection_count + 1) * sizeof(*wire_of)), n = 0;
+	struct wire *wires = NULL;
+	struct map numbers = {0};
+	int err = works && wire_of ? find_wires(run, &numbers, &n) : -ENOMEM;
 
 	if (!err) {
-		n = collect(run, &servers, NULL);
-		ends = malloc((n + 1) * sizeof(*ends));
-		err = ends ? 0 : -ENOMEM;
+		wires = malloc((n + 1) * sizeof(*wires));
+		err = wires ? 0 : -ENOMEM;
 	}
 	if (!err) {
-		collect(run, &servers, ends);
-		qsort(ends, n, sizeof(*ends), by_wire);
-		match(m, works, ends, n);
+		memset(wires, 0xff, (n + 1) * sizeof(*wires));	/* MODEL_NONE */
+		place(run, &numbers, wire_of);
+		match_all(m, works, wires, wire_of);
 	}
 	for (size_t e = 0; e < m->r->edge_count && !err; e++)
 		m->r->edges[e].wasted_work = works[e].all_ns > 0 ? metric_plain(works[e].wasted_ns / works[e].all_ns, works[e].requests, "time")
 								 : metric_unknown("the server was not recorded");
-	map_free(&servers);
-	free(ends);
+	map_free(&numbers);
+	free(wires);
+	free(wire_of);
 	free(works);
 	return err;
 }
