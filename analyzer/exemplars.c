@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 #include "record/runfile.h"
 
 #define DEPTH_MAX 8
@@ -140,7 +141,7 @@ static int find_far_sides(struct far_sides *f, const struct model *m)
 {
 	f->older = malloc((m->connection_count + 1) * sizeof(*f->older));
 	f->begins = calloc(m->connection_count + 2, sizeof(*f->begins));
-	f->inbound = malloc((m->exchange_count + 1) * sizeof(*f->inbound));
+	f->inbound = spill_realloc(NULL, (m->exchange_count + 1) * sizeof(*f->inbound));
 	if (!f->older || !f->begins || !f->inbound || place_connections(f, m))
 		return -ENOMEM;
 	place_inbound(f, m);
@@ -152,7 +153,7 @@ static void far_sides_free(struct far_sides *f)
 	map_free(&f->by_addresses);
 	free(f->older);
 	free(f->begins);
-	free(f->inbound);
+	spill_free(f->inbound);
 }
 
 /* The first exchange of a connection that began at this instant or later. */

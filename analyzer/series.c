@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 
 #define STEP_MIN_NS (NS_PER_S / 10)
 #define POINTS_WANTED 50
@@ -168,8 +169,8 @@ static int begin_strip(struct strip *p, uint64_t duration_ns)
 	s->count = (size_t)(duration_ns ? (duration_ns - 1) / p->step_ns + 1 : 1);
 	s->step_s = (double)p->step_ns / NS_PER_S;
 	s->points = calloc(s->count, sizeof(*s->points));
-	p->starts = malloc((p->attempts.n + 1) * sizeof(*p->starts));
-	p->ends = malloc((p->attempts.n + 1) * sizeof(*p->ends));
+	p->starts = spill_realloc(NULL, (p->attempts.n + 1) * sizeof(*p->starts));
+	p->ends = spill_realloc(NULL, (p->attempts.n + 1) * sizeof(*p->ends));
 	if (!s->points || !p->starts || !p->ends)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->count; i++)
@@ -191,8 +192,8 @@ static int measure_edge(struct measure *m, size_t edge, uint64_t duration_ns, ui
 		for (size_t i = 0; b->known && i < b->span_count; i++)
 			mark_open(&p, &b->spans[i]);
 	}
-	free(p.starts);
-	free(p.ends);
+	spill_free(p.starts);
+	spill_free(p.ends);
 	samples_free(&p.took);
 	return err;
 }

@@ -80,7 +80,7 @@ function colours(chart) {
 }
 
 function yAxis(chart) {
-	const axis = {axisLabelWidth: 38, pixelsPerLabel: 34, axisLabelFormatter: y => y >= 1e4 ? y / 1e3 + "k" : trim(y.toPrecision(3))};
+	const axis = {axisLabelWidth: 38, pixelsPerLabel: 28, axisLabelFormatter: y => y < 1000 ? trim(y.toPrecision(3)) : trim(two(y / 1000)) + "k"};
 
 	if (chart.look.log)
 		axis.ticker = (low, high) => logTicks(low, high).map(v => ({v: v, label: tickText(v)}));

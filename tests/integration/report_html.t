@@ -17,7 +17,7 @@ if not PROGRAM:
 HERE = tmpdir()
 SHOTS = os.path.join(BUILD, "screenshots")
 CANARY = "window.canary=1"
-HOSTILE = f"</script><script>{CANARY}</script><img src=x onerror={CANARY}>\033[31m\u202egnp.exe\u2028&lt;\u0007"
+HOSTILE = f"</script><script>{CANARY}</script><img src=x onerror={CANARY}>\033[31m\u202egnp.exe\u2028&lt;\u0007</script a"
 os.makedirs(SHOTS, exist_ok=True)
 
 

@@ -58,6 +58,7 @@ static void an_edge_second_by_second(void)
 	is_int(s->points[14].in_flight, 2, "one ends as another starts: still two");
 	is_int(s->points[15].in_flight, 2, "again");
 	is_int(s->points[30].in_flight, 1, "what never ended is open for ever");
+	is_int(s->points[14].good * 10 + s->points[14].failed, 10, "what starts in second 14 is good");
 	is_int(s->points[59].attempts, 1, "an attempt at the very end is in the last step");
 	ok(!s->points[10].open && !s->points[10].shed, "no breaker, nothing shed");
 	judge_end(&r, &x);
