@@ -15,7 +15,7 @@
 #include "ebpf/witness.h"
 
 #define PAYLOAD_CAP 1024
-#define HELD_MAX (16u << 20)	/* bytes taken from the rings before they are worked on */
+#define HELD_MAX (8u << 20)	/* bytes taken from the rings before they are worked on */
 #define SLACK_NS (20 * NS_PER_MS)	/* how long a record waits for one that began before it and is emitted after it */
 
 /* ---- loading ---- */

@@ -118,6 +118,44 @@ static void link_newest(struct assembler *a, struct connection *c)
 	a->newest = c;
 }
 
+static bool is_ip(const struct assembly_end *e)
+{
+	return e->family == ADDR_IP4 || e->family == ADDR_IP6;
+}
+
+static void free_end(struct assembly_end *e)
+{
+	if (!is_ip(e))
+		free(e->other);
+}
+
+/* Without memory for one that is no IP address it stays unknown (counted). */
+static void set_end(struct assembler *a, struct assembly_end *e, const struct addr *from)
+{
+	free_end(e);
+	memset(e, 0, sizeof(*e));
+	e->family = from->family;
+	e->port = from->port;
+	if (is_ip(e)) {
+		memcpy(e->ip, from->ip, sizeof(e->ip));
+	} else if (from->family) {
+		e->other = malloc(sizeof(*from));
+		a->counts.dropped += !e->other;
+		if (e->other)
+			*e->other = *from;
+	}
+}
+
+static void get_end(const struct assembly_end *e, struct addr *to)
+{
+	if (is_ip(e))
+		addr_from_ip(to, e->family, e->ip, e->port);
+	else if (e->other)
+		*to = *e->other;
+	else
+		memset(to, 0, sizeof(*to));
+}
+
 static void forget(struct assembler *a, struct connection *c)
 {
 	struct connection **at = bucket_of(a, c->cookie);
@@ -132,6 +170,8 @@ static void forget(struct assembler *a, struct connection *c)
 		TAILQ_REMOVE(&a->quiet, c, quiet);
 	LIST_REMOVE(c, used_by);
 	user_unused(a, c->user);
+	free_end(&c->local);
+	free_end(&c->peer);
 	free(c);
 	a->used--;
 }
@@ -159,16 +199,11 @@ static struct connection *use(struct assembler *a, uint64_t cookie)
 
 void assembler_free(struct assembler *a)
 {
-	struct exchange *e;
-
 	if (!a)
 		return;
 	while (a->newest)
 		forget(a, a->newest);
-	while ((e = a->spare)) {
-		a->spare = e->next;
-		free(e);
-	}
+	exchanges_free_spare(a);
 	free(a->buckets);
 	free(a->users);
 	free(a);
@@ -195,8 +230,8 @@ static void tell(struct assembler *a, const struct connection *c, enum journal_k
 	r.conn.mid_stream = kind == JOURNAL_OPEN && c->mid_stream;
 	r.conn.bytes_in = c->bytes[ASSEMBLER_IN];
 	r.conn.bytes_out = c->bytes[ASSEMBLER_OUT];
-	r.conn.local = c->local;
-	r.conn.peer = c->peer;
+	get_end(&c->local, &r.conn.local);
+	get_end(&c->peer, &r.conn.peer);
 	a->sink(a->arg, &r);
 }
 
@@ -282,8 +317,8 @@ void assembler_open(struct assembler *a, const struct assembler_moment *m, enum 
 	c->role = role;
 	c->met_open = c->mid_stream = mid_stream;
 	c->opened_ns = c->checked_ns = m->enter_ns;
-	c->local = *local;
-	c->peer = *peer;
+	set_end(a, &c->local, local);
+	set_end(a, &c->peer, peer);
 	insert(a, c);
 	tell(a, c, JOURNAL_OPEN, m->tid, m->enter_ns, 0, JOURNAL_END_UNKNOWN);
 }
@@ -313,7 +348,7 @@ void assembler_connected(struct assembler *a, const struct assembler_moment *m, 
 		return;
 	}
 	if (local)
-		c->local = *local;
+		set_end(a, &c->local, local);
 	tell(a, c, JOURNAL_CONNECTED, m->tid, m->exit_ns, 0, JOURNAL_END_UNKNOWN);
 }
 

@@ -15,7 +15,7 @@
 
 #define ASSEMBLY_PIPELINE 4096		/* exchanges under way on one connection; more: all of them are given up */
 #define ASSEMBLY_UNDER_WAY 32768	/* on all connections, beyond which each may have one */
-#define ASSEMBLY_FRAMINGS 16384		/* connections with framing; the idle ones give theirs back */
+#define ASSEMBLY_FRAMINGS 4096		/* connections with framing; the idle ones give theirs back */
 
 /* The two directions as the exchange has them, whichever side we are on. */
 enum assembly_side { SIDE_REQUEST, SIDE_ANSWER };
@@ -43,7 +43,8 @@ struct exchange {
 	bool unsure;		/* a part of its answer was not seen */
 	bool failed;		/* its answer is an error of its protocol (not HTTP, which has a status) */
 	uint64_t last_ns;	/* last byte of the answer so far; 0 none */
-	struct journal_exchange x;
+	struct journal_exchange *request;	/* what stands in it from `correlation` on: of its request, until its beginning is told; NULL nothing */
+	struct journal_exchange x;	/* of it there is only what stands before `correlation` */
 };
 
 struct framing {		/* one direction of an HTTP/1 connection */
@@ -63,6 +64,15 @@ struct turns {			/* of a protocol with messages: both directions, by enum assemb
 	uint32_t asked, reported;	/* PostgreSQL: how often the server is to say that it is ready, and did */
 	uint8_t recent_n;
 	unsigned char recent[8];	/* the last bytes of the answer */
+};
+
+/* An end of a connection: struct addr takes five times as much, for names of files that are hardly ever there. */
+struct assembly_end {
+	uint16_t family, port;
+	union {
+		uint8_t ip[16];
+		struct addr *other;	/* whole, when it is no IP address; owned; NULL none */
+	};
 };
 
 struct connection {
@@ -101,7 +111,7 @@ struct connection {
 	struct exchange *sending;		/* whose request is still coming; NULL none */
 	struct framing *http;			/* two, by enum assembly_side; NULL: not HTTP/1, or idle */
 	struct turns *turns;			/* NULL unless its protocol has messages */
-	struct addr local, peer;
+	struct assembly_end local, peer;
 };
 
 struct assembler {
@@ -115,6 +125,7 @@ struct assembler {
 	TAILQ_HEAD(, connection) quiet;
 	TAILQ_HEAD(, exchange) untold;
 	struct exchange *spare;			/* free list */
+	struct spare_request *spare_request;
 	uint64_t serials;
 	uint64_t lossy_ns;			/* losses came before this; UINT64_MAX: until the next tick; 0 none so far */
 	struct assembler_counts counts;
@@ -153,6 +164,11 @@ void user_unused(struct assembler *a, struct user *u);
  */
 struct exchange *exchange_open(struct assembler *a, struct connection *c, const struct assembler_moment *m, uint64_t started_ns,
 			       const struct http1_head *head);
+
+/* Where what its request says can be noted, of what is behind `correlation`; NULL: no memory (counted). */
+struct journal_exchange *exchange_request(struct assembler *a, struct exchange *e);
+
+void exchanges_free_spare(struct assembler *a);
 
 /* Tells the end of the oldest exchange and forgets it. outcome 0: by its answer. error: errno, JOURNAL_EOF, JOURNAL_CLOSED or 0. */
 void exchange_close(struct assembler *a, struct connection *c, uint8_t outcome, int error, uint64_t ended_ns);

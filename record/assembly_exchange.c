@@ -1,8 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "record/assembly.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+/*
+ * Exchanges that are under way for long are many where there are many connections, and most of one is what its request said. That is told
+ * with its beginning, and not kept behind it: it has memory of its own.
+ */
+#define FACTS_BYTES offsetof(struct journal_exchange, correlation)
+#define EXCHANGE_BYTES (offsetof(struct exchange, x) + FACTS_BYTES)
+
+struct spare_request {
+	struct spare_request *next;
+};
 
 static struct exchange *take_spare(struct assembler *a)
 {
@@ -11,16 +23,56 @@ static struct exchange *take_spare(struct assembler *a)
 	if (e)
 		a->spare = e->next;
 	else
-		e = malloc(sizeof(*e));
+		e = malloc(EXCHANGE_BYTES);
+	__asm__("" : "+r"(e));	/* the compiler is not to know that it is smaller than its type */
 	if (!e)
 		a->counts.dropped++;
 	else
-		memset(e, 0, sizeof(*e));
+		memset(e, 0, EXCHANGE_BYTES);
 	return e;
+}
+
+static void give_request(struct assembler *a, struct exchange *e)
+{
+	struct spare_request *s = (struct spare_request *)e->request;
+
+	e->request = NULL;
+	if (!s)
+		return;
+	s->next = a->spare_request;
+	a->spare_request = s;
+}
+
+struct journal_exchange *exchange_request(struct assembler *a, struct exchange *e)
+{
+	struct spare_request *s = a->spare_request;
+
+	if (e->request)
+		return e->request;
+	if (s)
+		a->spare_request = s->next;
+	e->request = s ? (struct journal_exchange *)s : malloc(sizeof(*e->request));
+	if (e->request)
+		memset(e->request, 0, sizeof(*e->request));
+	a->counts.dropped += !e->request;
+	return e->request;
+}
+
+void exchanges_free_spare(struct assembler *a)
+{
+	for (struct exchange *e; (e = a->spare);) {
+		a->spare = e->next;
+		free(e);
+	}
+	for (struct spare_request *s; (s = a->spare_request);) {
+		a->spare_request = s->next;
+		free(s);
+	}
 }
 
 static void give_spare(struct assembler *a, struct exchange *e)
 {
+	give_request(a, e);
 	if (e->user && !--e->user->exchanges)
 		user_unused(a, e->user);
 	e->next = a->spare;
@@ -38,7 +90,11 @@ static void tell(struct assembler *a, const struct connection *c, const struct e
 	r.at_ns = at_ns;
 	r.connection = c->serial;
 	r.exchange = e->serial;
-	r.x = e->x;
+	memcpy(&r.x, &e->x, FACTS_BYTES);
+	if (e->request)
+		memcpy(&r.x.correlation, &e->request->correlation, sizeof(r.x) - FACTS_BYTES);
+	else
+		r.bytes = offsetof(struct journal_record, x) + FACTS_BYTES;
 	a->sink(a->arg, &r);
 }
 
@@ -56,6 +112,7 @@ static void tell_begun(struct assembler *a, const struct connection *c, struct e
 {
 	voiced(a, e);
 	tell(a, c, e, JOURNAL_BEGIN, e->x.started_ns);
+	give_request(a, e);
 }
 
 /* A request that a process sends may be for one that it is answering: that one is told first. */
@@ -105,14 +162,18 @@ static void keep_untold(struct assembler *a, struct connection *c, struct exchan
 
 /* ---- life ---- */
 
-static void take_request(struct exchange *e, const struct http1_head *h)
+static void take_request(struct assembler *a, struct exchange *e, const struct http1_head *h)
 {
+	struct journal_exchange *request = exchange_request(a, e);
+
 	e->request_flags = h->flags;
 	e->x.fingerprint = h->fingerprint;
-	e->x.correlation = h->correlation;
-	e->x.idempotency_key = h->idempotency_key;
 	e->x.path_cut = (h->flags & HTTP1_PATH_CUT) != 0;
-	journal_take_target(&e->x, h);
+	if (!request)
+		return;
+	request->correlation = h->correlation;
+	request->idempotency_key = h->idempotency_key;
+	journal_take_target(request, h);
 }
 
 static struct exchange *make(struct assembler *a, struct connection *c, const struct assembler_moment *m, uint64_t started_ns)
@@ -147,7 +208,7 @@ struct exchange *exchange_open(struct assembler *a, struct connection *c, const 
 	if (!e)
 		return NULL;
 	if (head)
-		take_request(e, head);
+		take_request(a, e, head);
 	if (c->last)
 		c->last->next = e;
 	else

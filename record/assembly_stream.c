@@ -63,7 +63,7 @@ static void take_back(struct assembler *a)
 {
 	unsigned n = 0;
 
-	for (struct connection *c = a->oldest; c && n < ASSEMBLY_FRAMINGS / 16; c = c->newer) {
+	for (struct connection *c = a->oldest; c && n < ASSEMBLY_FRAMINGS / 4; c = c->newer) {
 		if (!c->http || !framing_is_idle(c))
 			continue;
 		stream_release(a, c);

@@ -222,9 +222,10 @@ static void command_event(struct assembler *a, struct connection *c, const struc
 {
 	const char *name = c->turns->wire[SIDE_REQUEST].name;
 	struct exchange *e = c->sending;
+	struct journal_exchange *request = event == WIRE_NAMED && e ? exchange_request(a, e) : NULL;
 
-	if (event == WIRE_NAMED && e)
-		memcpy(e->x.method, name, WIRE_NAME_MAX);
+	if (request)
+		memcpy(request->method, name, WIRE_NAME_MAX);
 	if (event != WIRE_DONE)
 		return;
 	if (e)

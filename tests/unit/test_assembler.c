@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The exchange assembler: what it makes of bytes, ends and errors, fed by hand; its sink is an array. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include "record/assembler.h"
 #include "record/protocol.h"
 #include "tests/lib/tap.h"
@@ -16,10 +19,24 @@ static unsigned count;
 static uint64_t now;
 static struct addr local, peer;
 
+/* An end does not say again what the beginning said of the request. */
+static void remember_request(struct journal_record *end)
+{
+	const size_t at = offsetof(struct journal_record, x.correlation);
+
+	for (unsigned i = count; i--;)
+		if (records[i].exchange == end->exchange && records[i].commit == JOURNAL_BEGIN)
+			memcpy((char *)end + at, (char *)&records[i] + at, sizeof(*end) - at);
+}
+
 static void sink(void *arg, const struct journal_record *r)
 {
-	if (count < RECORDS)
-		records[count++] = *r;
+	if (count == RECORDS)
+		return;
+	records[count] = *r;
+	if (r->commit == JOURNAL_END && r->bytes)
+		remember_request(&records[count]);
+	count++;
 }
 
 /* Each act takes 10 us: it begins at `now` and returns 10 us later. */
@@ -233,6 +250,28 @@ static void test_query(void)
 	is_int(ended(2)->query, JOURNAL_QUERY_CUT, "as such");
 	is_str(query(3), "k=3", "and the next is told, once framing is found again");
 	is_str(ended(3)->path, "/d", "beside its path");
+	assembler_free(a);
+}
+
+/* Ends are kept in less room than they are told in. */
+static void test_ends(void)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/run/of-a-service/that-listens-on-a-path"};
+	struct assembler *a = fresh(0);
+	struct assembler_moment m = act(COOKIE);
+	struct addr ends[3];
+
+	addr_from_ip(&ends[0], ADDR_IP6, "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1", 443);
+	addr_from_sockaddr(&ends[1], (struct sockaddr *)&un, sizeof(un));
+	memset(&ends[2], 0, sizeof(ends[2]));
+	for (unsigned i = 0; i < 3; i++) {
+		m.cookie = COOKIE + i;
+		assembler_open(a, &m, JOURNAL_CLIENT, false, &ends[i], &ends[(i + 1) % 3]);
+		assembler_connected(a, &m, &ends[(i + 2) % 3], 0, JOURNAL_END_UNKNOWN);
+		ok(!memcmp(&nth(JOURNAL_OPEN, i)->conn.local, &ends[i], sizeof(*ends)) &&
+			   !memcmp(&nth(JOURNAL_OPEN, i)->conn.peer, &ends[(i + 1) % 3], sizeof(*ends)), "ends of any kind are told as they are (%u)", i);
+		ok(!memcmp(&nth(JOURNAL_CONNECTED, i)->conn.local, &ends[(i + 2) % 3], sizeof(*ends)), "and as they become");
+	}
 	assembler_free(a);
 }
 
@@ -1612,6 +1651,7 @@ int main(void)
 {
 	test_client_exchange();
 	test_query();
+	test_ends();
 	test_long_exchange();
 	test_cause_is_told_first();
 	test_server_exchange();
