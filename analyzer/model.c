@@ -181,7 +181,7 @@ static int take_connection(struct loader *l, sqlite3_stmt *row)
 		return -ENOMEM;
 	c = &l->m->connections[l->m->connection_count];
 	*c = (struct model_connection){.id = sqlite3_column_int64(row, 0), .process = map_get(&l->processes, word(row, 1)),
-				       .role = role(row, 2)};
+				       .role = role(row, 2), .first = MODEL_NONE};
 	c->unresolved = sqlite3_column_int(row, 5) != 0;
 	c->retransmits = word(row, 6);
 	c->unseen = word(row, 7);
@@ -477,6 +477,15 @@ static int note_thread(struct loader *l, struct model_process *p, const struct m
 	return map_put(&l->threads, thread, 1);
 }
 
+/* Exchanges come in the order of their starts. */
+static void note_first(struct model *m, uint32_t exchange)
+{
+	uint32_t at = m->exchanges[exchange].connection;
+
+	if (at != MODEL_NONE && m->connections[at].first == MODEL_NONE)
+		m->connections[at].first = exchange;
+}
+
 /* Who is in which role. */
 static int note_roles(struct loader *l, const struct model_exchange *x)
 {
@@ -501,6 +510,8 @@ static int settle_exchanges(struct loader *l)
 	for (size_t i = 0; i < n; i++)
 		if (rows_put(&l->exchanges, m->exchanges[i].id, (uint32_t)i) || note_roles(l, &m->exchanges[i]))
 			return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		note_first(m, (uint32_t)i);
 	for (size_t i = 0; i < l->kin_count; i++) {
 		uint32_t child = rows_get(&l->exchanges, l->kin[i].child);
 		uint32_t parent = rows_get(&l->exchanges, l->kin[i].parent);

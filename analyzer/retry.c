@@ -25,11 +25,21 @@
 #define DEADLINE_SHARE 0.25	/* of requests given up */
 #define BUDGET_MIN 24
 #define EXCESS_MIN 10
+#define AT_ONCE_NS (20 * NS_PER_MS)	/* a connection whose request follows so soon was opened for it */
+
+/* When a connection was opened for this attempt: it is the first on it, and did not wait for it. 0: that was not so. */
+static uint64_t opened_for(const struct model *run, const struct model_exchange *x)
+{
+	const struct model_connection *c = x->connection == MODEL_NONE ? NULL : &run->connections[x->connection];
+
+	if (!c || c->first != (uint32_t)(x - run->exchanges) || c->connected_ns < c->opened_ns || c->connected_ns > x->started_ns)
+		return 0;
+	return x->started_ns - c->connected_ns <= AT_ONCE_NS ? c->opened_ns : 0;
+}
 
 double retry_gap_ms(const struct retries *r, const struct model_exchange *x, const struct model_exchange *y)
 {
-	uint64_t opened = y->connection == MODEL_NONE ? 0 : r->m->r->model.connections[y->connection].opened_ns;
-	uint64_t start = opened > x->ended_ns && opened < y->started_ns ? opened : y->started_ns;
+	uint64_t opened = opened_for(&r->m->r->model, y), start = opened > x->ended_ns ? opened : y->started_ns;
 
 	return x->ended_ns && start > x->ended_ns ? (double)(start - x->ended_ns) / NS_PER_MS : 0;
 }
