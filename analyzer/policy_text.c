@@ -31,8 +31,9 @@ static void confidence(FILE *out, enum policy_confidence c)
 
 /* ---- retry ---- */
 
-static void say_attempts(FILE *out, const struct policy_retry *p)
+static void say_attempts(FILE *out, const struct result_edge *e)
 {
+	const struct policy_retry *p = &e->retry;
 	char buf[64];
 
 	if (p->unbounded && p->max_attempts)
@@ -41,6 +42,8 @@ static void say_attempts(FILE *out, const struct policy_retry *p)
 		fputs("none: a failed request is given up", out);
 	else if (p->max_attempts)
 		fprintf(out, "%u attempts", p->max_attempts);
+	else if (e->worst_attempts > 1)
+		fprintf(out, "%u attempts or more", e->worst_attempts);
 	else
 		fputs("attempts not known", out);
 	if (p->deadline_ms > 0)
@@ -186,7 +189,7 @@ static void say_retry(const struct result *r, const struct result_edge *e, FILE 
 
 	if (!p->known || !tells(p))
 		return;
-	say_attempts(out, p);
+	say_attempts(out, e);
 	if (p->max_attempts != 1) {
 		say_backoff(out, p);
 		say_jitter(out, p);

@@ -54,6 +54,8 @@ static void retries(void)
 	is_str(words(POLICY_RETRY), "", "a client of which nothing but failures is known");
 	r->retry_after = RETRY_AFTER_HONOURED;
 	is_str(words(POLICY_RETRY), "attempts not known, honours Retry-After", "one that has not given up");
+	edge.worst_attempts = 3;
+	is_str(words(POLICY_RETRY), "3 attempts or more, honours Retry-After", "which made so many at least");
 	r->retry_after = RETRY_AFTER_NONE_SEEN;
 	r->max_attempts = 1;
 	r->reactions = reactions;
