@@ -114,7 +114,7 @@ else:
 
 ok(aftershock("plan", "keys", "--markdown").out.strip() in readme, "the_table_of_keys_is_that_of_plan_keys")
 report = Run(os.path.join(directory, "first.db")).report()
-ok(all(report["edges"][0][key] is None for key in ("retry", "timeout", "breaker", "bulkhead", "idempotency")),
+ok(all(report["edges"][0][key] is None for key in ("timeout", "breaker", "bulkhead", "idempotency")),
    "what_is_not_inferred_is_null", report["edges"])
 tables = re.search(r"tables `([a-z_ ]+)`", readme).group(1).split()
 is_(sorted(tables), sorted(row["name"] for row in Run(os.path.join(directory, "first.db")).rows(
