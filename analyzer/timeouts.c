@@ -607,9 +607,17 @@ static double waited(const struct room *w, uint32_t i, enum phase phase)
 	return ms(x->started_ns, phase == PHASE_ANSWER && x->first_byte_ns ? x->first_byte_ns : end);
 }
 
+/* Whether what was cut for another reason had waited as long as a timeout allows: perhaps both. */
+static bool is_both(const struct room *w, const struct edge *e, uint32_t i)
+{
+	for (unsigned k = 0; w->marks[i] == EXPLAINED && k < e->t->mode_count; k++)
+		if (clusters_same(waited(w, i, e->phase[k]), e->t->modes[k].ms))
+			return true;
+	return false;
+}
+
 static void weigh(const struct room *w, struct edge *e, uint32_t i)
 {
-	bool explained = w->marks[i] == EXPLAINED;
 	bool same = map_get(&e->targets, exchange(w, i)->target) != MAP_NONE;
 
 	e->comparable += same;
@@ -618,8 +626,6 @@ static void weigh(const struct room *w, struct edge *e, uint32_t i)
 		bool whole = e->phase[k] == PHASE_BODY && mode->kind == TIMEOUT_TOTAL;
 		double wait = waited(w, i, e->phase[k] == PHASE_BODY && !whole ? PHASE_ANSWER : e->phase[k]);
 
-		if (explained && clusters_same(wait, mode->ms))	/* perhaps both */
-			continue;
 		if (wait < mode->high_ms && !(wait <= mode->low_ms))
 			mode->low_ms = wait;
 		if (wait > e->top[k] + fmax(50, 0.05 * e->top[k])) {
@@ -638,6 +644,8 @@ static void look_at_rest(const struct room *w, struct edge *e)
 		if (w->marks[i] == CUT || w->marks[i] == SPOILED || !counts(w, exchange(w, i)) || exchange(w, i)->synthetic)
 			continue;
 		e->explained += w->marks[i] == EXPLAINED;
+		if (is_both(w, e, i))
+			continue;
 		weigh(w, e, i);
 		wait = fmax(waited(w, i, PHASE_CONNECT), waited(w, i, PHASE_ANSWER));
 		if (wait > e->t->longest_ms || isnan(e->t->longest_ms)) {
