@@ -27,6 +27,8 @@
 #define LOOK_AHEAD 256		/* attempts that start during another's and are looked at */
 #define SINGLES_SHARE 0.25
 
+enum part { NO_HEDGE, FIRST, SECOND };	/* of an attempt in a pair */
+
 struct pair {		/* a first attempt and its hedge */
 	uint32_t first, second;
 	double delay_ms;
@@ -37,7 +39,7 @@ struct pair {		/* a first attempt and its hedge */
 struct hedges {
 	struct measure *m;
 	uint32_t closed;	/* name of an error */
-	uint8_t *taken;		/* per exchange: it is in a pair; owned */
+	uint8_t *taken;		/* per exchange: enum part; owned */
 	struct pair *pairs;	/* of one edge; owned */
 	size_t count, room;
 	struct samples delays;
@@ -94,7 +96,8 @@ static int add_pair(struct hedges *h, uint32_t first, uint32_t second, bool kin)
 		.first = first, .second = second, .delay_ms = (double)(y->started_ns - x->started_ns) / NS_PER_MS, .kin = kin,
 		.won = y->outcome == MODEL_OK && (x->outcome != MODEL_OK || y->ended_ns < x->ended_ns),
 		.cancelled = lost_to(h, x, y) || lost_to(h, y, x)};
-	h->taken[first] = h->taken[second] = 1;
+	h->taken[first] = FIRST;
+	h->taken[second] = SECOND;
 	return 0;
 }
 
@@ -251,10 +254,30 @@ static void drop_unproven(struct hedges *h, const struct chains_span *s)
 	h->count = kept;
 }
 
+/* Requests of an edge: what is neither a retry nor a hedge. What follows the loser of a pair is no retry of it: the winner was answered. */
+static uint64_t count_requests(const struct hedges *h, uint32_t edge)
+{
+	struct chains_span s = chains_of(&h->m->chains.requests, edge);
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		struct chains_span attempts = chains_of(&h->m->chains.by_logical, s.members[i]);
+		uint8_t before = FIRST;	/* nothing goes before the first attempt */
+
+		if (!measure_counts(h->m, h->m->link.logicals[s.members[i]].started_ns))
+			continue;
+		for (size_t k = 0; k < attempts.n; k++) {
+			n += before != NO_HEDGE && h->taken[attempts.members[k]] != SECOND;
+			before = h->taken[attempts.members[k]];
+		}
+	}
+	return n;
+}
+
 static int settle(struct hedges *h, uint32_t edge)
 {
 	struct policy_hedging *p = &h->m->r->edges[edge].hedging;
-	uint64_t requests = h->m->r->edges[edge].whole.logical, apart = 0;
+	uint64_t requests = count_requests(h, edge);
 	int err = collect_delays(h);
 
 	if (err)
@@ -262,14 +285,13 @@ static int settle(struct hedges *h, uint32_t edge)
 	for (size_t i = 0; i < h->count; i++) {
 		p->wins += h->pairs[i].won;
 		p->cancelled += h->pairs[i].cancelled;
-		apart += exchange(h, h->pairs[i].first)->logical != exchange(h, h->pairs[i].second)->logical;
 	}
 	p->hedged = h->count;
 	p->known = p->hedged >= HEDGED_MIN;
 	p->delay_ms = samples_percentile(&h->delays, 0.5);
 	p->delay_low_ms = samples_percentile(&h->delays, 0.05);
 	p->delay_high_ms = samples_percentile(&h->delays, 0.95);
-	p->share = metric_share(p->hedged, requests >= apart + p->hedged ? requests - apart : p->hedged);
+	p->share = metric_share(p->hedged, requests > p->hedged ? requests : p->hedged);
 	return 0;
 }
 

@@ -10,8 +10,10 @@
  * told apart when one clock agrees and the other does not, or agrees with the timeout of the first byte; else its kind is unknown.
  *
  * Given up, but not by a timer of its own: with the request it was made for (that is a deadline passed on), because another call for the same
- * request was answered or failed, several at once as the process's last act, at its end or the run's, by a fault that forges the error, and the kernel's
- * own end of connecting, and what a deadline of whole requests left to their last attempts. Those who waited longer than a timeout of theirs would have let them, and are not few, say that it is none.
+ * request was answered or failed, several at once as the process's last act, at its end or the run's, by a fault that forges the error, by the
+ * kernel's own end of connecting, or with what a deadline of whole requests left to their last attempts. Those who waited longer than a timeout of
+ * theirs would have let them, and are not few, say that it is none. Of clients that nobody recorded the server's view is taken: five or more that
+ * went away after the same time, not all at once.
  */
 #include <cjson/cJSON.h>
 #include <errno.h>

@@ -410,6 +410,7 @@ hedging = edge(report)["hedging"] or {}
 within(hedging.get("hedged"), 4, 8, "a client that hedges after 100 ms is seen to", f"{hedging}\n{run_}")
 within((hedging.get("delay_ms") or {}).get("p50"), 90, 160, "after about 100 ms", hedging)
 within(hedging.get("cancelled"), 3, 8, "it gives the loser up", hedging)
+within((hedging.get("share") or {}).get("n"), 11, 13, "of twelve requests", hedging)
 is_((edge(report)["timeout"] or {"modes": []})["modes"], [], "which is no timeout", edge(report)["timeout"])
 is_(validate.problems(report, schema), [], "the report meets its schema")
 report, _ = pooled.result()
