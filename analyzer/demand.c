@@ -195,22 +195,17 @@ static void expect(const struct habits *h, struct demands *d, const struct measu
 		}
 }
 
-static bool is_idle(const struct calls *c, size_t begun, size_t over)
+static size_t upto(const uint64_t *times, size_t n, uint64_t t)
 {
-	return begun <= over || (begun - over) * 2 < c->most;
-}
+	size_t low = 0;
 
-static size_t started_by(const struct calls *c, uint64_t t)
-{
-	size_t low = 0, high = c->n;
+	while (low < n) {
+		size_t mid = low + (n - low) / 2;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (c->starts[mid] <= t)
+		if (times[mid] <= t)
 			low = mid + 1;
 		else
-			high = mid;
+			n = mid;
 	}
 	return low;
 }
@@ -230,30 +225,76 @@ static size_t ended_by(const struct calls *c, uint64_t t)
 	return low;
 }
 
-/* The requests of one process, against its attempts. Of many that come at once the first may fill a bulkhead before the last is turned down. */
-static void add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
+static int by_number(const void *a, const void *b)
 {
-	size_t begun = 0, over = 0;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct holders {	/* requests that ask: they may hold a place of a bulkhead as long as they are there, not just during their call */
+	uint64_t *from, *to;	/* owned; ascending */
+	size_t n;
+};
+
+static int find_holders(struct holders *h, const struct demand *of, size_t n)
+{
+	*h = (struct holders){malloc((n + 1) * sizeof(*h->from)), malloc((n + 1) * sizeof(*h->to)), 0};
+	if (!h->from || !h->to)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!of[i].call_ns || of[i].end_ns <= of[i].at_ns)
+			continue;
+		h->from[h->n] = of[i].at_ns;
+		h->to[h->n++] = of[i].end_ns;
+	}
+	qsort(h->to, h->n, sizeof(*h->to), by_number);
+	return 0;
+}
+
+/* Whether less than half of the most calls are in work, or may be. */
+static bool is_idle(const struct calls *c, const struct holders *h, uint64_t t)
+{
+	size_t begun = upto(c->starts, c->n, t), over = ended_by(c, t), here = upto(h->from, h->n, t) - upto(h->to, h->n, t);
+
+	return (begun <= over || (begun - over) * 2 < c->most) && here * 2 < c->most + 1;
+}
+
+/* Of many that come at once the first may fill a bulkhead before the last is turned down: those that do not ask are looked at to their end. */
+static void find_well(const struct calls *c, const struct holders *h, struct demand *d)
+{
+	size_t over = ended_by(c, d->at_ns), ok = over ? c->ends[over - 1].ok : 0;
+	bool idle = d->call_ns ? is_idle(c, h, d->at_ns - (d->at_ns > 0)) : is_idle(c, h, d->at_ns) && is_idle(c, h, d->end_ns);
+
+	d->well = idle && ok >= (over < WELL ? over : WELL);
+	d->hardly = idle && (!over || ok);
+}
+
+/* The requests of one process, against its attempts. */
+static int add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
+{
+	size_t begun = 0, first = d->n;
+	struct holders h;
+	int err;
 
 	for (size_t i = b->begins[process]; i < b->begins[process + 1]; i++) {
 		const struct model_exchange *x = &m->r->model.exchanges[b->rows[i]];
 		uint64_t call = b->called[b->rows[i]];
-		bool idle;
-		size_t ok;
 
 		if (!measure_counts(m, x->started_ns))
 			continue;
 		while (begun < c->n && c->starts[begun] < x->started_ns)
 			begun++;
-		while (over < c->ended && c->ends[over].at_ns <= x->started_ns)
-			over++;
 		if (!d->nested)
 			call = begun < c->n && x->ended_ns && c->starts[begun] <= x->ended_ns ? c->starts[begun] : 0;
-		idle = is_idle(c, begun, over) && (call || is_idle(c, started_by(c, x->ended_ns), ended_by(c, x->ended_ns)));
-		ok = over ? c->ends[over - 1].ok : 0;
-		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process,
-						.well = idle && ok >= (over < WELL ? over : WELL), .hardly = idle && (!over || ok)};
+		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process};
 	}
+	err = find_holders(&h, d->of + first, d->n - first);
+	for (size_t i = first; i < d->n && !err; i++)
+		find_well(c, &h, &d->of[i]);
+	free(h.from);
+	free(h.to);
+	return err;
 }
 
 static int add_processes(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge, const struct crew *crew)
@@ -275,7 +316,7 @@ static int add_processes(struct demands *d, struct demand_book *b, const struct 
 			continue;
 		err = gather(&c, m, crew_process(crew, p));
 		if (!err)
-			add_process(d, b, m, &c, p);
+			err = add_process(d, b, m, &c, p);
 		drop(&c);
 		if (err)
 			return err;

@@ -21,7 +21,7 @@
 struct level {			/* one request that was not let in at once */
 	uint64_t at_ns, until_ns;
 	unsigned in_work;
-	bool waited;
+	bool waited, full;	/* full: as many as ever were in work, or could be */
 };
 
 struct crowd {
@@ -29,6 +29,8 @@ struct crowd {
 	const struct plateau_demand *demands;
 	size_t n, demand_count, ended, most;
 	uint64_t *ends;		/* owned; ascending */
+	uint64_t *taken, *given_back;	/* owned; ascending: requests that called are there from, to */
+	size_t holders;
 	struct level *levels;	/* owned */
 	size_t count;
 	uint64_t usual_ns;	/* from a request to its call */
@@ -88,8 +90,17 @@ static int prepare(struct crowd *c)
 {
 	c->ends = malloc((c->n + 1) * sizeof(*c->ends));
 	c->levels = malloc((c->demand_count + 1) * sizeof(*c->levels));
-	if (!c->ends || !c->levels)
+	c->taken = malloc((c->demand_count + 1) * sizeof(*c->taken));
+	c->given_back = malloc((c->demand_count + 1) * sizeof(*c->given_back));
+	if (!c->ends || !c->levels || !c->taken || !c->given_back)
 		return -ENOMEM;
+	for (size_t i = 0; i < c->demand_count; i++)
+		if (c->demands[i].call_ns && c->demands[i].end_ns > c->demands[i].at_ns) {
+			c->taken[c->holders] = c->demands[i].at_ns;
+			c->given_back[c->holders++] = c->demands[i].end_ns;
+		}
+	qsort(c->taken, c->holders, sizeof(*c->taken), by_number);
+	qsort(c->given_back, c->holders, sizeof(*c->given_back), by_number);
 	for (size_t i = 0; i < c->n; i++)
 		c->ends[c->ended++] = c->calls[i].end_ns > c->calls[i].start_ns ? c->calls[i].end_ns : c->calls[i].start_ns;
 	qsort(c->ends, c->ended, sizeof(*c->ends), by_number);
@@ -122,6 +133,14 @@ static int find_usual(struct crowd *c)
 	return 0;
 }
 
+/* Whether requests that call are enough to fill it: a place is taken before the call is seen to start, and given back after it has ended. */
+static bool may_be_full(const struct crowd *c, uint64_t t)
+{
+	size_t taken = upto(c->taken, c->holders, t), back = upto(c->given_back, c->holders, t);
+
+	return taken >= back + c->most;
+}
+
 static void find_levels(struct crowd *c, bool can_wait)
 {
 	for (size_t i = 0; i < c->demand_count; i++) {
@@ -129,24 +148,47 @@ static void find_levels(struct crowd *c, bool can_wait)
 		uint64_t from = d->at_ns + c->usual_ns;
 
 		if (d->shed && d->end_ns >= d->at_ns) {
-			c->levels[c->count++] = (struct level){d->at_ns, d->end_ns, larger(in_work(c, d->at_ns), in_work(c, d->end_ns)), false};
+			unsigned now = larger(in_work(c, d->at_ns), in_work(c, d->end_ns));
+
+			c->levels[c->count++] = (struct level){d->at_ns, d->end_ns, now, false, now == c->most || may_be_full(c, d->at_ns) ||
+												may_be_full(c, d->end_ns)};
 		} else if (can_wait && d->call_ns > from && from > d->at_ns) {
 			unsigned now = larger(in_work(c, from), in_work(c, d->call_ns - 1));
 
-			c->levels[c->count++] = (struct level){from, d->call_ns, larger(now, in_work(c, from + (d->call_ns - from) / 2)), true};
+			now = larger(now, in_work(c, from + (d->call_ns - from) / 2));
+			c->levels[c->count++] = (struct level){from, d->call_ns, now, true, now == c->most};
 		}
 	}
 }
 
 /* ---- one level ---- */
 
-static size_t count_at(const struct crowd *c, unsigned level)
+/* Leaves the requests that tell: those that waited, or those that were turned down. */
+static void keep_majority(struct crowd *c, struct plateau *p)
 {
-	size_t n = 0;
+	size_t kept = 0;
 
+	for (size_t i = 0; i < c->count; i++) {
+		p->waited += c->levels[i].waited;
+		p->turned_down += !c->levels[i].waited;
+	}
+	p->waits = p->waited > p->turned_down;
 	for (size_t i = 0; i < c->count; i++)
-		n += c->levels[i].in_work == level;
-	return n;
+		if (c->levels[i].waited == p->waits)
+			c->levels[kept++] = c->levels[i];
+	c->count = kept;
+}
+
+/* Whether nearly all came while it was or may have been full, and most while it was. */
+static bool is_one_level(const struct crowd *c)
+{
+	size_t full = 0, surely = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		full += c->levels[i].full;
+		surely += c->levels[i].in_work == c->most;
+	}
+	return c->most && (double)full >= SAME * (double)c->count && 2 * surely >= c->count;
 }
 
 struct change {
@@ -236,15 +278,13 @@ static double find_little(const struct crowd *c)
 
 static int judge_still(struct plateau *p, const struct crowd *c)
 {
-	size_t same = count_at(c, (unsigned)c->most);
 	double held;
 	long offered = 0;
 	int err;
 
-	if (!c->most || (double)same < SAME * (double)c->count || (p->waited < WAITED_MIN && p->turned_down < TURNED_DOWN_MIN))
+	if (!is_one_level(c) || (p->waited < WAITED_MIN && p->turned_down < TURNED_DOWN_MIN))
 		return 0;
 	err = find_held(c, (unsigned)c->most, &held, &offered);
-	p->waits = p->waited > p->turned_down;
 	p->known = !err && (!p->waits || held >= HELD);
 	p->width = p->low = p->high = (unsigned)c->most;
 	p->offered = (double)offered / (double)c->most;
@@ -278,7 +318,6 @@ static int judge_moving(struct plateau *p, const struct crowd *c)
 		p->moving = p->low && p->high >= MOVING_RATIO * p->low && p->high - p->low >= MOVING_STEPS && (double)near >= HELD * (double)c->count;
 	}
 	p->known = p->moving;
-	p->waits = p->waited > p->turned_down;
 	p->width = c->levels[c->count - 1].in_work;
 	free(sorted);
 	return 0;
@@ -295,10 +334,7 @@ int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, 
 		err = find_usual(&c);
 	if (!err) {
 		find_levels(&c, can_wait);
-		for (size_t i = 0; i < c.count; i++) {
-			p->waited += c.levels[i].waited;
-			p->turned_down += !c.levels[i].waited;
-		}
+		keep_majority(&c, p);
 		err = judge_still(p, &c);
 	}
 	if (!err && !p->known && c.count)
@@ -306,6 +342,8 @@ int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, 
 	if (c.count)
 		p->little = find_little(&c);
 	free(c.ends);
+	free(c.taken);
+	free(c.given_back);
 	free(c.levels);
 	return err;
 }

@@ -13,6 +13,8 @@
 #define SLOW_NS (50 * NS_PER_MS)	/* an answer without a call that takes longer is no fast failure ... */
 #define SLOW_TIMES 3		/* ... unless answers usually take that many times less */
 #define SLACK_NS (2 * NS_PER_MS)	/* from an answer on the wire to the client's count of it, while other calls are in work */
+#define COLD_NS (500 * NS_PER_MS)	/* a program's first calls load code: it may notice answers that much later */
+#define COLD_SLACK_NS (100 * NS_PER_MS)
 #define SURE_SUCCESSES 10	/* of a breaker that has closed again, before its failures are counted from nothing */
 #define PACE_MIN 8		/* intervals that make a pace */
 #define PACE_SPREAD 3		/* the 90th percentile of intervals over their median: more is no pace */
@@ -35,6 +37,8 @@ struct work {	/* while one input is looked at */
 	struct end *ends;	/* owned; ascending */
 	size_t ended;
 	size_t most;		/* calls in work at once */
+	uint64_t *taken, *given_back;	/* owned; ascending: requests that called are there from, to */
+	size_t holders;
 	uint64_t usual_ns;	/* an answer's time */
 	uint64_t failing_since_ns;
 	uint64_t failed_ns;	/* the first failure since the silence before ended; UINT64_MAX none */
@@ -237,6 +241,46 @@ static int find_usual(struct work *w)
 	return 0;
 }
 
+static int find_holders(struct work *w)
+{
+	w->taken = malloc((w->in->demand_count + 1) * sizeof(*w->taken));
+	w->given_back = malloc((w->in->demand_count + 1) * sizeof(*w->given_back));
+	if (!w->taken || !w->given_back)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->in->demand_count; i++) {
+		const struct silence_demand *d = &w->in->demands[i];
+
+		if (d->shed || d->end_ns <= d->at_ns)
+			continue;
+		w->taken[w->holders] = d->at_ns;
+		w->given_back[w->holders++] = d->end_ns;
+	}
+	qsort(w->taken, w->holders, sizeof(*w->taken), by_number);
+	qsort(w->given_back, w->holders, sizeof(*w->given_back), by_number);
+	return 0;
+}
+
+static size_t upto(const uint64_t *times, size_t n, uint64_t t)
+{
+	size_t low = 0;
+
+	while (low < n) {
+		size_t mid = low + (n - low) / 2;
+
+		if (times[mid] <= t)
+			low = mid + 1;
+		else
+			n = mid;
+	}
+	return low;
+}
+
+/* Whether requests that call are enough to fill a bulkhead: their places are taken before the call is seen to start, and given back after it. */
+static bool may_be_full(const struct work *w, uint64_t t)
+{
+	return upto(w->taken, w->holders, t) >= upto(w->given_back, w->holders, t) + w->most;
+}
+
 struct shed {			/* requests shed between two starts, by what it says */
 	unsigned full, slow, well;	/* while all calls were in work; answered slowly; with nothing in work and nothing failed */
 };
@@ -250,7 +294,7 @@ static void weigh(const struct work *w, struct silence_gap *g, const struct sile
 	uint64_t end = d->end_ns > d->at_ns ? d->end_ns : d->at_ns;
 	size_t now = in_work_at(w, d->at_ns), then = is_fast(w, d) ? in_work_at(w, end) : now;
 
-	if ((now > then ? now : then) >= w->most) {
+	if ((now > then ? now : then) >= w->most || may_be_full(w, d->at_ns)) {
 		shed->full++;
 	} else if (!is_fast(w, d)) {
 		shed->slow++;
@@ -300,7 +344,7 @@ static int judge_demands(struct work *w, size_t before, size_t from, size_t to)
 static int find_by_demand(struct work *w)
 {
 	size_t d = 0;
-	int err = find_usual(w);
+	int err = find_usual(w) || find_holders(w) ? -ENOMEM : 0;
 
 	w->failed_ns = UINT64_MAX;
 	for (size_t i = 0; i < w->in->n && !err; i++) {
@@ -340,7 +384,7 @@ static void rule_out(struct work *w)
 /* ---- by pace ---- */
 
 struct pace {
-	uint64_t median_ns, silent_ns;	/* silent 0: it has no pace */
+	uint64_t median_ns, longer_ns, silent_ns;	/* longer: the 90th percentile; silent 0: it has no pace */
 };
 
 static bool follows_success(const struct work *w, size_t i)
@@ -369,6 +413,7 @@ static struct pace find_pace(const struct work *w, uint64_t *intervals)
 		return p;
 	qsort(intervals, n, sizeof(*intervals), by_number);
 	p.median_ns = intervals[n / 2];
+	p.longer_ns = healthy ? intervals[n * 9 / 10] : p.median_ns;
 	most = healthy ? intervals[n - 1 - n / 100] : p.median_ns;
 	if (!p.median_ns || (healthy && intervals[n * 9 / 10] > PACE_SPREAD * p.median_ns))
 		return p;
@@ -397,7 +442,7 @@ static int judge_interval(struct work *w, const struct pace *p, size_t before)
 	g = add_gap(w->s);
 	if (!g)
 		return -ENOMEM;
-	*g = (struct silence_gap){.before = before, .after = before + 1, .decided_ns = to - 1, .last_shed_ns = to - p->median_ns};
+	*g = (struct silence_gap){.before = before, .after = before + 1, .decided_ns = to - 1, .last_shed_ns = to - p->longer_ns};
 	find_trip(w, g);
 	if (g->trip == SIZE_MAX || to - g->trip_late_ns < p->silent_ns) {	/* the call itself took long: nothing was silent */
 		w->s->count--;
@@ -439,8 +484,9 @@ static void count_passed(const struct work *w, struct silence_gap *g, size_t fir
 	size_t base = ever ? 0 : ended_by(w, late(w->in->attempts[first].start_ns, 1));
 	size_t shed = ended_by(w, g->decided_ns), start, n;
 	bool alone = in_work(w, g->before, last->start_ns) == 0;
+	bool cold = last->start_ns - w->in->attempts[0].start_ns < COLD_NS;
 
-	start = ended_by(w, alone ? last->start_ns : late(last->start_ns, SLACK_NS));
+	start = ended_by(w, late(last->start_ns, cold ? COLD_SLACK_NS : alone ? 0 : SLACK_NS));
 	start = start < base ? base : start;
 	g->passed = g->before + 1 - first;
 	g->passed_failed = so_far(w, shed).failed - so_far(w, base).failed;
@@ -532,7 +578,7 @@ static void rule_out_waits(struct work *w)
 		waits += waits_before(w, g, i ? s->gaps[i - 1].after : 0);
 		if (g->fresh) {
 			least = g->run_high < least ? g->run_high : least;
-			first_failure &= g->run_high <= 1;
+			first_failure &= g->run_low <= 1;
 			continue;
 		}
 		pairs++;
@@ -689,5 +735,7 @@ int silence_find(struct silences *s, const struct silence_input *in)
 		}
 	}
 	free(w.ends);
+	free(w.taken);
+	free(w.given_back);
 	return err;
 }

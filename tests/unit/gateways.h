@@ -19,6 +19,7 @@ struct gateway {
 	double tick_ms, jitter_ms;	/* between arrivals, uniform around the tick */
 	unsigned batch;			/* requests per arrival; 0: 1 */
 	double service_ms, spread_ms;	/* a call's time */
+	double lag_ms;			/* from a request to its call's start; 0: 0.1 */
 	double run_ms, bad_from_ms, bad_to_ms, bad_share, base_share;	/* failures: while bad, else */
 	unsigned consecutive;		/* opens after so many failures in a row; 0 not */
 	double rate;			/* opens when so much of the last 20 failed; 0 not */
@@ -134,8 +135,9 @@ static void gateways_ask(struct gateway *g, struct gateways_state *s, double now
 		return;
 	s->in_work++;
 	s->ends[g->n] = now + took;
-	g->attempts[g->n] = (struct silence_attempt){at + 100000, (uint64_t)((1000 + now + took) * 1e6), stats_uniform(r) < share, true,
-						     (uint32_t)g->n, (uint32_t)g->n};
+	g->attempts[g->n] = (struct silence_attempt){.start_ns = at + (uint64_t)((g->lag_ms > 0 ? g->lag_ms : 0.1) * 1e6),
+						     .end_ns = (uint64_t)((1000 + now + took) * 1e6), .failed = stats_uniform(r) < share,
+						     .counts = true, .request = (uint32_t)g->n, .row = (uint32_t)g->n};
 	g->n++;
 }
 

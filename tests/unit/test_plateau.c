@@ -15,6 +15,8 @@ struct house {
 	unsigned high_width;		/* the width moves between the two by steps of one; 0: it does not */
 	double rate, burst_rate;	/* arrivals a second: in odd seconds, in even ones */
 	double service_ms, spread_ms, handover_ms;
+	double lag_ms;			/* a place is taken so long before the call is seen to start, and given back so long after its end */
+	double stray_share;		/* of those that call do so half a call's time later, by chance */
 	double work_ms, work_spread_ms;	/* before the call, whatever is in work */
 	double shed_share;		/* turned down at random */
 	double pace_ms;			/* a rate limiter that lets requests wait: so long between two starts */
@@ -51,7 +53,7 @@ static void simulate(const struct house *h, double run_ms)
 	for (int i = 0; i < 1000; i++)
 		free_at[i] = 0;
 	for (double now = 0; now < run_ms && demand_count < MOST;) {
-		double rate = (long)(now / 1000) % 2 ? h->rate : h->burst_rate, took, start, work, busy = 0;
+		double rate = (long)(now / 1000) % 2 ? h->rate : h->burst_rate, took, start, call, work, busy = 0;
 		unsigned best = 0, width = width_at(h, now);
 
 		now += -log(1 - stats_uniform(&r)) / rate * 1000;
@@ -71,8 +73,9 @@ static void simulate(const struct house *h, double run_ms)
 		start = h->pace_ms > 0 && start < last + h->pace_ms ? last + h->pace_ms : start;
 		last = start;
 		free_at[best] = start + took;
-		calls[n++] = (struct plateau_call){ns(start), ns(start + took)};
-		demands[demand_count++] = (struct plateau_demand){ns(now), ns(start + took + 0.3), ns(start), false};
+		call = start + h->lag_ms + (stats_uniform(&r) < h->stray_share ? took / 2 : 0);
+		calls[n++] = (struct plateau_call){ns(call), ns(start + took - h->lag_ms)};
+		demands[demand_count++] = (struct plateau_demand){ns(now), ns(start + took + 0.3), ns(call), false};
 	}
 }
 
@@ -111,6 +114,19 @@ static void widths(void)
 				is_int(p.waits, !rejects, "and it is seen what becomes of requests beyond");
 				ok(p.little <= 1.05 * widths[i], "no more calls in work than that on the average (%.2f)", p.little);
 			}
+}
+
+/* As real programs are: calls are seen later than places are taken, and some threads are late. */
+static void late_calls(void)
+{
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct house h = {.width = 3, .rejects = true, .rate = 40, .burst_rate = 200, .service_ms = 30, .spread_ms = 2, .lag_ms = 1.5,
+				  .stray_share = 0.2, .seed = seed};
+		struct plateau p = look(&h, 8000);
+
+		ok(p.known && !p.waits && p.width == 3, "late calls, seed %" PRIu64 ": width 3", seed);
+		ok(p.waited * 20 > p.turned_down, "though some seem to wait");
+	}
 }
 
 static void no_limits(void)
@@ -177,6 +193,7 @@ static void damaged(void)
 int main(void)
 {
 	widths();
+	late_calls();
 	no_limits();
 	adaptive();
 	calls_that_are_not_the_requests_own();

@@ -1,0 +1,137 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Breakers and bulkheads of programs whose settings are known, as the report infers them: libraries of Node in a program that serves nobody, a
+service on threads with requests of others, and what looks like one and is none. All run side by side."""
+import os
+import shutil
+import sys
+import threading
+import time
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for d in ("../lib", "../schema")]
+from tap import *  # noqa: E402,F403
+import validate  # noqa: E402
+
+PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "breakers")
+MODULES = os.path.join(BUILD, "breaker_modules")
+LIBRARIES = ("opossum@8.5.0", "cockatiel@3.2.1")
+
+
+def has_libraries():
+    if not shutil.which("npm") or not shutil.which("node"):
+        return False
+    for _ in range(2):
+        if all(os.path.isdir(os.path.join(MODULES, "node_modules", name.split("@")[0])) for name in LIBRARIES):
+            return True
+        os.makedirs(MODULES, exist_ok=True)
+        run(["npm", "install", "--prefix", MODULES, "--no-audit", "--no-fund", "--ignore-scripts", *LIBRARIES], timeout=60)
+    return False
+
+
+class Work:
+    """Answers after 30 ms; fails from `begin` to `end` seconds after its first request."""
+
+    def __init__(self, begin=0.0, end=0.0, delay=0.0):
+        self.begin, self.end, self.first = begin, end, None
+        self.peer = HttpPeer(self.answer, delay)
+
+    def answer(self, request):
+        self.first = self.first or request.at
+        return 503 if self.begin <= request.at - self.first < self.end else 200
+
+
+RUNS = {}
+
+
+def record(name, work, fault, *command):
+    RUNS[name] = (work, threading.Thread(target=lambda: RUNS.__setitem__(name, (work, shock(fault, *command, timeout=40)))))
+
+
+def gateway(name, policy, load, work, fault=()):
+    record(name, work, [f"to=127.0.0.1:{work.peer.port} {f}" for f in fault], PYTHON, os.path.join(PROGRAMS, "gateway.py"), policy, work.peer.port, load)
+
+
+def loop(name, work):
+    record(name, work, [], PYTHON, os.path.join(PROGRAMS, "loop.py"), name, work.peer.port, 6)
+
+
+def library(name, module, options, work):
+    record(name, work, [], "node", os.path.join(PROGRAMS, "library.js"), os.path.join(MODULES, "node_modules"), module, work.peer.url("/"), options,
+           7000, warm.url("/"))
+
+
+def edge(name):
+    work, r = RUNS[name]
+    report = r.report()
+    is_(validate.problems(report, validate.load("report")), [], f"{name}: the report meets its schema")
+    found = [e for e in report["edges"] if str(work.peer.port) in e["server"]]
+    is_(len(found), 1, f"{name}: one edge", r)
+    return found[0]
+
+
+libraries = has_libraries()
+warm = HttpPeer()
+if libraries:
+    library("opossum", "opossum", '{"resetTimeout":1500}', Work(0, 3.5))
+    library("opossum of 10", "opossum", '{"resetTimeout":1500,"volumeThreshold":10}', Work(0, 3.5))
+    library("cockatiel", "cockatiel", '{"resetTimeout":1500,"failures":5}', Work(1.5, 5))
+loop("breaker", Work(1.5, 4))
+loop("backoff", Work(1.5, 4))
+gateway("gateway", "breaker,5,0.7", "1:6:0.02", Work(1.5, 4))
+gateway("hit by a fault", "breaker,4,0.5", "1:5:0.02", Work(), ["status=503 first=7 after=30"])
+gateway("none", "none", "1:5:0.02", Work(1, 4))
+gateway("queue", "queue,4", "1:1:0.02,8:1.5:0,12:1.5:0", Work(delay=0.03))
+gateway("reject", "reject,3", "1:1:0.02,6:1.5:0.01,9:1.5:0.01", Work(delay=0.03))
+gateway("wide", "none", "1:1:0.02,3:1.5:0,6:1.5:0", Work(delay=0.03))
+threads = [r[1] for r in RUNS.values()]
+for t in threads:
+    t.start()
+    time.sleep(0.1)
+for t in threads:
+    t.join()
+
+
+def opens_after(name, threshold, open_ms, least, slack_ms=150):
+    b = edge(name)["breaker"]
+    ok(b and not b["absent"] and b["opens"] >= least, f"{name}: a breaker that opened", b)
+    if not b:
+        return None
+    ok(b["threshold"]["low"] <= threshold <= b["threshold"]["high"] <= threshold + 1, f"{name}: after {threshold} failures", b)
+    # it opens when the program notices an answer, a little after the answer is there
+    ok(b["open_ms"]["low"] <= open_ms + 30 and open_ms - 5 <= b["open_ms"]["high"] <= open_ms + slack_ms, f"{name}: for {open_ms} ms", b)
+    is_(b["reopen"], "any failure", f"{name}: a failure opens it again", b)
+    return b
+
+
+# ---- programs that serve nobody: by their pace ----
+if libraries:
+    b = opens_after("opossum", 1, 1500, 2)
+    is_((b["confidence"], bool(b["alike"])), ("low", True), "a wait after each failure would look the same, and it says so", b)
+    b = opens_after("opossum of 10", 10, 1500, 2)
+    is_(b["confidence"], "medium", "opossum of 10: ten at its pace and then silence is no wait between retries", b)
+    opens_after("cockatiel", 5, 1500, 2)
+else:
+    skip("npm has no opossum and cockatiel here", 20)
+opens_after("breaker", 3, 800, 2)
+is_(edge("backoff")["breaker"], None, "waits of a retry loop are no breaker")
+
+# ---- a service with requests of others ----
+b = opens_after("gateway", 5, 700, 2)
+is_(b["confidence"], "high", "gateway: demand went on, and it closed", b)
+ok(b["shed"] > 30, "gateway: it shed calls", b)
+b = opens_after("hit by a fault", 4, 500, 3)
+is_(b["false_opens"], 0, "hit by a fault: none was false", b)
+ok(b["shed_efficacy"]["value"] and b["shed_efficacy"]["value"] > 0.8, "hit by a fault: most of what was doomed was shed", b)
+b = edge("none")["breaker"]
+ok(b and b["absent"] and b["outage_attempts"] >= 50, "none: failures in a row that a breaker would have cut", b)
+
+# ---- bulkheads ----
+for name, width in (("queue", 4), ("reject", 3)):
+    e = edge(name)
+    b = e["bulkhead"]
+    ok(b and (b["width"], b["mode"]) == (width, name), f"{name}: a bulkhead of {width}", b)
+    ok(b and "connection pool" in b["candidates"], f"{name}: or what else has such a limit", b)
+    is_(e["breaker"], None, f"{name}: no breaker")
+e = edge("wide")
+is_((e["bulkhead"], e["breaker"]), (None, None), "as many calls as requests: no bulkhead, no breaker")
+done()
