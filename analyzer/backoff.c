@@ -24,7 +24,7 @@ struct bench {
 	const struct backoff_waits *w;
 	double late;
 	struct samples *by_k;	/* [k - 1], sorted; owned */
-	size_t depth;		/* of by_k */
+	size_t depth, all;	/* of by_k: waits that enough requests have, all */
 	unsigned skipped;	/* waits at the start that are none */
 	size_t usable;		/* numbers of waits behind those, of which enough requests have one */
 	size_t deep;		/* requests with DEPTH_SURE waits behind those skipped */
@@ -35,12 +35,21 @@ static size_t waits_of(const struct backoff_waits *w, size_t i)
 	return w->begins[i + 1] - w->begins[i];
 }
 
+/* Those that are looked at. */
+static size_t deep_in(const struct bench *b, size_t i)
+{
+	size_t n = waits_of(b->w, i);
+
+	return n < b->depth ? n : b->depth;
+}
+
 /* ---- by number ---- */
 
 static int sort_by_number(struct bench *b)
 {
 	for (size_t i = 0; i < b->w->requests; i++)
 		b->depth = waits_of(b->w, i) > b->depth ? waits_of(b->w, i) : b->depth;
+	b->all = b->depth;
 	b->by_k = calloc(b->depth + 1, sizeof(*b->by_k));
 	if (!b->by_k)
 		return -ENOMEM;
@@ -51,6 +60,13 @@ static int sort_by_number(struct bench *b)
 	for (size_t k = 0; k < b->depth; k++)
 		samples_sort(&b->by_k[k]);
 	return 0;
+}
+
+/* What few requests did beyond what the others do is no part of the policy. */
+static void leave_rare(struct bench *b)
+{
+	while (b->depth > 1 && b->by_k[b->depth - 1].n * 10 < b->by_k[0].n)
+		b->depth--;
 }
 
 static int show_gaps(struct bench *b)
@@ -181,14 +197,14 @@ static double unusual_ms(double ms)
 }
 
 /*
- * Whether waits of one number agree, but for some that are late: either four in five do, or they crowd at the lower end and thin out above it,
+ * Whether waits of one number agree, but for some that are late: either four in five do (of few, three), or they crowd at the lower end and thin out above it,
  * as the waits of a busy client do. A uniform jitter does neither.
  */
 static bool agree(const struct samples *s)
 {
 	double low = samples_percentile(s, 0.05), m = samples_percentile(s, 0.5), high = samples_percentile(s, 0.95);
 
-	if (samples_percentile(s, 0.8) - low <= unusual_ms(m))
+	if (samples_percentile(s, s->n < REQUESTS_MEDIUM ? 0.6 : 0.8) - low <= unusual_ms(m))
 		return true;
 	return s->n >= REQUESTS_MEDIUM && m - low <= fmax(10, 0.08 * m) && m - low <= 0.4 * (high - m);
 }
@@ -209,10 +225,10 @@ static bool late_by_chance(const struct bench *b)
 	double late = 0, all = 0, expected = 0, seen = 0;
 
 	for (size_t i = 0; i < b->w->requests; i++)
-		for (size_t k = b->skipped; k < waits_of(b->w, i); k++, all++)
+		for (size_t k = b->skipped; k < deep_in(b, i); k++, all++)
 			late += is_late(b, k, b->w->ms[b->w->begins[i] + k]);
 	for (size_t i = 0; i < b->w->requests; i++) {
-		size_t n = waits_of(b->w, i), together = 0;
+		size_t n = deep_in(b, i), together = 0;
 
 		for (size_t k = b->skipped; k < n; k++)
 			together += is_late(b, k, b->w->ms[b->w->begins[i] + k]);
@@ -297,7 +313,7 @@ static int gather(const struct bench *b, struct fit_data *d)
 	for (size_t i = 0; i < b->w->requests; i += stride) {
 		double before = NAN, sum = 0;
 
-		for (size_t k = b->skipped; k < waits_of(b->w, i) && k - b->skipped < FIT_DEEPEST; k++) {
+		for (size_t k = b->skipped; k < deep_in(b, i) && k - b->skipped < FIT_DEEPEST; k++) {
 			double ms = fmax(b->w->ms[b->w->begins[i] + k] - b->late, 0);
 			unsigned number = (unsigned)(k - b->skipped) + 1;
 
@@ -596,6 +612,7 @@ static int infer(struct bench *b)
 		err = show_gaps(b);
 	if (err || !b->depth)
 		return err;
+	leave_rare(b);
 	count_usable(b);
 	if (waits_nothing(b))
 		return 0;
@@ -613,7 +630,7 @@ int backoff_infer(struct policy_retry *p, const struct backoff_waits *w, double 
 	p->base_low_ms = p->base_high_ms = p->bic_margin = NAN;
 	p->jitter_low = metric_unknown("quantiles");
 	err = infer(&b);
-	for (size_t k = 0; b.by_k && k < b.depth; k++)
+	for (size_t k = 0; b.by_k && k < b.all; k++)
 		samples_free(&b.by_k[k]);
 	free(b.by_k);
 	return err;

@@ -30,19 +30,20 @@ double law_wait(const struct law_fit *f, size_t k)
 static double room(const struct series *s, size_t k, double ms)
 {
 	const struct law_point *w = &s->w[k - 1];
-	double late = 1 + 4 / sqrt((double)w->n);
+	return fmax(1 + 4 / sqrt((double)w->n), EXACT_SHARE * ms);
+}
 
-	if (k == 1 && w->n < 10)
-		late += fmin(WARM_UP_MS, 0.1 * ms);
-	return fmax(late, EXACT_SHARE * ms);
+static bool is_near(const struct series *s, size_t k, double ms)
+{
+	double off = s->w[k - 1].ms - ms, warm_up = k == 1 ? fmin(WARM_UP_MS, 0.2 * ms) : 0;
+
+	return off >= -room(s, k, ms) && off <= room(s, k, ms) + warm_up;
 }
 
 static bool follows(const struct series *s, const struct law_fit *f)
 {
 	for (size_t k = 1; k <= s->n; k++) {
-		double ms = law_wait(f, k);
-
-		if (!(fabs(s->w[k - 1].ms - ms) <= room(s, k, ms)))
+		if (!is_near(s, k, law_wait(f, k)))
 			return false;
 	}
 	return true;
@@ -64,7 +65,7 @@ static bool fixed(const struct series *s, struct law_fit *f)
 		high = fmax(high, wait(s, k));
 	}
 	*f = (struct law_fit){BACKOFF_FIXED, (low + high) / 2, NAN, NAN, NAN};
-	return high <= low * (1 + SAME) && fabs(wait(s, 1) - f->first_ms) <= fmax(SAME * f->first_ms, room(s, 1, f->first_ms));
+	return high <= low * (1 + SAME) && (is_near(s, 1, f->first_ms) || fabs(wait(s, 1) - f->first_ms) <= SAME * f->first_ms);
 }
 
 static bool linear(const struct series *s, struct law_fit *f)

@@ -6,7 +6,7 @@
 
 #define FLOOR 0.003	/* variance of logarithms below which waits are the same: 5 % */
 #define AT_ONCE_MS 10.0	/* added: waits well below this are all nothing */
-#define MARGIN 3.0
+#define MARGIN 6.0
 #define WAITS_MAX 20000	/* enough to tell */
 #define DEEPEST 256
 
@@ -52,10 +52,42 @@ static double score(const struct period_waits *w, unsigned period, size_t *longe
 	return bic(cells, DEEPEST);
 }
 
+/* One request that waits longer and longer, up to a cap: logarithms rise evenly with the number, up to one, then no more. */
+static double trend(const struct period_waits *w, size_t cap)
+{
+	double n = 0, x = 0, y = 0, xx = 0, xy = 0, yy = 0, slope, rest;
+
+	for (size_t i = 0; i < w->runs && n < WAITS_MAX; i++)
+		for (size_t k = 0; k < w->begins[i + 1] - w->begins[i] && n < WAITS_MAX; k++, n++) {
+			double at = (double)(k < cap ? k : cap), ms = log(w->ms[w->begins[i] + k] + AT_ONCE_MS);
+
+			x += at;
+			y += ms;
+			xx += at * at;
+			xy += at * ms;
+			yy += ms * ms;
+		}
+	slope = xx * n - x * x > 0 ? (xy * n - x * y) / (xx * n - x * x) : 0;
+	rest = n ? yy - y * y / n - slope * (xy - x * y / n) : 0;
+	return n ? n * log(fmax(rest, 0) / n + FLOOR) + 3 * log(n) : INFINITY;
+}
+
+/* The best that can be said without cutting: all alike, rising to a cap, or, where numbers have several waits each, one mean for each. */
+static double uncut(const struct period_waits *w, size_t *longest)
+{
+	double least = score(w, 1, longest);
+
+	for (size_t cap = 1; cap <= PERIOD_MAX; cap++)
+		least = fmin(least, trend(w, cap));
+	if (w->begins[w->runs] >= 3 * *longest)
+		least = fmin(least, score(w, 0, longest));
+	return least;
+}
+
 unsigned period_find(const struct period_waits *w)
 {
 	size_t longest = 0;
-	double least = fmin(score(w, 0, &longest), score(w, 1, &longest)) - MARGIN;
+	double least = uncut(w, &longest) - MARGIN;
 	unsigned found = 0;
 
 	for (unsigned m = 2; m <= PERIOD_MAX && m * 2 <= longest + 1; m++) {

@@ -19,7 +19,7 @@ struct period_waits {	/* run i of waits is ms[begins[i]] to ms[begins[i + 1]] ex
 
 /*
  * After how many attempts the waits repeat, 2 to PERIOD_MAX; 0: they do not. Compares, by BIC of the waits' logarithms, a mean of its own for
- * each number modulo the period with one for each number, and with one for all.
+ * each number modulo the period with one for all, with a rise up to a cap, and with one for each number.
  */
 unsigned period_find(const struct period_waits *w);
 

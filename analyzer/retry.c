@@ -25,7 +25,7 @@
 #define DEADLINE_SHARE 0.25	/* of requests given up */
 #define BUDGET_MIN 24
 #define EXCESS_MIN 10
-#define AT_ONCE_NS (20 * NS_PER_MS)	/* a connection whose request follows so soon was opened for it */
+#define AT_ONCE_NS (5 * NS_PER_MS)	/* a connection whose request follows so soon was opened for it; pools open them ahead too */
 
 /* When a connection was opened for this attempt: it is the first on it, and did not wait for it. 0: that was not so. */
 static uint64_t opened_for(const struct model *run, const struct model_exchange *x)
