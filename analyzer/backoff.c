@@ -179,7 +179,8 @@ static void find_skipped(struct bench *b)
 {
 	double first = median(b, 0), next = b->depth > 1 ? median(b, 1) : NAN;
 
-	if (b->depth < 2 || samples_percentile(&b->by_k[0], 0.9) >= at_once_ms(b) || !(first <= nothing_ms(b) || first < 0.2 * next))
+	if (b->depth < 2 || first >= at_once_ms(b) || samples_percentile(&b->by_k[0], 0.8) >= 2 * at_once_ms(b) ||
+	    !(first <= nothing_ms(b) || first < 0.2 * next))
 		return;
 	for (size_t k = 1; k < b->depth; k++)
 		if (median(b, k) < at_once_ms(b))
@@ -206,7 +207,7 @@ static bool agree(const struct samples *s)
 
 	if (samples_percentile(s, s->n < REQUESTS_MEDIUM ? 0.6 : 0.8) - low <= unusual_ms(m))
 		return true;
-	return s->n >= REQUESTS_MEDIUM && m - low <= fmax(10, 0.08 * m) && m - low <= 0.4 * (high - m);
+	return s->n >= REQUESTS_MEDIUM && m - low <= fmax(12, 0.1 * m) && m - low <= 0.5 * (high - m);
 }
 
 static bool is_late(const struct bench *b, size_t k, double ms)
@@ -242,7 +243,9 @@ static bool late_by_chance(const struct bench *b)
 
 static bool is_regular(const struct bench *b)
 {
-	for (size_t k = b->skipped; k < b->depth; k++)
+	size_t first = b->usable > DEPTH_SURE ? b->skipped + 1 : b->skipped;	/* while a runtime starts, the first wait is late by any time */
+
+	for (size_t k = first; k < b->depth; k++)
 		if (!agree(&b->by_k[k]))
 			return false;
 	return late_by_chance(b);

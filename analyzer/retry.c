@@ -177,6 +177,8 @@ static void settle_request(struct retries *r, struct retry_request *q)
 	for (uint32_t i = 1; i < q->n; i++) {
 		const struct model_exchange *x = retry_attempt(r, q, i - 1), *y = retry_attempt(r, q, i);
 
+		q->hops = q->hops || (i > 1 && x->tid != y->tid && y->tid != retry_attempt(r, q, 0)->tid && x->tid != retry_attempt(r, q, 0)->tid);
+
 		q->hedged = q->hedged || !model_failed_before(x, y);
 		q->asked = q->asked || x->retry_after_ms > 0;
 	}

@@ -139,7 +139,7 @@ struct own {		/* of the requests that show the policy */
 	double *ms;
 	size_t *begins;
 	uint64_t *process, *kind;	/* of each request */
-	size_t requests, n, tangled;
+	size_t requests, n, tangled, hopping;
 };
 
 static void own_free(struct own *o)
@@ -158,7 +158,7 @@ static bool shows_policy(const struct retries *r, const struct retry_request *q)
 static int gather(const struct retries *r, struct own *o)
 {
 	*o = (struct own){calloc(r->attempt_count + 1, sizeof(*o->ms)), calloc(r->count + 2, sizeof(*o->begins)),
-			  calloc(r->count + 1, sizeof(*o->process)), calloc(r->count + 1, sizeof(*o->kind)), 0, 0, 0};
+			  calloc(r->count + 1, sizeof(*o->process)), calloc(r->count + 1, sizeof(*o->kind)), 0, 0, 0, 0};
 	if (!o->ms || !o->begins || !o->process || !o->kind)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->count; i++) {
@@ -169,6 +169,7 @@ static int gather(const struct retries *r, struct own *o)
 		for (uint32_t k = 1; k < q->n; k++)
 			o->ms[o->n++] = retry_gap_ms(r, retry_attempt(r, q, k - 1), retry_attempt(r, q, k));
 		o->tangled += q->tangled;
+		o->hopping += q->hops;
 		o->process[o->requests] = retry_attempt(r, q, 0)->process;
 		o->kind[o->requests] = retry_attempt(r, q, 0)->target;
 		o->begins[++o->requests] = o->n;
@@ -208,7 +209,7 @@ static size_t find_groups(const struct own *o, const uint64_t *keys, struct grou
 
 static int infer_group(const struct own *o, const uint64_t *keys, struct group *g, double late)
 {
-	struct own part = {calloc(o->n + 1, sizeof(*part.ms)), calloc(o->requests + 2, sizeof(*part.begins)), NULL, NULL, 0, 0, 0};
+	struct own part = {calloc(o->n + 1, sizeof(*part.ms)), calloc(o->requests + 2, sizeof(*part.begins)), NULL, NULL, 0, 0, 0, 0};
 	int err = part.ms && part.begins ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < o->requests && !err; i++) {
@@ -288,14 +289,17 @@ static int split_by(struct retries *r, const struct own *o, const uint64_t *keys
 
 /*
  * Where requests are tangled, a retry may have been given to another request than its own: waits without jitter are what they are
- * nonetheless, others tell nothing of their law.
+ * nonetheless, others tell nothing of their law. Attempts that follow at once from thread to thread may be first attempts of many requests.
  */
-static void doubt(struct policy_retry *p, const struct own *o)
+static void doubt(const struct retries *r, const struct own *o)
 {
-	p->tangled = o->tangled * 10 > o->requests;
+	struct policy_retry *p = r->p;
+	bool unsure = p->backoff == BACKOFF_NONE && r->temporal && o->hopping * 2 > o->requests;
+
+	p->tangled = o->tangled * 10 > o->requests || unsure;
 	if (!p->tangled || !is_named(p))
 		return;
-	if (p->backoff == BACKOFF_NONE || (p->jitter_low.known && p->jitter_low.value == 1)) {
+	if (!unsure && (p->backoff == BACKOFF_NONE || (p->jitter_low.known && p->jitter_low.value == 1))) {
 		p->confidence = p->confidence == CONFIDENCE_HIGH ? CONFIDENCE_MEDIUM : p->confidence;
 		return;
 	}
@@ -317,7 +321,7 @@ static int infer(struct retries *r, const struct own *o)
 	if (!err && r->p->confidence != CONFIDENCE_HIGH)
 		err = split_by(r, o, o->kind, late);
 	if (err >= 0)
-		doubt(r->p, o);
+		doubt(r, o);
 	return err < 0 ? err : 0;
 }
 
