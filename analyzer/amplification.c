@@ -17,6 +17,7 @@
 
 #define SEED 0x616d706c69667931ull
 #define SECONDS_MAX (1u << 20)	/* twelve days; a longer run has no blocks */
+#define BLOCKS_LEAST 8		/* one outage in a run has a memory as long as the run: fewer blocks would tell nothing */
 #define BLOCKS_MIN 10		/* seconds with requests that show whether they are coupled */
 #define TOGETHER_MIN 30		/* requests that show whether they fail together */
 #define NOTE(m, ...) result_say(&(m)->r->notes, &(m)->r->note_count, __VA_ARGS__)
@@ -101,7 +102,8 @@ static bool coupled(const struct seconds *s, size_t n, const struct tally *chain
 static void widen(struct metric *metric, const double *over, double least, const struct seconds *s, size_t n, uint64_t seed)
 {
 	struct stats_random random = {seed};
-	struct stats_interval i = stats_block_ratio(&random, over, s->requests, n, stats_block_length(over, n, 1));
+	size_t most = n / BLOCKS_LEAST > 1 ? n / BLOCKS_LEAST : 1, block = stats_block_length(over, n, 1);
+	struct stats_interval i = stats_block_ratio(&random, over, s->requests, n, block < most ? block : most);
 
 	if (!metric->known || !i.known)
 		return;
