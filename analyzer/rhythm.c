@@ -20,6 +20,8 @@
 #define TIGHT_MS 20.0		/* a pace that immediate retries have too */
 #define STEADY 4.0		/* a pace is steady when its 95th percentile is at most so often its 5th */
 #define OVERLAP_MAX 0.05
+#define SKIPS_MIN 3
+#define MOST 0.8
 #define DRONE_MIN 5		/* waits */
 #define DRONE_SURE 12
 #define KS_99 1.628		/* 99 % point of Kolmogorov's distribution */
@@ -370,18 +372,43 @@ static bool keeps_pace(const struct pace *p, const struct model_exchange *a, con
 	return ms >= p->low_ms && ms <= p->high_ms;
 }
 
-static void cut_pace(struct work *w, const struct chain *c)
+/*
+ * Whether the client retries once without a wait and then waits, as urllib3 does: in a loop without pause only the first of these waits looks like
+ * its next request.
+ */
+static bool skips_first(const struct work *w, const struct chain *chains, size_t n)
+{
+	const struct model_exchange *x = w->r->m->exchanges;
+	uint64_t links[2] = {0}, tight[2] = {0};	/* of the first and the second wait of a chain */
+
+	for (size_t c = 0; c < n; c++) {
+		struct pace p = pace_of(&w->lanes[chains[c].lane]);
+		uint32_t i = chains[c].head, next;
+
+		for (int k = 0; k < 2 && p.known && p.tight && (next = next_of(w->r, i)) != MODEL_NONE; k++, i = next) {
+			links[k]++;
+			tight[k] += keeps_pace(&p, &x[i], &x[next]);
+		}
+	}
+	return links[1] >= SKIPS_MIN && (double)tight[0] >= MOST * (double)links[0] && (double)tight[1] <= (1 - MOST) * (double)links[1];
+}
+
+static void cut_pace(struct work *w, const struct chain *c, bool skips)
 {
 	const struct lane *l = &w->lanes[c->lane];
 	const struct model_exchange *x = w->r->m->exchanges;
 	struct pace p = pace_of(l);
-	bool all = !p.known && careless(l);
+	bool all = !p.known && careless(l), first = true;	/* of the waits of a request */
 	uint32_t i = c->head, next;
 
 	for (; (p.known || all) && i != MODEL_NONE; i = next) {
 		next = next_of(w->r, i);
-		if (next != MODEL_NONE && (all || keeps_pace(&p, &x[i], &x[next])))
-			cut_poll(w->r, next, p.tight);
+		if (next == MODEL_NONE || (first && skips && p.tight) || !(all || keeps_pace(&p, &x[i], &x[next]))) {
+			first = false;
+			continue;
+		}
+		cut_poll(w->r, next, p.tight);
+		first = true;
 	}
 }
 
@@ -436,13 +463,13 @@ static void cut_all(struct rhythm *r, const struct chain *c)
 
 /* ---- edge by edge ---- */
 
-static int judge_chain(struct work *w, const struct chain *chains, size_t n, const struct chain *c)
+static int judge_chain(struct work *w, const struct chain *chains, size_t n, const struct chain *c, bool skips)
 {
 	bool drone = false;
 	int err = 0;
 
 	if (w->lanes[c->lane].ends.n >= PACE_MIN) {
-		cut_pace(w, c);
+		cut_pace(w, c, skips);
 		return 0;
 	}
 	if (c->length > DRONE_MIN && !counted(chains, n, c))
@@ -455,13 +482,14 @@ static int judge_chain(struct work *w, const struct chain *chains, size_t n, con
 static int judge_edge(struct work *w, const struct chain *chains, size_t n)
 {
 	uint32_t period = find_period(w, chains, n);
+	bool skips = !period && skips_first(w, chains, n);
 	int err = 0;
 
 	for (size_t c = 0; c < n && !err; c++) {
 		if (period)
 			cut_periods(w->r, &chains[c], period);
 		else
-			err = judge_chain(w, chains, n, &chains[c]);
+			err = judge_chain(w, chains, n, &chains[c], skips);
 	}
 	return err;
 }

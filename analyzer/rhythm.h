@@ -7,7 +7,8 @@
  *            Laplace-distributed logarithms of waits around the median of their place in the period.
  *   pace     how soon the client goes on after a success, from one start or one end to the next start, whichever varies less. When it is
  *            steady, what follows a failure at that pace is its next request; when it is not, and waits after failures are distributed like
- *            those after successes (Kolmogorov, Smirnov), all of it is.
+ *            those after successes (Kolmogorov, Smirnov), all of it is. A client that goes on without pause and yet waits before each
+ *            second retry has made the first without a wait: that one is none of its steps.
  *   drone    without any success: at least 6 attempts at one unvarying distance, which nobody ends (13 in all, or the process goes on living
  *            without another attempt), and not as many each time. Polling, or retries without end: nobody can tell.
  *

@@ -162,6 +162,40 @@ static void a_poller_that_retries(void)
 	}
 }
 
+/* urllib3's way, in a loop without pause, against a server that fails half of the time. */
+static void a_first_retry_without_a_wait(void)
+{
+	struct loop l;
+	int requests = 0;
+
+	begin(&l, 600000);
+	for (int i = 0; i < 60; i++) {
+		attempt(&l, 200, 1);
+		l.now_ms += 0.3;
+	}
+	for (; requests < 100; requests++) {
+		static const double waits[] = {0, 100, 200, 400};
+		int k = 0;
+
+		for (; k < 4 && stats_uniform(&dice) < 0.5; k++) {
+			attempt(&l, 503, 1);
+			l.now_ms += waits[k] + 0.4;
+		}
+		attempt(&l, k == 4 ? 503 : 200, 1);
+		l.now_ms += 0.3;
+	}
+	{
+		struct result x;
+		struct result_edge *e;
+
+		judge(&l.r, &x, everything);
+		e = judge_edge(&x, "curl", "127.0.0.1:80");
+		is_int(e->whole.logical, 60 + requests, "retries without a wait are joined when the next ones wait");
+		is_int(tally_percentile(&e->whole.chain, 1), 5, "to at most five attempts");
+		judge_end(&l.r, &x);
+	}
+}
+
 static void what_nobody_can_tell(void)
 {
 	struct loop l;
@@ -384,6 +418,7 @@ int main(void)
 {
 	a_poller_goes_on_as_before();
 	a_poller_that_retries();
+	a_first_retry_without_a_wait();
 	what_nobody_can_tell();
 	fixed_waits_that_somebody_counts();
 	growing_waits_are_never_cut();
