@@ -24,6 +24,7 @@
 #define MOST 0.8
 #define DRONE_MIN 5		/* waits */
 #define DRONE_SURE 12
+#define SEEN_APART 0.5		/* waits are only called alike where so much of a difference would have been seen: 22 against 22 */
 #define KS_99 1.628		/* 99 % point of Kolmogorov's distribution */
 
 struct chain {	/* attempts that nothing but time joined */
@@ -359,10 +360,9 @@ static double distance(const struct samples *a, const struct samples *b)
 /* Whether this client, whose pace is not steady, does not care whether it failed. */
 static bool careless(const struct lane *l)
 {
-	double n = (double)l->ends.n, m = (double)l->failed_ends.n;
+	double n = (double)l->ends.n, m = (double)l->failed_ends.n, least = KS_99 * sqrt((n + m) / (n * m));
 
-	return n >= PACE_MIN && m >= PACE_MIN && (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs &&
-	       distance(&l->ends, &l->failed_ends) < KS_99 * sqrt((n + m) / (n * m));
+	return least <= SEEN_APART && (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs && distance(&l->ends, &l->failed_ends) < least;
 }
 
 static bool keeps_pace(const struct pace *p, const struct model_exchange *a, const struct model_exchange *b)

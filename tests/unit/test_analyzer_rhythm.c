@@ -162,6 +162,23 @@ static void a_poller_that_retries(void)
 	}
 }
 
+/* Six requests at random, and six of which each is tried again after 60 ms: too few to call the waits alike. */
+static void few_waits_are_not_alike(void)
+{
+	struct loop l;
+
+	begin(&l, 600000);
+	for (int i = 0; i < 12; i++) {
+		if (i % 2) {
+			attempt(&l, 503, 2);
+			wait_ms(&l, 60);
+		}
+		attempt(&l, 200, 2);
+		wait_ms(&l, i % 3 ? 10 + 9 * i : 3000 * stats_uniform(&dice));
+	}
+	expect(&l, 12, 2, 0, "temporal", "few waits at random, and few retries");
+}
+
 /* urllib3's way, in a loop without pause, against a server that fails half of the time. */
 static void a_first_retry_without_a_wait(void)
 {
@@ -418,6 +435,7 @@ int main(void)
 {
 	a_poller_goes_on_as_before();
 	a_poller_that_retries();
+	few_waits_are_not_alike();
 	a_first_retry_without_a_wait();
 	what_nobody_can_tell();
 	fixed_waits_that_somebody_counts();
