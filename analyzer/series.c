@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/demand.h"
 #include "analyzer/measure.h"
 #include "analyzer/spill.h"
 
@@ -148,7 +149,23 @@ static void count_in_flight(struct strip *p)
 	}
 }
 
-/* ---- the breaker ---- */
+/* ---- what was shed, and by an open breaker ---- */
+
+/* Of the same calls as demand.c counts. */
+static int count_shed(struct strip *p, struct demand_book *book, uint32_t edge)
+{
+	struct demands d;
+	int err = demand_of(&d, book, p->m, edge);
+
+	for (size_t i = 0; i < d.n && !err && d.nested; i++) {
+		struct series_point *at = point_at(p, d.of[i].at_ns);
+
+		if (at && demand_shed(&d.of[i]) && timeline_at(&p->m->r->timeline, d.of[i].at_ns) != TIMELINE_BASELINE)
+			at->shed++;
+	}
+	demand_free(&d);
+	return err;
+}
 
 static void mark_open(struct strip *p, const struct policy_open *o)
 {
@@ -178,7 +195,7 @@ static int begin_strip(struct strip *p, uint64_t duration_ns)
 	return 0;
 }
 
-static int measure_edge(struct measure *m, size_t edge, uint64_t duration_ns, uint64_t step_ns)
+static int measure_edge(struct measure *m, struct demand_book *book, uint32_t edge, uint64_t duration_ns, uint64_t step_ns)
 {
 	const struct policy_breaker *b = &m->r->edges[edge].breaker;
 	struct strip p = {.m = m, .s = &m->r->edges[edge].series, .attempts = chains_of(&m->chains.by_edge, edge), .step_ns = step_ns};
@@ -191,6 +208,7 @@ static int measure_edge(struct measure *m, size_t edge, uint64_t duration_ns, ui
 		count_in_flight(&p);
 		for (size_t i = 0; b->known && i < b->span_count; i++)
 			mark_open(&p, &b->spans[i]);
+		err = count_shed(&p, book, edge);
 	}
 	spill_free(p.starts);
 	spill_free(p.ends);
@@ -202,11 +220,16 @@ int measure_series(struct measure *m)
 {
 	uint64_t duration_ns = m->r->model.ended_ns - m->r->model.started_ns, step_ns;
 	size_t points = m->r->edge_count ? SERIES_POINTS_ALL / m->r->edge_count : SERIES_POINTS_MAX;
-	int err = 0;
+	struct demand_book book;
+	int err;
 
+	if (!m->options.charts)
+		return 0;
 	points = points > SERIES_POINTS_MAX ? SERIES_POINTS_MAX : points < POINTS_WANTED ? POINTS_WANTED : points;
 	step_ns = series_step_ns(duration_ns, points);
-	for (size_t i = 0; m->options.charts && i < m->r->edge_count && !err; i++)
-		err = measure_edge(m, i, duration_ns, step_ns);
+	err = demand_open(&book, m);
+	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
+		err = measure_edge(m, &book, i, duration_ns, step_ns);
+	demand_close(&book);
 	return err;
 }

@@ -152,6 +152,34 @@ static void add_request(struct runs *r, double at, int attempts, int ok, double 
 	}
 }
 
+/* A request of a user each 100 ms that normally makes a call; from 12.0 to 13.9 s, under the fault, 20 make none. */
+static void shed_second_by_second(void)
+{
+	struct runs r;
+	struct result x;
+	const struct result_edge *e;
+	uint64_t shed = 0;
+
+	begin_chain(&r);
+	for (int i = 0; i < 400; i++) {
+		double at = 100 * i;
+
+		if (at >= 12000 && at < 14000)
+			runs_add(&r, (struct runs_exchange){.connection = 2, .tid = 7, .role = "server", .method = "POST", .path = "/order",
+							    .status = 503, .at_ms = at, .took_ms = 1});
+		else
+			add_request(&r, at, 1, at < 11000 || at >= 14000, 20, "/order");
+	}
+	judge(&r, &x, &charts);
+	e = judge_edge(&x, "front", "back");
+	is_int(e->demand - e->whole.logical, 20, "20 calls were shed");
+	is_int(e->series.points[12].shed * 100 + e->series.points[13].shed, 1010, "ten in second 12, ten in second 13");
+	for (size_t i = 0; i < e->series.count; i++)
+		shed += e->series.points[i].shed;
+	is_int(shed, 20, "and none else");
+	judge_end(&r, &x);
+}
+
 static const struct exemplar *exemplar_of(const struct result *x, enum exemplar_kind kind)
 {
 	for (size_t i = 0; i < x->exemplar_count; i++)
@@ -254,6 +282,7 @@ int main(void)
 	an_edge_second_by_second();
 	steps_with_times_of_a_damaged_file();
 	a_breaker_is_open();
+	shed_second_by_second();
 	requests_worth_a_look();
 	one_request_is_shown_once();
 	json_stays_in_its_element();
