@@ -43,8 +43,8 @@ function box(x1, y1, x2, y2, colour, more) {
 	return s("rect", Object.assign({x: x1, y: y1, fill: "var(--" + colour + ")"}, size, more));
 }
 
-function plot(label, ...parts) {
-	return s("svg", {class: "plot", viewBox: "0 0 " + WIDE + " " + TALL, role: "img", "aria-label": label}, parts);
+function plot(label, height, ...parts) {
+	return s("svg", {class: "plot", viewBox: "0 0 " + WIDE + " " + height, role: "img", "aria-label": label}, parts);
 }
 
 function leftAxis(list, y) {
@@ -95,7 +95,7 @@ function distribution(edge, bins) {
 	const marks = ["p50", "p95", "p99"].map(k => [k, edge.latency_ms[k]]).filter(m => known(m[1]) && m[1] > 0);
 
 	return figure("", "Latency distribution", "attempts by ms, log scale", legendOf([]),
-		plot("Latency distribution: " + marks.map(m => m[0] + " " + digits(m[1]) + " ms").join(", "), leftAxis(ticks(0, most, 3), y),
+		plot("Latency distribution: " + marks.map(m => m[0] + " " + digits(m[1]) + " ms").join(", "), TALL, leftAxis(ticks(0, most, 3), y),
 			bins.filter(b => b[2]).map(b => box(x(b[0]) + 0.5, y(b[2]), x(b[1]) - 0.5, FLOOR, "logical", {"fill-opacity": ".65"})),
 			percentileMarks(marks, x), bottomAxis(logTicks(low, high), x, tickText)));
 }
@@ -114,7 +114,7 @@ function chainChart(chain) {
 		s("text", {class: "ink", x: x(c[1]) + 6, y: 18 + i * 15}, count(c[1]) + DOT + percent(c[1] / total))];
 
 	return figure("", "Attempts per request", "requests", legendOf([]),
-		plot("Attempts per request: " + list.map(c => c[0] + ": " + count(c[1])).join(", "), list.map(row)));
+		plot("Attempts per request: " + list.map(c => c[0] + ": " + count(c[1])).join(", "), 14 + 15 * list.length, list.map(row)));
 }
 
 /* ---- waits before retries ---- */
@@ -147,7 +147,7 @@ function gapsChart(gaps) {
 	return figure("", "Wait before each retry", log ? "ms, log scale" : "ms",
 		legendOf([{colour: "logical", width: 3, label: "median, p5 to p95"},
 			fan.length ? {band: true, colour: "shade", label: "fitted policy"} : null]),
-		plot("Wait before each retry: " + gaps.map(g => "retry " + g[0] + ": " + duration(g[2])).join(", "),
+		plot("Wait before each retry: " + gaps.map(g => "retry " + g[0] + ": " + duration(g[2])).join(", "), TALL,
 			leftAxis(log ? logTicks(low * 0.8, high * 1.08) : ticks(0, high, 3), y), fan.length ? fanShape(fan, x, y) : null,
 			gaps.map(g => gapMark(g, x, y, Math.min(14, (x(2) - x(1)) / 3))), bottomAxis(labelled, x, k => k)));
 }

@@ -240,13 +240,13 @@ function attemptRow(a, whole, edgeOf) {
 
 	return h("tr", {class: kinds}, h("th", {scope: "row"}, indent, "\u2192 ", name(edge ? edge.server : "?")),
 		h("td", {class: "text"}, a.status || a.error || a.outcome.replace("_", " "), a.synthetic ? " (fault)" : null),
-		h("td", {}, ended ? digits(a.to_ms - a.from_ms) : "open"), lane(a, whole));
+		h("td", {}, digits(a.from_ms)), h("td", {}, ended ? digits(a.to_ms - a.from_ms) : "open"), lane(a, whole));
 }
 
 function exemplar(e, report) {
 	const edgeOf = a => a && a.edge !== null ? report.edges[a.edge] : null, first = edgeOf(e.attempts[0]);
 	const whole = Math.max(0.001, ...e.attempts.map(a => known(a.to_ms) ? a.to_ms : a.from_ms));
-	const head = [["call", "text call"], ["answer", "text outcome"], ["ms", "ms"], ["0 \u2026 " + duration(whole), "text"]];
+	const head = [["call", "text call"], ["answer", "text outcome"], ["at ms", "ms"], ["took", "ms"], ["0 \u2026 " + duration(whole), "text"]];
 
 	return h("div", {class: "exemplar"},
 		h("h3", {}, e.why.join(", ").replace(/^./, c => c.toUpperCase()), h("span", {}, ": ", name(e.request || "request"), DOT,
