@@ -614,12 +614,11 @@ static void take_signals(struct run *run)
 
 static void watch(struct run *run)
 {
-	struct pollfd fds[] = {{.fd = run->signal_fd, .events = POLLIN}, {.events = POLLIN}};
+	struct pollfd signals = {.fd = run->signal_fd, .events = POLLIN};
 
 	tracing_yield();	/* COMMAND has begun */
 	while (run->running) {
-		fds[1].fd = run->tracer ? tracer_fd(run->tracer) : -1;
-		poll(fds, 2, TICK_MS);
+		poll(&signals, 1, run->tracer ? TRACER_TURN_MS : TICK_MS);
 		take_signals(run);
 		pump(run);
 		if (run->kill_ns && run->running && clock_now_ns() >= run->kill_ns)

@@ -20,7 +20,6 @@
 
 #define SENTENCE_MAX 512
 #define CHOICES_MAX 64
-#define TICK_MS 20
 #define FLUSH_NS (100 * NS_PER_MS)
 #define COMM_MAX 15	/* TASK_COMM_LEN - 1 */
 
@@ -262,13 +261,13 @@ static bool over(const struct trace *t, uint64_t now)
 
 static void record(struct trace *t)
 {
-	struct pollfd fds[] = {{.fd = t->signal_fd, .events = POLLIN}, {.fd = tracer_fd(t->tracer), .events = POLLIN}};
+	struct pollfd signals = {.fd = t->signal_fd, .events = POLLIN};
 	uint64_t now = clock_now_ns();
 
 	tracing_yield();
 	t->flushed_ns = t->sampled_ns = now;
 	while (!over(t, now)) {
-		poll(fds, 2, TICK_MS);
+		poll(&signals, 1, TRACER_TURN_MS);
 		tracer_drain(t->tracer);
 		now = clock_now_ns();
 		if (now - t->sampled_ns >= NS_PER_S) {

@@ -228,7 +228,7 @@ static __always_inline long output(void *ring, struct scratch *s, __u64 captured
 		bpf_probe_read_kernel(s->payload + captured, sizeof(s->ends), &s->ends);
 		n += sizeof(s->ends);
 	}
-	return bpf_ringbuf_output(ring, s, n + captured, wake(ring));
+	return bpf_ringbuf_output(ring, s, n + captured, BPF_RB_NO_WAKEUP);
 }
 
 static __noinline int send_data(struct scratch *s, const struct call *c, __u64 captured)

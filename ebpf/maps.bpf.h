@@ -9,7 +9,6 @@
 /* Options, fixed before loading: the verifier drops what is switched off. */
 const volatile __u32 layout = EVENTS_LAYOUT;
 const volatile __u32 payload_cap = 1024;
-const volatile __u32 wake_bytes = 64 << 10;
 const volatile __u32 self_tgid = 0;
 const volatile bool follow_all = false;
 const volatile bool follow_ports = false;
@@ -144,12 +143,6 @@ struct {
 static __always_inline void lose(enum event_loss why)
 {
 	__sync_fetch_and_add(&lost[why], 1);
-}
-
-/* A wake-up per event costs more than all the rest: one per 64 KiB, and the reader's own timer. */
-static __always_inline __u64 wake(void *ring)
-{
-	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) >= wake_bytes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 #endif

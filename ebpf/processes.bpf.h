@@ -109,7 +109,7 @@ static __always_inline void tell_life(__u16 kind, const struct task_struct *task
 	}
 	describe_process(p, kind, task, parent);
 	p->code = code;
-	bpf_ringbuf_submit(p, wake(&control));
+	bpf_ringbuf_submit(p, BPF_RB_NO_WAKEUP);
 }
 
 /* ---- what a process runs ---- */
@@ -197,7 +197,7 @@ static __always_inline void introduce_current(__u16 kind, struct task_struct *ta
 	asm volatile("" : "+r"(n));
 	if (n > EVENT_ARGS_MAX)
 		return;
-	if (bpf_ringbuf_output(&control, in, offsetof(struct introduction, image.args) + n, wake(&control)))
+	if (bpf_ringbuf_output(&control, in, offsetof(struct introduction, image.args) + n, BPF_RB_NO_WAKEUP))
 		lose(EVENT_LOST_CONTROL_RING);
 }
 

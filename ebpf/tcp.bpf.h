@@ -55,7 +55,7 @@ static __always_inline void send_tcp(__u16 kind, const struct sock *sk, const st
 			t->e.flags |= EVENT_IN_CONNECT;
 		}
 	}
-	bpf_ringbuf_submit(t, wake(&control));
+	bpf_ringbuf_submit(t, BPF_RB_NO_WAKEUP);
 }
 
 /* A connection begins in the connecting thread; a listener in the listening one: the only states where current tells. */

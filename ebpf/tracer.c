@@ -25,12 +25,6 @@ static int print_debug(enum libbpf_print_level level, const char *format, va_lis
 	return getenv("AFTERSHOCK_DEBUG") ? vfprintf(stderr, format, ap) : 0;
 }
 
-/* The lower of two sizes of which 0 means the usual, which is large. */
-static uint32_t least(uint32_t a, uint32_t b)
-{
-	return !a || (b && b < a) ? b : a;
-}
-
 static void set_options(struct tracer *t, const struct tracer_options *o)
 {
 	struct tracer_bpf *p = t->programs;
@@ -46,7 +40,6 @@ static void set_options(struct tracer *t, const struct tracer_options *o)
 		bpf_map__set_max_entries(p->maps.data, o->data_ring_bytes);
 	if (o->control_ring_bytes)
 		bpf_map__set_max_entries(p->maps.control, o->control_ring_bytes);
-	p->rodata->wake_bytes = least(p->rodata->wake_bytes, least(o->data_ring_bytes, o->control_ring_bytes) / 4);
 }
 
 static void note_missing(struct tracer *t, const char *hook)
@@ -246,11 +239,6 @@ int tracer_drain(struct tracer *t)
 		testimony_look_for_the_dead(t, now);
 	}
 	return n;
-}
-
-int tracer_fd(const struct tracer *t)
-{
-	return ring_buffer__epoll_fd(t->rings);
 }
 
 /* ---- whom to follow ---- */
