@@ -3,7 +3,7 @@
  * The kernel's witness: loads and attaches the BPF programs, follows the chosen processes, turns raw events into
  * testimony (assembler.h) and hands it to a recorder. Loading needs CAP_BPF + CAP_PERFMON or root, and BTF.
  *
- * Not thread-safe. Never traces the calling process itself. Detaching costs the kernel up to 2 s: close the recorder first.
+ * Not thread-safe. Never traces the calling process itself. Detaching may take the kernel long: close the recorder first.
  */
 #ifndef AFTERSHOCK_EBPF_TRACER_H
 #define AFTERSHOCK_EBPF_TRACER_H
