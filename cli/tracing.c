@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/units.h"
 #include "cli/cli.h"
 #include "cli/privilege.h"
 
 #define RING_MAX (1u << 30)
 #define NOTE_MAX 2048
+#define SLICE_NS (10 * NS_PER_MS)
 
 /* ---- what is asked for ---- */
 
@@ -127,10 +131,17 @@ void tracing_note(struct recorder *r, const struct tracer *t, bool shim)
 		recorder_note(r, "missing_hooks", tracer_missing(t));
 }
 
+/* Since 6.12 the runtime of a fair policy is the slice that is asked for; before, it is not looked at. */
 void tracing_yield(void)
 {
-	struct sched_param none = {0};
+	const struct {	/* struct sched_attr of linux/sched/types.h, which libc's sched.h can not be beside */
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} how = {.size = sizeof(how), .policy = SCHED_BATCH, .nice = getpriority(PRIO_PROCESS, 0), .runtime = SLICE_NS};
 
 	if (sched_getscheduler(0) == SCHED_OTHER)
-		sched_setscheduler(0, SCHED_BATCH, &none);
+		syscall(SYS_sched_setattr, 0, &how, 0);
 }

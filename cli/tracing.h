@@ -38,8 +38,11 @@ int tracing_load(struct tracer **t, const struct tracer_options *o, const pid_t 
  */
 void tracing_drop(const struct tracer *t, const char *output, bool command);
 
-/* The calling thread, a recorder, wakes many times a second: as a batch job it does not push the programs that it measures off their processor
- * for that, but waits for its turn. Children inherit it. */
+/*
+ * The calling thread, a recorder, wakes many times a second: as a batch job it does not push the programs that it measures off their processor
+ * for that, but waits for its turn. With a slice longer than theirs it also makes way when they wake in its turn, and has its share in the
+ * long run all the same, so that the rings do not overflow. Children inherit it.
+ */
 void tracing_yield(void);
 
 /* Into the run file: the witnesses and the hooks that are left out (`sources`, `missing_hooks`), and `privileges`. t may be NULL. */

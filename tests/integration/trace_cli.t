@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """`aftershock trace` as a command: what it refuses, how it ends, what it says without the right to trace."""
+import ctypes
 import os
 import signal
+import struct
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -54,6 +56,14 @@ is_(trace.meta("sources"), '["ebpf"]', "the_kernel_is_the_only_source")
 is_(trace.meta("clean_end"), 1, "the_file_was_closed")
 
 killed = Trace("--all")
+is_(os.sched_getscheduler(killed.process.pid), os.SCHED_BATCH, "it_waits_for_its_turn")
+attributes = ctypes.create_string_buffer(48)  # struct sched_attr
+asked = ctypes.CDLL(None).syscall({"x86_64": 315, "aarch64": 275}[os.uname().machine], killed.process.pid, attributes, 48, 0)
+slice_ns = struct.unpack("IIQiIQQQ", attributes.raw)[5]
+if asked == 0 and slice_ns:  # told since 6.12
+    is_(slice_ns, 10000000, "and_makes_way_in_it_for_who_has_a_shorter_one")
+else:
+    skip("this kernel knows no slices of one's own", 1)
 run(["curl", "-s", "-o", "/dev/null", peer.url("/killed")])
 wait_for(lambda: killed.one("SELECT count(*) FROM exchange WHERE path = '/killed'"), 10)
 killed.stop(signal.SIGKILL)
