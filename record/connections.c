@@ -78,6 +78,10 @@ static struct use *use_of(struct recorder *r, uint64_t serial, uint32_t pid)
 
 	if (u || !serial)
 		return u;
+	if (r->serials.count >= LEDGER_USES_MAX) {
+		r->crowded_connections++;
+		return NULL;
+	}
 	p = process_of(r, pid);
 	return p ? use_new(r, serial, p) : NULL;
 }

@@ -46,12 +46,22 @@ static void leave_all(struct recorder *r, struct exchange *e)
 	TAILQ_REMOVE(&r->all_exchanges, e, all);
 }
 
+/* Whether there is no room for one more: what is told of it is lost. */
+static bool is_crowded(struct recorder *r, uint64_t serial)
+{
+	if (!serial || r->exchanges.count < LEDGER_EXCHANGES_MAX || index_get(&r->exchanges, serial))
+		return false;
+	r->crowded_exchanges++;
+	return true;
+}
+
 struct exchange *exchange_of(struct recorder *r, int witness, uint64_t serial)
 {
-	void **place = serial ? index_place(&r->exchanges, serial) : NULL;
+	bool crowded = is_crowded(r, serial);
+	void **place = serial && !crowded ? index_place(&r->exchanges, serial) : NULL;
 	struct exchange *e;
 
-	r->no_memory += serial && !place;
+	r->no_memory += serial && !crowded && !place;
 	if (!place || *place)
 		return place ? *place : NULL;
 	*place = e = take_spare(r);

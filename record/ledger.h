@@ -28,6 +28,8 @@
 #define LEDGER_SLACK_NS (2 * NS_PER_MS)		/* both witnesses look at the same act this far apart at most */
 #define LEDGER_WAITING_MAX 32768		/* exchanges that wait; beyond, the oldest are stored as they stand (counted) */
 #define LEDGER_OVER_MAX 32768		/* connections that are over and still known; beyond, the oldest are forgotten early */
+#define LEDGER_EXCHANGES_MAX 90112	/* not stored yet: those of ASSEMBLER_CONNECTIONS, told by both witnesses; beyond, new ones are lost (counted) */
+#define LEDGER_USES_MAX 163840		/* views of connections, by processes and the kernel; beyond, new ones are lost (counted) */
 #define LEDGER_PENDING_MAX 65536		/* injections not over; beyond, the oldest stays so in the file */
 
 /* plan/page.h's PAGE_STATUS, in a room that does not know plans; a test compares them. */
@@ -160,6 +162,7 @@ struct recorder {
 	struct total losses[LEDGER_TOTALS], faults[LEDGER_FAULTS];
 	unsigned loss_count, fault_count;
 	uint64_t no_memory, overflow, faults_lost;
+	uint64_t crowded_exchanges, crowded_connections;	/* words of those for which there was no room */
 };
 
 /* ---- processes (processes.c) ---- */

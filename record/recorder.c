@@ -261,6 +261,8 @@ static void settle(struct recorder *r, bool final)
 		exchanges_settle(r, true);
 	recorder_loss(r, "recorder", "out_of_memory", r->no_memory);
 	recorder_loss(r, "recorder", "join_waited_too_long", r->overflow);
+	recorder_loss(r, "recorder", "too_many_exchanges_under_way", r->crowded_exchanges);
+	recorder_loss(r, "recorder", "too_many_connections_open", r->crowded_connections);
 	if (!final)
 		exchanges_show(r);
 	processes_write(r);

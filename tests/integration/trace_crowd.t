@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""22,000 connections with a request open on each, both ends traced: all of it is told, and the recorder's memory is bounded."""
+"""20,800 connections with a request open on each, both ends traced: all of it is told, and the recorder's memory is bounded."""
 import os
 import re
 import sys
@@ -10,7 +10,7 @@ from tap import *
 from tracing import Trace, need_ebpf
 
 need_ebpf()
-EACH = int(os.environ.get("AFTERSHOCK_CROWD", 11000))    # of two crowds: a process may have 20,000 descriptors
+EACH = int(os.environ.get("AFTERSHOCK_CROWD", 10400))    # of two crowds: a process may have 20,000 descriptors
 N, MEMORY_MB = 2 * EACH, 200
 crowds = [spawn([victim("crowd"), EACH], stdin=-1, stdout=-1) for _ in range(2)]
 trace = Trace(*[word for c in crowds for word in ("--pid", c.pid)])

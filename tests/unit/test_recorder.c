@@ -253,6 +253,37 @@ static void test_query_of_both(void)
 	       "both witnesses' words are one row, with the query that either knows");
 }
 
+static void test_too_many_under_way(void)
+{
+	struct recorder *r = begin(true, false);
+
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 80);
+	for (unsigned i = 1; i <= LEDGER_EXCHANGES_MAX + 10; i++)
+		begins(r, 100, 2, 1, i, "/");
+	ends(r, 100, 2, 3, 1, 1, 200);
+	begins(r, 100, 4, 1, LEDGER_EXCHANGES_MAX + 11, "/room");
+	ends(r, 100, 4, 5, 1, LEDGER_EXCHANGES_MAX + 11, 200);
+	end(r);
+	is_int(atoi(rows("SELECT count(*) FROM exchange")), LEDGER_EXCHANGES_MAX + 1,
+	       "of exchanges that are under way no more are kept than there is room for");
+	is_str(rows("SELECT source, reason, count FROM loss"), "recorder|too_many_exchanges_under_way|10", "the others are a loss");
+	is_str(rows("SELECT status FROM exchange WHERE path = '/room'"), "200", "when one is over there is room again");
+}
+
+static void test_too_many_open(void)
+{
+	struct recorder *r = begin(true, false);
+
+	for (unsigned i = 1; i <= LEDGER_USES_MAX + 7; i++)
+		opened(r, 100, 1, i, 1000 + i, JOURNAL_CLIENT, 80);
+	begins(r, 100, 2, LEDGER_USES_MAX + 7, 1, "/of-one-too-many");
+	ends(r, 100, 2, 3, LEDGER_USES_MAX + 7, 1, 200);
+	end(r);
+	is_int(atoi(rows("SELECT count(*) FROM connection")), LEDGER_USES_MAX, "no more connections are kept than there is room for");
+	is_str(rows("SELECT connection_id, status FROM exchange"), "NULL|200", "an exchange of one of the others is kept without it");
+	is_str(rows("SELECT source, reason, count FROM loss"), "recorder|too_many_connections_open|8", "they are a loss");
+}
+
 static void test_any_order(void)
 {
 	struct recorder *r = begin(true, false);
@@ -1364,6 +1395,8 @@ int main(void)
 	test_parents_order();
 	test_parents_both();
 	test_parents_whole();
+	test_too_many_under_way();
+	test_too_many_open();
 	test_query();
 	test_query_of_both();
 	test_any_order();
