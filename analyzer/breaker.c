@@ -616,6 +616,14 @@ static int judge_process(struct scene *c, uint32_t process, struct chains_span r
 	return err;
 }
 
+static bool ever_failed(const struct measure *m, struct chains_span rows)
+{
+	for (size_t i = 0; i < rows.n; i++)
+		if (model_failed(&m->r->model.exchanges[rows.members[i]]))
+			return true;
+	return false;
+}
+
 static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book, const struct moments *unresolved)
 {
 	struct policy_breaker *p = &m->r->edges[edge].breaker;
@@ -628,6 +636,8 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 				     .half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN, .recovery_tax_ms = NAN,
 				     .expected_false_opens_every = NAN, .flaps_per_min = NAN, .latency_saved_ms = NAN,
 				     .shed_efficacy = metric_unknown("no breaker was seen")};
+	if (!ever_failed(m, chains_of(&m->chains.by_edge, edge)))
+		return 0;
 	err = find_bad(&c) || demand_of(&c.demands, book, m, edge) || crew_of(&crew, m, chains_of(&m->chains.by_edge, edge)) ? -ENOMEM : 0;
 	for (uint32_t i = 0; i < crew.count && !err; i++)
 		if (crew.processes[i] != MODEL_NONE)

@@ -497,8 +497,11 @@ static void count_passed(const struct work *w, struct silence_gap *g, size_t fir
 	g->run_high = so_far(w, shed).run > n ? (uint32_t)n : so_far(w, shed).run;
 	g->run_low = so_far(w, start).run > start - base ? (uint32_t)(start - base) : so_far(w, start).run;
 	g->run_low = g->run_low + 1 > g->run_high ? g->run_high : g->run_low + 1;
-	for (size_t i = base; i < shed - g->run_high; i++)
-		g->longest_run = w->ends[i].run > g->longest_run ? w->ends[i].run : g->longest_run;
+	for (size_t i = base; i < shed - g->run_high; i++) {
+		uint32_t run = w->ends[i].run > i - base + 1 ? (uint32_t)(i - base + 1) : w->ends[i].run;	/* not of before the silence */
+
+		g->longest_run = run > g->longest_run ? run : g->longest_run;
+	}
 }
 
 static void describe(struct work *w)
@@ -686,7 +689,7 @@ static double successes_to_close(const struct work *w, size_t first)
 static void find_rules(const struct work *w)
 {
 	struct silence_probes *p = &w->s->probes;
-	uint32_t least = UINT32_MAX, most = 0;
+	uint32_t least = UINT32_MAX, most = 0, closed = 0;
 
 	p->close_after = NAN;
 	for (size_t i = 0; i < w->s->count; i++) {
@@ -697,6 +700,8 @@ static void find_rules(const struct work *w)
 
 			p->close_after = isnan(p->close_after) || n < p->close_after ? n : p->close_after;
 		}
+		if (g->fresh && g->run_high > closed)
+			closed = g->run_high;
 		if (g->fresh || !g->passed_failed)
 			continue;
 		least = g->passed_failed < least ? g->passed_failed : least;
@@ -704,7 +709,7 @@ static void find_rules(const struct work *w)
 	}
 	if (most == 1) {
 		p->reopen = "any failure";
-	} else if (most > 1 && least == most) {
+	} else if (most > 1 && least == most && most != closed) {	/* as many as when closed: it knows no half-open */
 		p->reopen = "ratio";
 		p->permits = fmax(p->permits, most);
 		p->at_least = false;

@@ -25,6 +25,7 @@ struct gateway {
 	double rate;			/* opens when so much of the last 20 failed; 0 not */
 	double open_ms;
 	unsigned permits, close_after;	/* half-open; 0: 1 */
+	int forgets;			/* open, then closed as ever: no half-open */
 	double limit_ms;		/* a rate limiter instead: one call per so long */
 	unsigned width;			/* a bulkhead that rejects; 0 none */
 	double quiet_from_ms, quiet_to_ms;	/* nobody asks; 0 none */
@@ -96,7 +97,7 @@ static int gateways_lets_pass(struct gateway *g, struct gateways_state *s, doubl
 	if (!g->consecutive && !(g->rate > 0))
 		return 1;
 	if (s->phase == 1 && now >= s->open_until)
-		s->phase = 2;
+		s->phase = g->forgets ? 0 : 2;
 	if (s->phase == 2 && s->half >= (g->permits ? g->permits : 1))
 		return 0;
 	s->half += s->phase == 2;

@@ -160,13 +160,17 @@ static void breakers_are_of_a_process(void)
 
 static void partial_failures_tell_the_kind(void)
 {
-	for (int rate = 0; rate < 2; rate++) {
+	static const char *const kinds[] = {"five in a row", "a rate", "five in a row, without half-open"};
+
+	for (int way = 0; way < 3; way++) {
+		int rate = way == 1;
 		struct gateway g = plain;
 		struct runs r;
 		struct result x;
 		struct policy_breaker *b;
 
 		g.bad_share = 0.5;
+		g.forgets = way == 2;
 		g.tick_ms = 10;
 		g.open_ms = 300;
 		g.run_ms = 60000;
@@ -180,10 +184,12 @@ static void partial_failures_tell_the_kind(void)
 		judge(&r, &x, everything);
 		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
 		is_int(b->opens, g.opens, "half of the calls fail: all %u opens are seen", g.opens);
-		is_int(b->threshold, rate ? THRESHOLD_RATE : THRESHOLD_CONSECUTIVE, rate ? "a rate" : "five in a row");
+		is_int(b->threshold, rate ? THRESHOLD_RATE : THRESHOLD_CONSECUTIVE, "%s", kinds[way]);
 		if (!rate)
 			ok(b->threshold_low == 5 && b->threshold_high == 5, "and exactly five");
 		ok(b->flaps_per_min > 10, "it flaps");
+		if (way == 2)
+			ok(!b->reopen || !strcmp(b->reopen, "any failure"), "five failures after an open as before one: no half-open calls");
 		judge_end(&r, &x);
 		gateways_end(&g);
 	}
@@ -328,6 +334,32 @@ static void attempts_or_requests(int requests)
 	judge_end(&r, &x);
 }
 
+/* The calls end before they begin: the name of the server is looked up in vain, which makes an edge of its own. */
+static void names_that_are_not_resolved(void)
+{
+	for (int fails = 0; fails < 2; fails++) {
+		struct gateway g = plain;
+		struct runs r;
+		struct result x;
+		struct policy_breaker *b;
+
+		gateways_run(&g);
+		begin(&r, &g);
+		write_gateway(&r, &g, 1, 1, 1);
+		runs_connection(&r, 50, 1, "client", "", "api.test:81");
+		for (int i = 0; i < 200; i++)
+			runs_add(&r, (struct runs_exchange){.connection = 50, .tid = 9, .method = "", .path = "", .unsent = 1,
+							    .outcome = fails ? "not_sent" : "ok", .error = fails ? "EAI_AGAIN" : NULL,
+							    .at_ms = 3100 + 30 * i, .took_ms = 0.1});
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		is_int(b->opens, fails ? 0 : g.opens, fails ? "look-ups fail all the while: no breaker" : "look-ups that succeed explain nothing");
+		is_int(b->ruled_out != NULL, fails, "%s", b->ruled_out ? b->ruled_out : "a breaker");
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
+}
+
 static void ends_that_are_not_known(void)
 {
 	struct gateway g = plain;
@@ -357,6 +389,7 @@ int main(void)
 	programs_without_requests_of_others();
 	attempts_or_requests(0);
 	attempts_or_requests(1);
+	names_that_are_not_resolved();
 	ends_that_are_not_known();
 	return tap_done();
 }

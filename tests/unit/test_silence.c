@@ -191,6 +191,19 @@ static void too_little_demand_to_see_permits(void)
 	drop(&g, &s);
 }
 
+static void no_half_open(void)
+{
+	struct gateway g = plain;
+	struct silences s;
+
+	g.consecutive = 5;
+	g.forgets = 1;
+	s = look(&g, 0);
+	is_int(s.count, g.opens, "closed at once after an open: every open is seen");
+	ok(!s.probes.reopen, "five failures open it again as they did first: no rule of a half-open state");
+	drop(&g, &s);
+}
+
 static void rates_disagree(void)
 {
 	struct gateway g = plain;
@@ -372,6 +385,7 @@ int main(void)
 	half_open();
 	first_calls_are_slow();
 	too_little_demand_to_see_permits();
+	no_half_open();
 	rates_disagree();
 	look_alikes();
 	waits_are_no_breaker();
