@@ -25,6 +25,7 @@
 #define HEDGED_MIN 3
 #define ALONE_MAX 4		/* of the same that are asked while a loser of unknown kin is on its way */
 #define LOOK_AHEAD 256		/* attempts that start during another's and are looked at */
+#define LOOK_FOR_ID 64		/* the same, of one that only an id tells of */
 #define SINGLES_SHARE 0.25
 
 enum part { NO_HEDGE, FIRST, SECOND };	/* of an attempt in a pair */
@@ -111,7 +112,7 @@ static bool may_hedge(const struct hedges *h, const struct model_exchange *x, co
 	return x->outcome == MODEL_OK || lost_to(h, x, y);
 }
 
-/* Whether the i-th attempt of an edge began after the same had been answered well for the same request: it is another call, not another attempt. */
+/* Whether the i-th of these attempts began after the same had been answered well for the same request: it is another call, not another attempt. */
 static bool is_repeated(const struct hedges *h, const struct chains_span *s, size_t i)
 {
 	const struct model_exchange *y = exchange(h, s->members[i]);
@@ -125,15 +126,43 @@ static bool is_repeated(const struct hedges *h, const struct chains_span *s, siz
 	return false;
 }
 
-/* The attempts that begin during x, the k-th of an edge: the first that may be its hedge. */
-static int look_for_kin(struct hedges *h, const struct chains_span *s, size_t k)
+/* The attempts that begin during x, the k-th of these: the first that may be its hedge. */
+static int look_among(struct hedges *h, const struct chains_span *s, size_t k, size_t look_ahead)
 {
 	const struct model_exchange *x = exchange(h, s->members[k]);
 
-	for (size_t i = k + 1; i < s->n && i <= k + LOOK_AHEAD && exchange(h, s->members[i])->started_ns < x->ended_ns; i++)
+	for (size_t i = k + 1; i < s->n && i <= k + look_ahead && exchange(h, s->members[i])->started_ns < x->ended_ns; i++)
 		if (!h->taken[s->members[i]] && may_hedge(h, x, exchange(h, s->members[i])) && !is_repeated(h, s, i))
 			return add_pair(h, s->members[k], s->members[i], true);
 	return 0;
+}
+
+/* Where an attempt is among those of its parent, which are in order. */
+static size_t position(const struct chains_span *s, uint32_t attempt)
+{
+	size_t low = 0, high = s->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->members[middle] < attempt)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The hedge of the k-th attempt of an edge: among the calls for the same inbound request, else among those of the edge that begin soon. */
+static int look_for_kin(struct hedges *h, const struct chains_span *s, size_t k)
+{
+	const struct model_exchange *x = exchange(h, s->members[k]);
+	struct chains_span family;
+
+	if (x->parent == MODEL_NONE)
+		return look_among(h, s, k, LOOK_FOR_ID);
+	family = chains_of(&h->m->chains.by_parent, x->parent);
+	return look_among(h, &family, position(&family, s->members[k]), LOOK_AHEAD);
 }
 
 /* ---- attempts of which nothing is known but what they ask ---- */

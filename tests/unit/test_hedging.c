@@ -234,6 +234,17 @@ static void what_is_none(void)
 	ok(!judged(&r, &x)->known, "a retry that begins as the first attempt is given up is none");
 	judge_end(&r, &x);
 
+	begin(&r, 60000);	/* once, and then by two threads */
+	for (int q = 0; q < 20; q++) {
+		int parent = inbound(&r, 1000 * q, 400, 50 + q);
+
+		attempt(&r, ATTEMPT(.tid = 50 + q, .parent = parent, .status = 200, .at_ms = 1000 * q + 1, .took_ms = 20));
+		attempt(&r, ATTEMPT(.tid = 50 + q, .parent = parent, .status = 200, .at_ms = 1000 * q + 50, .took_ms = 200));
+		attempt(&r, ATTEMPT(.tid = 50 + q, .parent = parent, .status = 200, .at_ms = 1000 * q + 150, .took_ms = 50));
+	}
+	ok(!judged(&r, &x)->known, "what is asked again though it was answered is another call, not another attempt");
+	judge_end(&r, &x);
+
 	begin(&r, 60000);	/* now and then a second call, at no fixed time */
 	for (int q = 0; q < 40; q++) {
 		int parent = inbound(&r, 1000 * q, 950, 50 + q);
