@@ -309,12 +309,17 @@ static bool regular(struct bench *b)
 static int gather(const struct bench *b, struct fit_data *d)
 {
 	size_t stride = (b->w->requests + REQUESTS_FITTED - 1) / REQUESTS_FITTED, room = (REQUESTS_FITTED + 1) * FIT_DEEPEST;
+	struct stats_random lot = {SEED};
 
 	*d = (struct fit_data){.waits = malloc(room * sizeof(*d->waits)), .slack_ms = fmax(5, 4 * b->late)};
 	if (!d->waits)
 		return -ENOMEM;
-	for (size_t i = 0; i < b->w->requests; i += stride) {
+	for (size_t block = 0; block < b->w->requests; block += stride) {
+		size_t i = block + (size_t)(stats_uniform(&lot) * (double)stride);	/* every second one may be all of one client */
 		double before = NAN, sum = 0;
+
+		if (i >= b->w->requests)
+			break;
 
 		for (size_t k = b->skipped; k < deep_in(b, i) && k - b->skipped < FIT_DEEPEST; k++) {
 			double ms = fmax(b->w->ms[b->w->begins[i] + k] - b->late, 0);
@@ -469,7 +474,7 @@ static void name_jitter(struct policy_retry *p)
 	double low = m->bounded ? m->low : m->value, high = m->bounded ? m->high : m->value;
 
 	for (size_t i = 0; i < sizeof(jitters) / sizeof(jitters[0]); i++) {
-		bool none = jitters[i].rho == 1 && high > 0.97;
+		bool none = (jitters[i].rho == 1 && high > 0.97) || (jitters[i].rho == 0 && low < 0.05);	/* lateness lifts the least */
 
 		if (p->jitter_name_count < POLICY_NAMES && (none || (jitters[i].rho >= low - NAME_ROOM && jitters[i].rho <= high + NAME_ROOM)))
 			p->jitter_names[p->jitter_name_count++] = jitters[i].name;

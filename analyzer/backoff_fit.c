@@ -555,7 +555,7 @@ double fit_free_bic(const struct fit_data *d)
 	for (size_t i = 0; i < d->n; i++) {
 		unsigned k = d->waits[i].k;
 
-		sum += log(1 - STRAY) - log(fmax(high[k] - low[k], slack(d, high[k])));
+		sum += log(1 - STRAY) - log(high[k] - low[k] + slack(d, high[k]));
 	}
 	return bic(d, sum, parameters);
 }

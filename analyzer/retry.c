@@ -216,11 +216,6 @@ static int collect(struct retries *r)
 
 /* ---- which of them can not be told apart ---- */
 
-struct span_of_request {
-	uint64_t caller, from_ns, to_ns;
-	struct retry_request *request;
-};
-
 /* Who asks what, as far as link.h may tell one from another. */
 static uint64_t caller_of(const struct retries *r, const struct model_exchange *x)
 {
@@ -230,38 +225,30 @@ static uint64_t caller_of(const struct retries *r, const struct model_exchange *
 	return hash_mix(hash_mix(hash_mix((uint64_t)x->process << 32 | who) ^ x->target) ^ x->fingerprint);
 }
 
-static int by_caller(const void *a, const void *b)
+static uint64_t last_start_ns(const struct retries *r, const struct retry_request *q)
 {
-	const struct span_of_request *x = a, *y = b;
-
-	if (x->caller != y->caller)
-		return x->caller < y->caller ? -1 : 1;
-	return (x->from_ns > y->from_ns) - (x->from_ns < y->from_ns);
+	return retry_attempt(r, q, q->n - 1)->started_ns;
 }
 
+/* Requests are in order of start: each meets the one of its caller that goes on longest. */
 static int find_tangled(struct retries *r)
 {
-	struct span_of_request *spans = calloc(r->count + 1, sizeof(*spans)), *last = NULL;
-	size_t n = 0;
+	struct map longest = {0};	/* caller -> request */
+	int err = 0;
 
-	if (!spans)
-		return -ENOMEM;
-	for (size_t i = 0; i < r->count; i++) {
+	for (size_t i = 0; i < r->count && !err; i++) {
 		struct retry_request *q = &r->requests[i];
 		const struct model_exchange *x = retry_attempt(r, q, 0);
+		uint64_t caller = caller_of(r, x);
+		uint32_t before = x->correlation || x->idempotency_key ? MAP_NONE : map_get(&longest, caller);
 
-		if (!x->correlation && !x->idempotency_key)
-			spans[n++] = (struct span_of_request){caller_of(r, x), x->started_ns, retry_attempt(r, q, q->n - 1)->started_ns, q};
+		if (before != MAP_NONE && x->started_ns < last_start_ns(r, &r->requests[before]))
+			r->requests[before].tangled = q->tangled = true;
+		if (before == MAP_NONE || last_start_ns(r, q) > last_start_ns(r, &r->requests[before]))
+			err = map_put(&longest, caller, (uint32_t)i);
 	}
-	qsort(spans, n, sizeof(*spans), by_caller);
-	for (size_t i = 0; i < n; i++) {
-		if (last && last->caller == spans[i].caller && spans[i].from_ns < last->to_ns)
-			last->request->tangled = spans[i].request->tangled = true;
-		if (!last || last->caller != spans[i].caller || spans[i].to_ns > last->to_ns)
-			last = &spans[i];
-	}
-	free(spans);
-	return 0;
+	map_free(&longest);
+	return err;
 }
 
 /* ---- how they ended ---- */
@@ -321,7 +308,7 @@ static bool given_up(const struct retry_request *q)
 	return q->end == RETRY_GIVEN_UP && !q->mute;
 }
 
-static double took_ms(const struct retries *r, const struct retry_request *q)
+double retry_took_ms(const struct retries *r, const struct retry_request *q)
 {
 	const struct model_exchange *first = retry_attempt(r, q, 0), *last = retry_attempt(r, q, q->n - 1);
 
@@ -365,7 +352,7 @@ static int differ_in_time(const struct retries *r, uint32_t n, double longest)
 	int differ = 0;
 
 	for (size_t i = 0; i < r->count; i++)
-		if (given_up(&r->requests[i]) && r->requests[i].n == n && samples_add(&took, took_ms(r, &r->requests[i])))
+		if (given_up(&r->requests[i]) && r->requests[i].n == n && samples_add(&took, retry_took_ms(r, &r->requests[i])))
 			differ = -ENOMEM;
 	samples_sort(&took);
 	if (!differ)
@@ -387,9 +374,9 @@ static int find_deadline(struct retries *r, const struct lengths *l)
 	if (l->of.n < DEADLINE_MIN || l->of.used < 2)
 		return 0;
 	for (size_t i = 0; i < r->count; i++)
-		longest = given_up(&r->requests[i]) ? fmax(longest, took_ms(r, &r->requests[i])) : longest;
+		longest = given_up(&r->requests[i]) ? fmax(longest, retry_took_ms(r, &r->requests[i])) : longest;
 	for (size_t i = 0; i < r->count && !err; i++)
-		if (given_up(&r->requests[i]) && took_ms(r, &r->requests[i]) >= longest - fmax(5, 0.005 * longest))
+		if (given_up(&r->requests[i]) && retry_took_ms(r, &r->requests[i]) >= longest - fmax(5, 0.005 * longest))
 			err = tally_add(&near, r->requests[i].n, 1);
 	if (!err && longest > 50 && (double)near.n >= DEADLINE_SHARE * (double)l->of.n)
 		err = near.used > 1 ? 1 : near.n * 10 < of_length(l, near.cells[0].value) * 9 ? differ_in_time(r, near.cells[0].value, longest) : 0;
@@ -468,7 +455,7 @@ static void settle_attempts(struct retries *r, const struct lengths *l)
 	for (size_t i = 0; i < r->count; i++)
 		p->exhausted += given_up(&r->requests[i]) && r->requests[i].n >= l->mode;
 	p->exhausted_share = metric_share(p->exhausted, p->failed_requests);
-	p->unbounded = !l->of.n && l->longest >= UNBOUNDED_MIN && !(r->temporal && p->backoff == BACKOFF_NONE);
+	p->unbounded = !l->of.n && l->longest >= UNBOUNDED_MIN;
 	if (p->unbounded)
 		p->max_attempts = l->longest;
 	else if (p->budget)
@@ -548,9 +535,33 @@ static void nothing_known(struct policy_retry *p)
 	p->herding = metric_unknown("morisita");
 }
 
+/* Attempts without waits between them, joined by time alone, may be a loop's requests: how many belong together can not be told. */
+static void doubt_length(struct retries *r)
+{
+	if (!r->p->unbounded || !r->temporal || r->p->backoff != BACKOFF_NONE)
+		return;
+	r->p->unbounded = false;
+	r->p->max_attempts = 0;
+}
+
+static int say_what_is_unsure(struct retries *r)
+{
+	struct result *x = r->m->r;
+	const struct result_edge *e = &x->edges[r->edge];
+
+	if (r->p->mixed)
+		return result_say(&x->notes, &x->note_count, "requests of %s to %s do not share one retry policy: several clients or settings are at work",
+				  e->client, e->server);
+	if (r->p->tangled)
+		return result_say(&x->notes, &x->note_count,
+				  "%s sends the same request to %s several times at once: which retry belongs to which is a guess", e->client,
+				  e->server);
+	return 0;
+}
+
 static int judge(struct retries *r)
 {
-	static int (*const steps[])(struct retries *) = {retry_misuse, retry_reactions, retry_waits, measure_lengths, retry_rate};
+	static int (*const steps[])(struct retries *) = {retry_misuse, retry_reactions, measure_lengths, retry_waits, retry_rate};
 	int err = collect(r);
 
 	if (!err && r->temporal)
@@ -566,9 +577,10 @@ static int judge(struct retries *r)
 	find_ends(r);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++)
 		err = steps[i](r);
+	doubt_length(r);
 	measure_yield(r);
 	measure_excess(r);
-	return err;
+	return err ? err : say_what_is_unsure(r);
 }
 
 static int measure_edge(struct measure *m, uint32_t edge)

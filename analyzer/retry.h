@@ -49,6 +49,9 @@ static inline const struct model_exchange *retry_attempt(const struct retries *r
  */
 double retry_gap_ms(const struct retries *r, const struct model_exchange *x, const struct model_exchange *y);
 
+/* From the start of a request's first attempt to the end of its last, ms. */
+double retry_took_ms(const struct retries *r, const struct retry_request *q);
+
 /* retry_reactions.c: what followed a failure of which kind, and the requests whose last failure is never retried. 0 or -ENOMEM. */
 int retry_reactions(struct retries *r);
 

@@ -17,12 +17,15 @@
 #include "analyzer/backoff.h"
 #include "analyzer/retry.h"
 #include "analyzer/samples.h"
+#include "analyzer/stats.h"
 
 #define KEPT_ROOM_MS 50.0
 #define KEPT_ROOM_DATE_MS 1000.0
 #define KEPT_SHARE 0.9
 #define GROUP_MIN 3		/* requests that show a policy of their own */
-#define GROUPS_MAX 64
+#define GROUPS_MAX 16
+#define CUT_MS 5.0		/* a request that took the deadline, less this, was ended by it */
+#define REQUESTS_MAX 50000	/* of more, one in so many is looked at: they do not tell more */
 #define LATENESS_MIN 5		/* injected delays that tell how late timers are */
 
 /* ---- what timers are late by ---- */
@@ -159,14 +162,19 @@ static int gather(const struct retries *r, struct own *o)
 {
 	*o = (struct own){calloc(r->attempt_count + 1, sizeof(*o->ms)), calloc(r->count + 2, sizeof(*o->begins)),
 			  calloc(r->count + 1, sizeof(*o->process)), calloc(r->count + 1, sizeof(*o->kind)), 0, 0, 0, 0};
+	size_t stride = r->count / REQUESTS_MAX + 1;
+	struct stats_random lot = {r->count};
+
 	if (!o->ms || !o->begins || !o->process || !o->kind)
 		return -ENOMEM;
-	for (size_t i = 0; i < r->count; i++) {
-		const struct retry_request *q = &r->requests[i];
+	for (size_t block = 0; block < r->count; block += stride) {
+		size_t i = block + (size_t)(stats_uniform(&lot) * (double)stride);
+		const struct retry_request *q = &r->requests[i < r->count ? i : r->count - 1];
+		uint32_t n = q->n - (retry_took_ms(r, q) >= r->p->deadline_ms - CUT_MS);
 
-		if (!shows_policy(r, q))
+		if (!shows_policy(r, q) || n < 2)
 			continue;
-		for (uint32_t k = 1; k < q->n; k++)
+		for (uint32_t k = 1; k < n; k++)
 			o->ms[o->n++] = retry_gap_ms(r, retry_attempt(r, q, k - 1), retry_attempt(r, q, k));
 		o->tangled += q->tangled;
 		o->hopping += q->hops;

@@ -306,6 +306,22 @@ static void refusals_that_are_repeated(void)
 	judge_end(&r, &x);
 }
 
+static void slow_connects_are_no_waits(void)
+{
+	struct result x;
+	struct runs r;
+
+	judge_client(&r, 10000);
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4002", "127.0.0.1:80");
+	runs_sql(&r, "UPDATE connection SET opened_ns = %lld, connected_ns = %lld WHERE id = 2", (long long)((RUNS_START_MS + 112) * 1e6),
+		 (long long)((RUNS_START_MS + 1112) * 1e6));
+	runs_add(&r, ATTEMPT(.at_ms = 10, .took_ms = 2, .status = 503));
+	runs_add(&r, ATTEMPT(.connection = 2, .at_ms = 1113, .took_ms = 2, .status = 503));
+	judge(&r, &x, everything);
+	NEAR(retry_of(&x)->gaps[0].p50, 100, "a retry begins with its connect, which took 1 s");
+	judge_end(&r, &x);
+}
+
 /* ---- what is no retry ---- */
 
 static void polling(void)
@@ -364,6 +380,60 @@ static void two_policies_on_one_edge(void)
 	is_int(p->confidence, CONFIDENCE_LOW, "low confidence");
 	ok(p->mixed && p->candidate_count == 2, "it is said that there are two");
 	ok(p->candidates[0].family != p->candidates[1].family, "exponential and fixed");
+	judge_end(&r, &x);
+}
+
+/* One thread of a runtime that sends the same request many times at once: time alone joins attempts, and may join wrong ones. */
+static void overlapping_requests_of_one_thread(void)
+{
+	struct stats_random random = {8};
+	struct result x;
+	struct runs r;
+
+	for (int apart = 0; apart < 2; apart++) {
+		judge_client(&r, 100000);
+		for (int i = 0; i < 40; i++) {
+			struct client c = {.attempts = 4, .status = 503, .took_ms = 2};
+			char path[16];
+
+			snprintf(path, sizeof(path), "/%d", apart ? i : 0);
+			c.path = path;
+			for (int k = 0; k < 3; k++)
+				c.waits[k] = 100 * (1 << k) * stats_uniform(&random);
+			send_request(&r, &c, 10 + i);
+		}
+		judge(&r, &x, everything);
+		if (apart) {
+			is_str(policy_backoff_name(retry_of(&x)->backoff), "exponential", "requests for different things are told apart");
+			ok(!retry_of(&x)->tangled, "and not tangled");
+		} else {
+			ok(retry_of(&x)->tangled, "40 requests for the same at once, on one thread, are tangled");
+			is_int(retry_of(&x)->confidence, CONFIDENCE_LOW, "their waits are guesses: low confidence");
+			ok(noted(&x, "guess"), "and that is said");
+		}
+		judge_end(&r, &x);
+	}
+}
+
+/* Two clients in turn: what is left out of many requests must not be all of one of them. */
+static void clients_that_take_turns(void)
+{
+	struct stats_random random = {9};
+	struct result x;
+	struct runs r;
+
+	judge_client(&r, 4000000);
+	for (int i = 0; i < 600; i++) {
+		struct client c = {.attempts = 4, .status = 503, .took_ms = 2, .tid = 100 + i};
+
+		for (int k = 0; k < 3; k++)
+			c.waits[k] = (i % 2 ? 400 : 50) * (1 << k) * (0.8 + 0.4 * stats_uniform(&random));
+		send_request(&r, &c, 10 + 4000 * i);
+	}
+	judge(&r, &x, everything);
+	is_int(retry_of(&x)->confidence, CONFIDENCE_LOW, "two clients in turn, of 50 and of 400 ms: no common policy");
+	ok(retry_of(&x)->mixed, "and it is said that they are several");
+	ok(noted(&x, "several clients"), "in the notes too");
 	judge_end(&r, &x);
 }
 
@@ -464,8 +534,11 @@ int main(void)
 	reactions_by_status_and_method();
 	retries_that_should_not_be();
 	refusals_that_are_repeated();
+	slow_connects_are_no_waits();
 	polling();
 	two_policies_on_one_edge();
+	overlapping_requests_of_one_thread();
+	clients_that_take_turns();
 	retry_after();
 	storms();
 	damaged_rows();
