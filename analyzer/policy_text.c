@@ -221,7 +221,7 @@ static void say_timeout(const struct result *r, const struct result_edge *e, FIL
 
 		fprintf(out, "%s%s", i ? "; " : "", ms(m->ms, buf));
 		range(out, m->low_ms, m->high_ms);
-		fprintf(out, "%s, seen %llu times", words[m->kind], (ull)m->n);
+		fprintf(out, m->n == 1 ? "%s, seen once" : "%s, seen %llu times", words[m->kind], (ull)m->n);
 	}
 	if (!p->mode_count && p->longest_ms > 0)
 		fprintf(out, "none up to %s", ms(p->longest_ms, buf));

@@ -56,7 +56,7 @@ struct room {
 	uint32_t closed, timed_out;	/* names of errors */
 	uint32_t opaque, unknown;	/* names of protocols */
 	uint32_t alien_ends[6];		/* names of how connections end that the client did not */
-	bool *forges, *trickles;	/* per fault; owned */
+	bool *forges, *trickles, *hides;	/* per fault; hides: what the peer does comes late or not at all, its close too; owned */
 	uint32_t *first;		/* per connection: its first exchange; owned */
 	uint64_t *last_ns;		/* per process: when it was last seen to do anything; owned */
 	uint8_t *marks;			/* per exchange: enum mark; owned */
@@ -129,6 +129,8 @@ static bool ended_by_others(const struct room *w, const struct model_exchange *x
 {
 	const struct model_connection *c = connection(w, x);
 
+	if (x->error == w->closed && x->fault != MODEL_NONE && w->hides[x->fault])
+		return false;
 	for (size_t i = 0; c && i < sizeof(w->alien_ends) / sizeof(w->alien_ends[0]); i++)
 		if (c->end && c->end == w->alien_ends[i])
 			return true;
@@ -733,13 +735,15 @@ static int read_faults(struct room *w)
 
 	w->forges = calloc(run->fault_count + 1, sizeof(*w->forges));
 	w->trickles = calloc(run->fault_count + 1, sizeof(*w->trickles));
-	if (!w->forges || !w->trickles)
+	w->hides = calloc(run->fault_count + 1, sizeof(*w->hides));
+	if (!w->forges || !w->trickles || !w->hides)
 		return -ENOMEM;
 	for (size_t i = 0; i < run->fault_count; i++) {
 		cJSON *spec = cJSON_Parse(measure_text(w->m, run->faults[i].spec));
 
 		w->forges[i] = cJSON_HasObjectItem(spec, "error");
 		w->trickles[i] = cJSON_HasObjectItem(spec, "throttle");
+		w->hides[i] = w->trickles[i] || cJSON_HasObjectItem(spec, "hang") || cJSON_HasObjectItem(spec, "delay");
 		cJSON_Delete(spec);
 	}
 	return 0;
@@ -788,6 +792,7 @@ static void clear(struct room *w)
 {
 	free(w->forges);
 	free(w->trickles);
+	free(w->hides);
 	free(w->first);
 	free(w->last_ns);
 	free(w->marks);
