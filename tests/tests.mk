@@ -12,7 +12,7 @@ SCRIPTS := $(sort $(wildcard tests/fuzz/*.t)) $(sort $(wildcard tests/integratio
 SANE := $(addprefix tests/conformance/,calls.t corners.t cuts.t guest.t victims.t)
 TESTS ?= $(UNIT) $(if $(SAN),$(SANE),$(SCRIPTS))
 JOBS ?= 1
-UNIT_JOBS ?= $(shell nproc)
+SIDE_JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
 
 UNIT_OBJ_test_elf := $(B)/cli/elf.o
@@ -32,11 +32,14 @@ $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 
 tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 
-# Unit tests first, side by side: they only compute. Scripts one at a time: many measure time. They find the build under test through the
-# environment; without it they use build/release.
+# First what can run side by side: unit tests, which only compute, and scripts that take their time from the run files. All others one at a time: they
+# measure time themselves. Scripts find the build under test through the environment; without it they use build/release.
+PATIENT := $(wildcard tests/integration/infer_*.t tests/integration/report_*.t)
+SIDE_BY_SIDE = $(filter $(B)/% $(PATIENT),$(TESTS))
+ALONE = $(filter-out $(SIDE_BY_SIDE),$(TESTS))
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
-	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8; $(and $(filter $(B)/%,$(TESTS)),prove --timer -j$(UNIT_JOBS) -e '' \
-		$(filter $(B)/%,$(TESTS)) &&) $(if $(filter-out $(B)/%,$(TESTS)),prove --timer -j$(JOBS) -e '' $(filter-out $(B)/%,$(TESTS)),true)
+	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8; \
+		$(if $(SIDE_BY_SIDE),prove --timer -j$(SIDE_JOBS) -e '' $(SIDE_BY_SIDE) &&) $(if $(ALONE),prove --timer -j$(JOBS) -e '' $(ALONE),true)
 
 # ---- fuzzing: tests/fuzz/fuzz_X.c with libFuzzer; tests/fuzz/corpus/X is its corpus, of which `make test` runs every input ----
 FUZZ_SRC_fuzz_wire := record/wire.c record/protocol.c
