@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/nest.h"
-#include "analyzer/radix.h"
 #include "analyzer/rhythm.h"
 #include "analyzer/spill.h"
 #include "base/clock.h"
@@ -13,6 +12,7 @@
 
 #define GAP_MAX_NS (60 * NS_PER_S)
 #define LOOK_BACK 1024	/* failed attempts of one group that wait for a successor and are looked at */
+#define NOBODY (MODEL_NONE - 1)	/* waits */
 
 struct joiner {
 	struct model *m;
@@ -20,15 +20,15 @@ struct joiner {
 	uint32_t *before, *after;	/* per exchange: its neighbours in the chain, MODEL_NONE at the ends */
 	uint8_t *tier;			/* per exchange: tier of the link to the one before */
 	uint64_t *cover_end;		/* per exchange: see nest.h */
-	struct radix_item *members;	/* attempts (value) by the group that they may be joined in (key) */
 	struct map headless;		/* edge and process -> 1: some connects of it failed */
-	uint32_t *waiting;		/* failed attempts of the group without successor, in order of start */
-	size_t waiting_count;
+	struct map latest;		/* group -> its latest failed attempt without successor; NOBODY: none any more */
+	uint32_t *older;		/* per exchange that waits so: the one of its group before it; NOBODY */
+	struct map loose;		/* group of time_group() -> 1: not all in it were made for inbound requests */
 };
 
 /* One tier: which attempts it concerns and with whom each may be joined. */
 struct rule {
-	uint64_t (*group)(const struct joiner *j, const struct model_exchange *x);	/* 0: not concerned */
+	uint64_t (*group)(const struct joiner *j, const struct model_exchange *x);	/* that it may be joined in; 0: not concerned */
 	bool (*joins)(const struct joiner *j, uint32_t a, uint32_t b);
 };
 
@@ -140,9 +140,9 @@ static const struct rule rules[] = {	/* in order of trust */
 };
 static const uint8_t rule_tier[] = {LINK_ID, LINK_ID, LINK_NESTING, LINK_TEMPORAL};
 
-/* ---- joining the attempts of one group ---- */
+/* ---- joining: a walk in order of start, so that what is looked at lies close together; groups do not know of one another ---- */
 
-/* Whether candidate c (index in waiting) fits b better than the best so far: same thread first, then the latest end. */
+/* Whether candidate c fits b better than the best so far: same thread first, then the latest end. */
 static bool fits_better(const struct joiner *j, uint32_t c, uint32_t best, uint32_t b)
 {
 	const struct model_exchange *x = &j->m->exchanges[c], *y = &j->m->exchanges[best];
@@ -153,78 +153,82 @@ static bool fits_better(const struct joiner *j, uint32_t c, uint32_t best, uint3
 	return x->ended_ns > y->ended_ns;
 }
 
-/* Takes the predecessor of b out of those that wait. MODEL_NONE: it has none. */
-static uint32_t take_predecessor(struct joiner *j, const struct rule *rule, uint32_t b)
+/* Takes the predecessor of b out of those that wait, the latest first. MODEL_NONE: it has none. */
+static uint32_t take_predecessor(struct joiner *j, const struct rule *rule, uint32_t *latest, uint32_t b)
 {
-	size_t best = SIZE_MAX, stop = j->waiting_count > LOOK_BACK ? j->waiting_count - LOOK_BACK : 0;
-	uint32_t found;
+	uint32_t best = MODEL_NONE, *to_best = NULL, *to = latest;
 
-	for (size_t i = j->waiting_count; i-- > stop;)
-		if (rule->joins(j, j->waiting[i], b) &&
-		    (best == SIZE_MAX || fits_better(j, j->waiting[i], j->waiting[best], b)))
-			best = i;
-	if (best == SIZE_MAX)
-		return MODEL_NONE;
-	found = j->waiting[best];
-	memmove(&j->waiting[best], &j->waiting[best + 1], (--j->waiting_count - best) * sizeof(*j->waiting));
-	return found;
-}
-
-/* Joins the n attempts of one group, given in order of start. */
-static void join_group(struct joiner *j, size_t r, const struct radix_item *group, size_t n)
-{
-	j->waiting_count = 0;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t b = group[i].value;
-
-		if (j->before[b] == MODEL_NONE) {
-			uint32_t a = take_predecessor(j, &rules[r], b);
-
-			j->before[b] = a;
-			j->tier[b] = rule_tier[r];
-			if (a != MODEL_NONE)
-				j->after[a] = b;
+	for (unsigned looked = 0; *to != NOBODY && looked < LOOK_BACK; looked++) {
+		if (rule->joins(j, *to, b) && (best == MODEL_NONE || fits_better(j, *to, best, b))) {
+			best = *to;
+			to_best = to;
 		}
-		if (j->after[b] == MODEL_NONE && (model_failed(&j->m->exchanges[b]) || rules[r].joins == key_joins))
-			j->waiting[j->waiting_count++] = b;
+		to = &j->older[*to];
 	}
+	if (to_best)
+		*to_best = j->older[best];
+	return best;
 }
 
-/* Whether time alone can not join anything here: all were made for inbound requests, and those that share one are joined already. */
-static bool settled(const struct joiner *j, size_t r, const struct radix_item *group, size_t n)
+static int join(struct joiner *j, size_t r, uint64_t group, uint32_t b)
 {
-	for (size_t i = 0; i < n; i++)
-		if (j->m->exchanges[group[i].value].parent == MODEL_NONE)
-			return false;
-	return rules[r].joins == time_joins;
-}
+	uint32_t found = map_get(&j->latest, group), latest = found == MAP_NONE ? NOBODY : found;
 
-static size_t collect(struct joiner *j, const struct rule *rule)
-{
-	size_t n = 0;
+	if (j->before[b] == MODEL_NONE) {
+		uint32_t a = take_predecessor(j, &rules[r], &latest, b);
 
-	for (uint32_t i = 0; i < j->m->exchange_count; i++) {
-		uint64_t group = j->m->exchanges[i].edge == MODEL_NONE ? 0 : rule->group(j, &j->m->exchanges[i]);
-
-		if (group)
-			j->members[n++] = (struct radix_item){group, i};
+		j->before[b] = a;
+		j->tier[b] = rule_tier[r];
+		if (a != MODEL_NONE)
+			j->after[a] = b;
 	}
-	return n;
+	if (j->after[b] == MODEL_NONE && (model_failed(&j->m->exchanges[b]) || rules[r].joins == key_joins)) {
+		j->older[b] = latest;
+		latest = b;
+	}
+	return latest == found || (latest == NOBODY && found == MAP_NONE) ? 0 : map_put(&j->latest, group, latest);
 }
 
-/* Sorting keeps the order of start within a group. */
+/* Time alone can not join anything where all were made for inbound requests: those that share one are joined already. */
+static bool settled(const struct joiner *j, size_t r, uint64_t group)
+{
+	return rules[r].joins == time_joins && map_get(&j->loose, group) == MAP_NONE;
+}
+
 static int apply_rule(struct joiner *j, size_t r)
 {
-	size_t n = collect(j, &rules[r]), start = 0;
+	int err = 0;
 
-	if (radix_sort(j->members, n))
-		return -ENOMEM;
-	for (size_t i = 1; i <= n; i++) {
-		if (i < n && j->members[i].key == j->members[start].key)
-			continue;
-		if (!settled(j, r, &j->members[start], i - start))
-			join_group(j, r, &j->members[start], i - start);
-		start = i;
+	for (uint32_t i = 0; i < j->m->exchange_count && !err; i++) {
+		uint64_t group = j->m->exchanges[i].edge == MODEL_NONE ? 0 : rules[r].group(j, &j->m->exchanges[i]);
+
+		if (group && !settled(j, r, group))
+			err = join(j, r, group, i);
+	}
+	map_free(&j->latest);
+	return err;
+}
+
+static int find_headless(struct joiner *j)
+{
+	for (size_t i = 0; i < j->m->exchange_count; i++) {
+		const struct model_exchange *x = &j->m->exchanges[i];
+
+		if (x->role == MODEL_CLIENT && model_headless(x) && map_put(&j->headless, lane(x), 1))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Needs the headless. */
+static int find_loose(struct joiner *j)
+{
+	for (size_t i = 0; i < j->m->exchange_count; i++) {
+		const struct model_exchange *x = &j->m->exchanges[i];
+		uint64_t group = x->edge == MODEL_NONE || x->parent != MODEL_NONE ? 0 : time_group(j, x);
+
+		if (group && map_put(&j->loose, group, 1))
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -335,17 +339,6 @@ static int choose_tiers(struct link *l, const struct graph *g)
 	return 0;
 }
 
-static int find_headless(struct joiner *j)
-{
-	for (size_t i = 0; i < j->m->exchange_count; i++) {
-		const struct model_exchange *x = &j->m->exchanges[i];
-
-		if (x->role == MODEL_CLIENT && model_headless(x) && map_put(&j->headless, lane(x), 1))
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int allocate(struct joiner *j)
 {
 	size_t n = j->m->exchange_count + 1;
@@ -354,9 +347,8 @@ static int allocate(struct joiner *j)
 	j->after = spill_calloc(n, sizeof(*j->after));
 	j->tier = spill_calloc(n, sizeof(*j->tier));
 	j->cover_end = spill_calloc(n, sizeof(*j->cover_end));
-	j->members = spill_calloc(n, sizeof(*j->members));
-	j->waiting = spill_calloc(n, sizeof(*j->waiting));
-	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->members || !j->waiting)
+	j->older = spill_calloc(n, sizeof(*j->older));
+	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->older)
 		return -ENOMEM;
 	memset(j->before, 0xff, n * sizeof(*j->before));
 	memset(j->after, 0xff, n * sizeof(*j->after));
@@ -372,6 +364,8 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 		err = nest_build(m, j.cover_end);
 	if (!err)
 		err = find_headless(&j);
+	if (!err)
+		err = find_loose(&j);
 	for (size_t r = 0; !err && r < sizeof(rules) / sizeof(rules[0]); r++)
 		err = apply_rule(&j, r);
 	if (!err)
@@ -384,9 +378,9 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	spill_free(j.after);
 	spill_free(j.tier);
 	spill_free(j.cover_end);
-	spill_free(j.members);
-	spill_free(j.waiting);
+	spill_free(j.older);
 	map_free(&j.headless);
+	map_free(&j.loose);
 	if (err)
 		link_free(l);
 	return err;
