@@ -64,9 +64,11 @@ static struct figure_place find(const struct result *r, const struct place *p)
 	for (size_t i = 0; p->kind == FIGURE_SERVICE && i < r->service_count; i++)
 		if (!strcmp(r->services[i].name, p->a) && r->services[i].whole.requests)
 			at.service = &r->services[i];
-	for (size_t i = 0; p->kind == FIGURE_FAULT && i < r->recovery_count; i++)
-		if (!strcmp(r->recoveries[i].fault, p->a))
+	for (size_t i = r->recovery_count; p->kind == FIGURE_FAULT && i-- > 0;)	/* those of one fault lie together */
+		if (!strcmp(r->recoveries[i].fault, p->a)) {
 			at.recovery = &r->recoveries[i];
+			at.recovery_count++;
+		}
 	return at;
 }
 

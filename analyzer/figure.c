@@ -2,6 +2,7 @@
 #include "analyzer/figure.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DRAWS STATS_RESAMPLES
@@ -87,17 +88,73 @@ static struct metric peak(const struct result_edge *e)
 }
 
 /* How exact it is within one run: to the second on both ends. */
-static struct metric recovery(const struct result_recovery *r, double value)
+static struct metric to_the_second(double value)
 {
 	struct metric m = metric_plain(value, 1, "one fault, to the second");
 
-	if (isnan(value) && r->censored && !isnan(r->observed_ms))
-		return (struct metric){.low = r->observed_ms, .high = INFINITY, .n = 1, .method = "not recovered in the run", .bounded = true};
-	if (isnan(value))
-		return metric_unknown("no impact");
 	m.low = fmax(0, value - SECOND_MS);
 	m.high = value + SECOND_MS;
 	m.bounded = true;
+	return m;
+}
+
+/* Of a fault that came on several times: a median that counts what was not seen as longer than it was watched. */
+static struct metric median_time(const struct figure_place *at)
+{
+	struct stats_time *times = calloc(at->recovery_count, sizeof(*times));
+	struct stats_survival k;
+	struct metric m;
+	size_t n = 0;
+
+	for (size_t i = 0; times && i < at->recovery_count; i++) {
+		const struct result_recovery *r = &at->recovery[i];
+
+		if (!isnan(r->mttr_ms) || (r->censored && !isnan(r->observed_ms)))
+			times[n++] = (struct stats_time){isnan(r->mttr_ms) ? r->observed_ms : r->mttr_ms, isnan(r->mttr_ms)};
+	}
+	k = stats_kaplan_meier(times, n);
+	free(times);
+	m = metric_plain(k.median, n, "Kaplan-Meier median");
+	m.known = !isnan(k.median);
+	m.bounded = k.interval.known;
+	m.low = k.interval.low;
+	m.high = k.interval.high;
+	return n ? m : metric_unknown("no impact");
+}
+
+static struct metric mttr(const struct figure_place *at)
+{
+	const struct result_recovery *r = at->recovery;
+
+	if (at->recovery_count > 1)
+		return median_time(at);
+	if (!isnan(r->mttr_ms))
+		return to_the_second(r->mttr_ms);
+	if (r->censored && !isnan(r->observed_ms))
+		return (struct metric){.low = r->observed_ms, .high = INFINITY, .n = 1, .method = "not recovered in the run", .bounded = true};
+	return metric_unknown("no impact");
+}
+
+/* The middle one of several; unknown when the run did not see one of them. */
+static struct metric lag(const struct figure_place *at)
+{
+	struct samples s = {0};
+	struct metric m = metric_unknown("no impact");
+
+	for (size_t i = 0; i < at->recovery_count; i++) {
+		const struct result_recovery *r = &at->recovery[i];
+
+		if (r->censored || (!isnan(r->recovery_lag_ms) && samples_add(&s, r->recovery_lag_ms))) {
+			samples_free(&s);
+			return metric_unknown("not recovered in the run");
+		}
+	}
+	samples_sort(&s);
+	if (s.n == 1)
+		m = to_the_second(s.values[0]);
+	else if (s.n)
+		m = metric_plain(samples_percentile(&s, 0.5), s.n, "median");
+	samples_free(&s);
 	return m;
 }
 
@@ -128,9 +185,9 @@ struct metric figure_of(enum gate_metric metric, const struct figure_place *at)
 	case GATE_PEAK:
 		return peak(at->edge);
 	case GATE_MTTR:
-		return recovery(at->recovery, at->recovery->mttr_ms);
+		return mttr(at);
 	case GATE_RECOVERY_LAG:
-		return recovery(at->recovery, at->recovery->recovery_lag_ms);
+		return lag(at);
 	case GATE_SHED_EFFICACY:
 		return at->edge->breaker.known && !at->edge->breaker.absent ? at->edge->breaker.shed_efficacy : metric_unknown("no breaker");
 	default:

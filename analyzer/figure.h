@@ -13,7 +13,8 @@
 struct figure_place {
 	const struct result_edge *edge;
 	const struct result_service *service;
-	const struct result_recovery *recovery;
+	const struct result_recovery *recovery;	/* the first of recovery_count: one for each time that the fault came on */
+	size_t recovery_count;
 };
 
 enum figure_kind { FIGURE_EDGE, FIGURE_SERVICE, FIGURE_FAULT, FIGURE_KINDS };

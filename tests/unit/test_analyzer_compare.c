@@ -328,6 +328,41 @@ static void recoveries_that_were_not_seen(void)
 	runs_end(&r[1]);
 }
 
+/* An outage that is switched on three times in a run: its recoveries are one figure. */
+static void one_fault_three_times(void)
+{
+	struct compare c = {0};
+	struct compare_row *row_of;
+	struct runs r;
+
+	judge_client(&r, 120000);
+	runs_fault(&r, 1, "outage", "{\"status\":503}", 150, 150);
+	for (int k = 0; k < 3; k++) {
+		runs_mark(&r, 20000 + 30000 * k, "fault on outage");
+		runs_mark(&r, 25000 + 30000 * k, "fault off outage");
+	}
+	for (int i = 0; i < 1200; i++) {
+		int since = i >= 200 ? (i - 200) % 300 : 300;
+		bool hit = i < 1100 && since < 50, bad = hit || (i < 1100 && since < 50 + 10 * (1 + (i - 200) / 300));
+		int id = runs_add(&r, ATTEMPT(.tid = 100 + i, .status = bad ? 503 : 200, .at_ms = 100 * i, .took_ms = 1, .synthetic = hit));
+
+		if (hit)
+			runs_inject(&r, 1, id, 100 * i + 0.5, "status", -1, -1);
+	}
+	runs_commit(&r);
+	add(&c.base, r.path);
+	add(&c.fresh, r.path);
+	is_int(decide(&c), 0, "a run in which a fault came on three times is compared with itself");
+	is_int((int)c.base.runs[0].recovery_count, 3, "it has three recoveries");
+	row_of = row(&c, GATE_MTTR, "outage");
+	is_int((int)row_of->base.n, 3, "which are one figure");
+	is_str(row_of->base.method, "Kaplan-Meier median", "by Kaplan and Meier");
+	ok(row_of->base.value > 6500 && row_of->base.value < 7500, "the middle one of 6, 7 and 8 s");
+	NEAR(row(&c, GATE_RECOVERY_LAG, "outage")->base.value, 2000, "2 s after the fault had gone");
+	compare_free(&c);
+	runs_end(&r);
+}
+
 /* The same program twice, 200 times: four runs a side, whose level differs from run to run. */
 static void false_alarms(void)
 {
@@ -464,6 +499,7 @@ int main(void)
 	pairs_by_seed();
 	neighbours_are_alike();
 	recoveries_that_were_not_seen();
+	one_fault_three_times();
 	false_alarms();
 	what_only_one_side_has();
 	vacuous_runs();
