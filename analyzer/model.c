@@ -456,12 +456,13 @@ static int sort_exchanges(struct model *m)
 }
 
 /*
- * Whether a process moves its one flow of calls between threads, as Go does: it never has two in work at once, and comes
- * back to a thread that it had left. Threads of their own either overlap or are done one after another.
+ * What tells whether a process moves its one flow of calls between threads, as Go does (model_hops): it never has two in work at once, and
+ * comes back to a thread that it had left. Threads of their own overlap, or are done one after another, or take turns.
  */
 static int note_thread(struct loader *l, struct model_process *p, const struct model_exchange *x)
 {
 	uint64_t thread = (uint64_t)x->process << 32 | x->tid;
+	uint32_t before = map_get(&l->threads, thread);
 
 	if (!x->tid) {
 		p->threadless = true;
@@ -472,9 +473,11 @@ static int note_thread(struct loader *l, struct model_process *p, const struct m
 		p->busy_until_ns = UINT64_MAX;
 	else if (x->ended_ns > p->busy_until_ns)
 		p->busy_until_ns = x->ended_ns;
-	p->returns |= x->tid != p->tid && map_get(&l->threads, thread) != MAP_NONE;
+	p->returns |= x->tid != p->tid && before != MAP_NONE;
+	if (before != MAP_NONE)
+		(*(p->calls - before <= MODEL_NEAR ? &p->near : &p->far))++;
 	p->tid = x->tid;
-	return map_put(&l->threads, thread, 1);
+	return map_put(&l->threads, thread, p->calls++);
 }
 
 /* Exchanges come in the order of their starts. */

@@ -17,6 +17,8 @@
 
 #define MODEL_NONE MAP_NONE
 
+#define MODEL_NEAR 3
+
 enum model_role { MODEL_NO_ROLE, MODEL_CLIENT, MODEL_SERVER };
 enum model_outcome { MODEL_OK, MODEL_FAILED, MODEL_INDETERMINATE, MODEL_NOT_SENT, MODEL_OUTCOMES };
 
@@ -28,6 +30,8 @@ struct model_process {
 	bool inbound;		/* has server-role exchanges */
 	bool outbound;		/* has client-role exchanges */
 	bool overlaps, returns;	/* two of its calls were in work at once; it came back to a thread it had left */
+	uint64_t near, far;	/* calls on a thread that had made one of the MODEL_NEAR before; that had made an earlier one */
+	uint32_t calls;		/* so far, while the file is read */
 	bool threadless;	/* the thread of some of its calls is not known */
 	uint32_t tid;		/* of its latest call */
 	uint64_t busy_until_ns;	/* the latest end of its calls */
@@ -133,10 +137,14 @@ void model_free(struct model *m);
 /* The first exchange that started then or later; exchange_count: none. */
 size_t model_first_from(const struct model *m, uint64_t at_ns);
 
-/* Whether it is one flow of calls that moves between threads: then a thread says nothing of who calls. */
+/*
+ * Whether it is one flow of calls that moves between threads: then a thread says nothing of who calls. Calls that never overlap say so only
+ * together with where they run: a flow stays on few threads and comes back to one that it has just left (schedulers wake the latest idle
+ * first), while callers of their own, whose calls are short against their waits, take turns with all the others.
+ */
 static inline bool model_hops(const struct model_process *p)
 {
-	return p->returns && !p->overlaps;
+	return p->returns && !p->overlaps && p->far <= p->near;
 }
 
 /* Whether its answer was not a success: a retry may follow. */

@@ -319,6 +319,16 @@ static void threads_matter_unless_they_mean_nothing(void)
 	for (int i = 0; i < 6; i++)
 		runs_add(&r, ATTEMPT(.tid = 5 + i % 2, .status = 503, .at_ms = 10 + i / 2 * 10 + i % 2 * 0.5, .took_ms = 1));
 	expect(&r, 2, 6, "temporal", "two flows that overlap, each on its thread");
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 18; i++)
+		runs_add(&r, ATTEMPT(.tid = 5 + i % 6, .status = 503, .at_ms = 10 + i / 6 * 50 + i % 6 * 1.7, .took_ms = 0.1));
+	expect(&r, 6, 18, "temporal", "six callers that wait long and call shortly take turns without an overlap");
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 18; i++)
+		runs_add(&r, ATTEMPT(.tid = 5 + i * i % 3 + (i > 12), .status = 503, .at_ms = 10 + i * i * 3, .took_ms = 1));
+	expect(&r, 1, 18, "temporal", "one flow that goes back to threads it has just left, and then to a new one");
 }
 
 static void clients_that_were_not_recorded(void)
