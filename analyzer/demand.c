@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "analyzer/crew.h"
 #include "analyzer/measure.h"
+#include "analyzer/times.h"
 
 #define NORMAL_SHARE 0.95
 #define NORMAL_MIN 3
@@ -195,21 +196,6 @@ static void expect(const struct habits *h, struct demands *d, const struct measu
 		}
 }
 
-static size_t upto(const uint64_t *times, size_t n, uint64_t t)
-{
-	size_t low = 0;
-
-	while (low < n) {
-		size_t mid = low + (n - low) / 2;
-
-		if (times[mid] <= t)
-			low = mid + 1;
-		else
-			n = mid;
-	}
-	return low;
-}
-
 static size_t ended_by(const struct calls *c, uint64_t t)
 {
 	size_t low = 0, high = c->ended;
@@ -223,13 +209,6 @@ static size_t ended_by(const struct calls *c, uint64_t t)
 			high = mid;
 	}
 	return low;
-}
-
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
 }
 
 struct holders {	/* requests that ask: they may hold a place of a bulkhead as long as they are there, not just during their call */
@@ -248,14 +227,14 @@ static int find_holders(struct holders *h, const struct demand *of, size_t n)
 		h->from[h->n] = of[i].at_ns;
 		h->to[h->n++] = of[i].end_ns;
 	}
-	qsort(h->to, h->n, sizeof(*h->to), by_number);
+	times_sort(h->to, h->n);
 	return 0;
 }
 
 /* Whether less than half of the most calls are in work, or may be. */
 static bool is_idle(const struct calls *c, const struct holders *h, uint64_t t)
 {
-	size_t begun = upto(c->starts, c->n, t), over = ended_by(c, t), here = upto(h->from, h->n, t) - upto(h->to, h->n, t);
+	size_t begun = times_upto(c->starts, c->n, t), over = ended_by(c, t), here = times_upto(h->from, h->n, t) - times_upto(h->to, h->n, t);
 
 	return (begun <= over || (begun - over) * 2 < c->most) && here * 2 < c->most + 1;
 }

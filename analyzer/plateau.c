@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/times.h"
 #include "base/clock.h"
 
 #define WAITED_MIN 20
@@ -36,28 +37,6 @@ struct crowd {
 	uint64_t usual_ns;	/* from a request to its call */
 };
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static size_t upto(const uint64_t *times, size_t n, uint64_t t)
-{
-	size_t low = 0;
-
-	while (low < n) {
-		size_t mid = low + (n - low) / 2;
-
-		if (times[mid] <= t)
-			low = mid + 1;
-		else
-			n = mid;
-	}
-	return low;
-}
-
 static size_t begun(const struct crowd *c, uint64_t t)
 {
 	size_t low = 0, high = c->n;
@@ -76,7 +55,7 @@ static size_t begun(const struct crowd *c, uint64_t t)
 /* Calls whose end is not known are over at once: else they would be in work for ever. */
 static unsigned in_work(const struct crowd *c, uint64_t t)
 {
-	size_t started = begun(c, t), over = upto(c->ends, c->ended, t);
+	size_t started = begun(c, t), over = times_upto(c->ends, c->ended, t);
 
 	return started > over ? (unsigned)(started - over) : 0;
 }
@@ -99,11 +78,11 @@ static int prepare(struct crowd *c)
 			c->taken[c->holders] = c->demands[i].at_ns;
 			c->given_back[c->holders++] = c->demands[i].end_ns;
 		}
-	qsort(c->taken, c->holders, sizeof(*c->taken), by_number);
-	qsort(c->given_back, c->holders, sizeof(*c->given_back), by_number);
+	times_sort(c->taken, c->holders);
+	times_sort(c->given_back, c->holders);
 	for (size_t i = 0; i < c->n; i++)
 		c->ends[c->ended++] = c->calls[i].end_ns > c->calls[i].start_ns ? c->calls[i].end_ns : c->calls[i].start_ns;
-	qsort(c->ends, c->ended, sizeof(*c->ends), by_number);
+	times_sort(c->ends, c->ended);
 	for (size_t i = 0; i < c->n; i++) {
 		unsigned now = in_work(c, c->calls[i].start_ns);
 
@@ -126,7 +105,7 @@ static int find_usual(struct crowd *c)
 		if (d->call_ns > d->at_ns && (size_t)in_work(c, d->at_ns) * 2 < c->most)
 			waits[n++] = d->call_ns - d->at_ns;
 	}
-	qsort(waits, n, sizeof(*waits), by_number);
+	times_sort(waits, n);
 	c->usual_ns = n >= USUAL_MIN ? USUAL_TIMES * waits[n / 2] : USUAL_LEAST_NS;
 	c->usual_ns = c->usual_ns < USUAL_LEAST_NS ? USUAL_LEAST_NS : c->usual_ns;
 	free(waits);
@@ -136,7 +115,7 @@ static int find_usual(struct crowd *c)
 /* Whether requests that call are enough to fill it: a place is taken before the call is seen to start, and given back after it has ended. */
 static bool may_be_full(const struct crowd *c, uint64_t t)
 {
-	size_t taken = upto(c->taken, c->holders, t), back = upto(c->given_back, c->holders, t);
+	size_t taken = times_upto(c->taken, c->holders, t), back = times_upto(c->given_back, c->holders, t);
 
 	return taken >= back + c->most;
 }

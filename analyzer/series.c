@@ -11,6 +11,7 @@
 #include "analyzer/demand.h"
 #include "analyzer/measure.h"
 #include "analyzer/spill.h"
+#include "analyzer/times.h"
 
 #define STEP_MIN_NS (NS_PER_S / 10)
 #define POINTS_WANTED 50
@@ -115,13 +116,6 @@ static int count_attempts(struct strip *p)
 
 /* ---- in flight ---- */
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static uint32_t open_at(size_t started, size_t ended)
 {
 	return started > ended ? (uint32_t)(started - ended) : 0;
@@ -133,7 +127,7 @@ static void count_in_flight(struct strip *p)
 	uint64_t border = p->m->r->model.started_ns;
 	size_t started = 0, ended = 0;
 
-	qsort(p->ends, p->n, sizeof(*p->ends), ascending);
+	times_sort(p->ends, p->n);
 	for (size_t i = 0; i < p->s->count; i++, border += p->step_ns) {
 		uint32_t most;
 

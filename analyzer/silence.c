@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "analyzer/stats.h"
+#include "analyzer/times.h"
 #include "base/clock.h"
 
 #define CHANCE 1e-3
@@ -214,13 +215,6 @@ static bool is_fast(const struct work *w, const struct silence_demand *d)
 	return d->end_ns && (took <= SLOW_NS || took <= SLOW_TIMES * w->usual_ns);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* The median time of an answer for which the server was asked. */
 static int find_usual(struct work *w)
 {
@@ -235,7 +229,7 @@ static int find_usual(struct work *w)
 		if (!d->shed && d->end_ns > d->at_ns)
 			took[n++] = d->end_ns - d->at_ns;
 	}
-	qsort(took, n, sizeof(*took), by_number);
+	times_sort(took, n);
 	w->usual_ns = n ? took[n / 2] : 0;
 	free(took);
 	return 0;
@@ -255,30 +249,15 @@ static int find_holders(struct work *w)
 		w->taken[w->holders] = d->at_ns;
 		w->given_back[w->holders++] = d->end_ns;
 	}
-	qsort(w->taken, w->holders, sizeof(*w->taken), by_number);
-	qsort(w->given_back, w->holders, sizeof(*w->given_back), by_number);
+	times_sort(w->taken, w->holders);
+	times_sort(w->given_back, w->holders);
 	return 0;
-}
-
-static size_t upto(const uint64_t *times, size_t n, uint64_t t)
-{
-	size_t low = 0;
-
-	while (low < n) {
-		size_t mid = low + (n - low) / 2;
-
-		if (times[mid] <= t)
-			low = mid + 1;
-		else
-			n = mid;
-	}
-	return low;
 }
 
 /* Whether requests that call are enough to fill a bulkhead: their places are taken before the call is seen to start, and given back after it. */
 static bool may_be_full(const struct work *w, uint64_t t)
 {
-	return upto(w->taken, w->holders, t) >= upto(w->given_back, w->holders, t) + w->most;
+	return times_upto(w->taken, w->holders, t) >= times_upto(w->given_back, w->holders, t) + w->most;
 }
 
 struct shed {			/* requests shed between two starts, by what it says */
@@ -411,7 +390,7 @@ static struct pace find_pace(const struct work *w, uint64_t *intervals)
 			intervals[n++] = w->in->attempts[i].start_ns - w->in->attempts[i - 1].start_ns;
 	if (n < PACE_MIN)
 		return p;
-	qsort(intervals, n, sizeof(*intervals), by_number);
+	times_sort(intervals, n);
 	p.median_ns = intervals[n / 2];
 	p.longer_ns = healthy ? intervals[n * 9 / 10] : p.median_ns;
 	most = healthy ? intervals[n - 1 - n / 100] : p.median_ns;
