@@ -28,6 +28,10 @@ demo-retry-storm: all ## ... the same by its name; the run files go to build/FLA
 	$(Q)demos/retry-storm/run.py --build $(B) --out $(B)/demos/retry-storm
 
 UNIT_OBJ_test_demo_retry := $(B)/demos/service/retry.o
-UNIT_OBJ_test_demo_config := $(patsubst %,$(B)/demos/service/%.o,config fields retry)
+UNIT_OBJ_test_demo_breaker := $(B)/demos/service/breaker.o
+UNIT_OBJ_test_demo_deadline := $(B)/demos/service/deadline.o
+UNIT_OBJ_test_demo_bulkhead := $(B)/demos/service/bulkhead.o
+UNIT_OBJ_test_demo_fallback := $(B)/demos/service/fallback.o
+UNIT_OBJ_test_demo_config := $(patsubst %,$(B)/demos/service/%.o,config config_policies fields retry breaker)
 UNIT_OBJ_test_demo_trace := $(B)/demos/service/trace_context.o
 UNIT_OBJ_test_demo_summary := $(B)/demos/load/summary.o

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "demos/service/config_policies.h"
 #include "demos/service/fields.h"
 
 #define NS_PER_MS 1000000ull
@@ -181,7 +182,10 @@ static const struct field peer_fields[] = {
 	{"url", read_url, OF_PEER(url), .required = true},
 	{"strategy", fields_string, OF_PEER(strategy_name)},
 	{"connect_timeout_ms", fields_ms, OF_PEER(connect_timeout_ns), .low = 1, .high = HOUR_MS},
-	{"attempt_timeout_ms", fields_ms, OF_PEER(attempt_timeout_ns), .low = 1, .high = HOUR_MS},
+	{"attempt_timeout_ms", fields_ms, OF_PEER(deadline.attempt_ns), .low = 1, .high = HOUR_MS},
+	{"total_timeout_ms", fields_ms, OF_PEER(deadline.total_ns), .low = 1, .high = HOUR_MS},
+	{"breaker", config_breaker, OF_PEER(breaker)},
+	{"bulkhead", config_bulkhead, OF_PEER(bulkhead)},
 	{NULL},
 };
 
@@ -203,7 +207,7 @@ static int read_peers(struct fields *f, const struct field *field, const cJSON *
 			.name = item->string,
 			.strategy_name = single_attempt.name,
 			.connect_timeout_ns = 1000 * NS_PER_MS,
-			.attempt_timeout_ns = 5000 * NS_PER_MS,
+			.deadline.attempt_ns = 5000 * NS_PER_MS,
 		};
 		err = member_down(f, value, item, &mark);
 		if (!err)
@@ -237,21 +241,14 @@ static int read_method(struct fields *f, const struct field *field, const cJSON 
 	return 0;
 }
 
-static int read_text(struct fields *f, const struct field *field, const cJSON *value, void *into)
-{
-	if (!cJSON_IsString(value))
-		return fields_refuse(f, value, "a string");
-	*(const char **)into = value->valuestring;
-	return 0;
-}
-
 #define OF_STEP(member) .offset = offsetof(struct step, member)
 static const struct field call_fields[] = {
 	{"call", fields_string, OF_STEP(peer_name), .required = true},
 	{"method", read_method, OF_STEP(method)},
 	{"path", read_path, OF_STEP(path), .required = true},
-	{"body", read_text, OF_STEP(body)},
+	{"body", fields_text, OF_STEP(body)},
 	{"content_type", fields_string, OF_STEP(content_type)},
+	{"fallback", config_fallback, OF_STEP(fallback)},
 	{NULL},
 };
 static const struct field compute_fields[] = {
@@ -260,7 +257,7 @@ static const struct field compute_fields[] = {
 };
 static const struct field answer_fields[] = {
 	{"answer", fields_count, OF_STEP(status), .required = true, .low = 200, .high = 599},
-	{"body", read_text, OF_STEP(body)},
+	{"body", fields_text, OF_STEP(body)},
 	{"content_type", fields_string, OF_STEP(content_type)},
 	{NULL},
 };

@@ -4,11 +4,17 @@
  *
  *   { "name": "client", "listen": "127.0.0.1:0",
  *     "strategies": { "naive": { "backoff": "immediate", "max_attempts": 3, "retry_on": [503, "error"] } },
- *     "peers": { "backend": { "url": "http://127.0.0.1:8001", "strategy": "naive", "attempt_timeout_ms": 2000 } },
+ *     "peers": { "backend": { "url": "http://127.0.0.1:8001", "strategy": "naive", "attempt_timeout_ms": 2000,
+ *                             "total_timeout_ms": 5000,
+ *                             "breaker": { "consecutive": 5, "open_ms": 30000, "permits": 3, "close_after": 3, "scope": "request" },
+ *                             "bulkhead": { "width": 10, "queue": 20, "wait_ms": 100 } } },
  *     "routes": [ { "path": "/process",
- *                   "steps": [ { "call": "backend", "path": "/work" }, { "compute_ms": 5 }, { "answer": 200 } ] } ] }
+ *                   "steps": [ { "call": "backend", "path": "/work", "fallback": { "kind": "default" } },
+ *                              { "compute_ms": 5 }, { "answer": 200 } ] } ] }
  *
- * The keys, their ranges and defaults are the tables in config.c. Read only once loaded, so any thread may use it.
+ * A breaker opens after `consecutive` failures or at a share of `rate` among the last `window` calls (at least `min_calls`), or either.
+ * A fallback is "default" (the route goes on without that part) or "static" (the route ends with its status, body and content_type).
+ * The keys, their ranges and defaults are the tables in config.c and config_policies.c. Read only once loaded, so any thread may use it.
  */
 #ifndef DEMOS_SERVICE_CONFIG_H
 #define DEMOS_SERVICE_CONFIG_H
@@ -18,6 +24,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "demos/service/breaker.h"
+#include "demos/service/bulkhead.h"
+#include "demos/service/deadline.h"
+#include "demos/service/fallback.h"
 #include "demos/service/retry.h"
 
 struct cJSON;
@@ -33,7 +43,9 @@ struct peer_config {
 	const char *strategy_name;
 	const struct strategy *strategy;	/* at first; can be switched at run time */
 	uint64_t connect_timeout_ns;
-	uint64_t attempt_timeout_ns;	/* whole attempt, connecting included */
+	struct deadline_policy deadline;	/* an attempt's time includes connecting */
+	struct breaker_policy breaker;	/* consecutive and rate 0: no breaker */
+	struct bulkhead_policy bulkhead;	/* width 0: no bulkhead */
 };
 
 enum step_kind { STEP_CALL, STEP_COMPUTE, STEP_ANSWER };
@@ -45,6 +57,7 @@ struct step {
 	const char *method, *path;	/* call */
 	const char *body;		/* call, answer: NULL none */
 	const char *content_type;	/* call, answer */
+	struct fallback_policy fallback;	/* call */
 	uint64_t compute_ns;
 	unsigned status;		/* answer */
 };

@@ -127,6 +127,14 @@ int fields_string(struct fields *f, const struct field *field, const cJSON *valu
 	return 0;
 }
 
+int fields_text(struct fields *f, const struct field *field, const cJSON *value, void *into)
+{
+	if (!cJSON_IsString(value))
+		return fields_refuse(f, value, "a string");
+	*(const char **)into = value->valuestring;
+	return 0;
+}
+
 int fields_ms(struct fields *f, const struct field *field, const cJSON *value, void *into)
 {
 	if (!fits(field, value, false))

@@ -34,6 +34,7 @@ int fields_read(struct fields *f, const cJSON *object, const struct field *table
 
 /* Field readers. The member's type: const char * · uint64_t ns, from milliseconds · unsigned · double · bool · enum. */
 int fields_string(struct fields *f, const struct field *field, const cJSON *value, void *into);
+int fields_text(struct fields *f, const struct field *field, const cJSON *value, void *into);	/* may be empty */
 int fields_ms(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int fields_count(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int fields_number(struct fields *f, const struct field *field, const cJSON *value, void *into);

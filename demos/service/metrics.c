@@ -94,13 +94,101 @@ static void write_retries(FILE *out, const char *name, struct service *service)
 	}
 }
 
+static void write_cut_short(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		begin_peer(out, name, &service->peers[i]);
+		fprintf(out, "} %" PRIu64 "\n", service->peers[i].counts.cut_short);
+	}
+}
+
+static void write_fallbacks(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		begin_peer(out, name, &service->peers[i]);
+		fprintf(out, "} %" PRIu64 "\n", service->peers[i].counts.fallbacks);
+	}
+}
+
+static void write_degraded(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned r = 0; r < service->config.route_count; r++) {
+		fprintf(out, "%s{", name);
+		write_label(out, "method", service->config.routes[r].method);
+		fputc(',', out);
+		write_label(out, "route", service->config.routes[r].path);
+		fprintf(out, "} %" PRIu64 "\n", service->routes[r].degraded);
+	}
+}
+
+/* What breaker and bulkhead have refused; only of peers that have one. */
+static void write_refused(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		struct peer *peer = &service->peers[i];
+
+		if (peer->guard.has_breaker) {
+			begin_peer(out, name, peer);
+			fprintf(out, ",by=\"breaker\"} %" PRIu64 "\n", guard_breaker(&peer->guard).refused);
+		}
+		if (peer->guard.has_bulkhead) {
+			begin_peer(out, name, peer);
+			fprintf(out, ",by=\"bulkhead\"} %" PRIu64 "\n", guard_bulkhead(&peer->guard).refused);
+		}
+	}
+}
+
+static void write_breaker_states(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++)
+		if (service->peers[i].guard.has_breaker) {
+			begin_peer(out, name, &service->peers[i]);
+			fprintf(out, "} %u\n", guard_breaker(&service->peers[i].guard).state);
+		}
+}
+
+static void write_breaker_transitions(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		struct breaker b = guard_breaker(&service->peers[i].guard);
+
+		for (unsigned s = 0; service->peers[i].guard.has_breaker && s < BREAKER_STATES; s++) {
+			begin_peer(out, name, &service->peers[i]);
+			fprintf(out, ",to=\"%s\"} %" PRIu64 "\n", breaker_state_names[s], b.entered[s]);
+		}
+	}
+}
+
+static void write_bulkhead_calls(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		struct bulkhead b = guard_bulkhead(&service->peers[i].guard);
+
+		if (!service->peers[i].guard.has_bulkhead)
+			continue;
+		begin_peer(out, name, &service->peers[i]);
+		fprintf(out, ",state=\"in\"} %u\n", b.in);
+		begin_peer(out, name, &service->peers[i]);
+		fprintf(out, ",state=\"waiting\"} %u\n", b.waiting);
+	}
+}
+
 static const struct family families[] = {
 	{"http_requests_total", "counter", "Requests answered, by route and status; health, metrics and admin are not counted.",
 	 write_requests},
+	{"http_requests_degraded_total", "counter", "Requests answered with a fallback's help, by route; also in http_requests_total.",
+	 write_degraded},
 	{"http_requests_in_flight", "gauge", "Requests being worked on, this one included.", write_in_flight},
 	{"peer_calls_total", "counter", "Logical calls to a peer that have ended.", write_calls},
 	{"peer_attempts_total", "counter", "Attempts made for those calls, by the status or the error they ended with.", write_attempts},
 	{"retry_attempts_total", "counter", "Attempts that were not the first of their call.", write_retries},
+	{"peer_refused_total", "counter", "Calls to a peer, or further attempts of one, that its breaker or bulkhead did not let out.",
+	 write_refused},
+	{"peer_calls_cut_short_total", "counter", "Calls whose total timeout left no time for another attempt.", write_cut_short},
+	{"peer_fallbacks_total", "counter", "Failed calls that a fallback stood in for.", write_fallbacks},
+	{"breaker_state", "gauge", "0 closed, 1 open, 2 half-open.", write_breaker_states},
+	{"breaker_transitions_total", "counter", "How often a breaker became closed, open or half-open.", write_breaker_transitions},
+	{"bulkhead_attempts", "gauge", "Attempts in a bulkhead, and those that wait for a place.", write_bulkhead_calls},
 };
 
 void metrics_reply(struct service *service, struct reply *reply)

@@ -4,15 +4,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "demos/service/clock.h"
+
+/* One logical call while it is made. */
+struct call {
+	struct peer *peer;
+	struct attempt *attempt;
+	struct deadline deadline;
+	const struct trace_context *trace;
+	struct drain *drain;
+};
+
 void peer_init(struct peer *peer, const struct peer_config *config)
 {
 	*peer = (struct peer){.config = config, .strategy = config->strategy};
 	attempt_pool_init(&peer->pool);
+	guard_init(&peer->guard, &config->breaker, &config->bulkhead);
 }
 
 void peer_clear(struct peer *peer)
 {
 	attempt_pool_clear(&peer->pool);
+	guard_clear(&peer->guard);
 }
 
 /* From [0,1). */
@@ -42,17 +55,97 @@ static void run_attempt(struct peer *peer, struct attempt *attempt, const struct
 	count_attempt(&peer->counts, result);
 }
 
-static void run_attempts(struct peer *peer, struct attempt *attempt, const struct trace_context *trace, struct drain *drain,
-			 struct peer_result *result)
+/* What the breaker counts as a failure: an answer that blames the caller is none. */
+static bool is_failure(const struct retry_outcome *o)
 {
-	const struct strategy *strategy = peer->strategy;
-	struct retry call;
+	return o->end != ENDED_ANSWERED || o->status == 429 || o->status >= 500;
+}
+
+static enum fallback_cause cause_of(const struct retry_outcome *o)
+{
+	static const enum fallback_cause causes[] = {
+		[ENDED_ANSWERED] = FAILED_STATUS, [ENDED_TIMEOUT] = FAILED_TIMEOUT, [ENDED_ERROR] = FAILED_ERROR,
+	};
+
+	return causes[o->end];
+}
+
+static bool refused(struct peer_result *result, enum fallback_cause cause)
+{
+	result->cause = cause;
+	return false;
+}
+
+/* An attempt behind the bulkhead; false when the call is over without it. */
+static bool run_inside(struct call *c, struct peer_result *result)
+{
+	if (!guard_enter(&c->peer->guard, deadline_left_ns(&c->deadline, clock_now_ns())))
+		return refused(result, FAILED_BULKHEAD);
+	c->attempt->timeout_ns = deadline_attempt_ns(&c->deadline, clock_now_ns());
+	if (c->attempt->timeout_ns)
+		run_attempt(c->peer, c->attempt, c->trace, result);
+	guard_leave(&c->peer->guard);
+	return c->attempt->timeout_ns || refused(result, FAILED_TIMEOUT);
+}
+
+/* ... and behind the breaker, when it counts attempts. */
+static bool run_guarded(struct call *c, struct peer_result *result)
+{
+	bool is_mine = c->peer->config->breaker.scope == BREAKER_PER_ATTEMPT, was_run;
+	uint64_t ticket = 0;
+
+	if (is_mine && !guard_admits(&c->peer->guard, &ticket))
+		return refused(result, FAILED_BREAKER);
+	was_run = run_inside(c, result);
+	if (was_run)
+		result->cause = cause_of(&result->last);
+	if (is_mine && was_run)
+		guard_ended(&c->peer->guard, ticket, !is_failure(&result->last));
+	else if (is_mine)
+		guard_unused(&c->peer->guard, ticket);
+	return was_run;
+}
+
+/* Whether another attempt follows, after its wait. */
+static bool is_going_on(struct call *c, struct retry *retry, const struct peer_result *result)
+{
 	uint64_t wait_ns = 0;
 
-	retry_begin(&call, &strategy->retry);
-	do {
-		run_attempt(peer, attempt, trace, result);
-	} while (retry_next(&call, &result->last, draw(), &wait_ns) && drain_pause(drain, wait_ns));
+	if (!retry_next(retry, &result->last, draw(), &wait_ns))
+		return false;
+	if (!deadline_allows(&c->deadline, clock_now_ns(), wait_ns)) {
+		c->peer->counts.cut_short++;
+		return false;
+	}
+	return drain_pause(c->drain, wait_ns);
+}
+
+static void run_attempts(struct call *c, struct peer_result *result)
+{
+	const struct strategy *strategy = c->peer->strategy;
+	struct retry retry;
+
+	retry_begin(&retry, &strategy->retry);
+	while (run_guarded(c, result) && is_going_on(c, &retry, result))
+		;
+}
+
+/* A breaker of scope request hears of the call's end, and of nothing when no attempt was made. */
+static void run_call(struct call *c, struct peer_result *result)
+{
+	bool is_mine = c->peer->config->breaker.scope == BREAKER_PER_REQUEST;
+	uint64_t ticket = 0;
+
+	deadline_begin(&c->deadline, &c->peer->config->deadline, clock_now_ns());
+	if (is_mine && !guard_admits(&c->peer->guard, &ticket)) {
+		refused(result, FAILED_BREAKER);
+		return;
+	}
+	run_attempts(c, result);
+	if (is_mine && result->attempts)
+		guard_ended(&c->peer->guard, ticket, !is_failure(&result->last));
+	else if (is_mine)
+		guard_unused(&c->peer->guard, ticket);
 }
 
 bool peer_call(struct peer *peer, const struct step *step, const struct trace_context *trace, struct drain *drain,
@@ -64,18 +157,18 @@ bool peer_call(struct peer *peer, const struct step *step, const struct trace_co
 		.content_type = step->content_type,
 		.tracestate = trace->state,
 		.connect_timeout_ns = peer->config->connect_timeout_ns,
-		.timeout_ns = peer->config->attempt_timeout_ns,
 	};
+	struct call call = {.peer = peer, .attempt = &attempt, .trace = trace, .drain = drain};
 	char *url = NULL;
 	bool is_ok;
 
-	*result = (struct peer_result){.last = {.end = ENDED_ERROR}, .error = ATTEMPT_BROKEN};
+	*result = (struct peer_result){.last = {.end = ENDED_ERROR}, .error = ATTEMPT_BROKEN, .cause = FAILED_ERROR};
 	if (asprintf(&url, "%s%s", peer->config->url, step->path) >= 0) {
 		attempt.url = url;
-		run_attempts(peer, &attempt, trace, drain, result);
+		run_call(&call, result);
 		free(url);
 	}
-	is_ok = result->last.end == ENDED_ANSWERED && result->last.status < 400;
+	is_ok = result->cause == FAILED_STATUS && result->last.status < 400;
 	atomic_fetch_add(is_ok ? &peer->counts.calls_ok : &peer->counts.calls_failed, 1);
 	return is_ok;
 }

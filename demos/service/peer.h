@@ -13,11 +13,14 @@
 #include "demos/service/attempt.h"
 #include "demos/service/config.h"
 #include "demos/service/drain.h"
+#include "demos/service/guard.h"
 #include "demos/service/trace_context.h"
 
 struct peer_counts {
 	_Atomic uint64_t calls_ok, calls_failed;
 	_Atomic uint64_t retries;			/* attempts that were not a call's first */
+	_Atomic uint64_t cut_short;			/* calls that failed for want of time for another attempt */
+	_Atomic uint64_t fallbacks;			/* calls that something else stood in for */
 	_Atomic uint64_t statuses[RETRY_STATUS_MAX];	/* attempts answered with this status */
 	_Atomic uint64_t errors[ATTEMPT_ERRORS];	/* attempts that ended without an answer */
 };
@@ -26,12 +29,14 @@ struct peer {
 	const struct peer_config *config;
 	const struct strategy *_Atomic strategy;	/* one of config's */
 	struct attempt_pool pool;
+	struct guard guard;
 	struct peer_counts counts;
 };
 
 struct peer_result {
 	struct retry_outcome last;
 	enum attempt_error error;	/* of the last attempt */
+	enum fallback_cause cause;	/* why the call has failed */
 	unsigned attempts;
 };
 
@@ -39,9 +44,11 @@ void peer_init(struct peer *peer, const struct peer_config *config);
 void peer_clear(struct peer *peer);
 
 /*
- * Calls the peer as `step` says and waits for the end, which may take all attempts and the waits between them; a service
- * that is stopping makes no further attempt. Returns whether the last answer was below 400; short of memory, the call fails
- * without an attempt.
+ * Calls the peer as `step` says and waits for the end, which may take all attempts and the waits between them, but no longer
+ * than the total timeout; a service that is stopping makes no further attempt. A breaker of scope request is asked once, one
+ * of scope attempt before each attempt; a place in the bulkhead is held while an attempt is at work. What either refuses ends the
+ * call. To the breaker, timeouts, errors, 429 and 5xx are failures. Returns whether the last answer was below 400; short of memory,
+ * the call fails without an attempt.
  */
 bool peer_call(struct peer *peer, const struct step *step, const struct trace_context *trace, struct drain *drain,
 	       struct peer_result *result);

@@ -15,6 +15,7 @@ struct reply {
 	unsigned status;
 	const char *content_type;
 	char allow[64];			/* for 405: the methods this path takes; else "" */
+	char degraded[128];		/* peers that a fallback stood in for; "" none */
 	char *body;			/* NULL: empty */
 	size_t length;
 	bool is_owned;

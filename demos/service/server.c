@@ -12,6 +12,7 @@
 #include "demos/service/admin.h"
 #include "demos/service/health.h"
 #include "demos/service/metrics.h"
+#include "demos/service/status.h"
 #include "demos/service/steps.h"
 
 #define BODY_BYTES_MAX 65536
@@ -41,6 +42,7 @@ static const struct builtin builtins[] = {
 	{"GET", "/health/live", .reply = health_live},
 	{"GET", "/health/ready", .reply = health_ready},
 	{"GET", "/metrics", .reply = metrics_reply},
+	{"GET", "/status/breakers", .reply = status_breakers},
 	{"GET", "/admin/strategy", .reply = admin_get_strategy},
 	{"POST", "/admin/strategy", .reply_to = admin_set_strategy},
 };
@@ -122,8 +124,11 @@ static void dispatch(struct service *service, struct MHD_Connection *connection,
 		builtin->reply_to(service, request->body ? request->body : "", reply);
 	else
 		refuse(service, reply);
-	if (!builtin)
-		service->routes[route].statuses[reply->status]++;
+	if (builtin)
+		return;
+	service->routes[route].statuses[reply->status]++;
+	if (reply->degraded[0])
+		service->routes[route].degraded++;
 }
 
 static void add_headers(struct MHD_Response *response, const struct reply *reply, bool is_last)
@@ -132,6 +137,8 @@ static void add_headers(struct MHD_Response *response, const struct reply *reply
 		MHD_add_response_header(response, "Content-Type", reply->content_type);
 	if (reply->allow[0])
 		MHD_add_response_header(response, "Allow", reply->allow);
+	if (reply->degraded[0])
+		MHD_add_response_header(response, FALLBACK_HEADER, reply->degraded);
 	if (is_last)
 		MHD_add_response_header(response, "Connection", "close");
 }

@@ -15,6 +15,7 @@
 
 struct route_counts {
 	_Atomic uint64_t statuses[RETRY_STATUS_MAX];	/* answers */
+	_Atomic uint64_t degraded;			/* those among them that a fallback had a part in */
 };
 
 struct service {

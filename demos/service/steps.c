@@ -3,6 +3,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,14 +12,22 @@
 static void reply_failed_call(const struct service *service, const struct peer *peer, const struct peer_result *result,
 			      struct reply *reply)
 {
-	const char *name = service->config.name, *plural = result->attempts == 1 ? "" : "s";
+	const char *name = service->config.name, *called = peer->config->name, *plural = result->attempts == 1 ? "" : "s";
 
-	if (result->last.end == ENDED_ANSWERED)
-		reply_error(reply, 502, name, "%.60s answered %d after %u attempt%s", peer->config->name, result->last.status,
-			    result->attempts, plural);
-	else
-		reply_error(reply, result->error == ATTEMPT_TIMEOUT ? 504 : 502, name, "%.60s gave no answer after %u attempt%s: %s",
-			    peer->config->name, result->attempts, plural, attempt_error_names[result->error]);
+	switch (result->cause) {
+	case FAILED_STATUS:
+		reply_error(reply, 502, name, "%.60s answered %d after %u attempt%s", called, result->last.status, result->attempts, plural);
+		return;
+	case FAILED_BREAKER:
+		reply_error(reply, 503, name, "%.60s is not called: its breaker is open", called);
+		return;
+	case FAILED_BULKHEAD:
+		reply_error(reply, 503, name, "%.60s is not called: its bulkhead is full", called);
+		return;
+	default:
+		reply_error(reply, result->cause == FAILED_TIMEOUT ? 504 : 502, name, "%.60s gave no answer after %u attempt%s: %s", called,
+			    result->attempts, plural, result->attempts ? attempt_error_names[result->error] : "no time was left");
+	}
 }
 
 /*
@@ -33,20 +42,51 @@ static void compute(uint64_t ns)
 		;
 }
 
-static void reply_step(const struct step *step, struct reply *reply)
+static void reply_text(struct reply *reply, unsigned status, const char *content_type, const char *body)
 {
-	*reply = (struct reply){.status = step->status, .content_type = step->content_type, .body = (char *)step->body};
-	if (step->body)
-		reply->length = strlen(step->body);
+	reply->status = status;
+	reply->content_type = content_type;
+	reply->body = (char *)body;
+	reply->length = body ? strlen(body) : 0;
 }
 
 static void reply_default(const struct service *service, struct reply *reply)
 {
 	cJSON *tree = cJSON_CreateObject();
+	char degraded[sizeof(reply->degraded)];
 
 	cJSON_AddStringToObject(tree, "service", service->config.name);
 	cJSON_AddStringToObject(tree, "status", "ok");
+	memcpy(degraded, reply->degraded, sizeof(degraded));
 	reply_json(reply, 200, tree);
+	memcpy(reply->degraded, degraded, sizeof(degraded));
+}
+
+/* Says that a peer's part is not what it should be; those that no longer fit are not named. */
+static void mark_degraded(struct reply *reply, const char *peer)
+{
+	size_t used = strlen(reply->degraded), room = sizeof(reply->degraded) - used;
+
+	if (strlen(peer) + 3 <= room)
+		snprintf(reply->degraded + used, room, "%s%s", used ? ", " : "", peer);
+}
+
+/* After a call has failed; true when the route goes on without it. */
+static bool fall_back(struct service *service, const struct step *step, const struct peer_result *result, struct reply *reply)
+{
+	const struct fallback_policy *policy = &step->fallback;
+	struct peer *peer = &service->peers[step->peer];
+
+	if (!fallback_covers(policy, result->cause, result->last.status)) {
+		reply_failed_call(service, peer, result, reply);
+		return false;
+	}
+	peer->counts.fallbacks++;
+	mark_degraded(reply, peer->config->name);
+	if (policy->kind == FALLBACK_DEFAULT)
+		return true;
+	reply_text(reply, policy->status, policy->content_type, policy->body);
+	return false;
 }
 
 /* Runs one step; false when it has filled the reply and the route is over. */
@@ -62,10 +102,9 @@ static bool step_run(struct service *service, const struct step *step, const str
 	case STEP_CALL:
 		if (peer_call(peer, step, trace, &service->drain, &result))
 			return true;
-		reply_failed_call(service, peer, &result, reply);
-		return false;
+		return fall_back(service, step, &result, reply);
 	case STEP_ANSWER:
-		reply_step(step, reply);
+		reply_text(reply, step->status, step->content_type, step->body);
 		return false;
 	}
 	return true;
@@ -75,6 +114,7 @@ void steps_run(struct service *service, const struct route *route, const struct 
 {
 	unsigned i = 0;
 
+	*reply = (struct reply){.status = 500};
 	while (i < route->step_count && step_run(service, &route->steps[i], trace, reply))
 		i++;
 	if (i == route->step_count)

@@ -7,7 +7,8 @@
 #include "demos/service/service.h"
 
 /*
- * Fills the reply. A call that failed ends the route: 504 when the peer did not answer in time, else 502.
+ * Fills the reply. A call that failed is stood in for by its fallback, and then the reply is marked as degraded; without one it
+ * ends the route: 504 when the peer did not answer in time, 503 when breaker or bulkhead refused the call, else 502.
  */
 void steps_run(struct service *service, const struct route *route, const struct trace_context *trace, struct reply *reply);
 

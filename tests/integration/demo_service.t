@@ -203,6 +203,89 @@ is_(status, 0, "it_ends_with_status_0")
 within(time.monotonic() - began, 0, 5, "and_soon")
 is_(client.child.stderr.read(), "", "and_had_nothing_to_complain_about")
 
+# ---- breaker, bulkhead, deadline, fallback ----
+bad = {"status": 200}
+moody = HttpPeer(lambda request: bad["status"])
+BREAKER = {"consecutive": 3, "open_ms": 400}
+guarded = Service(
+    name="guarded",
+    strategies={"naive": {"backoff": "immediate", "max_attempts": 5}, "fixed": {"backoff": "fixed", "base_ms": 200, "max_attempts": 9}},
+    peers={
+        "moody": {"url": moody.url("").rstrip("/"), "breaker": BREAKER},
+        "eager": {"url": moody.url("").rstrip("/"), "strategy": "naive", "breaker": {**BREAKER, "scope": "attempt"}},
+        "narrow": {"url": slow.url("").rstrip("/"), "bulkhead": {"width": 2}},
+        "queued": {"url": slow.url("").rstrip("/"), "bulkhead": {"width": 2, "queue": 2, "wait_ms": 3000}},
+        "hasty": {"url": moody.url("").rstrip("/"), "strategy": "fixed", "total_timeout_ms": 500},
+        "late": {"url": slow.url("").rstrip("/"), "strategy": "naive", "attempt_timeout_ms": 150, "total_timeout_ms": 250},
+        "nobody": {"url": f"http://127.0.0.1:{gone}"},
+    },
+    routes=[
+        *({"path": "/" + name, "steps": [{"call": name, "path": "/" + name}]}
+          for name in ("moody", "eager", "narrow", "queued", "hasty", "late")),
+        {"path": "/static", "steps": [{"call": "moody", "path": "/", "fallback": {"kind": "static", "body": "[]"}}, {"answer": 201}]},
+        {"path": "/default", "steps": [{"call": "moody", "path": "/", "fallback": {"kind": "default"}},
+                                       {"call": "nobody", "path": "/", "fallback": {"kind": "default"}}]},
+        {"path": "/half", "steps": [{"call": "moody", "path": "/", "fallback": {"kind": "default"}}, {"call": "nobody", "path": "/"}]},
+    ])
+
+
+def breaker(name="moody"):
+    return json.loads(guarded.ask("/status/breakers")[1])["breakers"][name]
+
+
+is_(breaker(), {"state": "closed", "open_left_ms": 0, "failures_in_a_row": 0, "opened": 0, "refused": 0}, "a_breaker_begins_closed")
+is_(sorted(json.loads(guarded.ask("/status/breakers")[1])["breakers"]), ["eager", "moody"], "peers_without_one_are_left_out")
+bad["status"] = 404
+is_([guarded.status("/moody") for _ in range(4)], [502] * 4, "an_answer_that_blames_the_caller_fails_the_call")
+is_(guarded.status("/static"), 502, "and_no_fallback_hides_it")
+is_(breaker()["failures_in_a_row"], 0, "and_does_not_count_against_the_peer")
+bad["status"] = 503
+is_([guarded.status("/moody") for _ in range(3)], [502] * 3, "three_failures_reach_the_peer")
+is_((breaker()["state"], guarded.status("/moody")), ("open", 503), "then_the_breaker_is_open_and_refuses")
+moody.requests.clear()
+status, body, headers = guarded.ask("/static")
+is_((status, body, headers["X-Degraded"]), (200, "[]", "moody"), "a_static_fallback_answers_and_says_that_it_is_degraded")
+status, body, headers = guarded.ask("/default")
+is_((status, headers["X-Degraded"]), (200, "moody, nobody"), "a_default_lets_the_route_go_on_and_names_all_that_were_missed")
+status, body, headers = guarded.ask("/half")
+is_((status, headers["X-Degraded"]), (502, None), "an_answer_that_failed_after_all_is_not_called_degraded")
+is_(len(moody.requests), 0, "an_open_breaker_spares_the_peer")
+ok(wait_for(lambda: breaker()["open_left_ms"] == 0), "its_time_ends")
+is_((guarded.status("/moody"), breaker()["state"]), (502, "open"), "a_bad_probe_opens_it_again")
+bad["status"] = 200
+ok(wait_for(lambda: breaker()["open_left_ms"] == 0), "its_time_ends_again")
+is_((guarded.status("/moody"), breaker()["state"]), (200, "closed"), "a_good_probe_closes_it")
+is_([guarded.metric('breaker_transitions_total{peer="moody",to="%s"}' % s) for s in ("open", "half_open", "closed")], [2, 2, 1],
+    "transitions_are_counted")
+is_((guarded.metric('peer_refused_total{peer="moody",by="breaker"}'), guarded.metric('breaker_state{peer="moody"}')), (4, 0),
+    "and_calls_refused")
+is_((guarded.metric('peer_fallbacks_total{peer="moody"}'), guarded.metric('peer_fallbacks_total{peer="nobody"}')), (3, 1),
+    "and_fallbacks")
+is_([guarded.metric('http_requests_degraded_total{method="GET",route="%s"}' % r) for r in ("/static", "/default", "/half")], [1, 1, 0],
+    "and_degraded_answers")
+bad["status"] = 503
+moody.requests.clear()
+is_((guarded.status("/eager"), len(moody.requests)), (503, 3), "a_breaker_of_attempts_stops_the_retries_of_one_request")
+
+narrow = json.loads(run([LOAD, "-n", "6", "-c", "6", "--json", guarded.url("/narrow")]).out)
+is_(narrow["statuses"], {"200": 2, "503": 4}, "a_bulkhead_of_two_lets_two_of_six_in")
+is_(guarded.metric('peer_refused_total{peer="narrow",by="bulkhead"}'), 4, "and_counts_the_others")
+queued = json.loads(run([LOAD, "-n", "6", "-c", "6", "--json", guarded.url("/queued")]).out)
+is_(queued["statuses"], {"200": 4, "503": 2}, "a_queue_of_two_saves_two_more")
+within(queued["elapsed_ms"], 790, 3000, "who_wait_for_their_turn", queued)
+is_(guarded.metric('bulkhead_attempts{peer="queued",state="in"}'), 0, "and_all_places_are_given_back")
+
+moody.requests.clear()
+began = time.monotonic()
+is_((guarded.status("/hasty"), len(moody.requests)), (502, 3), "a_total_timeout_of_500_ms_has_time_for_two_waits_of_200")
+within(time.monotonic() - began, 0.39, 0.52, "and_begins_no_wait_that_would_not_end_in_time")
+is_(guarded.metric('peer_calls_cut_short_total{peer="hasty"}'), 1, "which_is_counted")
+began = time.monotonic()
+is_(guarded.status("/late"), 504, "a_call_ends_with_its_total_timeout")
+within(time.monotonic() - began, 0.24, 0.39, "in_the_middle_of_an_attempt")
+is_(guarded.metric('peer_attempts_total{peer="late",status="",error="timeout"}'), 2, "the_second_was_given_what_was_left")
+is_(stop(guarded.child), 0, "and_it_ends_with_status_0_too")
+
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
 asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))

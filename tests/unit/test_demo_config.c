@@ -27,6 +27,9 @@ static int load(const char *text, struct config *config, char *why, size_t size)
 #define ROUTES "\"routes\":[]}"
 #define STRATEGY(text) HEAD "\"strategies\":{\"s\":" text "}," ROUTES
 #define PEER(text) HEAD "\"peers\":{\"b\":" text "}," ROUTES
+#define BREAKER(text) PEER("{\"url\":\"http://h:1\",\"breaker\":" text "}")
+#define BULKHEAD(text) PEER("{\"url\":\"http://h:1\",\"bulkhead\":" text "}")
+#define FALLBACK(text) ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"b\",\"path\":\"/\",\"fallback\":" text "}]}")
 #define ROUTE(text) HEAD "\"peers\":{\"b\":{\"url\":\"http://h:1\"}},\"routes\":[" text "]}"
 
 static const struct {
@@ -64,6 +67,24 @@ static const struct {
 	{PEER("{\"url\":\"http://h:1/x\"}"), "peers.b.url must be http://HOST:PORT without a path"},
 	{PEER("{\"url\":\"http://h:1\",\"strategy\":\"nix\"}"), "peers.b.strategy must be one of strategies, not \"nix\""},
 	{PEER("{\"url\":\"http://h:1\",\"attempt_timeout_ms\":0}"), "peers.b.attempt_timeout_ms must be a number of milliseconds from 1"},
+	{PEER("{\"url\":\"http://h:1\",\"total_timeout_ms\":0}"), "peers.b.total_timeout_ms must be a number of milliseconds from 1"},
+	{BREAKER("{}"), "peers.b.breaker must be given consecutive or rate"},
+	{BREAKER("[]"), "peers.b.breaker must be an object"},
+	{BREAKER("{\"consecutive\":0}"), "peers.b.breaker.consecutive must be a whole number from 1"},
+	{BREAKER("{\"consecutive\":3,\"window\":10}"), "peers.b.breaker must be given window and min_calls only together with rate"},
+	{BREAKER("{\"rate\":60}"), "peers.b.breaker.rate must be a number from 0.01 to 1, not 60"},
+	{BREAKER("{\"rate\":0.6,\"window\":1025}"), "peers.b.breaker.window must be a whole number from 1 to 1024"},
+	{BREAKER("{\"rate\":0.6,\"window\":5,\"min_calls\":6}"), "peers.b.breaker must be given a window of at least min_calls"},
+	{BREAKER("{\"consecutive\":3,\"scope\":\"call\"}"), "peers.b.breaker.scope must be one of request, attempt, not \"call\""},
+	{BREAKER("{\"consecutive\":3,\"permits\":0}"), "peers.b.breaker.permits must be a whole number from 1"},
+	{BREAKER("{\"consecutive\":3,\"half_open\":1}"), "unknown key \"half_open\" in peers.b.breaker; known are consecutive, rate,"},
+	{BULKHEAD("{}"), "peers.b.bulkhead.width must be given"},
+	{BULKHEAD("{\"width\":0}"), "peers.b.bulkhead.width must be a whole number from 1"},
+	{BULKHEAD("{\"width\":1,\"queue\":5}"), "peers.b.bulkhead must be given queue and wait_ms above 0 together"},
+	{BULKHEAD("{\"width\":1,\"wait_ms\":5}"), "peers.b.bulkhead must be given queue and wait_ms above 0 together"},
+	{FALLBACK("{}"), "routes[0].steps[0].fallback.kind must be given"},
+	{FALLBACK("{\"kind\":\"cached\"}"), "routes[0].steps[0].fallback.kind must be one of none, static, default, not \"cached\""},
+	{FALLBACK("{\"kind\":\"default\",\"body\":\"\"}"), "routes[0].steps[0].fallback must be without status, body and content_type"},
 	{ROUTE("{}"), "routes[0].path must be given"},
 	{ROUTE("{\"path\":\"x\"}"), "routes[0].path must be a path that begins with /"},
 	{ROUTE("{\"path\":\"/\",\"method\":\"get\"}"), "routes[0].method must be an HTTP method in capitals, not \"get\""},
@@ -107,9 +128,11 @@ static const char full[] =
 	"\"wait\":{\"backoff\":\"exponential\",\"base_ms\":0.5,\"multiplier\":1.5,\"cap_ms\":4000,"
 	"\"jitter\":\"proportional\",\"jitter_share\":0.3,\"honour_retry_after\":false}},"
 	"\"peers\":{\"b\":{\"url\":\"http://127.0.0.1:81\",\"strategy\":\"wait\",\"attempt_timeout_ms\":500},"
-	"\"c\":{\"url\":\"http://h:1\"}},"
+	"\"c\":{\"url\":\"http://h:1\",\"total_timeout_ms\":1500,"
+	"\"breaker\":{\"rate\":0.6,\"min_calls\":12,\"open_ms\":5000,"
+	"\"permits\":3,\"close_after\":2,\"scope\":\"attempt\"},\"bulkhead\":{\"width\":10,\"queue\":4,\"wait_ms\":50}}},"
 	"\"routes\":[{\"path\":\"/p\",\"method\":\"POST\","
-	"\"steps\":[{\"compute_ms\":5},{\"call\":\"c\",\"path\":\"/w?x=1\"},{\"answer\":201,\"body\":\"\"}]}]}";
+	"\"steps\":[{\"compute_ms\":5},{\"call\":\"c\",\"path\":\"/w?x=1\",\"fallback\":{\"kind\":\"static\",\"body\":\"\"}},{\"answer\":201,\"body\":\"\"}]}]}";
 
 static void check_strategies(const struct config *c)
 {
@@ -123,6 +146,20 @@ static void check_strategies(const struct config *c)
 	ok(!config_strategy(c, "nix"), "an_unknown_strategy_is_none");
 }
 
+static void check_policies(const struct config *c)
+{
+	const struct breaker_policy *b = &c->peers[1].breaker;
+	const struct bulkhead_policy *k = &c->peers[1].bulkhead;
+	const struct fallback_policy *f = &c->routes[0].steps[1].fallback;
+
+	ok(!b->consecutive && b->rate == 0.6 && b->min_calls == 12 && b->window == 12, "a_window_is_at_least_the_least_calls");
+	ok(b->open_ns == 5000 * MS && b->permits == 3 && b->close_after == 2 && b->scope == BREAKER_PER_ATTEMPT, "a_breaker_is_read");
+	ok(k->width == 10 && k->queue == 4 && k->wait_ns == 50 * MS, "a_bulkhead_is_read");
+	ok(f->kind == FALLBACK_STATIC && f->status == 200 && !strcmp(f->body, ""), "a_fallback_is_read");
+	ok(c->peers[1].deadline.total_ns == 1500 * MS && !c->peers[0].deadline.total_ns, "a_total_timeout_is_read");
+	ok(!c->peers[0].breaker.consecutive && c->peers[0].breaker.rate == 0 && !c->peers[0].bulkhead.width, "a_peer_without_policies_has_none");
+}
+
 static void check_accepted(void)
 {
 	struct config c;
@@ -134,10 +171,11 @@ static void check_accepted(void)
 		return;
 	}
 	check_strategies(&c);
+	check_policies(&c);
 	ok(c.drain_ns == 250 * MS, "the_drain_is_read");
 	ok(c.address.sin_port == 0 && c.address.sin_addr.s_addr == htonl(INADDR_LOOPBACK), "the_address_is_read");
 	ok(c.peers[0].strategy == config_strategy(&c, "wait"), "a_peer_has_its_strategy");
-	is_int(c.peers[0].attempt_timeout_ns, 500 * MS, "and_its_timeout");
+	is_int(c.peers[0].deadline.attempt_ns, 500 * MS, "and_its_timeout");
 	ok(c.peers[1].strategy == config_strategy(&c, "none"), "a_peer_without_one_is_tried_once");
 	ok(c.routes[0].steps[1].kind == STEP_CALL && c.routes[0].steps[1].peer == 1, "a_call_finds_its_peer");
 	is_int(c.routes[0].step_count, 3, "a_route_has_its_steps");

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#include "demos/service/fallback.h"
+
+static bool is_callers_fault(int status)
+{
+	return status >= 400 && status < 500 && status != 408 && status != 429;
+}
+
+bool fallback_covers(const struct fallback_policy *policy, enum fallback_cause cause, int status)
+{
+	if (policy->kind == FALLBACK_NONE)
+		return false;
+	return cause != FAILED_STATUS || !is_callers_fault(status);
+}
