@@ -153,7 +153,6 @@ int measure_edges(struct measure *m)
 	for (size_t i = 0; i < m->graph.count; i++) {
 		m->r->edges[i].client = measure_text(m, m->graph.edges[i].client);
 		m->r->edges[i].server = measure_text(m, m->graph.edges[i].server);
-		m->r->edges[i].external = m->graph.edges[i].external;
 		m->r->edges[i].root = graph_is_root(&m->graph, m->graph.edges[i].client);
 	}
 	err = add_logicals(m, benches) || add_attempts(m, benches) ? -ENOMEM : 0;

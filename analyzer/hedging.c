@@ -31,7 +31,6 @@
 enum part { NO_HEDGE, FIRST, SECOND };	/* of an attempt in a pair */
 
 struct pair {		/* a first attempt and its hedge */
-	uint32_t first, second;
 	double delay_ms;
 	bool won, cancelled;	/* by the second; the loser was given up */
 	bool kin;		/* that they are of one request is known */
@@ -94,7 +93,7 @@ static int add_pair(struct hedges *h, uint32_t first, uint32_t second, bool kin)
 		h->room = room;
 	}
 	h->pairs[h->count++] = (struct pair){
-		.first = first, .second = second, .delay_ms = (double)(y->started_ns - x->started_ns) / NS_PER_MS, .kin = kin,
+		.delay_ms = (double)(y->started_ns - x->started_ns) / NS_PER_MS, .kin = kin,
 		.won = y->outcome == MODEL_OK && (x->outcome != MODEL_OK || y->ended_ns < x->ended_ns),
 		.cancelled = lost_to(h, x, y) || lost_to(h, y, x)};
 	h->taken[first] = FIRST;

@@ -187,8 +187,7 @@ static int take_connection(struct loader *l, sqlite3_stmt *row)
 	c->unseen = word(row, 7);
 	c->opened_ns = word(row, 8);
 	c->connected_ns = word(row, 9);
-	c->closed_ns = word(row, 10);
-	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer) || name(l, row, 11, &c->end))
+	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer) || name(l, row, 10, &c->end))
 		return -ENOMEM;
 	return map_put(&l->connections, (uint64_t)c->id, (uint32_t)l->m->connection_count++);
 }
@@ -701,7 +700,7 @@ static int load_tables(struct loader *l)
 		{"SELECT key, value FROM run", take_run},
 		{"SELECT id, pid, service, covered, why, ended_ns, exit_status BETWEEN 0 AND 127 FROM process", take_process},
 		{"SELECT id, process_id, role, local, peer, family = 'name', retransmits, bytes_unseen, opened_ns,"
-		 " connected_ns, closed_ns, end FROM connection", take_connection},
+		 " connected_ns, end FROM connection", take_connection},
 		{"SELECT name, address FROM host", take_host},
 		{"SELECT id, name, spec, matched, fired FROM fault ORDER BY id", take_fault},
 		{"SELECT at_ns, name FROM mark ORDER BY at_ns, rowid", take_mark},

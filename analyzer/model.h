@@ -46,7 +46,7 @@ struct model_connection {
 	uint8_t role;		/* enum model_role */
 	uint64_t retransmits;	/* TCP segments sent again; 0 also unknown */
 	uint64_t unseen;	/* bytes that went past the kernel's witness */
-	uint64_t opened_ns, connected_ns, closed_ns;	/* 0 unknown */
+	uint64_t opened_ns, connected_ns;	/* 0 unknown */
 	uint32_t first;		/* index of the first exchange on it; MODEL_NONE */
 	uint32_t end;		/* name: who ended it and how (runfile.h); 0 unknown */
 	bool unresolved;	/* peer was a host name that was not resolved (hosts.c puts the address in its place when one is known) */

@@ -58,7 +58,6 @@ struct result_excluded {	/* attempts that follow an answer, and are no retries *
 
 struct result_edge {
 	const char *client, *server, *protocol, *linking;
-	bool external;
 	bool root;		/* nobody recorded calls its client: its requests are those of users */
 	uint64_t worst;		/* id of the first attempt of the request that took most; 0 none */
 	uint32_t worst_attempts;

@@ -57,7 +57,6 @@ struct room {
 	uint32_t opaque, unknown;	/* names of protocols */
 	uint32_t alien_ends[6];		/* names of how connections end that the client did not */
 	bool *forges, *trickles, *hides;	/* per fault; hides: what the peer does comes late or not at all, its close too; owned */
-	uint32_t *first;		/* per connection: its first exchange; owned */
 	uint64_t *last_ns;		/* per process: when it was last seen to do anything; owned */
 	uint8_t *marks;			/* per exchange: enum mark; owned */
 	struct ending *endings;		/* by process, then time; owned */
@@ -87,7 +86,7 @@ static uint64_t start_of(const struct room *w, uint32_t i)
 	const struct model_exchange *x = exchange(w, i);
 	const struct model_connection *c = connection(w, x);
 
-	if (!c || !c->opened_ns || w->first[x->connection] != i || c->opened_ns > x->started_ns)
+	if (!c || !c->opened_ns || c->first != i || c->opened_ns > x->started_ns)
 		return x->started_ns;
 	if (c->connected_ns > x->started_ns || x->started_ns - c->connected_ns > CONNECT_NS || c->connected_ns < c->opened_ns)
 		return x->started_ns;
@@ -289,8 +288,6 @@ static void look_at_all(struct room *w)
 		const struct model_exchange *x = &run->exchanges[i];
 		uint64_t seen_ns = x->ended_ns ? x->ended_ns : x->started_ns;
 
-		if (x->connection != MODEL_NONE && w->first[x->connection] == MODEL_NONE)
-			w->first[x->connection] = i;
 		if (x->process != MODEL_NONE && seen_ns > w->last_ns[x->process])
 			w->last_ns[x->process] = seen_ns;
 		w->marks[i] = was_given_up(w, x) ? CUT : WAITED;
@@ -603,8 +600,7 @@ static double waited(const struct room *w, uint32_t i, enum phase phase)
 	if (phase == PHASE_CONNECT) {
 		if (connecting)
 			return ms(x->started_ns, end);
-		return c && c->opened_ns && c->connected_ns >= c->opened_ns && w->first[x->connection] == i ? ms(c->opened_ns, c->connected_ns)
-													     : NAN;
+		return c && c->opened_ns && c->connected_ns >= c->opened_ns && c->first == i ? ms(c->opened_ns, c->connected_ns) : NAN;
 	}
 	if (connecting)
 		return NAN;
@@ -778,13 +774,11 @@ static int furnish(struct room *w)
 
 		largest = n > largest ? n : largest;
 	}
-	w->first = malloc((run->connection_count + 1) * sizeof(*w->first));
 	w->last_ns = calloc(run->process_count + 1, sizeof(*w->last_ns));
 	w->marks = calloc(run->exchange_count + 1, sizeof(*w->marks));
 	w->cuts = malloc((largest + 1) * sizeof(*w->cuts));
-	if (!w->first || !w->last_ns || !w->marks || !w->cuts)
+	if (!w->last_ns || !w->marks || !w->cuts)
 		return -ENOMEM;
-	memset(w->first, 0xff, (run->connection_count + 1) * sizeof(*w->first));
 	return 0;
 }
 
@@ -793,7 +787,6 @@ static void clear(struct room *w)
 	free(w->forges);
 	free(w->trickles);
 	free(w->hides);
-	free(w->first);
 	free(w->last_ns);
 	free(w->marks);
 	free(w->endings);
