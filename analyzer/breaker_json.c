@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <math.h>
 #include "analyzer/json.h"
 #include "analyzer/policy_json.h"
 
@@ -58,7 +57,7 @@ cJSON *policy_json_breaker(const struct policy_breaker *p)
 	add_effects(o, p);
 	json_text(o, "confidence", policy_confidence_name(p->confidence));
 	json_text(o, "alike", p->alike);
-	json_number(o, "witness", p->witness ? (double)p->witness : NAN);
+	json_id(o, "witness", p->witness);
 	return o;
 }
 

@@ -1,14 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/policy_json.h"
 
-#include <math.h>
 #include "analyzer/json.h"
-
-/* A row id of the run file; null for none. */
-static void add_witness(cJSON *o, uint64_t id)
-{
-	json_number(o, "witness", id ? (double)id : NAN);
-}
 
 cJSON *policy_json_idempotency(const struct policy_idempotency *p)
 {
@@ -23,7 +16,7 @@ cJSON *policy_json_idempotency(const struct policy_idempotency *p)
 	json_number(o, "lost", (double)p->lost);
 	json_number(o, "conflicts", (double)p->conflicts);
 	json_number(o, "mismatched", (double)p->mismatched);
-	add_witness(o, p->witness);
+	json_id(o, "witness", p->witness);
 	return o;
 }
 
@@ -57,7 +50,7 @@ cJSON *policy_json_shedding(const struct policy_shedding *p)
 	json_number(o, "latency_ms", p->latency_ms);
 	json_number(o, "success_latency_ms", p->success_latency_ms);
 	json_number(o, "collapse", p->collapse);
-	add_witness(o, p->witness);
+	json_id(o, "witness", p->witness);
 	return o;
 }
 
@@ -78,6 +71,6 @@ cJSON *policy_json_fallback(const struct result *r, const struct policy_fallback
 	json_number(o, "failed", (double)p->failed);
 	json_text(o, "dependency", server(r, p->dependency));
 	cJSON_AddBoolToObject(o, "distinct", p->distinct);
-	add_witness(o, p->witness);
+	json_id(o, "witness", p->witness);
 	return o;
 }

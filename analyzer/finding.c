@@ -107,10 +107,7 @@ cJSON *finding_json(const struct finding *f)
 	evidence = cJSON_AddObjectToObject(o, "evidence");
 	for (size_t i = 0; i < f->evidence_count; i++)
 		json_number(evidence, f->evidence[i].key, f->evidence[i].value);
-	if (f->witness)
-		json_number(o, "witness", (double)f->witness);
-	else
-		cJSON_AddNullToObject(o, "witness");
+	json_id(o, "witness", f->witness);
 	json_text(o, "fix", f->fix);
 	return o;
 }

@@ -12,6 +12,25 @@ void json_number(cJSON *object, const char *key, double value)
 		cJSON_AddNumberToObject(object, key, fabs(value) < 1e9 ? round(value * 1e6) / 1e6 : value);
 }
 
+void json_id(cJSON *object, const char *key, uint64_t id)
+{
+	json_number(object, key, id ? (double)id : NAN);
+}
+
+cJSON *json_element(double value)
+{
+	return isfinite(value) ? cJSON_CreateNumber(fabs(value) < 1e12 ? round(value * 1e3) / 1e3 : value) : cJSON_CreateNull();
+}
+
+void json_row(cJSON *list, const double *values, size_t n)
+{
+	cJSON *row = cJSON_CreateArray();
+
+	for (size_t i = 0; i < n; i++)
+		cJSON_AddItemToArray(row, json_element(values[i]));
+	cJSON_AddItemToArray(list, row);
+}
+
 void json_text(cJSON *object, const char *key, const char *text)
 {
 	if (text)

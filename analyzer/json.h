@@ -19,6 +19,15 @@ void json_text(cJSON *object, const char *key, const char *text);
 /* {"value", "low", "high", "n", "method"}, with null for what is not known. */
 void json_metric(cJSON *object, const char *key, const struct metric *m);
 
+/* A row id of the run file; null for 0, none. */
+void json_id(cJSON *object, const char *key, uint64_t id);
+
+/* An element of an array: rounded to a thousandth; null for NAN and infinities. */
+cJSON *json_element(double value);
+
+/* Appends an array of n such elements to list. */
+void json_row(cJSON *list, const double *values, size_t n);
+
 /* An array of n texts. */
 cJSON *json_texts(const char *const *texts, size_t n);
 

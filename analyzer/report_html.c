@@ -15,12 +15,6 @@
 #define BINS_PER_DECADE 12	/* of durations: each 21 % longer than the one before */
 #define BINS_MAX 240
 
-/* Three decimals of a ms are enough to draw. */
-static cJSON *number(double value)
-{
-	return isfinite(value) ? cJSON_CreateNumber(fabs(value) < 1e12 ? round(value * 1e3) / 1e3 : value) : cJSON_CreateNull();
-}
-
 /* ---- an edge over time ---- */
 
 struct column {
@@ -58,7 +52,7 @@ static void add_column(cJSON *o, const struct column *c, const struct series *s)
 		return;
 	list = cJSON_AddArrayToObject(o, c->name);
 	for (size_t i = 0; i < s->count; i++)
-		cJSON_AddItemToArray(list, number(c->of(&s->points[i])));
+		cJSON_AddItemToArray(list, json_element(c->of(&s->points[i])));
 }
 
 static cJSON *series(const struct series *s)
@@ -85,14 +79,10 @@ static cJSON *durations(const struct latency *l)
 	for (size_t i = 0, bins = 0; i < s->n && bins < BINS_MAX; bin++, bins++) {
 		double to = pow(10, (double)(bin + 1) / BINS_PER_DECADE);
 		size_t first = i;
-		cJSON *row = cJSON_CreateArray();
 
 		while (i < s->n && (s->values[i] < to || bins + 1 == BINS_MAX))
 			i++;
-		cJSON_AddItemToArray(row, number(pow(10, (double)bin / BINS_PER_DECADE)));
-		cJSON_AddItemToArray(row, number(to));
-		cJSON_AddItemToArray(row, number((double)(i - first)));
-		cJSON_AddItemToArray(list, row);
+		json_row(list, (double[]){pow(10, (double)bin / BINS_PER_DECADE), to, (double)(i - first)}, 3);
 	}
 	return list;
 }
@@ -102,13 +92,8 @@ static cJSON *chain_lengths(const struct result_cohort *c)
 {
 	cJSON *list = cJSON_CreateArray();
 
-	for (size_t i = 0; c->linked && i < c->chain.used; i++) {
-		cJSON *row = cJSON_CreateArray();
-
-		cJSON_AddItemToArray(row, number(c->chain.cells[i].value));
-		cJSON_AddItemToArray(row, number((double)c->chain.cells[i].count));
-		cJSON_AddItemToArray(list, row);
-	}
+	for (size_t i = 0; c->linked && i < c->chain.used; i++)
+		json_row(list, (double[]){c->chain.cells[i].value, (double)c->chain.cells[i].count}, 2);
 	return list;
 }
 
@@ -119,12 +104,8 @@ static cJSON *gaps(const struct policy_retry *p)
 
 	for (size_t i = 0; i < p->gap_count; i++) {
 		const struct policy_gap *g = &p->gaps[i];
-		const double figures[] = {g->k, g->p5, g->p50, g->p95, g->fitted_low, g->fitted_high, (double)g->n};
-		cJSON *row = cJSON_CreateArray();
 
-		for (size_t k = 0; k < sizeof(figures) / sizeof(figures[0]); k++)
-			cJSON_AddItemToArray(row, number(figures[k]));
-		cJSON_AddItemToArray(list, row);
+		json_row(list, (double[]){g->k, g->p5, g->p50, g->p95, g->fitted_low, g->fitted_high, (double)g->n}, 7);
 	}
 	return list;
 }
@@ -186,8 +167,8 @@ static cJSON *attempt(const struct result *r, const struct exemplar_attempt *x)
 	json_number(o, "id", (double)x->id);
 	json_number(o, "depth", x->depth);
 	json_number(o, "edge", x->edge < r->edge_count ? x->edge : NAN);
-	cJSON_AddItemToObject(o, "from_ms", number(x->from_ms));
-	cJSON_AddItemToObject(o, "to_ms", number(x->to_ms));
+	cJSON_AddItemToObject(o, "from_ms", json_element(x->from_ms));
+	cJSON_AddItemToObject(o, "to_ms", json_element(x->to_ms));
 	json_number(o, "status", x->status ? x->status : NAN);
 	json_text(o, "error", x->error ? texts_text(&r->model.names, x->error) : NULL);
 	json_text(o, "outcome", x->outcome < MODEL_OUTCOMES ? outcomes[x->outcome] : NULL);

@@ -193,13 +193,8 @@ static cJSON *chain(const struct result_edge *e)
 	json_number(o, "max", tally_percentile(&e->whole.chain, 1));
 	json_metric(o, "exhausted_share", &e->exhausted_share);
 	counts = cJSON_AddArrayToObject(o, "counts");
-	for (size_t i = 0; i < e->whole.chain.used; i++) {
-		cJSON *row = cJSON_CreateArray();
-
-		cJSON_AddItemToArray(row, cJSON_CreateNumber(e->whole.chain.cells[i].value));
-		cJSON_AddItemToArray(row, cJSON_CreateNumber((double)e->whole.chain.cells[i].count));
-		cJSON_AddItemToArray(counts, row);
-	}
+	for (size_t i = 0; i < e->whole.chain.used; i++)
+		json_row(counts, (double[]){e->whole.chain.cells[i].value, (double)e->whole.chain.cells[i].count}, 2);
 	return o;
 }
 

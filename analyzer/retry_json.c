@@ -13,35 +13,25 @@ static cJSON *candidate_names(const struct policy_retry *p)
 	return list;
 }
 
-static void add_element(cJSON *list, double value)
-{
-	cJSON_AddItemToArray(list, isfinite(value) ? cJSON_CreateNumber(round(value * 1e3) / 1e3) : cJSON_CreateNull());
-}
-
 /* Of each candidate, in the same order; null where it has none. */
 static cJSON *candidate_multipliers(const struct policy_retry *p)
 {
 	cJSON *list = cJSON_CreateArray();
 
 	for (unsigned i = 0; i < p->candidate_count; i++)
-		add_element(list, p->candidates[i].multiplier);
+		cJSON_AddItemToArray(list, json_element(p->candidates[i].multiplier));
 	return list;
 }
 
+/* [k, p5, p50, p95, n] */
 static cJSON *gaps(const struct policy_retry *p)
 {
 	cJSON *list = cJSON_CreateArray();
 
 	for (size_t i = 0; i < p->gap_count; i++) {
 		const struct policy_gap *g = &p->gaps[i];
-		cJSON *row = cJSON_CreateArray();
 
-		add_element(row, g->k);
-		add_element(row, g->p5);
-		add_element(row, g->p50);
-		add_element(row, g->p95);
-		add_element(row, (double)g->n);
-		cJSON_AddItemToArray(list, row);
+		json_row(list, (double[]){g->k, g->p5, g->p50, g->p95, (double)g->n}, 5);
 	}
 	return list;
 }
@@ -53,15 +43,9 @@ static cJSON *fan(const struct policy_retry *p)
 
 	for (size_t i = 0; i < p->gap_count; i++) {
 		const struct policy_gap *g = &p->gaps[i];
-		cJSON *row;
 
-		if (isnan(g->fitted_low) || isnan(g->fitted_high))
-			continue;
-		row = cJSON_CreateArray();
-		add_element(row, g->k);
-		add_element(row, g->fitted_low);
-		add_element(row, g->fitted_high);
-		cJSON_AddItemToArray(list, row);
+		if (!isnan(g->fitted_low) && !isnan(g->fitted_high))
+			json_row(list, (double[]){g->k, g->fitted_low, g->fitted_high}, 3);
 	}
 	return list;
 }
@@ -70,8 +54,8 @@ static cJSON *range(double low, double high)
 {
 	cJSON *list = cJSON_CreateArray();
 
-	add_element(list, low);
-	add_element(list, high);
+	cJSON_AddItemToArray(list, json_element(low));
+	cJSON_AddItemToArray(list, json_element(high));
 	return list;
 }
 
@@ -120,7 +104,7 @@ static void add_misuse(cJSON *o, const char *key, const struct policy_misuse *m)
 	cJSON *misuse = cJSON_AddObjectToObject(o, key);
 
 	json_number(misuse, "count", (double)m->count);
-	json_number(misuse, "witness", m->witness ? (double)m->witness : NAN);
+	json_id(misuse, "witness", m->witness);
 }
 
 static void add_backoff(cJSON *o, const struct policy_retry *p)

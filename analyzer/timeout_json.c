@@ -4,12 +4,6 @@
 #include <math.h>
 #include "analyzer/json.h"
 
-/* Row ids of the run file; null for none. */
-static void add_witness(cJSON *o, const char *key, uint64_t id)
-{
-	json_number(o, key, id ? (double)id : NAN);
-}
-
 static cJSON *mode(const struct policy_timeout_mode *m)
 {
 	cJSON *o = cJSON_CreateObject();
@@ -19,7 +13,7 @@ static cJSON *mode(const struct policy_timeout_mode *m)
 	json_number(o, "high_ms", m->high_ms);
 	json_number(o, "n", (double)m->n);
 	json_text(o, "kind", policy_timeout_kind_name(m->kind));
-	add_witness(o, "witness", m->witness);
+	json_id(o, "witness", m->witness);
 	return o;
 }
 
@@ -34,7 +28,7 @@ cJSON *policy_json_timeout(const struct policy_timeout *p)
 	for (unsigned i = 0; i < p->mode_count; i++)
 		cJSON_AddItemToArray(modes, mode(&p->modes[i]));
 	json_number(o, "longest_ms", p->longest_ms);
-	add_witness(o, "longest_witness", p->longest_witness);
+	json_id(o, "longest_witness", p->longest_witness);
 	json_number(o, "abandoned", (double)p->abandoned);
 	return o;
 }
@@ -65,7 +59,7 @@ cJSON *policy_json_hierarchy(const struct result *r, const struct policy_hierarc
 	json_number(o, "attempts", retries ? p->attempts : NAN);
 	json_number(o, "orphan_ms", p->orphan_ms);
 	json_number(o, "count", (double)p->count);
-	add_witness(o, "parent_witness", p->parent_witness);
-	add_witness(o, "child_witness", p->child_witness);
+	json_id(o, "parent_witness", p->parent_witness);
+	json_id(o, "child_witness", p->child_witness);
 	return o;
 }
