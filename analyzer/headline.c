@@ -40,23 +40,13 @@ static void line(const struct face *f, enum face_colour colour, const char *labe
 
 static int success(const struct face *f, const struct result *r)
 {
-	uint64_t good = 0, all = 0;
-	struct metric share;
+	struct metric share = result_success_of_users(r);
 	char value[64], bounds[64];
 
-	for (size_t i = 0; i < r->edge_count; i++) {
-		const struct result_cohort *c = &r->edges[i].whole;
-
-		if (r->edges[i].root) {
-			good += c->succeeded;
-			all += c->linked ? c->logical : c->attempts;
-		}
-	}
-	if (!all)
+	if (!share.known)
 		return 0;
-	share = metric_share(good, all);
-	LINE(f, good < all ? FACE_YELLOW : FACE_GREEN, "success", face_share(&share, value), "of %llu request%s of users (95 %%: %s)", (ull)all,
-	     all == 1 ? "" : "s", face_bounds(&share, true, bounds));
+	LINE(f, share.value < 1 ? FACE_YELLOW : FACE_GREEN, "success", face_share(&share, value), "of %llu request%s of users (95 %%: %s)",
+	     (ull)share.n, share.n == 1 ? "" : "s", face_bounds(&share, true, bounds));
 	return 0;
 }
 

@@ -205,6 +205,7 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	json_text(o, "client", e->client);
 	json_text(o, "server", e->server);
 	json_text(o, "protocol", e->protocol);
+	cJSON_AddBoolToObject(o, "root", e->root);
 	add_cohort(o, &e->whole);
 	json_metric(o, "amplification_demand", &e->amplification_demand);
 	json_metric(o, "attempt_success", &e->attempt_success);
@@ -230,6 +231,7 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	cJSON_AddItemToObject(o, "retry", policy_json_retry(r, &e->retry));
 	cJSON_AddItemToObject(o, "timeout", policy_json_timeout(&e->timeout));
 	cJSON_AddItemToObject(o, "breaker", policy_json_breaker(&e->breaker));
+	json_text(o, "breaker_ruled_out", e->breaker.ruled_out);
 	cJSON_AddItemToObject(o, "bulkhead", policy_json_bulkhead(&e->bulkhead));
 	cJSON_AddItemToObject(o, "idempotency", policy_json_idempotency(&e->idempotency));
 	cJSON_AddItemToObject(o, "hedging", policy_json_hedging(&e->hedging));
@@ -339,12 +341,14 @@ static cJSON *quality(const struct result *r)
 
 cJSON *report_tree(const struct result *r)
 {
+	struct metric success = result_success_of_users(r);
 	cJSON *o = cJSON_CreateObject();
 
 	json_text(o, "schema", "aftershock/report/1");
 	cJSON_AddItemToObject(o, "run", run(r));
 	cJSON_AddItemToObject(o, "verdict", verdict(r));
 	cJSON_AddItemToObject(o, "windows", windows(r));
+	json_metric(o, "success_of_users", &success);
 	ADD_ROWS(o, "services", r->service_count, service(r, &r->services[i]));
 	ADD_ROWS(o, "edges", r->edge_count, edge(r, &r->edges[i]));
 	ADD_ROWS(o, "end_to_end", r->path_count, path(&r->paths[i]));

@@ -93,6 +93,21 @@ int result_say(char ***list, size_t *count, const char *format, ...)
 	return 0;
 }
 
+struct metric result_success_of_users(const struct result *r)
+{
+	uint64_t good = 0, all = 0;
+
+	for (size_t i = 0; i < r->edge_count; i++) {
+		const struct result_cohort *c = &r->edges[i].whole;
+
+		if (r->edges[i].root) {
+			good += c->succeeded;
+			all += c->linked ? c->logical : c->attempts;
+		}
+	}
+	return metric_share(good, all);
+}
+
 static const struct { const char *name; int status; } verdicts[] = {
 	[VERDICT_PASS] = {"pass", 0}, [VERDICT_FAIL] = {"fail", 1},
 	[VERDICT_INCONCLUSIVE] = {"inconclusive", 3}, [VERDICT_VACUOUS] = {"vacuous", 3},

@@ -167,6 +167,9 @@ int result_say(char ***list, size_t *count, const char *format, ...) __attribute
 const char *verdict_name(enum verdict v);
 int verdict_status(enum verdict v);
 
+/* The share of users' requests that succeeded, over all edges of theirs; of attempts where those are not joined. */
+struct metric result_success_of_users(const struct result *r);
+
 /* Judges what is measured, against slo and fail_on: fills verdict and reasons. 0 or -ENOMEM. In verdict.c. */
 int verdict_judge(struct result *r);
 

@@ -86,11 +86,3 @@ function sum(list, of) {
 function largest(list, of) {
 	return list.reduce((best, x) => known(of(x)) && (best === null || of(x) > of(best)) ? x : best, null);
 }
-
-/* Wilson's 95 % interval of k in n. */
-function wilson(k, n) {
-	const z = 1.959964, p = k / n, d = 1 + z * z / n;
-	const middle = p + z * z / (2 * n), reach = z * Math.sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-
-	return {value: p, low: Math.max(0, (middle - reach) / d), high: Math.min(1, (middle + reach) / d), n: n, method: "wilson"};
-}

@@ -12,25 +12,23 @@ function verdictLine(verdict, fine) {
 		reasons.length > 1 ? h("ul", {class: "reasons"}, reasons.slice(1).map(r => h("li", {}, r))) : null];
 }
 
-/* Edges on which users' requests arrive: nobody was recorded to call their client. */
+/* Edges on which users' requests arrive. */
 function entries(report) {
-	const servers = new Set(report.edges.map(e => e.server));
-
-	return report.edges.filter(e => !servers.has(e.client) && e.attempts > 0);
+	return report.edges.filter(e => e.root && e.attempts > 0);
 }
 
-/* Shares of several edges as one. */
+/* Shares of several edges as one; null without any. */
 function together(shares) {
 	const list = shares.filter(m => value(m) !== null && m.n > 0), n = sum(list, m => m.n);
 
-	return n ? list.length === 1 ? list[0] : wilson(Math.round(sum(list, m => m.value * m.n)), n) : null;
+	return n ? sum(list, m => m.value * m.n) / n : null;
 }
 
 /* From the server's own view where attempts are not joined to requests. */
 function windowSuccess(report, edges, kind) {
 	const of = x => x && x.by_window && x.by_window[kind] ? x.by_window[kind].success : null;
 
-	return value(together(edges.map(e => value(of(e)) !== null ? of(e) : of(report.services.find(x => x.name === e.server)))));
+	return together(edges.map(e => value(of(e)) !== null ? of(e) : of(report.services.find(x => x.name === e.server))));
 }
 
 function headline(label, figure, ...note) {
@@ -38,8 +36,8 @@ function headline(label, figure, ...note) {
 }
 
 function successHeadline(report, users) {
-	const whole = together(users.map(e => value(e.success) !== null ? e.success : e.attempt_success));
-	const before = windowSuccess(report, users, "baseline"), under = windowSuccess(report, users, "fault");
+	const whole = report.success_of_users, before = windowSuccess(report, users, "baseline");
+	const under = windowSuccess(report, users, "fault");
 
 	const parts = under === null ? null : (before === null ? "" : percent(before) + " before, ") + percent(under) + " under the fault";
 

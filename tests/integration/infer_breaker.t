@@ -113,7 +113,8 @@ if libraries:
 else:
     skip("npm has no opossum and cockatiel here", 20)
 opens_after("breaker", 3, 800, 2)
-is_(edge("backoff")["breaker"], None, "waits of a retry loop are no breaker")
+e = edge("backoff")
+is_([e["breaker"], e["breaker_ruled_out"]], [None, "the client waits between retries"], "waits of a retry loop are no breaker, and it says why")
 
 # ---- a service with requests of others ----
 b = opens_after("gateway", 5, 700, 2)

@@ -108,6 +108,9 @@ with Browser() as browser:
     numbers = texts(tab, ".six .value")
     report = Run(db).report()
     is_(numbers[0], "91.8 %", "the first is the success: 66 of 800 failed", numbers)
+    users = report["success_of_users"]
+    is_([f"{100 * users['value']:.1f} %", users["n"]], [numbers[0], 800], "which is what the JSON says of users", users)
+    is_([(e["client"], e["root"]) for e in report["edges"]], [("external", True), ("front", False), ("back", False)], "who call the first of three", report)
     fault = report["edges"][1]["by_window"]["fault"]
     is_(numbers[1], f"{fault['amplification']['value']:.2f}\u00d7", "the second the amplification of the worst edge under the fault", numbers)
     like(aftershock("report", db).out, r"success +91\.8 %.*\n +amplification +2\.00x", "as the text says")
