@@ -90,10 +90,9 @@ static const struct cli_usage usage = {
 	.about = "Compares runs before and after a change: each figure with its interval, their ratio, and whether the difference\n"
 		 "may be chance (~), can not be told (?) or differs. With four or more runs a side the unit is the run: make them in turns.",
 	.options = options,
-	.more = "A gate is METRIC<=BOUND or METRIC>=BOUND, with @PLACE behind METRIC or BOUND for one edge, service or\n"
-		"fault. BOUND is 1.10x (new\n"
-		"against base), 99% or a plain number (new alone, ms for times). METRIC is amplification, success, p50_ms, p95_ms, p99_ms,\n"
-		"mttr_ms, recovery_lag_ms, shed_efficacy or peak_attempts_per_s.\n"
+	.more = "A gate is METRIC<=BOUND or METRIC>=BOUND, with @PLACE behind METRIC or BOUND for one edge, service or fault. BOUND is\n"
+		"1.10x (new against base), 99% or a plain number (new alone, ms for times). METRIC is amplification, success, p50_ms,\n"
+		"p95_ms, p99_ms, mttr_ms, recovery_lag_ms, shed_efficacy or peak_attempts_per_s.\n"
 		"\n"
 		"Examples:\n"
 		"  aftershock compare --base before.db --new after.db\n"

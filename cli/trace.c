@@ -131,7 +131,7 @@ static const struct cli_option options[] = {
 	{0}};
 
 static const struct cli_usage usage = {
-	.synopsis = "trace [-o RUN.db] (--pid PID | --comm NAME | --port PORT | --all)... [--duration 30s]",
+	.synopsis = "trace [-o RUN.db] (--pid PID | --comm NAME | --port PORT | --all)... [--duration 30s] [OPTION]...",
 	.about = "Records the exchanges, connections and system call latencies of running processes as the kernel sees them (eBPF).\n"
 		 "The processes are not touched and need not be restarted. Ends with Ctrl-C, after --duration, or when all\n"
 		 "processes given by --pid, and their children, have ended. Needs root, or CAP_BPF and CAP_PERFMON.",
@@ -140,7 +140,7 @@ static const struct cli_usage usage = {
 		"  aftershock trace --pid 4711 -o run.db\n"
 		"  aftershock trace --comm nginx --port 5432 --duration 30s\n"
 		"  aftershock trace --all --duration 10s && aftershock report aftershock-trace-1.db\n\n"
-		"Exit status: 0 recorded; 2 nothing was recorded, stderr says why; 3 recorded, but events were lost.",
+		"Exit status: 0 recorded; 2 nothing was recorded, or not to the end, stderr says why;\n3 recorded, but events were lost.",
 };
 
 /* ---- checks and set-up ---- */
