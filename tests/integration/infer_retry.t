@@ -90,8 +90,7 @@ policy("curl-timeout", "exponential", 4, 1000, ("low", "medium"), multiplier=2, 
 asked = got["curl-asked"][1]
 is_([asked.get("retry_after"), asked.get("backoff")], ["honoured", "unknown"], "curl-asked: Retry-After is kept and says nothing of the policy", asked)
 is_(got["curl-404"][1], {}, "curl-404: what is no failure of the peer and is not repeated has no policy")
-policy("wget", "linear", 5, 1000, ("low", "medium"), step_ms=one and got["wget"][1].get("step_ms"))
-near(got["wget"][1].get("step_ms"), 1000, 30, "wget: each wait is 1 s longer")
+near(policy("wget", "linear", 5, 1000, ("low", "medium")).get("step_ms"), 1000, 30, "wget: each wait is 1 s longer")
 
 # ---- many requests ----
 policy("urllib3", "exponential", 6, 200, multiplier=2, skip_first=True, exhausted=30, mixed=False)
