@@ -9,7 +9,8 @@ struct builder {
 	struct graph *g;
 	struct model *m;
 	struct map listeners;	/* address name -> service name of who accepts there */
-	struct map callers;	/* address name -> 1: the local end of a recorded client's connection */
+	struct map pairs;	/* local and peer address names of a recorded client's connection -> 1 */
+	struct map callers;	/* address name -> 1: the local end of one whose peer is no recorded listener, as behind a NAT */
 	struct map vague;	/* address name -> 1: some recorded client of it has no known local end */
 	struct map edges;	/* client and server names -> edge index */
 	uint32_t external, unknown;
@@ -22,13 +23,26 @@ static bool unnamed(const struct model *m, uint32_t address)
 	return !*text || !strcmp(text, "-") || !strcmp(text, "unix:");
 }
 
-static int note_connection(struct builder *b, const struct model_connection *c)
+static int note_listener(struct builder *b, const struct model_connection *c)
 {
 	if (c->role == MODEL_SERVER && c->process != MODEL_NONE && !unnamed(b->m, c->local))
 		return map_put(&b->listeners, c->local, b->m->processes[c->process].service);
-	if (c->role == MODEL_CLIENT && !unnamed(b->m, c->local))
-		return map_put(&b->callers, c->local, 1);
 	return 0;
+}
+
+static uint64_t pair(uint32_t client, uint32_t server)
+{
+	return (uint64_t)client << 32 | server;
+}
+
+/* Needs the listeners. The kernel gives one port to several connections as long as their peers differ. */
+static int note_caller(struct builder *b, const struct model_connection *c)
+{
+	if (c->role != MODEL_CLIENT || unnamed(b->m, c->local))
+		return 0;
+	if (map_put(&b->pairs, pair(c->local, c->peer), 1))
+		return -ENOMEM;
+	return map_get(&b->listeners, c->peer) == MAP_NONE ? map_put(&b->callers, c->local, 1) : 0;
 }
 
 /* A request that reached a peer over a connection whose own end is not known (Unix sockets have none). */
@@ -50,7 +64,8 @@ static bool client_recorded(const struct builder *b, const struct model_exchange
 	if (x->connection == MODEL_NONE)
 		return false;
 	c = &b->m->connections[x->connection];
-	if (map_get(&b->callers, c->peer) != MAP_NONE && !unnamed(b->m, c->peer))
+	if (!unnamed(b->m, c->peer) &&
+	    (map_get(&b->pairs, pair(c->peer, c->local)) != MAP_NONE || map_get(&b->callers, c->peer) != MAP_NONE))
 		return true;
 	return map_get(&b->vague, c->local) != MAP_NONE;
 }
@@ -130,7 +145,10 @@ static int build(struct builder *b)
 	if (b->external == MAP_NONE || b->unknown == MAP_NONE)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->connection_count; i++)
-		if (note_connection(b, &m->connections[i]))
+		if (note_listener(b, &m->connections[i]))
+			return -ENOMEM;
+	for (size_t i = 0; i < m->connection_count; i++)
+		if (note_caller(b, &m->connections[i]))
 			return -ENOMEM;
 	for (size_t i = 0; i < m->exchange_count; i++)
 		if (note_vague(b, &m->exchanges[i]))
@@ -147,6 +165,7 @@ int graph_build(struct graph *g, struct model *m)
 	int err = build(&b);
 
 	map_free(&b.listeners);
+	map_free(&b.pairs);
 	map_free(&b.callers);
 	map_free(&b.vague);
 	map_free(&b.edges);

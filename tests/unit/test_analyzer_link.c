@@ -438,6 +438,33 @@ static void servers_are_named_by_who_listens(void)
 	}
 }
 
+/* The kernel gives port 5000 to a user of front, whom nobody recorded, and to front's own call of back. */
+static void one_port_for_two_connections(void)
+{
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 10000);
+	runs_process(&r, 1, "front");
+	runs_process(&r, 2, "back");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:5000", "127.0.0.1:81");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_connection(&r, 3, 2, "server", "127.0.0.1:81", "127.0.0.1:5000");
+	runs_connection(&r, 4, 1, "client", "127.0.0.1:6000", "10.9.9.9:443");	/* translated on its way: back sees it arrive at :82 */
+	runs_connection(&r, 5, 2, "server", "127.0.0.1:82", "127.0.0.1:6000");
+	runs_add(&r, ATTEMPT(.connection = 2, .role = "server", .status = 200, .at_ms = 100, .took_ms = 9));
+	runs_add(&r, ATTEMPT(.connection = 1, .status = 200, .at_ms = 102, .took_ms = 5));
+	runs_add(&r, ATTEMPT(.connection = 3, .process = 2, .role = "server", .status = 200, .at_ms = 103, .took_ms = 3));
+	runs_add(&r, ATTEMPT(.connection = 4, .status = 200, .at_ms = 200, .took_ms = 5));
+	runs_add(&r, ATTEMPT(.connection = 5, .process = 2, .role = "server", .status = 200, .at_ms = 201, .took_ms = 3));
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_int((int)x.edge_count, 3, "a user's request, a call, and a call through a translated address: three edges");
+	is_int(judge_edge(&x, "external", "front")->whole.attempts, 1, "the user's request counts though a call has the same port");
+	is_int(judge_edge(&x, "front", "back")->whole.attempts, 1, "the call counts once");
+	is_int(judge_edge(&x, "front", "10.9.9.9:443")->whole.attempts, 1, "and so does the translated one");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
 	ten_threads_with_three_immediate_attempts_each();
@@ -456,5 +483,6 @@ int main(void)
 	failed_look_ups_are_attempts_at_the_address();
 	a_look_up_without_a_port_may_mean_several_peers();
 	servers_are_named_by_who_listens();
+	one_port_for_two_connections();
 	return tap_done();
 }
