@@ -69,7 +69,7 @@ static int amplification(const struct face *f, const struct result *r)
 
 	for (size_t i = 0; i < r->edge_count; i++) {
 		m = amplification_of(r, &r->edges[i], &in_fault);
-		if (!m->known || (top && m->value <= top->value))
+		if (!m->known || (top && (m->value < top->value || (m->value == top->value && r->edges[i].whole.attempts <= most->whole.attempts))))
 			continue;
 		top = m;
 		most = &r->edges[i];

@@ -235,7 +235,7 @@ static void say_threshold(FILE *out, const struct policy_breaker *p)
 	if (p->threshold_low >= 1) {
 		fprintf(out, " after %.0f", p->threshold_low);
 		if (p->threshold_high > p->threshold_low)
-			fprintf(out, " (%.0f..%.0f)", p->threshold_low, p->threshold_high);
+			fprintf(out, " to %.0f", p->threshold_high);
 		fprintf(out, " failures%s", p->threshold == THRESHOLD_CONSECUTIVE ? " in a row" : "");
 	}
 	if (p->threshold == THRESHOLD_RATE)

@@ -83,6 +83,8 @@ function sum(list, of) {
 }
 
 /* The element with the largest figure; null when none has one. */
-function largest(list, of) {
-	return list.reduce((best, x) => known(of(x)) && (best === null || of(x) > of(best)) ? x : best, null);
+/* Of those that are equal, the one with most of `then`, when that is given. */
+function largest(list, of, then = () => 0) {
+	const above = (x, best) => of(x) > of(best) || (of(x) === of(best) && then(x) > then(best));
+	return list.reduce((best, x) => known(of(x)) && (best === null || above(x, best)) ? x : best, null);
 }

@@ -52,7 +52,7 @@ function amplification(edge) {
 }
 
 function loadHeadlines(report) {
-	const amplified = largest(report.edges, e => value(amplification(e))), busiest = largest(report.edges, e => e.peak_attempts_per_s);
+	const amplified = largest(report.edges, e => value(amplification(e)), e => e.attempts), busiest = largest(report.edges, e => e.peak_attempts_per_s);
 	const most = amplified ? amplification(amplified) : null, when = most && most !== amplified.amplification ? "under the fault" : null;
 	const note = amplified ? [pair(amplified)].concat([bounds(most, two), when].filter(Boolean).map(t => DOT + t)) : "attempts per request";
 

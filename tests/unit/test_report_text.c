@@ -142,7 +142,7 @@ static void others(void)
 				     .threshold = THRESHOLD_CONSECUTIVE, .open_low_ms = 1480, .open_high_ms = 1520,
 				     .half_open_probes = 1, .close_after = 1, .open_growth = 1, .shed = 40,
 				     .confidence = CONFIDENCE_HIGH};
-	is_str(words(POLICY_BREAKER), "opens after 5 (5..6) failures in a row for 1.50 s (1.48 s..1.52 s), 1 probe, closes after 1 success;"
+	is_str(words(POLICY_BREAKER), "opens after 5 to 6 failures in a row for 1.50 s (1.48 s..1.52 s), 1 probe, closes after 1 success;"
 				      " opened 2 times, turned 40 calls away; high confidence", "a breaker");
 	b->reopens = 1;
 	b->alike = "a rate limiter";
