@@ -25,7 +25,7 @@ double measure_seconds(const struct measure *m, enum timeline_kind kind)
 
 int measure_latency(struct latency *l, const struct model_exchange *x)
 {
-	return x->ended_ns ? samples_add(&l->samples, (double)(x->ended_ns - x->started_ns) / NS_PER_MS) : 0;
+	return x->ended_ns ? samples_add(&l->samples, model_took_ms(x)) : 0;
 }
 
 static void choose_range(struct measure *m)

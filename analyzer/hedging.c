@@ -93,7 +93,7 @@ static int add_pair(struct hedges *h, uint32_t first, uint32_t second, bool kin)
 		h->room = room;
 	}
 	h->pairs[h->count++] = (struct pair){
-		.delay_ms = (double)(y->started_ns - x->started_ns) / NS_PER_MS, .kin = kin,
+		.delay_ms = model_ms(x->started_ns, y->started_ns), .kin = kin,
 		.won = y->outcome == MODEL_OK && (x->outcome != MODEL_OK || y->ended_ns < x->ended_ns),
 		.cancelled = lost_to(h, x, y) || lost_to(h, y, x)};
 	h->taken[first] = FIRST;
@@ -225,8 +225,7 @@ static uint64_t count_singles(const struct hedges *h, const struct chains_span *
 	for (size_t k = 0; k < s->n; k++) {
 		const struct model_exchange *x = exchange(h, s->members[k]);
 
-		n += !h->taken[s->members[k]] && has_kin(x) && x->ended_ns &&
-		     (double)(x->ended_ns - x->started_ns) / NS_PER_MS > 1.5 * delay_ms + 20;
+		n += !h->taken[s->members[k]] && has_kin(x) && x->ended_ns && model_took_ms(x) > 1.5 * delay_ms + 20;
 	}
 	return n;
 }

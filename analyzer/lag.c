@@ -14,7 +14,7 @@
 
 static double since_clear(const struct felt *f, uint64_t at_ns)
 {
-	return at_ns > f->episode->to_ns ? (double)(at_ns - f->episode->to_ns) / NS_PER_MS : 0;
+	return model_ms(f->episode->to_ns, at_ns);
 }
 
 /* How long demands were shed after the fault, as the breakers' shapes tell. */
@@ -64,7 +64,7 @@ static double usual_ms(struct felt *f)
 		if (x->edge == MODEL_NONE || !f->struck[x->edge] || !x->ended_ns ||
 		    timeline_at(&m->r->timeline, x->started_ns) != TIMELINE_BASELINE)
 			continue;
-		if (samples_add(&s, (double)(x->ended_ns - x->started_ns) / NS_PER_MS))
+		if (samples_add(&s, model_took_ms(x)))
 			break;
 	}
 	samples_sort(&s);
@@ -84,7 +84,7 @@ static double drain_ms(struct felt *f, uint64_t well_ns)
 	for (size_t i = model_first_from(run, from); !isnan(usual) && i < run->exchange_count && run->exchanges[i].started_ns < well_ns; i++) {
 		const struct model_exchange *x = &run->exchanges[i];
 
-		if (x->edge != MODEL_NONE && f->struck[x->edge] && x->ended_ns && (double)(x->ended_ns - x->started_ns) / NS_PER_MS > SLOW * usual)
+		if (x->edge != MODEL_NONE && f->struck[x->edge] && x->ended_ns && model_took_ms(x) > SLOW * usual)
 			last = fmax(last, since_clear(f, x->ended_ns));
 	}
 	return last;

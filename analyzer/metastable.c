@@ -57,7 +57,7 @@ static double longest_attempt_ms(const struct felt *f)
 		const struct model_exchange *x = &run->exchanges[i];
 
 		if (x->edge != MODEL_NONE && x->ended_ns)
-			longest = fmax(longest, (double)(x->ended_ns - x->started_ns) / NS_PER_MS);
+			longest = fmax(longest, model_took_ms(x));
 	}
 	return longest;
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include "analyzer/map.h"
 #include "analyzer/texts.h"
+#include "base/clock.h"
 
 #define MODEL_NONE MAP_NONE
 
@@ -136,6 +137,18 @@ void model_free(struct model *m);
 
 /* The first exchange that started then or later; exchange_count: none. */
 size_t model_first_from(const struct model *m, uint64_t at_ns);
+
+/* ms from an instant to a later one; 0 when it is not later. */
+static inline double model_ms(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (double)(to_ns - from_ns) / NS_PER_MS : 0;
+}
+
+/* How long an exchange took, of one that ended. */
+static inline double model_took_ms(const struct model_exchange *x)
+{
+	return model_ms(x->started_ns, x->ended_ns);
+}
 
 /*
  * Whether it is one flow of calls that moves between threads: then a thread says nothing of who calls. Calls that never overlap say so only

@@ -66,11 +66,6 @@ static double lost_goodput(const struct felt *f, long from, long to)
 	return lost > 0 ? lost : 0;
 }
 
-static double ms_between(uint64_t from_ns, uint64_t to_ns)
-{
-	return to_ns > from_ns ? (double)(to_ns - from_ns) / NS_PER_MS : 0;
-}
-
 static void count_flips(const struct felt *f, long bad, long end, struct result_recovery *r)
 {
 	bool is_bad = true;
@@ -79,7 +74,7 @@ static void count_flips(const struct felt *f, long bad, long end, struct result_
 		if (is_bad && felt_good(f, i)) {
 			is_bad = false;
 			if (isnan(r->first_exit_ms))
-				r->first_exit_ms = ms_between(f->seconds[bad].first_failed_ns, felt_start(f, i));
+				r->first_exit_ms = model_ms(f->seconds[bad].first_failed_ns, felt_start(f, i));
 		} else if (!is_bad && felt_bad(f, i)) {
 			is_bad = true;
 			r->flaps++;
@@ -101,7 +96,7 @@ static double half_recovery(const struct felt *f, long bad)
 			worst = i;
 	for (long i = worst > f->zero ? worst : f->zero; i < f->count; i++)
 		if (f->seconds[i].n && share(f, i) >= (f->mu + share(f, worst)) / 2)
-			return ms_between(f->episode->to_ns, felt_start(f, i));
+			return model_ms(f->episode->to_ns, felt_start(f, i));
 	return NAN;
 }
 
@@ -139,23 +134,23 @@ static void judge(struct felt *f, struct result_recovery *r)
 	}
 	felt_ns = f->seconds[bad].first_failed_ns;
 	well_ns = well < 0 ? end : felt_start(f, well);
-	r->impact_ms = ms_between(f->episode->from_ns, felt_ns);
+	r->impact_ms = model_ms(f->episode->from_ns, felt_ns);
 	r->censored = well < 0;
 	r->lost_goodput = lost_goodput(f, bad, well < 0 ? f->count : well);
 	count_flips(f, bad, f->count, r);
 	r->half_recovery_ms = f->episode->cleared ? half_recovery(f, bad) : NAN;
 	r->overshoot = f->episode->cleared ? overshoot(f) : NAN;
 	metastable_load(f, well, r);
-	if (well < 0 || ms_between(f->episode->to_ns, well_ns) > SLOW_MS)
+	if (well < 0 || model_ms(f->episode->to_ns, well_ns) > SLOW_MS)
 		s = metastable_judge(f, well, r);
 	if (well < 0) {
-		r->observed_ms = ms_between(felt_ns, end);
+		r->observed_ms = model_ms(felt_ns, end);
 	} else {
-		r->mttr_ms = ms_between(felt_ns, well_ns);
-		r->recovery_lag_ms = ms_between(f->episode->to_ns, well_ns);
+		r->mttr_ms = model_ms(felt_ns, well_ns);
+		r->recovery_lag_ms = model_ms(f->episode->to_ns, well_ns);
 		lag_explain(f, well_ns, r);
 	}
-	r->label = label(f, r, &s, ms_between(f->episode->to_ns, well_ns));
+	r->label = label(f, r, &s, model_ms(f->episode->to_ns, well_ns));
 }
 
 /* When the next episode begins after this one is over: what comes then is not this one's doing. */

@@ -14,9 +14,7 @@
 
 static double since_ms(const struct retries *r, uint64_t at_ns)
 {
-	uint64_t start = r->m->r->model.started_ns;
-
-	return at_ns > start ? (double)(at_ns - start) / NS_PER_MS : 0;
+	return model_ms(r->m->r->model.started_ns, at_ns);
 }
 
 /* ---- second by second ---- */

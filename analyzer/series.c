@@ -90,7 +90,7 @@ static int add_attempt(struct strip *p, struct series_point *at, const struct mo
 	at->attempts++;
 	p->starts[p->n] = x->started_ns;
 	p->ends[p->n++] = x->ended_ns ? x->ended_ns : UINT64_MAX;
-	return x->ended_ns ? samples_add(&p->took, (double)(x->ended_ns - x->started_ns) / NS_PER_MS) : 0;
+	return x->ended_ns ? samples_add(&p->took, model_took_ms(x)) : 0;
 }
 
 static int count_attempts(struct strip *p)

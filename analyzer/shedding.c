@@ -46,11 +46,6 @@ struct door {
 	struct need *needs;	/* all edges, by client; owned */
 };
 
-static double lasted(const struct model_exchange *x)
-{
-	return (double)(x->ended_ns - x->started_ns) / NS_PER_MS;
-}
-
 /* The row of the service that was asked; MAP_NONE: it does not count. */
 static uint32_t asked(const struct door *d, const struct model_exchange *y)
 {
@@ -116,7 +111,7 @@ static int note_load(struct door *d, uint32_t service, const struct model_exchan
 	if (!s)
 		return -ENOMEM;
 	s->good++;
-	return samples_add(&d->desks[service].good, lasted(y));
+	return samples_add(&d->desks[service].good, model_took_ms(y));
 }
 
 /* Whether the service answered something well within a second of then. */
@@ -183,14 +178,14 @@ static int judge(struct door *d, uint32_t i)
 	uint32_t at = is_refusal(d, y) ? asked(d, y) : MAP_NONE;
 	struct policy_shedding *p = at == MAP_NONE ? NULL : &d->m->r->services[at].shedding;
 
-	if (!p || chains_of(&d->m->chains.by_parent, i).n || lasted(y) > FAST * p->success_latency_ms || isnan(p->success_latency_ms))
+	if (!p || chains_of(&d->m->chains.by_parent, i).n || model_took_ms(y) > FAST * p->success_latency_ms || isnan(p->success_latency_ms))
 		return 0;
 	if (y->status != 429 && (!is_alive(d, at, y->started_ns) ||
 				 lacks_something(d, d->m->r->model.processes[y->process].service, y->started_ns)))
 		return 0;
 	if (!p->shed++)
 		p->witness = (uint64_t)y->id;
-	return samples_add(&d->desks[at].shed, lasted(y));
+	return samples_add(&d->desks[at].shed, model_took_ms(y));
 }
 
 /* ---- what the load did to it ---- */

@@ -82,8 +82,7 @@ function sum(list, of) {
 	return list.reduce((total, x) => total + (known(of(x)) ? of(x) : 0), 0);
 }
 
-/* The element with the largest figure; null when none has one. */
-/* Of those that are equal, the one with most of `then`, when that is given. */
+/* The element with the largest figure, of those that are equal the one with most of `then`; null when none has one. */
 function largest(list, of, then = () => 0) {
 	const above = (x, best) => of(x) > of(best) || (of(x) === of(best) && then(x) > then(best));
 	return list.reduce((best, x) => known(of(x)) && (best === null || above(x, best)) ? x : best, null);
