@@ -6,6 +6,7 @@
 #define STORM_S 3
 #define STORM_RATE 2.0
 #define STORM_YIELD 0.1
+#define STORM_LEAST 10.0	/* attempts a second; fewer are a client that tries again, not a storm */
 #define WINDOW_S 10	/* of the budget */
 
 struct second {
@@ -25,7 +26,7 @@ struct walk {
 
 static void close_stretch(struct walk *w)
 {
-	if (w->length >= STORM_S && w->length > w->s->seconds) {
+	if (w->length >= STORM_S && w->length > w->s->seconds && w->attempts >= STORM_LEAST * w->length) {
 		w->s->storm = true;
 		w->s->seconds = w->length;
 		w->s->amplification = w->admitted > 0 ? w->attempts / w->admitted : NAN;

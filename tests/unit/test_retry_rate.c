@@ -115,6 +115,8 @@ static void storms(void)
 	ok(second_by_second(5, 20, 1, 0, 20).storm, "2 attempts for each request are enough");
 	ok(!second_by_second(5, 4, 2, 0, 20).storm, "12 attempts a second are none where 20 are usual");
 	ok(!second_by_second(5, 20, 0, 0, 20).storm, "without retries there is none");
+	ok(!second_by_second(5, 3, 2, 0, 2).storm, "9 attempts a second are nothing to fear");
+	ok(second_by_second(5, 5, 1, 0, 2).storm, "10 are enough");
 	s = second_by_second(5, 3, 2, 0, 3);
 	ok(s.budget_over_s == 0, "6 retries a second are below what a budget minds");
 	s = (struct storm){0};
