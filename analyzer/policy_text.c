@@ -42,6 +42,8 @@ static void say_attempts(FILE *out, const struct result_edge *e)
 		fputs("none: a failed request is given up", out);
 	else if (p->max_attempts)
 		fprintf(out, "%u attempts", p->max_attempts);
+	else if (p->tangled)
+		fputs("of requests that overlap, so that nobody can tell how many attempts are whose", out);
 	else if (e->worst_attempts > 1)
 		fprintf(out, "%u attempts or more", e->worst_attempts);
 	else

@@ -6,6 +6,7 @@
  *   given up       the last attempt failed, and none followed for longer than any wait seen, or the client exited
  *   deadline       requests that were given up agree in how long they took, not in their number of attempts
  *   budget         while everything fails, requests get shorter: tokens drain
+ *   tangled        which attempt is whose request's is a guess, and a number is only said where all requests have it
  *   excess failure failures beyond those of independent attempts: p from A = (1 - p^m) / (1 - p), then (1 - success) - p^m
  */
 #include "analyzer/retry.h"
@@ -535,13 +536,20 @@ static void nothing_known(struct policy_retry *p)
 	p->herding = metric_unknown("morisita");
 }
 
-/* Attempts without waits between them, joined by time alone, may be a loop's requests: how many belong together can not be told. */
+/*
+ * Attempts without waits between them, joined by time alone, may be a loop's requests: how many belong together can not be told. Nor can it
+ * where requests are tangled, unless all have the same number.
+ */
 static void doubt_length(struct retries *r)
 {
-	if (!r->p->unbounded || !r->temporal || r->p->backoff != BACKOFF_NONE)
+	struct policy_retry *p = r->p;
+	bool loop = p->unbounded && r->temporal && p->backoff == BACKOFF_NONE, differ = p->tangled && isnan(p->other_share_high);
+
+	if (!loop && !differ)
 		return;
-	r->p->unbounded = false;
-	r->p->max_attempts = 0;
+	p->unbounded = p->budget = false;
+	p->max_attempts = 0;
+	p->deadline_ms = p->budget_ratio = NAN;
 }
 
 static int say_what_is_unsure(struct retries *r)

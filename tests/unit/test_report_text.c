@@ -56,6 +56,10 @@ static void retries(void)
 	is_str(words(POLICY_RETRY), "attempts not known, honours Retry-After", "one that has not given up");
 	edge.worst_attempts = 3;
 	is_str(words(POLICY_RETRY), "3 attempts or more, honours Retry-After", "which made so many at least");
+	r->tangled = true;
+	is_str(words(POLICY_RETRY), "of requests that overlap, so that nobody can tell how many attempts are whose, honours Retry-After",
+	       "unless they may be another request's");
+	r->tangled = false;
 	r->retry_after = RETRY_AFTER_NONE_SEEN;
 	r->max_attempts = 1;
 	r->reactions = reactions;

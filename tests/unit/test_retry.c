@@ -406,10 +406,12 @@ static void overlapping_requests_of_one_thread(void)
 		if (apart) {
 			is_str(policy_backoff_name(retry_of(&x)->backoff), "exponential", "requests for different things are told apart");
 			ok(!retry_of(&x)->tangled, "and not tangled");
+			is_int(retry_of(&x)->max_attempts, 4, "each has its four attempts");
 		} else {
 			ok(retry_of(&x)->tangled, "40 requests for the same at once, on one thread, are tangled");
 			is_int(retry_of(&x)->confidence, CONFIDENCE_LOW, "their waits are guesses: low confidence");
 			ok(noted(&x, "guess"), "and that is said");
+			is_int(retry_of(&x)->max_attempts, 0, "and no number of attempts");
 		}
 		judge_end(&r, &x);
 	}
