@@ -12,10 +12,12 @@
 #include "analyzer/radix.h"
 #include "analyzer/rows.h"
 #include "analyzer/spill.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/units.h"
 #include "record/runfile.h"
 
+#define TURN_NS (5 * NS_PER_MS)	/* a wait that tells turns from chance */
 #define LARGE 100000	/* exchanges: below, a second thread is not worth its while */
 
 struct kin {	/* row ids of an exchange and of the one that caused it */
@@ -454,12 +456,30 @@ static int sort_exchanges(struct model *m)
 	return err;
 }
 
+/* A thread is back that had made call `before`. */
+static void note_return(const struct model *m, struct model_process *p, uint32_t before, const struct model_exchange *x)
+{
+	const struct model_exchange *own = &m->exchanges[before], *last = &m->exchanges[p->latest[0] - 1];
+	bool near = false;
+
+	for (int i = 0; i < MODEL_NEAR; i++)
+		near |= p->latest[i] == before + 1;
+	(*(near ? &p->near : &p->far))++;
+	if (last->tid == x->tid)
+		return;
+	p->returns = true;
+	p->crossings++;
+	if (own->ended_ns && last->ended_ns && last->ended_ns <= x->started_ns && x->started_ns > own->ended_ns + TURN_NS)
+		p->turns += x->started_ns - last->ended_ns <= (x->started_ns - own->ended_ns) / 8;
+}
+
 /*
  * What tells whether a process moves its one flow of calls between threads, as Go does (model_hops): it never has two in work at once, and
  * comes back to a thread that it had left. Threads of their own overlap, or are done one after another, or take turns.
  */
-static int note_thread(struct loader *l, struct model_process *p, const struct model_exchange *x)
+static int note_thread(struct loader *l, struct model_process *p, uint32_t i)
 {
+	const struct model_exchange *x = &l->m->exchanges[i];
 	uint64_t thread = (uint64_t)x->process << 32 | x->tid;
 	uint32_t before = map_get(&l->threads, thread);
 
@@ -468,15 +488,15 @@ static int note_thread(struct loader *l, struct model_process *p, const struct m
 		return 0;
 	}
 	p->overlaps |= x->started_ns < p->busy_until_ns;
+	if (before != MAP_NONE)
+		note_return(l->m, p, before, x);
 	if (!x->ended_ns)
 		p->busy_until_ns = UINT64_MAX;
 	else if (x->ended_ns > p->busy_until_ns)
 		p->busy_until_ns = x->ended_ns;
-	p->returns |= x->tid != p->tid && before != MAP_NONE;
-	if (before != MAP_NONE)
-		(*(p->calls - before <= MODEL_NEAR ? &p->near : &p->far))++;
-	p->tid = x->tid;
-	return map_put(&l->threads, thread, p->calls++);
+	memmove(&p->latest[1], &p->latest[0], sizeof(p->latest) - sizeof(p->latest[0]));
+	p->latest[0] = i + 1;
+	return map_put(&l->threads, thread, i);
 }
 
 /* Exchanges come in the order of their starts. */
@@ -497,7 +517,7 @@ static int note_roles(struct loader *l, const struct model_exchange *x)
 		return 0;
 	p->inbound |= x->role == MODEL_SERVER;
 	p->outbound |= x->role == MODEL_CLIENT;
-	return x->role == MODEL_CLIENT ? note_thread(l, p, x) : 0;
+	return x->role == MODEL_CLIENT ? note_thread(l, p, (uint32_t)(x - l->m->exchanges)) : 0;
 }
 
 /* Sorts the exchanges, then resolves what refers to them. */

@@ -32,9 +32,9 @@ struct model_process {
 	bool outbound;		/* has client-role exchanges */
 	bool overlaps, returns;	/* two of its calls were in work at once; it came back to a thread it had left */
 	uint64_t near, far;	/* calls on a thread that had made one of the MODEL_NEAR before; that had made an earlier one */
-	uint32_t calls;		/* so far, while the file is read */
+	uint64_t crossings, turns;	/* of them, those on another thread than the call before; and at once behind it, after a long wait of their own */
+	uint32_t latest[MODEL_NEAR];	/* its latest calls, the last first; 0 none, else index + 1 */
 	bool threadless;	/* the thread of some of its calls is not known */
-	uint32_t tid;		/* of its latest call */
 	uint64_t busy_until_ns;	/* the latest end of its calls */
 	uint64_t ended_ns;	/* when it ended; 0: it did not, or nobody saw it */
 	bool exited;		/* and of its own accord, not by a signal */
@@ -153,11 +153,12 @@ static inline double model_took_ms(const struct model_exchange *x)
 /*
  * Whether it is one flow of calls that moves between threads: then a thread says nothing of who calls. Calls that never overlap say so only
  * together with where they run: a flow stays on few threads and comes back to one that it has just left (schedulers wake the latest idle
- * first), while callers of their own, whose calls are short against their waits, take turns with all the others.
+ * first), while callers of their own, whose calls are short against their waits, take turns with all the others. Two or three callers that began
+ * together are known by their turns: each has waited long, and yet calls at once behind another.
  */
 static inline bool model_hops(const struct model_process *p)
 {
-	return p->returns && !p->overlaps && p->far <= p->near;
+	return p->returns && !p->overlaps && p->far <= p->near && p->turns * 5 < p->crossings * 2;
 }
 
 /* Whether its answer was not a success: a retry may follow. */

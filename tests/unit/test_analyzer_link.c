@@ -326,6 +326,11 @@ static void threads_matter_unless_they_mean_nothing(void)
 	expect(&r, 6, 18, "temporal", "six callers that wait long and call shortly take turns without an overlap");
 
 	judge_client(&r, 5000);
+	for (int i = 0; i < 8; i++)
+		runs_add(&r, ATTEMPT(.tid = 5 + i % 2, .status = 503, .at_ms = 10 + (1 << i / 2) * 40 + i % 2 * 0.5, .took_ms = 0.1));
+	expect(&r, 2, 8, "temporal", "two callers that began together, without an overlap");
+
+	judge_client(&r, 5000);
 	for (int i = 0; i < 18; i++)
 		runs_add(&r, ATTEMPT(.tid = 5 + i * i % 3 + (i > 12), .status = 503, .at_ms = 10 + i * i * 3, .took_ms = 1));
 	expect(&r, 1, 18, "temporal", "one flow that goes back to threads it has just left, and then to a new one");
