@@ -24,6 +24,7 @@
 #define MOST 0.8
 #define DRONE_MIN 5		/* waits */
 #define DRONE_SURE 12
+#define CHAINS_MIN 3		/* chains that would show a usual number of attempts */
 #define SEEN_APART 0.5		/* waits are only called alike where so much of a difference would have been seen: 22 against 22 */
 #define KS_99 1.628		/* 99 % point of Kolmogorov's distribution */
 
@@ -423,17 +424,24 @@ static bool lives_on(const struct model *m, const struct lane *l, uint32_t last,
 	return l->latest == last && p && p->ended_ns > x->ended_ns && (double)(p->ended_ns - x->ended_ns) / NS_PER_MS >= middle / 2;
 }
 
-/* Whether most chains of an edge have as many attempts as this one: somebody counts. */
-static bool counted(const struct chain *chains, size_t n, const struct chain *c)
+/* The length that most chains of an edge have: somebody counts. 0: none. */
+static uint32_t counted(const struct chain *chains, size_t n)
 {
-	size_t alike = 0;
+	uint32_t length = 0;
+	size_t votes = 0, alike = 0;
 
+	for (size_t i = 0; i < n; i++) {
+		if (!votes)
+			length = chains[i].length;
+		votes += chains[i].length == length ? 1 : -(size_t)1;
+	}
 	for (size_t i = 0; i < n; i++)
-		alike += chains[i].length == c->length;
-	return alike > 2 && alike * 2 > n;
+		alike += chains[i].length == length;
+	return alike > 2 && alike * 2 > n ? length : 0;
 }
 
-static int is_drone(struct work *w, const struct chain *c, bool *drone)
+/* at_once: so many waits that are none; SIZE_MAX: none are enough. */
+static int is_drone(struct work *w, const struct chain *c, size_t at_once, bool *drone)
 {
 	const struct model_exchange *x = w->r->m->exchanges;
 	struct samples s = {0};
@@ -448,6 +456,7 @@ static int is_drone(struct work *w, const struct chain *c, bool *drone)
 	slack = fmax(0.1 * middle, FLOOR_MS);
 	*drone = !err && s.n >= DRONE_MIN && s.values[0] >= middle - slack && s.values[s.n - 1] <= middle + slack &&
 		 (s.n >= DRONE_SURE || (model_failed(&x[i]) && lives_on(w->r->m, &w->lanes[c->lane], i, middle)));
+	*drone = *drone || (!err && s.n >= at_once && samples_percentile(&s, 0.9) <= TIGHT_MS);
 	samples_free(&s);
 	return err;
 }
@@ -463,7 +472,7 @@ static void cut_all(struct rhythm *r, const struct chain *c)
 
 /* ---- edge by edge ---- */
 
-static int judge_chain(struct work *w, const struct chain *chains, size_t n, const struct chain *c, bool skips)
+static int judge_chain(struct work *w, const struct chain *c, uint32_t usual, size_t at_once, bool skips)
 {
 	bool drone = false;
 	int err = 0;
@@ -472,8 +481,8 @@ static int judge_chain(struct work *w, const struct chain *chains, size_t n, con
 		cut_pace(w, c, skips);
 		return 0;
 	}
-	if (c->length > DRONE_MIN && !counted(chains, n, c))
-		err = is_drone(w, c, &drone);
+	if (c->length > DRONE_MIN && c->length != usual)
+		err = is_drone(w, c, at_once, &drone);
 	if (drone)
 		cut_all(w->r, c);
 	return err;
@@ -483,13 +492,15 @@ static int judge_edge(struct work *w, const struct chain *chains, size_t n)
 {
 	uint32_t period = find_period(w, chains, n);
 	bool skips = !period && skips_first(w, chains, n);
+	uint32_t usual = counted(chains, n);
+	size_t at_once = usual ? SIZE_MAX : n >= CHAINS_MIN ? DRONE_MIN : DRONE_SURE;
 	int err = 0;
 
 	for (size_t c = 0; c < n && !err; c++) {
 		if (period)
 			cut_periods(w->r, &chains[c], period);
 		else
-			err = judge_chain(w, chains, n, &chains[c], skips);
+			err = judge_chain(w, &chains[c], usual, at_once, skips);
 	}
 	return err;
 }

@@ -242,6 +242,32 @@ static void what_nobody_can_tell(void)
 
 /* ---- retries that look like polling ---- */
 
+/* Threads that go on at once whatever they get, each until its work is done. */
+static void loops_without_pause(void)
+{
+	struct loop l;
+
+	begin(&l, 5000);
+	for (int thread = 0; thread < 10; thread++) {
+		l.now_ms = 10 + thread * 0.3;
+		for (int i = 0; i < 7 + thread % 5; i++) {
+			runs_add(&l.r, ATTEMPT(.tid = 5 + thread, .status = 503, .at_ms = l.now_ms, .took_ms = 1));
+			l.now_ms += 1.2 + 9 * stats_uniform(&dice);
+		}
+	}
+	expect(&l, 90, 1, 80, "aggregate", "ten threads without pause and without a usual number of attempts");
+
+	begin(&l, 5000);
+	for (int thread = 0; thread < 10; thread++) {
+		l.now_ms = 10 + thread * 0.3;
+		for (int i = 0; i < 7 + (thread > 7); i++) {
+			runs_add(&l.r, ATTEMPT(.tid = 5 + thread, .status = 503, .at_ms = l.now_ms, .took_ms = 1));
+			l.now_ms += 1.2 + 9 * stats_uniform(&dice);
+		}
+	}
+	expect(&l, 10, 8, 0, "temporal", "ten threads of which eight try seven times without pause");
+}
+
 static void fixed_waits_that_somebody_counts(void)
 {
 	struct loop l;
@@ -438,6 +464,7 @@ int main(void)
 	few_waits_are_not_alike();
 	a_first_retry_without_a_wait();
 	what_nobody_can_tell();
+	loops_without_pause();
 	fixed_waits_that_somebody_counts();
 	growing_waits_are_never_cut();
 	random_waits_have_no_period();
