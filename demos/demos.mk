@@ -27,6 +27,11 @@ demo-retry-storm: all ## ... the same by its name; the run files go to build/FLA
 	$(Q)tests/lib/deps build demo
 	$(Q)demos/retry-storm/run.py --build $(B) --out $(B)/demos/retry-storm
 
+.PHONY: demo-real-clients
+demo-real-clients: all ## what curl, wget, urllib3, undici, opossum, nginx and HAProxy really do, beside what they say (three minutes)
+	$(Q)tests/lib/deps build demo
+	$(Q)demos/real-clients/run.py --build $(B) --out $(B)/demos/real-clients
+
 UNIT_OBJ_test_demo_retry := $(B)/demos/service/retry.o
 UNIT_OBJ_test_demo_breaker := $(B)/demos/service/breaker.o
 UNIT_OBJ_test_demo_deadline := $(B)/demos/service/deadline.o
