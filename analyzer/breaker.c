@@ -19,6 +19,7 @@
 #include "analyzer/crew.h"
 #include "analyzer/measure.h"
 #include "analyzer/silence.h"
+#include "analyzer/spill.h"
 
 #define OUTAGE_ATTEMPTS 50	/* failed in a row: a breaker would have opened */
 #define OUTAGE_NS NS_PER_S
@@ -98,7 +99,7 @@ static int find_unresolved(struct moments *u, const struct measure *m)
 
 	for (size_t i = 0; i < run->exchange_count; i++)
 		u->n += run->exchanges[i].error && is_unresolved(m, &run->exchanges[i]);
-	u->of = malloc((u->n + 1) * sizeof(*u->of));
+	u->of = spill_realloc(NULL, (u->n + 1) * sizeof(*u->of));
 	if (!u->of)
 		return -ENOMEM;
 	u->n = 0;
@@ -124,7 +125,7 @@ static int times_of(const struct moments *u, uint32_t process, uint64_t **times,
 	}
 	for (*n = 0; low + *n < u->n && u->of[low + *n].process == process;)
 		++*n;
-	*times = malloc((*n + 1) * sizeof(**times));
+	*times = spill_realloc(NULL, (*n + 1) * sizeof(**times));
 	for (size_t i = 0; *times && i < *n; i++)
 		(*times)[i] = u->of[low + i].at_ns;
 	return *times ? 0 : -ENOMEM;
@@ -188,7 +189,7 @@ static int view_attempts(struct view *v)
 {
 	const struct measure *m = v->c->m;
 
-	v->attempts = malloc((v->rows.n + 1) * sizeof(*v->attempts));
+	v->attempts = spill_realloc(NULL, (v->rows.n + 1) * sizeof(*v->attempts));
 	if (!v->attempts)
 		return -ENOMEM;
 	for (size_t i = 0; i < v->rows.n; i++) {
@@ -214,7 +215,7 @@ static int view_demands(struct view *v)
 		last++;
 	if (!d->normal || first == last)
 		return 0;
-	v->demands = malloc((last - first + 1) * sizeof(*v->demands));
+	v->demands = spill_realloc(NULL, (last - first + 1) * sizeof(*v->demands));
 	if (!v->demands)
 		return -ENOMEM;
 	for (size_t i = first; i < last; i++)
@@ -610,9 +611,9 @@ static int judge_process(struct scene *c, uint32_t process, struct chains_span r
 	if (!err)
 		err = absorb(&v);
 	silence_free(&v.s);
-	free(times);
-	free(v.attempts);
-	free(v.demands);
+	spill_free(times);
+	spill_free(v.attempts);
+	spill_free(v.demands);
 	return err;
 }
 
@@ -661,7 +662,7 @@ int measure_breakers(struct measure *m)
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
 		if (!m->graph.edges[i].external)
 			err = judge_edge(m, i, &book, &unresolved);
-	free(unresolved.of);
+	spill_free(unresolved.of);
 	demand_close(&book);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include "analyzer/demand.h"
 #include "analyzer/measure.h"
 #include "analyzer/plateau.h"
+#include "analyzer/spill.h"
 
 #define OFFERED_ENOUGH 1.5	/* times the width: the level stayed though more was offered */
 #define CERTAIN 20		/* requests turned down */
@@ -64,7 +65,7 @@ static void absorb(struct policy_bulkhead *b, const struct plateau *p, uint64_t 
 
 static int gather_calls(const struct measure *m, struct chains_span rows, struct plateau_call **calls, size_t *n)
 {
-	*calls = malloc((rows.n + 1) * sizeof(**calls));
+	*calls = spill_realloc(NULL, (rows.n + 1) * sizeof(**calls));
 	*n = 0;
 	if (!*calls)
 		return -ENOMEM;
@@ -80,7 +81,7 @@ static int gather_calls(const struct measure *m, struct chains_span rows, struct
 static int judge_process(struct measure *m, struct policy_bulkhead *b, const struct demands *d, size_t first, size_t last, const struct crew *crew,
 			 uint64_t *most)
 {
-	struct plateau_demand *demands = malloc((last - first + 1) * sizeof(*demands));
+	struct plateau_demand *demands = spill_realloc(NULL, (last - first + 1) * sizeof(*demands));
 	struct plateau_call *calls = NULL;
 	struct plateau p;
 	size_t n, count = 0;
@@ -92,8 +93,8 @@ static int judge_process(struct measure *m, struct policy_bulkhead *b, const str
 		err = plateau_find(&p, calls, n, demands, count, d->nested);
 	if (!err && n)
 		absorb(b, &p, most);
-	free(demands);
-	free(calls);
+	spill_free(demands);
+	spill_free(calls);
 	return err;
 }
 

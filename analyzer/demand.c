@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include "analyzer/crew.h"
 #include "analyzer/measure.h"
+#include "analyzer/radix.h"
+#include "analyzer/spill.h"
 #include "analyzer/times.h"
 
 #define NORMAL_SHARE 0.95
@@ -29,7 +31,7 @@ int demand_open(struct demand_book *b, const struct measure *m)
 	const struct model *run = &m->r->model;
 	size_t total = 0;
 
-	*b = (struct demand_book){NULL, calloc(run->process_count + 2, sizeof(*b->begins)), calloc(run->exchange_count + 1, sizeof(*b->called))};
+	*b = (struct demand_book){NULL, calloc(run->process_count + 2, sizeof(*b->begins)), spill_calloc(run->exchange_count + 1, sizeof(*b->called))};
 	if (!b->begins || !b->called)
 		return -ENOMEM;
 	for (size_t i = 0; i < run->exchange_count; i++)
@@ -37,7 +39,7 @@ int demand_open(struct demand_book *b, const struct measure *m)
 			b->begins[run->exchanges[i].process + 2]++;
 			total++;
 		}
-	b->rows = malloc((total + 1) * sizeof(*b->rows));
+	b->rows = spill_realloc(NULL, (total + 1) * sizeof(*b->rows));
 	if (!b->rows)
 		return -ENOMEM;
 	for (size_t i = 2; i < run->process_count + 2; i++)
@@ -50,45 +52,32 @@ int demand_open(struct demand_book *b, const struct measure *m)
 
 void demand_close(struct demand_book *b)
 {
-	free(b->rows);
+	spill_free(b->rows);
 	free(b->begins);
-	free(b->called);
+	spill_free(b->called);
 	*b = (struct demand_book){0};
 }
 
 void demand_free(struct demands *d)
 {
-	free(d->of);
+	spill_free(d->of);
 	*d = (struct demands){0};
 }
 
 /* ---- the attempts of one process ---- */
 
-struct end {
-	uint64_t at_ns;
-	bool failed;
-	size_t ok;		/* successes in a row up to it */
-};
-
 struct calls {
 	uint64_t *starts;	/* owned; ascending */
-	struct end *ends;	/* owned; ascending */
+	struct radix_item *ends;	/* owned; ascending; the value is how many successes in a row there are up to it */
 	size_t n, ended, most;	/* most: in work at once */
 };
-
-static int by_end(const void *a, const void *b)
-{
-	const struct end *x = a, *y = b;
-
-	return (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
-}
 
 static void find_most(struct calls *c)
 {
 	size_t over = 0;
 
 	for (size_t i = 0; i < c->n; i++) {
-		while (over < c->ended && c->ends[over].at_ns <= c->starts[i])
+		while (over < c->ended && c->ends[over].key <= c->starts[i])
 			over++;
 		c->most = i + 1 - over > c->most ? i + 1 - over : c->most;
 	}
@@ -98,7 +87,7 @@ static int gather(struct calls *c, const struct measure *m, struct chains_span a
 {
 	const struct model *run = &m->r->model;
 
-	*c = (struct calls){malloc((attempts.n + 1) * sizeof(*c->starts)), malloc((attempts.n + 1) * sizeof(*c->ends)), 0, 0, 0};
+	*c = (struct calls){spill_realloc(NULL, (attempts.n + 1) * sizeof(*c->starts)), spill_realloc(NULL, (attempts.n + 1) * sizeof(*c->ends)), 0, 0, 0};
 	if (!c->starts || !c->ends)
 		return -ENOMEM;
 	for (size_t i = 0; i < attempts.n; i++) {
@@ -106,19 +95,20 @@ static int gather(struct calls *c, const struct measure *m, struct chains_span a
 
 		c->starts[c->n++] = x->started_ns;
 		if (x->ended_ns)
-			c->ends[c->ended++] = (struct end){x->ended_ns, model_failed(x), 0};
+			c->ends[c->ended++] = (struct radix_item){x->ended_ns, !model_failed(x)};
 	}
-	qsort(c->ends, c->ended, sizeof(*c->ends), by_end);
-	for (size_t i = 0; i < c->ended; i++)
-		c->ends[i].ok = c->ends[i].failed ? 0 : i ? c->ends[i - 1].ok + 1 : 1;
+	if (radix_sort(c->ends, c->ended))
+		return -ENOMEM;
+	for (size_t i = 1; i < c->ended; i++)
+		c->ends[i].value = c->ends[i].value ? c->ends[i - 1].value + 1 : 0;
 	find_most(c);
 	return 0;
 }
 
 static void drop(struct calls *c)
 {
-	free(c->starts);
-	free(c->ends);
+	spill_free(c->starts);
+	spill_free(c->ends);
 }
 
 /* ---- one edge ---- */
@@ -196,29 +186,28 @@ static void expect(const struct habits *h, struct demands *d, const struct measu
 		}
 }
 
-static size_t ended_by(const struct calls *c, uint64_t t)
-{
-	size_t low = 0, high = c->ended;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (c->ends[mid].at_ns <= t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 struct holders {	/* requests that ask: they may hold a place of a bulkhead as long as they are there, not just during their call */
 	uint64_t *from, *to;	/* owned; ascending */
 	size_t n;
 };
 
+struct place {			/* where looking for an instant ended: the next one is near */
+	size_t begun, over, from, to;
+};
+
+static size_t upto(const uint64_t *times, size_t n, uint64_t t, size_t *near)
+{
+	return times_near(times, sizeof(*times), n, t, near);
+}
+
+static size_t ended_by(const struct calls *c, uint64_t t, size_t *near)
+{
+	return times_near(&c->ends->key, sizeof(*c->ends), c->ended, t, near);
+}
+
 static int find_holders(struct holders *h, const struct demand *of, size_t n)
 {
-	*h = (struct holders){malloc((n + 1) * sizeof(*h->from)), malloc((n + 1) * sizeof(*h->to)), 0};
+	*h = (struct holders){spill_realloc(NULL, (n + 1) * sizeof(*h->from)), spill_realloc(NULL, (n + 1) * sizeof(*h->to)), 0};
 	if (!h->from || !h->to)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
@@ -232,18 +221,19 @@ static int find_holders(struct holders *h, const struct demand *of, size_t n)
 }
 
 /* Whether less than half of the most calls are in work, or may be. */
-static bool is_idle(const struct calls *c, const struct holders *h, uint64_t t)
+static bool is_idle(const struct calls *c, const struct holders *h, uint64_t t, struct place *p)
 {
-	size_t begun = times_upto(c->starts, c->n, t), over = ended_by(c, t), here = times_upto(h->from, h->n, t) - times_upto(h->to, h->n, t);
+	size_t begun = upto(c->starts, c->n, t, &p->begun), over = ended_by(c, t, &p->over);
+	size_t here = upto(h->from, h->n, t, &p->from) - upto(h->to, h->n, t, &p->to);
 
 	return (begun <= over || (begun - over) * 2 < c->most) && here * 2 < c->most + 1;
 }
 
 /* Of many that come at once the first may fill a bulkhead before the last is turned down: those that do not ask are looked at to their end. */
-static void find_well(const struct calls *c, const struct holders *h, struct demand *d)
+static void find_well(const struct calls *c, const struct holders *h, struct demand *d, struct place *p)
 {
-	size_t over = ended_by(c, d->at_ns), ok = over ? c->ends[over - 1].ok : 0;
-	bool idle = d->call_ns ? is_idle(c, h, d->at_ns - (d->at_ns > 0)) : is_idle(c, h, d->at_ns) && is_idle(c, h, d->end_ns);
+	size_t over = ended_by(c, d->at_ns, &p->over), ok = over ? c->ends[over - 1].value : 0;
+	bool idle = d->call_ns ? is_idle(c, h, d->at_ns - (d->at_ns > 0), p) : is_idle(c, h, d->at_ns, p) && is_idle(c, h, d->end_ns, p);
 
 	d->well = idle && ok >= (over < WELL ? over : WELL);
 	d->hardly = idle && (!over || ok);
@@ -253,6 +243,7 @@ static void find_well(const struct calls *c, const struct holders *h, struct dem
 static int add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
 {
 	size_t begun = 0, first = d->n;
+	struct place near = {0};
 	struct holders h;
 	int err;
 
@@ -270,9 +261,9 @@ static int add_process(struct demands *d, const struct demand_book *b, const str
 	}
 	err = find_holders(&h, d->of + first, d->n - first);
 	for (size_t i = first; i < d->n && !err; i++)
-		find_well(c, &h, &d->of[i]);
-	free(h.from);
-	free(h.to);
+		find_well(c, &h, &d->of[i], &near);
+	spill_free(h.from);
+	spill_free(h.to);
 	return err;
 }
 
@@ -284,7 +275,7 @@ static int add_processes(struct demands *d, struct demand_book *b, const struct 
 	for (uint32_t p = 0; p < run->process_count; p++)
 		if (run->processes[p].service == m->graph.edges[edge].client)
 			room += b->begins[p + 1] - b->begins[p];
-	d->of = malloc((room + 1) * sizeof(*d->of));
+	d->of = spill_realloc(NULL, (room + 1) * sizeof(*d->of));
 	if (!d->of)
 		return -ENOMEM;
 	for (uint32_t p = 0; p < run->process_count && room; p++) {

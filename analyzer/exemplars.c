@@ -139,8 +139,8 @@ static void place_inbound(struct far_sides *f, const struct model *m)
 
 static int find_far_sides(struct far_sides *f, const struct model *m)
 {
-	f->older = malloc((m->connection_count + 1) * sizeof(*f->older));
-	f->begins = calloc(m->connection_count + 2, sizeof(*f->begins));
+	f->older = spill_realloc(NULL, (m->connection_count + 1) * sizeof(*f->older));
+	f->begins = spill_calloc(m->connection_count + 2, sizeof(*f->begins));
 	f->inbound = spill_realloc(NULL, (m->exchange_count + 1) * sizeof(*f->inbound));
 	if (!f->older || !f->begins || !f->inbound || place_connections(f, m))
 		return -ENOMEM;
@@ -151,8 +151,8 @@ static int find_far_sides(struct far_sides *f, const struct model *m)
 static void far_sides_free(struct far_sides *f)
 {
 	map_free(&f->by_addresses);
-	free(f->older);
-	free(f->begins);
+	spill_free(f->older);
+	spill_free(f->begins);
 	spill_free(f->inbound);
 }
 

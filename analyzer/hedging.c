@@ -19,6 +19,7 @@
 #include <string.h>
 #include "analyzer/clusters.h"
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 
 #define TOGETHER_NS (5 * NS_PER_MS)
 #define DELAY_MIN_MS 5.0
@@ -85,7 +86,7 @@ static int add_pair(struct hedges *h, uint32_t first, uint32_t second, bool kin)
 
 	if (h->count == h->room) {
 		size_t room = h->room ? h->room * 2 : 64;
-		struct pair *pairs = realloc(h->pairs, room * sizeof(*pairs));
+		struct pair *pairs = spill_realloc(h->pairs, room * sizeof(*pairs));
 
 		if (!pairs)
 			return -ENOMEM;
@@ -338,14 +339,14 @@ static int measure_edge(struct hedges *h, uint32_t edge)
 
 int measure_hedging(struct measure *m)
 {
-	struct hedges h = {.m = m, .closed = texts_add(&m->r->model.names, "closed"), .taken = calloc(m->r->model.exchange_count + 1, 1)};
+	struct hedges h = {.m = m, .closed = texts_add(&m->r->model.names, "closed"), .taken = spill_calloc(m->r->model.exchange_count + 1, 1)};
 	int err = h.taken && h.closed != MAP_NONE ? 0 : -ENOMEM;
 
 	for (uint32_t e = 0; e < m->r->edge_count && !err; e++)
 		if (!m->graph.edges[e].external)
 			err = measure_edge(&h, e);
-	free(h.taken);
-	free(h.pairs);
+	spill_free(h.taken);
+	spill_free(h.pairs);
 	samples_free(&h.delays);
 	return err;
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include "analyzer/clusters.h"
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 #include "base/hash.h"
 
 #define NO_TIMEOUT_MS 10000.0
@@ -77,7 +78,7 @@ static int note_left(struct layers *l, uint64_t ends, uint32_t attempt)
 {
 	if (l->left_count == l->left_room) {
 		size_t room = l->left_room ? l->left_room * 2 : 64;
-		struct left *lefts = realloc(l->lefts, room * sizeof(*lefts));
+		struct left *lefts = spill_realloc(l->lefts, room * sizeof(*lefts));
 
 		if (!lefts)
 			return -ENOMEM;
@@ -112,7 +113,7 @@ static int find_callers(struct layers *l)
 	for (uint32_t i = 0; i < run->exchange_count; i++)
 		if (note_attempt(l, i))
 			return -ENOMEM;
-	l->caller = malloc((run->connection_count + 1) * sizeof(*l->caller));
+	l->caller = spill_realloc(NULL, (run->connection_count + 1) * sizeof(*l->caller));
 	if (!l->caller)
 		return -ENOMEM;
 	for (size_t i = 0; i < run->connection_count; i++) {
@@ -399,8 +400,8 @@ int measure_hierarchy(struct measure *m)
 			err = look_at(&l, i);
 	if (!err)
 		err = judge_pairs(&l);
-	free(l.caller);
-	free(l.lefts);
+	spill_free(l.caller);
+	spill_free(l.lefts);
 	free(l.pairs);
 	map_free(&l.edges);
 	map_free(&l.lefts_at);

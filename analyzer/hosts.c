@@ -89,6 +89,14 @@ static bool is_unresolved(const struct model *m, const struct model_exchange *x)
 	return x->connection != MODEL_NONE && m->connections[x->connection].unresolved;
 }
 
+static bool any_unresolved(const struct model *m)
+{
+	for (size_t i = 0; i < m->connection_count; i++)
+		if (m->connections[i].unresolved)
+			return true;
+	return false;
+}
+
 static uint64_t thread_of(const struct model_exchange *x)
 {
 	return (uint64_t)x->process << 32 | x->tid;
@@ -118,7 +126,7 @@ int hosts_place(struct model *m)
 	struct placer p = {.m = m};
 	int err = place_all(&p);
 
-	err = err ? err : forget_helpers(&p);
+	err = err || !any_unresolved(m) ? err : forget_helpers(&p);
 	map_free(&p.callers);
 	map_free(&p.peers);
 	map_free(&p.placed);

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 #include "base/hash.h"
 
 #define USUAL_SHARE 0.9
@@ -67,7 +68,7 @@ static int grow(void **array, size_t count, size_t *room, size_t size)
 
 	if (count < *room)
 		return 0;
-	longer = realloc(*array, more * size);
+	longer = spill_realloc(*array, more * size);
 	if (!longer)
 		return -ENOMEM;
 	*array = longer;
@@ -366,9 +367,9 @@ int measure_idempotency(struct measure *m)
 		err = walk_effects(&l, pass);
 	if (!err)
 		go_through_edges(&l);
-	free(l.keyed);
-	free(l.effects);
-	free(l.jobs);
+	spill_free(l.keyed);
+	spill_free(l.effects);
+	spill_free(l.jobs);
 	map_free(&l.job_at);
 	map_free(&l.done_at);
 	map_free(&l.ops_at);

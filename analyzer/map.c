@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include "analyzer/spill.h"
 #include "base/hash.h"
 
 static struct map_cell *find(const struct map *m, uint64_t key)
@@ -18,7 +19,7 @@ static int grow(struct map *m)
 {
 	struct map bigger = {.size = m->size ? m->size * 2 : 64, .used = m->used};
 
-	bigger.cells = malloc(bigger.size * sizeof(*bigger.cells));
+	bigger.cells = spill_realloc(NULL, bigger.size * sizeof(*bigger.cells));
 	if (!bigger.cells)
 		return -ENOMEM;
 	for (size_t i = 0; i < bigger.size; i++)
@@ -26,14 +27,14 @@ static int grow(struct map *m)
 	for (size_t i = 0; i < m->size; i++)
 		if (m->cells[i].value != MAP_NONE)
 			*find(&bigger, m->cells[i].key) = m->cells[i];
-	free(m->cells);
+	spill_free(m->cells);
 	*m = bigger;
 	return 0;
 }
 
 void map_free(struct map *m)
 {
-	free(m->cells);
+	spill_free(m->cells);
 	*m = (struct map){0};
 }
 

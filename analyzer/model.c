@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "analyzer/hosts.h"
 #include "analyzer/radix.h"
 #include "analyzer/rows.h"
@@ -19,6 +20,7 @@
 
 #define TURN_NS (5 * NS_PER_MS)	/* a wait that tells turns from chance */
 #define LARGE 100000	/* exchanges: below, a second thread is not worth its while */
+#define ROW_MIN 32	/* bytes in the file */
 
 struct kin {	/* row ids of an exchange and of the one that caused it */
 	int64_t child, parent;
@@ -35,12 +37,13 @@ struct loader {
 	const char *path;
 	char *error;
 	unsigned error_size;
-	struct map processes, connections, faults;	/* row id -> index */
-	struct rows exchanges;
+	struct map processes, faults;	/* row id -> index */
+	struct rows connections, exchanges;
 	struct map threads;	/* process and tid -> 1: calls were made there */
 	struct kin *kin;	/* parents that the file names; owned */
 	size_t kin_count, kin_room;
 	size_t room;		/* of the array being filled */
+	size_t reserve;		/* what that of the exchanges has from the beginning */
 	struct recent recent[3];	/* protocol, error and method of the row before */
 };
 
@@ -191,7 +194,8 @@ static int take_connection(struct loader *l, sqlite3_stmt *row)
 	c->connected_ns = word(row, 9);
 	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer) || name(l, row, 10, &c->end))
 		return -ENOMEM;
-	return map_put(&l->connections, (uint64_t)c->id, (uint32_t)l->m->connection_count++);
+	l->m->connection_count++;
+	return 0;
 }
 
 static int take_host(struct loader *l, sqlite3_stmt *row)
@@ -274,7 +278,7 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 	x = &l->m->exchanges[l->m->exchange_count];
 	*x = (struct model_exchange){
 		.id = sqlite3_column_int64(row, X_ID), .parent = MODEL_NONE, .edge = MODEL_NONE, .logical = MODEL_NONE,
-		.connection = map_get(&l->connections, word(row, X_CONNECTION)),
+		.connection = rows_get(&l->connections, sqlite3_column_int64(row, X_CONNECTION)),
 		.process = map_get(&l->processes, word(row, X_PROCESS)), .tid = (uint32_t)word(row, X_TID),
 		.role = role(row, X_ROLE), .fingerprint = word(row, X_FINGERPRINT), .correlation = word(row, X_CORRELATION),
 		.idempotency_key = word(row, X_KEY), .target = target(text(row, X_METHOD), text(row, X_PATH)),
@@ -529,11 +533,11 @@ static int settle_exchanges(struct loader *l)
 
 	if (sort_exchanges(m) || rows_init(&l->exchanges, low, high, n))
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (rows_put(&l->exchanges, m->exchanges[i].id, (uint32_t)i) || note_roles(l, &m->exchanges[i]))
 			return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
 		note_first(m, (uint32_t)i);
+	}
 	for (size_t i = 0; i < l->kin_count; i++) {
 		uint32_t child = rows_get(&l->exchanges, l->kin[i].child);
 		uint32_t parent = rows_get(&l->exchanges, l->kin[i].parent);
@@ -572,7 +576,7 @@ static int load_table(struct loader *l, const struct table *t)
 	sqlite3_stmt *row;
 	int step, err = 0;
 
-	l->room = 0;
+	l->room = l->reserve;
 	if (sqlite3_prepare_v2(l->db, t->sql, -1, &row, NULL) != SQLITE_OK)
 		return fail(l, -EINVAL, sqlite3_errmsg(l->db));
 	while (!err && (step = sqlite3_step(row)) == SQLITE_ROW)
@@ -616,13 +620,15 @@ static void *load_half(void *context)
 	return NULL;
 }
 
-/* The numbers of the other half's texts among ours. NULL without memory. */
-static uint32_t *renumber(struct texts *ours, const struct texts *theirs)
+/* The numbers of the other half's texts among ours; *same: they are the same. NULL without memory. */
+static uint32_t *renumber(struct texts *ours, const struct texts *theirs, bool *same)
 {
 	uint32_t *to = calloc(theirs->count + 1, sizeof(*to));
 
+	*same = true;
 	for (uint32_t i = 1; to && i <= theirs->count; i++) {
 		to[i] = texts_add(ours, texts_text(theirs, i));
+		*same &= to[i] == i;
 		if (to[i] == MAP_NONE) {
 			free(to);
 			to = NULL;
@@ -631,24 +637,23 @@ static uint32_t *renumber(struct texts *ours, const struct texts *theirs)
 	return to;
 }
 
-static int append_exchanges(struct model *m, const struct model *other)
+/* Both halves are in one array; there is a gap between them when not every id has a row that counts. */
+static int join_halves(struct model *m, const struct model *other)
 {
-	uint32_t *to = renumber(&m->names, &other->names);
-	size_t n = m->exchange_count + other->exchange_count;
-	struct model_exchange *all = to ? spill_realloc(m->exchanges, n * sizeof(*all)) : NULL;
+	bool same;
+	uint32_t *to = renumber(&m->names, &other->names, &same);
+	struct model_exchange *second = m->exchanges + m->exchange_count;
 
-	if (!all) {
-		free(to);
+	if (!to)
 		return -ENOMEM;
+	if (second != other->exchanges)
+		memmove(second, other->exchanges, other->exchange_count * sizeof(*second));
+	for (size_t i = 0; i < other->exchange_count && !same; i++) {
+		second[i].protocol = to[second[i].protocol];
+		second[i].error = to[second[i].error];
+		second[i].method = to[second[i].method];
 	}
-	m->exchanges = all;
-	memcpy(all + m->exchange_count, other->exchanges, other->exchange_count * sizeof(*all));
-	for (size_t i = m->exchange_count; i < n; i++) {
-		all[i].protocol = to[all[i].protocol];
-		all[i].error = to[all[i].error];
-		all[i].method = to[all[i].method];
-	}
-	m->exchange_count = n;
+	m->exchange_count += other->exchange_count;
 	m->undated += other->undated;
 	m->inferred += other->inferred;
 	free(to);
@@ -670,29 +675,65 @@ static int append_kin(struct loader *l, const struct loader *other)
 	return 0;
 }
 
-/* What the other half needs of ours it only reads: the maps of processes, connections and faults. */
+/* What the other half needs of ours it only reads: the rows of processes, connections and faults. Each fills its part of one array. */
 static int load_halves(struct loader *l, int64_t low, int64_t high)
 {
-	int64_t middle = low + (int64_t)(((uint64_t)high - (uint64_t)low) / 2);
+	int64_t middle = low + (high - low) / 2;
 	struct half other = {.low = middle + 1, .high = high};
 	pthread_t thread;
 	int err;
 
+	l->reserve = (size_t)(middle - low + 1);
+	other.m.exchanges = l->m->exchanges + l->reserve;
 	other.l = (struct loader){.m = &other.m, .path = l->path, .error = other.error, .error_size = sizeof(other.error),
-				  .processes = l->processes, .connections = l->connections, .faults = l->faults};
-	if (pthread_create(&thread, NULL, load_half, &other))
+				  .processes = l->processes, .connections = l->connections, .faults = l->faults,
+				  .reserve = (size_t)(high - middle)};
+	if (pthread_create(&thread, NULL, load_half, &other)) {
+		l->reserve += other.l.reserve;
 		return load_between(l, low, high);
+	}
 	err = load_between(l, low, middle);
 	pthread_join(thread, NULL);
 	if (!err && other.err) {
 		snprintf(l->error, l->error_size, "%s", other.error);
 		err = other.err;
 	}
-	if (!err && (append_exchanges(l->m, &other.m) || append_kin(l, &other.l)))
+	if (!err && (join_halves(l->m, &other.m) || append_kin(l, &other.l)))
 		err = fail(l, -ENOMEM, "not enough memory to read it");
 	spill_free(other.l.kin);
+	other.m.exchanges = NULL;	/* ours */
 	model_free(&other.m);
 	return err;
+}
+
+/* Room for a row of each id from low to high, when the file is large enough for all of them to have one. */
+static bool reserve(struct loader *l, int64_t low, int64_t high)
+{
+	uint64_t span = (uint64_t)high - (uint64_t)low;
+	struct stat file;
+
+	if (stat(l->path, &file) || span >= (uint64_t)file.st_size / ROW_MIN)
+		return false;
+	l->m->exchanges = spill_realloc(NULL, (span + 1) * sizeof(*l->m->exchanges));
+	return l->m->exchanges;
+}
+
+static int index_connections(struct loader *l)
+{
+	const struct model_connection *c = l->m->connections;
+	size_t n = l->m->connection_count;
+	int64_t low = n ? c[0].id : 0, high = low;
+
+	for (size_t i = 0; i < n; i++) {
+		low = c[i].id < low ? c[i].id : low;
+		high = c[i].id > high ? c[i].id : high;
+	}
+	if (rows_init(&l->connections, low, high, n))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (rows_put(&l->connections, c[i].id, (uint32_t)i))
+			return -ENOMEM;
+	return 0;
 }
 
 static int load_exchanges(struct loader *l)
@@ -709,7 +750,7 @@ static int load_exchanges(struct loader *l)
 	sqlite3_finalize(row);
 	if (high < low)		/* there are none */
 		return 0;
-	if ((uint64_t)high - (uint64_t)low < LARGE || !runfile_is_closed(l->path))
+	if ((uint64_t)high - (uint64_t)low < LARGE || !runfile_is_closed(l->path) || !reserve(l, low, high))
 		return load_between(l, low, high);
 	return load_halves(l, low, high);
 }
@@ -732,10 +773,13 @@ static int load_tables(struct loader *l)
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]) && !err; i++)
 		err = load_table(l, &tables[i]);
+	if (!err && index_connections(l))
+		err = fail(l, -ENOMEM, "not enough memory to read it");
 	if (!err)
 		err = load_exchanges(l);
 	if (!err && (hosts_place(l->m) || settle_exchanges(l)))
 		err = fail(l, -ENOMEM, "not enough memory to read it");
+	l->reserve = 0;
 	return err ? err : load_table(l, &injections);
 }
 
@@ -752,7 +796,7 @@ int model_load(struct model *m, const char *path, char *error, unsigned error_si
 		err = load_tables(&l);
 	sqlite3_close(l.db);
 	map_free(&l.processes);
-	map_free(&l.connections);
+	rows_free(&l.connections);
 	rows_free(&l.exchanges);
 	map_free(&l.faults);
 	map_free(&l.threads);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/spill.h"
 #include "analyzer/times.h"
 #include "base/clock.h"
 
@@ -37,27 +38,22 @@ struct crowd {
 	uint64_t usual_ns;	/* from a request to its call */
 };
 
-static size_t begun(const struct crowd *c, uint64_t t)
-{
-	size_t low = 0, high = c->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (c->calls[mid].start_ns <= t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
+struct place {			/* where looking for an instant ended: the next one is near */
+	size_t begun, over;
+};
 
 /* Calls whose end is not known are over at once: else they would be in work for ever. */
-static unsigned in_work(const struct crowd *c, uint64_t t)
+static unsigned in_work_near(const struct crowd *c, uint64_t t, struct place *p)
 {
-	size_t started = begun(c, t), over = times_upto(c->ends, c->ended, t);
+	size_t started = times_near(&c->calls->start_ns, sizeof(*c->calls), c->n, t, &p->begun);
+	size_t over = times_near(c->ends, sizeof(*c->ends), c->ended, t, &p->over);
 
 	return started > over ? (unsigned)(started - over) : 0;
+}
+
+static unsigned in_work(const struct crowd *c, uint64_t t)
+{
+	return in_work_near(c, t, &(struct place){c->n / 2, c->ended / 2});
 }
 
 static unsigned larger(unsigned a, unsigned b)
@@ -67,10 +63,12 @@ static unsigned larger(unsigned a, unsigned b)
 
 static int prepare(struct crowd *c)
 {
-	c->ends = malloc((c->n + 1) * sizeof(*c->ends));
-	c->levels = malloc((c->demand_count + 1) * sizeof(*c->levels));
-	c->taken = malloc((c->demand_count + 1) * sizeof(*c->taken));
-	c->given_back = malloc((c->demand_count + 1) * sizeof(*c->given_back));
+	struct place near = {0};
+
+	c->ends = spill_realloc(NULL, (c->n + 1) * sizeof(*c->ends));
+	c->levels = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->levels));
+	c->taken = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->taken));
+	c->given_back = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->given_back));
 	if (!c->ends || !c->levels || !c->taken || !c->given_back)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->demand_count; i++)
@@ -84,7 +82,7 @@ static int prepare(struct crowd *c)
 		c->ends[c->ended++] = c->calls[i].end_ns > c->calls[i].start_ns ? c->calls[i].end_ns : c->calls[i].start_ns;
 	times_sort(c->ends, c->ended);
 	for (size_t i = 0; i < c->n; i++) {
-		unsigned now = in_work(c, c->calls[i].start_ns);
+		unsigned now = in_work_near(c, c->calls[i].start_ns, &near);
 
 		c->most = now > c->most ? now : c->most;
 	}
@@ -94,7 +92,8 @@ static int prepare(struct crowd *c)
 /* How long requests take to call while less than half of the most calls are in work. */
 static int find_usual(struct crowd *c)
 {
-	uint64_t *waits = malloc((c->demand_count + 1) * sizeof(*waits));
+	uint64_t *waits = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*waits));
+	struct place near = {0};
 	size_t n = 0;
 
 	if (!waits)
@@ -102,13 +101,13 @@ static int find_usual(struct crowd *c)
 	for (size_t i = 0; i < c->demand_count; i++) {
 		const struct plateau_demand *d = &c->demands[i];
 
-		if (d->call_ns > d->at_ns && (size_t)in_work(c, d->at_ns) * 2 < c->most)
+		if (d->call_ns > d->at_ns && (size_t)in_work_near(c, d->at_ns, &near) * 2 < c->most)
 			waits[n++] = d->call_ns - d->at_ns;
 	}
 	times_sort(waits, n);
 	c->usual_ns = n >= USUAL_MIN ? USUAL_TIMES * waits[n / 2] : USUAL_LEAST_NS;
 	c->usual_ns = c->usual_ns < USUAL_LEAST_NS ? USUAL_LEAST_NS : c->usual_ns;
-	free(waits);
+	spill_free(waits);
 	return 0;
 }
 
@@ -216,7 +215,7 @@ static double handover(const struct crowd *c)
  */
 static int find_held(const struct crowd *c, unsigned level, double *held, long *offered)
 {
-	struct change *changes = malloc((2 * c->n + 2 * c->count + 1) * sizeof(*changes));
+	struct change *changes = spill_realloc(NULL, (2 * c->n + 2 * c->count + 1) * sizeof(*changes));
 	long waiting = 0, working = 0;
 	double all = 0, at = 0, room = handover(c), ended = 0;
 	size_t n;
@@ -238,7 +237,7 @@ static int find_held(const struct crowd *c, unsigned level, double *held, long *
 		*offered = waiting + working > *offered ? waiting + working : *offered;
 	}
 	*held = all > 0 ? at / all : 0;
-	free(changes);
+	spill_free(changes);
 	return 0;
 }
 
@@ -281,7 +280,7 @@ static int by_level(const void *a, const void *b)
 
 static int judge_moving(struct plateau *p, const struct crowd *c)
 {
-	unsigned *sorted = malloc((c->count + 1) * sizeof(*sorted));
+	unsigned *sorted = spill_realloc(NULL, (c->count + 1) * sizeof(*sorted));
 	size_t near = 0;
 
 	if (!sorted)
@@ -298,7 +297,7 @@ static int judge_moving(struct plateau *p, const struct crowd *c)
 	}
 	p->known = p->moving;
 	p->width = c->levels[c->count - 1].in_work;
-	free(sorted);
+	spill_free(sorted);
 	return 0;
 }
 
@@ -320,9 +319,9 @@ int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, 
 		err = judge_moving(p, &c);
 	if (c.count)
 		p->little = find_little(&c);
-	free(c.ends);
-	free(c.taken);
-	free(c.given_back);
-	free(c.levels);
+	spill_free(c.ends);
+	spill_free(c.taken);
+	spill_free(c.given_back);
+	spill_free(c.levels);
 	return err;
 }

@@ -8,6 +8,7 @@
 
 #define BITS 11
 #define CELLS (1u << BITS)
+#define MANY (1u << 20)
 #define DIGITS ((64 + BITS - 1) / BITS)
 
 struct counts {
@@ -41,7 +42,7 @@ static int places(size_t *of, uint64_t any, unsigned d, size_t n)
 	return 1;
 }
 
-/* The same walk for both kinds of element; KEY(e) is what an element is sorted by. */
+/* The same walk for all kinds of element; KEY(e) is what an element is sorted by. */
 #define SORT(array, n, KEY) \
 	do { \
 		typeof(array) from_ = (array), to_ = spill_realloc(NULL, ((n) + 1) * sizeof(*(array))), room_ = to_; \
@@ -61,6 +62,8 @@ static int places(size_t *of, uint64_t any, unsigned d, size_t n)
 				to_[counts_->of[d_][digit(KEY(from_[i_]), d_)]++] = from_[i_]; \
 			from_ = to_; \
 			to_ = other_; \
+			if ((n) > MANY) \
+				spill_trim(); \
 		} \
 		if (from_ == room_) \
 			memcpy((array), from_, (n) * sizeof(*(array))); \
@@ -73,6 +76,14 @@ static int places(size_t *of, uint64_t any, unsigned d, size_t n)
 int radix_sort(struct radix_item *items, size_t n)
 {
 	SORT(items, n, ITEM_KEY);
+	return 0;
+}
+
+#define WORD_KEY(e) (e)
+
+int radix_sort_words(uint64_t *words, size_t n)
+{
+	SORT(words, n, WORD_KEY);
 	return 0;
 }
 

@@ -17,6 +17,9 @@ struct radix_item {
 /* Ascending by key. 0 or -ENOMEM (nothing is changed then). */
 int radix_sort(struct radix_item *items, size_t n);
 
+/* Ascending. */
+int radix_sort_words(uint64_t *words, size_t n);
+
 /* Ascending; -0 before 0; without NANs. */
 int radix_sort_doubles(double *values, size_t n);
 

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include "analyzer/period.h"
 #include "analyzer/samples.h"
+#include "analyzer/spill.h"
 #include "base/hash.h"
 
 #define POLL_MIN 3		/* calls after a success that show a pace */
@@ -163,13 +164,18 @@ static int add_run(struct retries *r, const struct link_logical *q, struct chain
 static int find_period(struct retries *r, unsigned *period)
 {
 	struct chains_span attempts = chains_of(&r->m->chains.by_edge, r->edge);
-	struct runs_of_waits w = {calloc(attempts.n + 1, sizeof(*w.ms)), calloc(attempts.n + 2, sizeof(*w.begins)), 0, 0};
-	int err = w.ms && w.begins ? each_failed(r, add_run, &w) : -ENOMEM;
+	struct runs_of_waits w = {spill_realloc(NULL, (attempts.n + 1) * sizeof(*w.ms)), spill_realloc(NULL, (attempts.n + 2) * sizeof(*w.begins)), 0, 0};
+	int err = w.ms && w.begins ? 0 : -ENOMEM;
+
+	if (!err) {
+		w.begins[0] = 0;
+		err = each_failed(r, add_run, &w);
+	}
 
 	if (!err)
 		*period = period_find(&(struct period_waits){w.ms, w.begins, w.runs});
-	free(w.ms);
-	free(w.begins);
+	spill_free(w.ms);
+	spill_free(w.begins);
 	return err;
 }
 
@@ -208,8 +214,8 @@ static int collect(struct retries *r)
 
 	if (err)
 		return err;
-	r->attempts = malloc((attempts.n + 1) * sizeof(*r->attempts));
-	r->requests = calloc(attempts.n + 1, sizeof(*r->requests));
+	r->attempts = spill_realloc(NULL, (attempts.n + 1) * sizeof(*r->attempts));
+	r->requests = spill_realloc(NULL, (attempts.n + 1) * sizeof(*r->requests));
 	if (!r->attempts || !r->requests)
 		return -ENOMEM;
 	return each_failed(r, add_request, &period);
@@ -607,8 +613,8 @@ static int measure_edge(struct measure *m, uint32_t edge)
 			       -ENOMEM : 0;
 	if (!err)
 		err = judge(&r);
-	free(r.attempts);
-	free(r.requests);
+	spill_free(r.attempts);
+	spill_free(r.requests);
 	return err;
 }
 

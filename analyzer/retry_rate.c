@@ -5,6 +5,7 @@
 #include "analyzer/herding.h"
 #include "analyzer/retry.h"
 #include "analyzer/samples.h"
+#include "analyzer/spill.h"
 #include "analyzer/storm.h"
 
 #define COHORT_MIN 10
@@ -37,7 +38,7 @@ static int ascending(const void *a, const void *b)
 /* The exchanges that are retries, ascending; *n of them. NULL: no memory. */
 static uint32_t *list_retries(const struct retries *r, size_t *n)
 {
-	uint32_t *list = malloc((r->attempt_count + 1) * sizeof(*list));
+	uint32_t *list = spill_realloc(NULL, (r->attempt_count + 1) * sizeof(*list));
 
 	*n = 0;
 	for (size_t i = 0; list && i < r->count; i++)
@@ -68,15 +69,15 @@ static int measure_seconds_of(struct retries *r, struct storm *s)
 {
 	size_t retry_count = 0, n;
 	uint32_t *retries = list_retries(r, &retry_count);
-	struct storm_attempt *attempts = malloc((chains_of(&r->m->chains.by_edge, r->edge).n + 1) * sizeof(*attempts));
+	struct storm_attempt *attempts = spill_realloc(NULL, (chains_of(&r->m->chains.by_edge, r->edge).n + 1) * sizeof(*attempts));
 
 	if (retries && attempts) {
 		n = list_attempts(r, retries, retry_count, attempts);
 		storm_measure(s, attempts, n, r->m->r->edges[r->edge].latency.p50, base_rate(r));
 	}
 	n = !retries || !attempts;
-	free(retries);
-	free(attempts);
+	spill_free(retries);
+	spill_free(attempts);
 	return n ? -ENOMEM : 0;
 }
 
@@ -133,7 +134,7 @@ static int cohort_storm(struct retries *r)
 
 static int measure_herding(struct retries *r)
 {
-	struct herding_request *list = malloc((r->count + 1) * sizeof(*list));
+	struct herding_request *list = spill_realloc(NULL, (r->count + 1) * sizeof(*list));
 	double median = r->m->r->edges[r->edge].latency.p50;
 	struct herding h;
 	size_t n = 0;
@@ -146,7 +147,7 @@ static int measure_herding(struct retries *r)
 							     since_ms(r, retry_attempt(r, &r->requests[i], 1)->started_ns),
 							     since_ms(r, retry_attempt(r, &r->requests[i], r->requests[i].n - 1)->started_ns)};
 	h = herding_measure(list, n, fmax(HERDING_BIN_MIN_MS, isnan(median) ? 0 : fmin(median, 1e4)));
-	free(list);
+	spill_free(list);
 	r->p->herding = h.known ? metric_plain(h.index, h.n, "morisita") :
 				  metric_unknown(n < HERDING_MIN ? "fewer than 20 retried requests" : "arrivals not synchronised");
 	r->p->herding.n = h.n;

@@ -17,6 +17,7 @@
 #include "analyzer/backoff.h"
 #include "analyzer/retry.h"
 #include "analyzer/samples.h"
+#include "analyzer/spill.h"
 #include "analyzer/stats.h"
 
 #define KEPT_ROOM_MS 50.0
@@ -147,10 +148,10 @@ struct own {		/* of the requests that show the policy */
 
 static void own_free(struct own *o)
 {
-	free(o->ms);
-	free(o->begins);
-	free(o->process);
-	free(o->kind);
+	spill_free(o->ms);
+	spill_free(o->begins);
+	spill_free(o->process);
+	spill_free(o->kind);
 }
 
 static bool shows_policy(const struct retries *r, const struct retry_request *q)
@@ -160,8 +161,8 @@ static bool shows_policy(const struct retries *r, const struct retry_request *q)
 
 static int gather(const struct retries *r, struct own *o)
 {
-	*o = (struct own){calloc(r->attempt_count + 1, sizeof(*o->ms)), calloc(r->count + 2, sizeof(*o->begins)),
-			  calloc(r->count + 1, sizeof(*o->process)), calloc(r->count + 1, sizeof(*o->kind)), 0, 0, 0, 0};
+	*o = (struct own){spill_realloc(NULL, (r->attempt_count + 1) * sizeof(*o->ms)), spill_calloc(r->count + 2, sizeof(*o->begins)),
+			  spill_realloc(NULL, (r->count + 1) * sizeof(*o->process)), spill_realloc(NULL, (r->count + 1) * sizeof(*o->kind)), 0, 0, 0, 0};
 	size_t stride = r->count / REQUESTS_MAX + 1;
 	struct stats_random lot = {r->count};
 
@@ -217,7 +218,7 @@ static size_t find_groups(const struct own *o, const uint64_t *keys, struct grou
 
 static int infer_group(const struct own *o, const uint64_t *keys, struct group *g, double late)
 {
-	struct own part = {calloc(o->n + 1, sizeof(*part.ms)), calloc(o->requests + 2, sizeof(*part.begins)), NULL, NULL, 0, 0, 0, 0};
+	struct own part = {spill_realloc(NULL, (o->n + 1) * sizeof(*part.ms)), spill_calloc(o->requests + 2, sizeof(*part.begins)), NULL, NULL, 0, 0, 0, 0};
 	int err = part.ms && part.begins ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < o->requests && !err; i++) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/samples.h"
+#include "analyzer/spill.h"
 #include "base/clock.h"
 #include "base/hash.h"
 
@@ -132,8 +133,8 @@ static int collect(struct work *w)
 
 	for (uint32_t i = 0; i < r->m->exchange_count; i++)
 		heads += begins_chain(r, i);
-	w->chains = calloc(heads + 1, sizeof(*w->chains));
-	w->lanes = calloc(heads + 1, sizeof(*w->lanes));
+	w->chains = spill_realloc(NULL, (heads + 1) * sizeof(*w->chains));
+	w->lanes = spill_calloc(heads + 1, sizeof(*w->lanes));
 	if (!w->chains || !w->lanes)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < r->m->exchange_count; i++) {
@@ -538,8 +539,8 @@ int rhythm_cut(struct rhythm *r)
 		samples_free(&w.lanes[i].failed_ends);
 	}
 	map_free(&w.lane_of);
-	free(w.lanes);
-	free(w.chains);
+	spill_free(w.lanes);
+	spill_free(w.chains);
 	free(w.waits);
 	free(w.sorted);
 	return err;

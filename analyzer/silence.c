@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/radix.h"
+#include "analyzer/spill.h"
 #include "analyzer/stats.h"
 #include "analyzer/times.h"
 #include "base/clock.h"
@@ -62,13 +64,23 @@ unsigned silence_need(uint64_t asked, uint64_t n)
 
 /* ---- completions ---- */
 
-static int by_time(const void *a, const void *b)
+/* By time; what ended at once in order of start. */
+static int list_ends(struct work *w)
 {
-	const struct end *x = a, *y = b;
+	struct radix_item *order = spill_realloc(NULL, (w->in->n + 1) * sizeof(*order));
 
-	if (x->at_ns != y->at_ns)
-		return x->at_ns > y->at_ns ? 1 : -1;
-	return (x->attempt > y->attempt) - (x->attempt < y->attempt);
+	w->ends = spill_realloc(NULL, (w->in->n + 1) * sizeof(*w->ends));
+	for (size_t i = 0; order && i < w->in->n; i++)
+		if (w->in->attempts[i].end_ns)
+			order[w->ended++] = (struct radix_item){w->in->attempts[i].end_ns, (uint32_t)i};
+	if (!order || !w->ends || radix_sort(order, w->ended)) {
+		spill_free(order);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < w->ended; i++)
+		w->ends[i] = (struct end){.at_ns = order[i].key, .attempt = order[i].value};
+	spill_free(order);
+	return 0;
 }
 
 static void note_longest(struct work *w, const struct end *e)
@@ -84,13 +96,8 @@ static int order_ends(struct work *w)
 {
 	struct end so_far = {0};
 
-	w->ends = malloc((w->in->n + 1) * sizeof(*w->ends));
-	if (!w->ends)
+	if (list_ends(w))
 		return -ENOMEM;
-	for (size_t i = 0; i < w->in->n; i++)
-		if (w->in->attempts[i].end_ns)
-			w->ends[w->ended++] = (struct end){.at_ns = w->in->attempts[i].end_ns, .attempt = i};
-	qsort(w->ends, w->ended, sizeof(*w->ends), by_time);
 	for (size_t i = 0; i < w->ended; i++) {
 		struct end *e = &w->ends[i];
 		bool failed = w->in->attempts[e->attempt].failed, counts = w->in->attempts[e->attempt].counts;
@@ -151,8 +158,11 @@ static size_t in_work_at(const struct work *w, uint64_t t)
 
 static void find_most(struct work *w)
 {
+	size_t near = 0;
+
 	for (size_t i = 0; i < w->in->n; i++) {
-		size_t now = in_work(w, i + 1, w->in->attempts[i].start_ns);
+		size_t ended = w->ended ? times_near(&w->ends->at_ns, sizeof(*w->ends), w->ended, w->in->attempts[i].start_ns, &near) : 0;
+		size_t now = i + 1 > ended ? i + 1 - ended : 0;
 
 		w->most = now > w->most ? now : w->most;
 	}
@@ -218,7 +228,7 @@ static bool is_fast(const struct work *w, const struct silence_demand *d)
 /* The median time of an answer for which the server was asked. */
 static int find_usual(struct work *w)
 {
-	uint64_t *took = malloc((w->in->demand_count + 1) * sizeof(*took));
+	uint64_t *took = spill_realloc(NULL, (w->in->demand_count + 1) * sizeof(*took));
 	size_t n = 0;
 
 	if (!took)
@@ -231,14 +241,14 @@ static int find_usual(struct work *w)
 	}
 	times_sort(took, n);
 	w->usual_ns = n ? took[n / 2] : 0;
-	free(took);
+	spill_free(took);
 	return 0;
 }
 
 static int find_holders(struct work *w)
 {
-	w->taken = malloc((w->in->demand_count + 1) * sizeof(*w->taken));
-	w->given_back = malloc((w->in->demand_count + 1) * sizeof(*w->given_back));
+	w->taken = spill_realloc(NULL, (w->in->demand_count + 1) * sizeof(*w->taken));
+	w->given_back = spill_realloc(NULL, (w->in->demand_count + 1) * sizeof(*w->given_back));
 	if (!w->taken || !w->given_back)
 		return -ENOMEM;
 	for (size_t i = 0; i < w->in->demand_count; i++) {
@@ -434,14 +444,14 @@ static int judge_interval(struct work *w, const struct pace *p, size_t before)
 
 static int find_by_pace(struct work *w)
 {
-	uint64_t *intervals = malloc((w->in->n + 1) * sizeof(*intervals));
+	uint64_t *intervals = spill_realloc(NULL, (w->in->n + 1) * sizeof(*intervals));
 	struct pace p;
 	int err = 0;
 
 	if (!intervals)
 		return -ENOMEM;
 	p = find_pace(w, intervals);
-	free(intervals);
+	spill_free(intervals);
 	w->s->pace_ns = p.median_ns;
 	for (size_t i = 0; i + 1 < w->in->n && p.silent_ns && !err; i++)
 		if (w->in->attempts[i + 1].start_ns - w->in->attempts[i].start_ns >= p.silent_ns)
@@ -718,8 +728,8 @@ int silence_find(struct silences *s, const struct silence_input *in)
 			find_rules(&w);
 		}
 	}
-	free(w.ends);
-	free(w.taken);
-	free(w.given_back);
+	spill_free(w.ends);
+	spill_free(w.taken);
+	spill_free(w.given_back);
 	return err;
 }

@@ -22,6 +22,7 @@
 #include <string.h>
 #include "analyzer/clusters.h"
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 
 #define LONG_MS 1000.0		/* a wait that says something though nobody gave up */
 #define CONNECT_NS (20 * NS_PER_MS)	/* a connection whose request follows so soon was opened for it */
@@ -268,7 +269,7 @@ static int collect_endings(struct room *w)
 		cut[p] = cut[p] && (double)ends[p] <= most;
 		total += cut[p] ? ends[p] : 0;
 	}
-	w->endings = ends && cut ? malloc((total + 1) * sizeof(*w->endings)) : NULL;
+	w->endings = ends && cut ? spill_realloc(NULL, (total + 1) * sizeof(*w->endings)) : NULL;
 	for (uint32_t i = 0; w->endings && i < run->exchange_count; i++)
 		if (is_orphan(&run->exchanges[i]) && cut[run->exchanges[i].process])
 			w->endings[w->ending_count++] = (struct ending){run->exchanges[i].process, i, run->exchanges[i].ended_ns};
@@ -320,7 +321,7 @@ static int spoil_last_acts(struct room *w)
 static int judge_reasons(struct room *w)
 {
 	const struct model *run = &w->m->r->model;
-	uint32_t *others = malloc((run->exchange_count + 1) * sizeof(*others));
+	uint32_t *others = spill_realloc(NULL, (run->exchange_count + 1) * sizeof(*others));
 	size_t n = 0;
 
 	for (uint32_t i = 0; others && i < run->exchange_count; i++) {
@@ -333,7 +334,7 @@ static int judge_reasons(struct room *w)
 	}
 	for (size_t k = 0; k < n; k++)
 		w->marks[others[k]] = EXPLAINED;
-	free(others);
+	spill_free(others);
 	return others ? 0 : -ENOMEM;
 }
 
@@ -775,8 +776,8 @@ static int furnish(struct room *w)
 		largest = n > largest ? n : largest;
 	}
 	w->last_ns = calloc(run->process_count + 1, sizeof(*w->last_ns));
-	w->marks = calloc(run->exchange_count + 1, sizeof(*w->marks));
-	w->cuts = malloc((largest + 1) * sizeof(*w->cuts));
+	w->marks = spill_calloc(run->exchange_count + 1, sizeof(*w->marks));
+	w->cuts = spill_realloc(NULL, (largest + 1) * sizeof(*w->cuts));
 	if (!w->last_ns || !w->marks || !w->cuts)
 		return -ENOMEM;
 	return 0;
@@ -788,9 +789,9 @@ static void clear(struct room *w)
 	free(w->trickles);
 	free(w->hides);
 	free(w->last_ns);
-	free(w->marks);
-	free(w->endings);
-	free(w->cuts);
+	spill_free(w->marks);
+	spill_free(w->endings);
+	spill_free(w->cuts);
 	samples_free(&w->values);
 }
 

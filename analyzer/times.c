@@ -2,6 +2,9 @@
 #include "analyzer/times.h"
 
 #include <stdlib.h>
+#include "analyzer/radix.h"
+
+#define MANY 4096	/* from here on, counting digits takes less time than comparing */
 
 static int ascending(const void *a, const void *b)
 {
@@ -12,20 +15,13 @@ static int ascending(const void *a, const void *b)
 
 void times_sort(uint64_t *times, size_t n)
 {
-	qsort(times, n, sizeof(*times), ascending);
+	if (n && (n < MANY || radix_sort_words(times, n)))
+		qsort(times, n, sizeof(*times), ascending);
 }
 
 size_t times_upto(const uint64_t *times, size_t n, uint64_t t)
 {
-	size_t low = 0;
+	size_t near = n / 2;
 
-	while (low < n) {
-		size_t mid = low + (n - low) / 2;
-
-		if (times[mid] <= t)
-			low = mid + 1;
-		else
-			n = mid;
-	}
-	return low;
+	return times_near(times, sizeof(*times), n, t, &near);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/measure.h"
+#include "analyzer/spill.h"
 
 #define SKEW_NS (100 * NS_PER_US)	/* witnesses of two processes may note one instant that far apart */
 
@@ -103,13 +104,13 @@ int measure_wasted(struct measure *m)
 {
 	const struct model *run = &m->r->model;
 	struct work *works = calloc(m->r->edge_count + 1, sizeof(*works));
-	uint32_t *wire_of = malloc((run->connection_count + 1) * sizeof(*wire_of)), n = 0;
+	uint32_t *wire_of = spill_realloc(NULL, (run->connection_count + 1) * sizeof(*wire_of)), n = 0;
 	struct wire *wires = NULL;
 	struct map numbers = {0};
 	int err = works && wire_of ? find_wires(run, &numbers, &n) : -ENOMEM;
 
 	if (!err) {
-		wires = malloc((n + 1) * sizeof(*wires));
+		wires = spill_realloc(NULL, (n + 1) * sizeof(*wires));
 		err = wires ? 0 : -ENOMEM;
 	}
 	if (!err) {
@@ -121,8 +122,8 @@ int measure_wasted(struct measure *m)
 		m->r->edges[e].wasted_work = works[e].all_ns > 0 ? metric_plain(works[e].wasted_ns / works[e].all_ns, works[e].requests, "time")
 								 : metric_unknown("the server was not recorded");
 	map_free(&numbers);
-	free(wires);
-	free(wire_of);
+	spill_free(wires);
+	spill_free(wire_of);
 	free(works);
 	return err;
 }

@@ -8,6 +8,7 @@
 #include "analyzer/rows.h"
 #include "analyzer/samples.h"
 #include "analyzer/stats.h"
+#include "analyzer/times.h"
 #include "tests/lib/tap.h"
 #include "tests/unit/runs.h"
 
@@ -59,6 +60,34 @@ static void doubles_of_either_sign(void)
 	ok(rising, "numbers of all sizes and either sign ascend");
 	ok(fabs(sum - after) <= 1e-6 * fabs(sum) + 1, "and are the same numbers");
 	ok(values[0] == -INFINITY && values[N - 1] == INFINITY, "from minus infinity to infinity");
+}
+
+static void words_and_how_many_there_are(void)
+{
+	static uint64_t words[N];
+	struct stats_random random = {9};
+	bool rising = true, right = true;
+	uint64_t sum = 0;
+	size_t near = N / 3;
+
+	for (int i = 0; i < N; i++)
+		sum += words[i] = (uint64_t)(stats_uniform(&random) * 30000) << (i % 2 ? 40 : 0);
+	times_sort(words, N);
+	for (int i = 1; i < N; i++)
+		rising &= words[i - 1] <= words[i];
+	for (int i = 0; i < N; i++)
+		sum -= words[i];
+	ok(rising && !sum, "instants ascend, and are the same instants");
+	for (int i = 0; i < 20000; i++) {	/* by turns near the last one and anywhere */
+		uint64_t t = words[i % 4 ? (near + (size_t)(i % 5)) % N : (size_t)(stats_uniform(&random) * N)] - (i % 3 == 0);
+		size_t n = times_near(words, sizeof(*words), N, t, &near);
+
+		right &= (!n || words[n - 1] <= t) && (n == N || words[n] > t) && near == n;
+	}
+	ok(right, "up to each of them there are as many as there are");
+	near = 7;
+	is_int((int)times_near(words, sizeof(*words), 0, 5, &near), 0, "among none there is none");
+	is_int((int)times_near(words, 2 * sizeof(*words), N / 2, UINT64_MAX, &near), N / 2, "every other one: all of them");
 }
 
 static void few(void)
@@ -147,6 +176,7 @@ int main(void)
 	sorts_as_qsort_does(1ull << 20, 44, 12345, "keys up to the last bit");
 	sorts_as_qsort_does(1, 0, 42, "one key for all");
 	doubles_of_either_sign();
+	words_and_how_many_there_are();
 	few();
 	ids_to_indices(1, 1, true);
 	ids_to_indices(-100, 3, true);

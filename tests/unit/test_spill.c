@@ -54,7 +54,7 @@ static int open_files(void)
 {
 	int n = 0;
 
-	for (int fd = 3; fd < 64; fd++) {
+	for (int fd = 3; fd < 1024; fd++) {
 		char path[32];
 
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -65,21 +65,21 @@ static int open_files(void)
 
 static void many_at_once(void)
 {
-	enum { N = 70 };	/* more than are kept in files */
+	enum { N = 400 };	/* more than are kept in files */
 	char *arrays[N];
 	bool zero = true, apart = true;
 	int before = open_files();
 
 	for (int i = 0; i < N; i++) {
-		arrays[i] = spill_calloc(32, MB);
-		zero &= arrays[i] && !arrays[i][0] && !arrays[i][32 * MB - 1];
-		arrays[i][MB] = (char)i;
+		arrays[i] = spill_calloc(1, MB);
+		zero &= arrays[i] && !arrays[i][0] && !arrays[i][MB - 1];
+		arrays[i][MB / 2] = (char)i;
 	}
 	for (int i = 0; i < N; i++)
-		apart &= arrays[i][MB] == (char)i;
+		apart &= arrays[i][MB / 2] == (char)i;
 	for (int i = 0; i < N; i++)
 		spill_free(arrays[i]);
-	ok(zero, "70 arrays of 32 MB are zero when they are new");
+	ok(zero, "400 arrays of 1 MB are zero when they are new");
 	ok(apart, "and are not one another");
 	for (int i = 0; i < 500 && open_files() != before; i++)	/* the watcher may be reading how much is resident, for the last time */
 		usleep(10000);
