@@ -6,7 +6,6 @@ DEMO_LOAD := $(B)/demos/load/load
 DEMO_SERVICE_OBJ := $(call obj,$(wildcard demos/service/*.c))
 DEMO_LOAD_OBJ := $(call obj,$(wildcard demos/load/*.c)) $(B)/demos/service/trace_context.o
 
-.PHONY: demos-build demo demo-retry-storm
 
 # pkg-config runs in the recipe, not when make starts: `deps` may have installed it a moment ago.
 $(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libmicrohttpd libcurl libcjson)
@@ -21,11 +20,23 @@ $(DEMO_LOAD): $(DEMO_LOAD_OBJ)
 
 demos-build: $(DEMO_SERVICE) $(DEMO_LOAD)
 
+# Each demo is a folder; `make demo-FOLDER` runs it. How long it takes and what it asks:
+DEMOS := retry-storm cascading-failure
+DEMO_TIME_retry-storm := 1 min
+DEMO_ASKS_retry-storm := What do three retry strategies do to a backend that is out for ten seconds?
+DEMO_TIME_cascading-failure := 3 min
+DEMO_ASKS_cascading-failure := What does one hanging dependency do to a gateway, and what do timeout, breaker and fallback change?
+
+.PHONY: demos-build demos demo $(DEMOS:%=demo-%)
+
 demo: demo-retry-storm ## install what is missing, build, run the retry-storm demo and print its report (about a minute)
 
-demo-retry-storm: all ## ... the same by its name; the run files go to build/FLAVOUR/demos/retry-storm
+demos: ## list the demos: name, time, question
+	@$(foreach d,$(DEMOS),printf '%-26s %-7s %s\n' 'make demo-$(d)' '$(DEMO_TIME_$(d))' '$(DEMO_ASKS_$(d))';)
+
+$(DEMOS:%=demo-%): demo-%: all
 	$(Q)tests/lib/deps build demo
-	$(Q)demos/retry-storm/run.py --build $(B) --out $(B)/demos/retry-storm
+	$(Q)demos/$*/run.py --build $(B) --out $(B)/demos/$*
 
 .PHONY: demo-real-clients
 demo-real-clients: all ## what curl, wget, urllib3, undici, opossum, nginx and HAProxy really do, beside what they say (three minutes)

@@ -11,7 +11,9 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 
 STARTING_S = 20  # how long a service may take until it listens; loading eBPF programs on a busy machine included
@@ -74,6 +76,75 @@ class Service:
         return Counters(self.get("/metrics"))
 
 
+class Host:
+    """A command, such as `aftershock run`, under which several services are started one after the other: a shell that reads
+    from a pipe which to start next. The first line of each service is read before the next is started."""
+
+    SHELL = """trap 'kill $pids' INT TERM
+        while IFS='\t' read -r name program config log; do
+            OTEL_SERVICE_NAME=$name "$program" "$config" 2>"$log" & pids="$pids $!"
+        done
+        wait"""
+
+    def __init__(self, name, under, log):
+        self.name, self.services = name, []
+        self.child = subprocess.Popen([*under, "sh", "-c", self.SHELL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                                      text=True, start_new_session=True, env=ENVIRONMENT)
+
+    def start(self, name, program, config_path, log_path):
+        self.child.stdin.write(f"{name}\t{program}\t{config_path}\t{log_path}\n")
+        self.child.stdin.flush()
+
+    def terminate(self, program):
+        """Asks all its services to stop; the shell ends with the last of them."""
+        for service in self.services:
+            if is_service(service.pid, program):
+                os.kill(service.pid, signal.SIGTERM)
+        if not self.child.stdin.closed:
+            self.child.stdin.close()
+
+
+class Arrivals:
+    """Requests that arrive at a constant rate whatever becomes of the earlier ones (an open loop), each with a trace of its own
+    and a thread of its own. Latency counts from the intended moment, so that a late start is not forgotten."""
+
+    def __init__(self, url, rate, timeout_s=60):
+        self.url, self.rate, self.timeout_s = url, rate, timeout_s
+        self.answers = []  # (intended moment of CLOCK_MONOTONIC, ms, status or 0, degraded)
+        self.ending = threading.Event()
+        self.threads = []
+        self.clock = threading.Thread(target=self.run, daemon=True)
+        self.clock.start()
+
+    def run(self):
+        began, n = time.monotonic(), 0
+        while not self.ending.wait(max(0, began + n / self.rate - time.monotonic())):
+            thread = threading.Thread(target=self.ask, args=(began + n / self.rate,), daemon=True)
+            thread.start()
+            self.threads.append(thread)
+            n += 1
+
+    def ask(self, intended):
+        trace = {"traceparent": f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01", "Connection": "close"}
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url, headers=trace), timeout=self.timeout_s) as answer:
+                answer.read()
+                status, degraded = answer.status, "X-Degraded" in answer.headers
+        except urllib.error.HTTPError as answer:
+            status, degraded = answer.code, False
+        except OSError:
+            status, degraded = 0, False
+        self.answers.append((intended, 1000 * (time.monotonic() - intended), status, degraded))
+
+    def end(self):
+        """No more arrive; those at work are waited for. Returns all answers in the order of arrival."""
+        self.ending.set()
+        self.clock.join()
+        for thread in self.threads:
+            thread.join(self.timeout_s)
+        return sorted(self.answers)
+
+
 class Counters:
     """Samples of a /metrics page; those of a later page can be subtracted from those of an earlier one."""
 
@@ -93,7 +164,7 @@ class Lab:
 
     def __init__(self, build, out):
         self.build, self.out = os.path.abspath(build), os.path.abspath(out)
-        self.children, self.pids = [], {}
+        self.children, self.hosts, self.pids = [], [], {}
         os.makedirs(self.out, exist_ok=True)
 
     def __enter__(self):
@@ -106,6 +177,8 @@ class Lab:
 
     def __exit__(self, *_):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
+        for host in self.hosts:
+            host.terminate(self.program("demos/service/service"))
         for child in reversed(self.children):
             self.end(child)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -116,12 +189,47 @@ class Lab:
     def path(self, name):
         return os.path.join(self.out, name)
 
-    def service(self, config, under=()):
-        """Starts a service and waits until it listens. `under`: the words of a command that is to start it."""
-        name = config["name"]
+    def host(self, name, under):
+        """Starts a command under which services can be started."""
+        with open(self.path(f"{name}.log"), "w", encoding="utf-8") as log:
+            host = Host(name, under, log)
+        self.children.append(host.child)
+        self.hosts.append(host)
+        return host
+
+    def service_at(self, host, config):
+        """Starts a service under a host and waits until it listens. Files are told apart by the host's name."""
+        config_path, log_path = self.write_config(config, f"{host.name}-{config['name']}")
+        open(log_path, "w", encoding="utf-8").close()  # the shell makes it anew, but we may read it before
+        started = time.monotonic()
+        host.start(config["name"], self.program("demos/service/service"), config_path, log_path)
+        port = self.listening_port(config["name"], host.child, log_path)
+        host.services.append(Service(config["name"], host.child, port, started))
+        return host.services[-1]
+
+    def stop_host(self, host):
+        """Stops its services and waits until the command has ended too."""
+        host.terminate(self.program("demos/service/service"))
+        try:
+            status = host.child.wait(STOPPING_S)
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{host.name} did not stop within {STOPPING_S} s") from None
+        self.children.remove(host.child)
+        self.hosts.remove(host)
+        host.child.stdout.close()
+        if status:
+            raise Failed(f"{host.name} ended with status {status}: {last_line(self.path(host.name + '.log'))}")
+
+    def write_config(self, config, name):
         config_path, log_path = self.path(f"{name}.json"), self.path(f"{name}.log")
         with open(config_path, "w", encoding="utf-8") as f:
             json.dump(config, f, indent=1)
+        return config_path, log_path
+
+    def service(self, config, under=()):
+        """Starts a service and waits until it listens. `under`: the words of a command that is to start it."""
+        name = config["name"]
+        config_path, log_path = self.write_config(config, name)
         started = time.monotonic()
         with open(log_path, "w", encoding="utf-8") as log:
             child = subprocess.Popen([*under, self.program("demos/service/service"), config_path], stdin=subprocess.DEVNULL,
@@ -140,12 +248,17 @@ class Lab:
             raise Failed(f"{name} did not begin to listen; its last words: {last_line(log_path) or 'none'}")
         return int(found.group(1))
 
-    def run_under(self, fault, db):
-        """The words that start a command under a fault and record it to db, which is made anew."""
+    def run_under(self, fault, db, name=None):
+        """The words that start a command under a fault (None: it is to be set later) and record it to db, which is made anew."""
         for suffix in ("", "-wal", "-shm"):
             if os.path.exists(db + suffix):
                 os.unlink(db + suffix)
-        return [self.program("aftershock"), "run", "--fault", fault, "-o", db, "--"]
+        return [self.program("aftershock"), "run", *(("--fault", fault) if fault else ()), *(("--name", name) if name else ()),
+                "-o", db, "--"]
+
+    def fault(self, run, *words):
+        """`aftershock fault` WORDS, for the run of that name."""
+        self.tool("fault", *words, "--run", run)
 
     def stop(self, service):
         """Asks a service to stop and waits until all that was started for it has ended, its recorder included."""
@@ -184,11 +297,15 @@ class Lab:
 
     def report(self, db, *options):
         """`aftershock report`, as text, or parsed when the options ask for JSON. A verdict below "pass" is no error here."""
-        done = subprocess.run([self.program("aftershock"), "report", db, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        return self.tool("report", db, *options, fine=(0, 1, 3))
+
+    def tool(self, *words, fine=(0,)):
+        """Runs aftershock with these words and returns what it printed: text, or parsed when they ask for JSON."""
+        done = subprocess.run([self.program("aftershock"), *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               text=True, start_new_session=True, check=False)
-        if done.returncode not in (0, 1, 3):
-            raise Failed(f"report of {db} ended with status {done.returncode}: {done.stderr.strip()}")
-        return json.loads(done.stdout) if "json" in options else done.stdout
+        if done.returncode not in fine:
+            raise Failed(f"aftershock {' '.join(words[:2])} ended with status {done.returncode}: {done.stderr.strip()}")
+        return json.loads(done.stdout) if "json" in words else done.stdout
 
 
 def is_service(pid, program):
