@@ -278,11 +278,6 @@ static int recount(struct view *v)
 
 /* ---- what its silences say ---- */
 
-static double ms(uint64_t from_ns, uint64_t to_ns)
-{
-	return to_ns > from_ns ? (double)(to_ns - from_ns) / NS_PER_MS : 0;
-}
-
 static void meet(double *low, double *high, double *wide_low, double *wide_high, double from, double to)
 {
 	*low = isnan(*low) || from > *low ? from : *low;
@@ -306,11 +301,11 @@ static void add_open_time(const struct view *v, size_t i)
 {
 	struct scene *c = v->c;
 	const struct silence_gap *g = &v->s.gaps[i], *before = i ? g - 1 : NULL;
-	double to = g->after < v->in.n ? ms(g->trip_early_ns, v->attempts[g->after].start_ns) : INFINITY;
+	double to = g->after < v->in.n ? model_ms(g->trip_early_ns, v->attempts[g->after].start_ns) : INFINITY;
 
-	meet(&c->open_low, &c->open_high, &c->open_wide_low, &c->open_wide_high, ms(g->trip_late_ns, g->last_shed_ns), to);
-	if (before && !g->fresh && isfinite(to) && ms(before->trip_early_ns, v->attempts[before->after].start_ns) > 0) {
-		c->growth += log(to / ms(before->trip_early_ns, v->attempts[before->after].start_ns));
+	meet(&c->open_low, &c->open_high, &c->open_wide_low, &c->open_wide_high, model_ms(g->trip_late_ns, g->last_shed_ns), to);
+	if (before && !g->fresh && isfinite(to) && model_ms(before->trip_early_ns, v->attempts[before->after].start_ns) > 0) {
+		c->growth += log(to / model_ms(before->trip_early_ns, v->attempts[before->after].start_ns));
 		c->grown++;
 	}
 }
@@ -359,7 +354,7 @@ static void add_tax(const struct view *v, const struct silence_gap *g)
 		if (!s->cleared || s->to_ns < g->trip_late_ns || s->to_ns >= end)
 			continue;
 		p->recovery_tax += shed_between(v, g, s->to_ns + 1, UINT64_MAX);
-		p->recovery_tax_ms = isnan(p->recovery_tax_ms) || ms(s->to_ns, end) > p->recovery_tax_ms ? ms(s->to_ns, end) : p->recovery_tax_ms;
+		p->recovery_tax_ms = isnan(p->recovery_tax_ms) || model_ms(s->to_ns, end) > p->recovery_tax_ms ? model_ms(s->to_ns, end) : p->recovery_tax_ms;
 	}
 }
 
@@ -392,7 +387,7 @@ static void add_first(const struct view *v, const struct silence_gap *g)
 		if (a->failed && a->end_ns)
 			began = a->end_ns;
 	}
-	c->p->time_to_open_ms = ms(began, g->trip_late_ns);
+	c->p->time_to_open_ms = model_ms(began, g->trip_late_ns);
 }
 
 static int add_span(struct policy_breaker *p, uint64_t from_ns, uint64_t to_ns)
@@ -437,7 +432,7 @@ static void add_bad(const struct view *v)
 		const struct silence_attempt *a = &v->attempts[i];
 
 		c->failed += a->failed && a->end_ns;
-		c->failed_ms += a->failed && a->end_ns ? ms(a->start_ns, a->end_ns) : 0;
+		c->failed_ms += a->failed && a->end_ns ? model_ms(a->start_ns, a->end_ns) : 0;
 		if (!is_bad(c, a->start_ns))
 			continue;
 		c->passed_bad++;

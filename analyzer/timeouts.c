@@ -76,11 +76,6 @@ static const struct model_connection *connection(const struct room *w, const str
 	return x->connection == MODEL_NONE ? NULL : &w->m->r->model.connections[x->connection];
 }
 
-static double ms(uint64_t from_ns, uint64_t to_ns)
-{
-	return to_ns > from_ns ? (double)(to_ns - from_ns) / NS_PER_MS : 0;
-}
-
 /* When an attempt began: with its connect, when one was made for it. */
 static uint64_t start_of(const struct room *w, uint32_t i)
 {
@@ -118,7 +113,7 @@ static bool is_timer(const struct room *w, const struct model_exchange *x)
 	if (x->fault != MODEL_NONE && w->forges[x->fault])
 		return false;
 	if (x->error == w->timed_out)
-		return x->outcome != MODEL_NOT_SENT || !is_kernels(ms(x->started_ns, x->ended_ns));
+		return x->outcome != MODEL_NOT_SENT || !is_kernels(model_took_ms(x));
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (!strcmp(error, errors[i]))
 			return true;
@@ -189,8 +184,8 @@ static bool ended_with(const struct room *w, uint32_t i, uint32_t sibling)
 		return false;
 	if (w->marks[sibling] == WAITED)
 		return true;
-	waited = ms(start_of(w, i), x->ended_ns);
-	longer = ms(start_of(w, sibling), s->ended_ns);
+	waited = model_ms(start_of(w, i), x->ended_ns);
+	longer = model_ms(start_of(w, sibling), s->ended_ns);
 	return longer > waited && !clusters_same(longer, waited);
 }
 
@@ -367,9 +362,9 @@ static struct cut make_cut(const struct room *w, uint32_t i)
 	bool connecting = x->outcome == MODEL_NOT_SENT && (!c || !c->connected_ns);
 
 	cut.phase = connecting ? PHASE_CONNECT : x->first_byte_ns && x->first_byte_ns <= x->ended_ns ? PHASE_BODY : PHASE_ANSWER;
-	cut.ms[CLOCK_ATTEMPT] = ms(start_of(w, i), x->ended_ns);
-	cut.ms[CLOCK_REQUEST] = ms(x->started_ns, x->ended_ns);
-	cut.ms[CLOCK_BYTE] = cut.phase == PHASE_BODY ? ms(x->first_byte_ns, x->ended_ns) : NAN;
+	cut.ms[CLOCK_ATTEMPT] = model_ms(start_of(w, i), x->ended_ns);
+	cut.ms[CLOCK_REQUEST] = model_took_ms(x);
+	cut.ms[CLOCK_BYTE] = cut.phase == PHASE_BODY ? model_ms(x->first_byte_ns, x->ended_ns) : NAN;
 	return cut;
 }
 
@@ -600,12 +595,12 @@ static double waited(const struct room *w, uint32_t i, enum phase phase)
 
 	if (phase == PHASE_CONNECT) {
 		if (connecting)
-			return ms(x->started_ns, end);
-		return c && c->opened_ns && c->connected_ns >= c->opened_ns && c->first == i ? ms(c->opened_ns, c->connected_ns) : NAN;
+			return model_ms(x->started_ns, end);
+		return c && c->opened_ns && c->connected_ns >= c->opened_ns && c->first == i ? model_ms(c->opened_ns, c->connected_ns) : NAN;
 	}
 	if (connecting)
 		return NAN;
-	return ms(x->started_ns, phase == PHASE_ANSWER && x->first_byte_ns ? x->first_byte_ns : end);
+	return model_ms(x->started_ns, phase == PHASE_ANSWER && x->first_byte_ns ? x->first_byte_ns : end);
 }
 
 /* Whether what was cut for another reason had waited as long as a timeout allows: perhaps both. */
