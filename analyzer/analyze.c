@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/analyze.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include "analyzer/measure.h"
 #include "analyzer/spill.h"
 

@@ -4,7 +4,6 @@
  * Both come from the same thread within a second. Whether credentials really changed is not recorded: a challenge is taken for met when what
  * follows it is answered otherwise.
  */
-#include <errno.h>
 #include "analyzer/measure.h"
 
 #define FOLLOWS_NS NS_PER_S

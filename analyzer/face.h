@@ -6,7 +6,6 @@
 #define AFTERSHOCK_ANALYZER_FACE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include "analyzer/result.h"
 

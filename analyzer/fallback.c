@@ -12,7 +12,6 @@
  * distinct: at least half of the degraded answers have a size that no healthy answer to the same has.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include "analyzer/measure.h"
 #include "base/hash.h"

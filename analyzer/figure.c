@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define DRAWS STATS_RESAMPLES
 #define SECOND_MS 1000.0	/* recovery is judged by whole seconds */

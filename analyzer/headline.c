@@ -7,7 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/table.h"
 #include "analyzer/text_parts.h"
 
 #define LABEL 14

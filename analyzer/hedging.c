@@ -14,9 +14,7 @@
  * begins as the first attempt is given up (then the first ends before the second is answered), and the same asked for by two users.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include "analyzer/clusters.h"
 #include "analyzer/measure.h"
 #include "analyzer/spill.h"

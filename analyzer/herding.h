@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #define HERDING_MIN 20		/* requests */
 #define HERDING_BIN_MIN_MS 50.0

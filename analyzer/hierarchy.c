@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include "analyzer/clusters.h"
 #include "analyzer/measure.h"
 #include "analyzer/spill.h"

@@ -15,7 +15,6 @@
  * prove nothing. Effects are seen of recorded services only, and not those in a database.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/measure.h"

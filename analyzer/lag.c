@@ -4,7 +4,6 @@
  * open, then the longest backoff that was still waiting, then attempts that still took longer than they ever should (twice the 95th percentile of
  * the baseline), then the rest.
  */
-#include <errno.h>
 #include <math.h>
 #include "analyzer/recovery.h"
 

@@ -9,7 +9,6 @@
  */
 #include <math.h>
 #include "analyzer/recovery.h"
-#include "analyzer/stats.h"
 
 #define RETRYING 1.5		/* attempts per first attempt that sustain an overload */
 #define WASTED 0.3

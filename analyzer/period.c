@@ -2,7 +2,6 @@
 #include "analyzer/period.h"
 
 #include <math.h>
-#include <stdbool.h>
 
 #define FLOOR 0.003	/* variance of logarithms below which waits are the same: 5 % */
 #define AT_ONCE_MS 10.0	/* added: waits well below this are all nothing */

@@ -7,7 +7,6 @@
 #define AFTERSHOCK_ANALYZER_PERIOD_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #define PERIOD_MAX 32
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/policy_text.h"
 
-#include <math.h>
 #include <string.h>
 #include "analyzer/face.h"
 

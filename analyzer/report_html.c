@@ -5,7 +5,6 @@
  */
 #include "analyzer/report.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include "analyzer/json.h"

@@ -2,7 +2,6 @@
 #include "analyzer/report.h"
 
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include "analyzer/json.h"

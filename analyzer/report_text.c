@@ -9,7 +9,6 @@
 #include "analyzer/policy_text.h"
 #include "analyzer/text_parts.h"
 #include "base/clock.h"
-#include "base/units.h"
 
 #define ROWS_MAX 20	/* edges and paths shown; the rest is in the JSON */
 #define FINDINGS_MAX 12

@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include "analyzer/backoff.h"
 #include "analyzer/retry.h"
 #include "analyzer/samples.h"

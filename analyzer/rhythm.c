@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include "analyzer/samples.h"
 #include "analyzer/spill.h"
 #include "base/clock.h"

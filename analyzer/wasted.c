@@ -5,7 +5,6 @@
  * had begun before it.
  */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/measure.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `aftershock compare`: runs before and after a change. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

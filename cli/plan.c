@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `aftershock plan`: what a plan says, without running anything. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/units.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* `aftershock report`: what a recorded run means. */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/tracing.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
