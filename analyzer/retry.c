@@ -4,7 +4,8 @@
  *
  *   max_attempts   the most frequent length of requests that were given up; other numbers have a share of at most 3/n when all n agree
  *   given up       the last attempt failed, and none followed for longer than any wait seen, or the client exited
- *   deadline       requests that were given up agree in how long they took, not in their number of attempts
+ *   deadline       requests that were given up agree in how long they took, not in their number of attempts; to the millisecond, or far
+ *                  better than their waits would let them
  *   budget         while everything fails, requests get shorter: tokens drain
  *   tangled        which attempt is whose request's is a guess, and a number is only said where all requests have it
  *   excess failure failures beyond those of independent attempts: p from A = (1 - p^m) / (1 - p), then (1 - success) - p^m
@@ -25,6 +26,9 @@
 #define MODE_SHARE 0.7		/* of requests given up that must agree */
 #define DEADLINE_MIN 5
 #define DEADLINE_SHARE 0.25	/* of requests given up */
+#define DEADLINE_TIGHT 0.15	/* variance of the time that requests took, against that of their waits */
+#define DEADLINE_MANY 10
+#define DEADLINE_EDGE 0.05	/* requests below what is taken for it: it began before their first attempt */
 #define BUDGET_MIN 24
 #define EXCESS_MIN 10
 #define AT_ONCE_NS (5 * NS_PER_MS)	/* a connection whose request follows so soon was opened for it; pools open them ahead too */
@@ -393,6 +397,51 @@ static int find_deadline(struct retries *r, const struct lengths *l)
 	return err < 0 ? err : 0;
 }
 
+/* Welford's: mean and sum of squares, one value after the other. */
+struct spread {
+	double n, mean, squares;
+};
+
+static void add_to(struct spread *s, double value)
+{
+	double delta = value - s->mean;
+
+	s->mean += delta / ++s->n;
+	s->squares += delta * (value - s->mean);
+}
+
+/*
+ * Waits at random that nothing holds together add their variances up. Where requests of different lengths agree in time far better than that,
+ * the time was up, though lateness keeps them from agreeing to the millisecond. -ENOMEM.
+ */
+static int find_late_deadline(struct retries *r, const struct lengths *l)
+{
+	struct spread waits[PERIOD_MAX + 1] = {0}, whole = {0};
+	struct samples took = {0};
+	double loose = 0;
+	int err = 0;
+
+	if (l->of.n < DEADLINE_MANY || l->of.used < 2)
+		return 0;
+	for (size_t i = 0; i < r->count && !err; i++) {
+		const struct retry_request *q = &r->requests[i];
+
+		if (!given_up(q))
+			continue;
+		add_to(&whole, retry_took_ms(r, q));
+		err = samples_add(&took, retry_took_ms(r, q));
+		for (uint32_t k = 1; k < q->n && k <= PERIOD_MAX; k++)
+			add_to(&waits[k], retry_gap_ms(r, retry_attempt(r, q, k - 1), retry_attempt(r, q, k)));
+	}
+	for (uint32_t k = 1; k <= PERIOD_MAX; k++)
+		loose += waits[k].squares;
+	samples_sort(&took);
+	if (!err && whole.squares < DEADLINE_TIGHT * loose && samples_percentile(&took, DEADLINE_EDGE) > 50)
+		r->p->deadline_ms = samples_percentile(&took, DEADLINE_EDGE);
+	samples_free(&took);
+	return err;
+}
+
 /* Mean and variance of the lengths of given up requests from a to b of n parts. */
 struct part {
 	double n, mean, variance;
@@ -480,6 +529,8 @@ static int measure_lengths(struct retries *r)
 
 	if (!err)
 		err = find_deadline(r, &l);
+	if (!err && isnan(r->p->deadline_ms))
+		err = find_late_deadline(r, &l);
 	if (!err) {
 		find_budget(r);
 		settle_attempts(r, &l);

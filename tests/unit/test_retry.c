@@ -196,6 +196,41 @@ static void a_deadline_ends_requests(void)
 	judge_end(&r, &x);
 }
 
+/* Full jitter, the last wait cut to what is left of 600 ms, and every wait late; without a deadline after 4 to 6 attempts. */
+static void a_deadline_that_is_late(void)
+{
+	struct stats_random random = {16};
+	struct result x;
+	struct runs r;
+
+	for (int deadline = 0; deadline < 2; deadline++) {
+		judge_client(&r, 100000);
+		for (int i = 0; i < 30; i++) {
+			double at = 10 + 3000 * i, end = at + 600;
+
+			for (int k = 0; deadline ? at < end : k < 4 + i % 3; k++) {
+				double wait = 50 * (1 << k) * stats_uniform(&random);
+
+				runs_add(&r, ATTEMPT(.tid = 100 + i, .at_ms = at, .took_ms = 0.1, .status = 503));
+				at += (deadline && at + wait > end ? end - at : wait) + 4 * stats_uniform(&random) + 0.2;
+			}
+			if (deadline)
+				runs_add(&r, ATTEMPT(.tid = 100 + i, .at_ms = at, .took_ms = 0.1, .status = 503));
+		}
+		judge(&r, &x, everything);
+		if (deadline) {
+			ok(fabs(retry_of(&x)->deadline_ms - 600) < 15, "requests that wait at random all end after 600 ms and something: %.0f",
+			   retry_of(&x)->deadline_ms);
+			is_int(retry_of(&x)->max_attempts, 0, "so that no number of attempts is theirs");
+			ok(isnan(retry_of(&x)->cap_ms), "and the wait that was cut is no cap");
+		} else {
+			ok(isnan(retry_of(&x)->deadline_ms), "requests of 4 to 6 attempts at random waits have no deadline: %.0f",
+			   retry_of(&x)->deadline_ms);
+		}
+		judge_end(&r, &x);
+	}
+}
+
 static void tokens_drain(void)
 {
 	struct client c = {.waits = {50, 50, 50}, .status = 503, .took_ms = 2};
@@ -532,6 +567,7 @@ int main(void)
 	a_loop_is_not_one_request();
 	what_the_end_of_the_run_cuts();
 	a_deadline_ends_requests();
+	a_deadline_that_is_late();
 	tokens_drain();
 	reactions_by_status_and_method();
 	retries_that_should_not_be();
