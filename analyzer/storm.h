@@ -3,8 +3,8 @@
  * What retries did to the rate of calls on one edge, second by second: storms, bursts, the share of retries. Pure.
  *
  *   storm   3 s or more in a row with 2 attempts or more per first attempt, at most one retry in ten succeeding, and more attempts a second
- *           than 99 % of the baseline's seconds, 10 or more on average; or, where the fault is shorter, 10 requests or more in the fault's window with 2 attempts or
- *           more that went out for each, 9 retries in 10 failing and half the waits below 1 s
+ *           than 99 % of the baseline's seconds, 10 or more on average; or, where the fault is shorter, 10 requests or more in the fault's window
+ *           with 2 attempts or more that went out for each, 9 retries in 10 failing and half the waits below 1 s
  *   burst   bins of max(100 ms, twice the median attempt) in a row, each with 5 retries or more and more than the 99.9th of 100 of a Poisson
  *           distribution of the baseline's rate
  *   budget  retries per first attempt within the last 10 s (SRE: 0.1; Finagle, Envoy: 0.2)
