@@ -132,7 +132,8 @@ static const char full[] =
 	"\"breaker\":{\"rate\":0.6,\"min_calls\":12,\"open_ms\":5000,"
 	"\"permits\":3,\"close_after\":2,\"scope\":\"attempt\"},\"bulkhead\":{\"width\":10,\"queue\":4,\"wait_ms\":50}}},"
 	"\"routes\":[{\"path\":\"/p\",\"method\":\"POST\","
-	"\"steps\":[{\"compute_ms\":5},{\"call\":\"c\",\"path\":\"/w?x=1\",\"fallback\":{\"kind\":\"static\",\"body\":\"\"}},{\"answer\":201,\"body\":\"\"}]}]}";
+	"\"steps\":[{\"compute_ms\":5},{\"call\":\"c\",\"path\":\"/w?x=1\",\"fallback\":"
+	"{\"kind\":\"static\",\"body\":\"\"}},{\"answer\":201,\"body\":\"\"}]}]}";
 
 static void check_strategies(const struct config *c)
 {
