@@ -21,27 +21,24 @@ $(DEMO_LOAD): $(DEMO_LOAD_OBJ)
 demos-build: $(DEMO_SERVICE) $(DEMO_LOAD)
 
 # Each demo is a folder; `make demo-FOLDER` runs it. How long it takes and what it asks:
-DEMOS := retry-storm cascading-failure
+DEMOS := retry-storm cascading-failure real-clients
 DEMO_TIME_retry-storm := 1 min
 DEMO_ASKS_retry-storm := What do three retry strategies do to a backend that is out for ten seconds?
 DEMO_TIME_cascading-failure := 3 min
 DEMO_ASKS_cascading-failure := What does one hanging dependency do to a gateway, and what do timeout, breaker and fallback change?
+DEMO_TIME_real-clients := 3 min
+DEMO_ASKS_real-clients := What do curl, wget, urllib3, undici, opossum, nginx and HAProxy really do, and is it what they say?
 
 .PHONY: demos-build demos demo $(DEMOS:%=demo-%)
 
 demo: demo-retry-storm ## install what is missing, build, run the retry-storm demo and print its report (about a minute)
 
 demos: ## list the demos: name, time, question
-	@$(foreach d,$(DEMOS),printf '%-26s %-7s %s\n' 'make demo-$(d)' '$(DEMO_TIME_$(d))' '$(DEMO_ASKS_$(d))';)
+	@$(foreach d,$(DEMOS),printf '%-28s %-7s %s\n' 'make demo-$(d)' '$(DEMO_TIME_$(d))' '$(DEMO_ASKS_$(d))';)
 
 $(DEMOS:%=demo-%): demo-%: all
 	$(Q)tests/lib/deps build demo
 	$(Q)demos/$*/run.py --build $(B) --out $(B)/demos/$*
-
-.PHONY: demo-real-clients
-demo-real-clients: all ## what curl, wget, urllib3, undici, opossum, nginx and HAProxy really do, beside what they say (three minutes)
-	$(Q)tests/lib/deps build demo
-	$(Q)demos/real-clients/run.py --build $(B) --out $(B)/demos/real-clients
 
 UNIT_OBJ_test_demo_retry := $(B)/demos/service/retry.o
 UNIT_OBJ_test_demo_breaker := $(B)/demos/service/breaker.o
