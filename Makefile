@@ -29,7 +29,7 @@ BASE := $(wildcard base/*.c)
 PLAN := $(wildcard plan/*.c)
 RECORD := $(wildcard record/*.c)
 EBPF := $(filter-out %.bpf.c,$(wildcard ebpf/*.c))
-ANALYZER := $(wildcard analyzer/*.c)
+ANALYZER := $(wildcard analyzer/*.c analyzer/*/*.c)
 CLI := $(wildcard cli/*.c)
 PRELOAD := $(wildcard preload/*.c)
 GUEST := base/clock.c base/addr.c base/glob.c base/host.c base/http1.c base/pace.c base/service.c \
@@ -93,10 +93,10 @@ $(call obj,$(EBPF)): $(patsubst ebpf/%.bpf.c,$(B)/ebpf/%.skel.h,$(wildcard ebpf/
 
 # ---- the page of the HTML faces: our own parts and Debian's dygraphs, with hashes that let them run ----
 DYGRAPHS ?= /usr/share/javascript/dygraphs
-$(B)/analyzer/page_parts.h: $(wildcard analyzer/html/*) | deps
+$(B)/analyzer/face/page_parts.h: $(wildcard analyzer/face/html/*) | deps
 	$(call say,PAGE)
-	$(Q)analyzer/html/assemble $(DYGRAPHS) $(@D)
-$(B)/analyzer/page.o: $(B)/analyzer/page_parts.h
+	$(Q)analyzer/face/html/assemble $(DYGRAPHS) $(@D)
+$(B)/analyzer/face/page.o: $(B)/analyzer/face/page_parts.h
 
 # ---- packages: silent and without network when nothing is missing ----
 deps: ## install the Debian packages that the build needs (named first; sudo only when not root)

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 #include "analyzer/measure.h"
-#include "analyzer/spill.h"
+#include "analyzer/read/spill.h"
 
 double measure_seconds(const struct measure *m, enum timeline_kind kind)
 {

@@ -7,9 +7,9 @@
 #define AFTERSHOCK_ANALYZER_MEASURE_H
 
 #include "analyzer/analyze.h"
-#include "analyzer/chains.h"
-#include "analyzer/graph.h"
-#include "analyzer/link.h"
+#include "analyzer/link/chains.h"
+#include "analyzer/link/graph.h"
+#include "analyzer/link/link.h"
 #include "base/clock.h"
 
 struct measure {

@@ -10,14 +10,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "analyzer/finding.h"
-#include "analyzer/metric.h"
-#include "analyzer/model.h"
-#include "analyzer/policy.h"
-#include "analyzer/samples.h"
-#include "analyzer/series.h"
-#include "analyzer/tally.h"
-#include "analyzer/timeline.h"
+#include "analyzer/infer/policy.h"
+#include "analyzer/judge/finding.h"
+#include "analyzer/measure/series.h"
+#include "analyzer/measure/timeline.h"
+#include "analyzer/read/model.h"
+#include "analyzer/read/samples.h"
+#include "analyzer/read/tally.h"
+#include "analyzer/stats/metric.h"
 
 enum verdict { VERDICT_PASS, VERDICT_FAIL, VERDICT_INCONCLUSIVE, VERDICT_VACUOUS };
 

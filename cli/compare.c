@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/compare.h"
+#include "analyzer/compare/compare.h"
 #include "cli/cli.h"
 #include "cli/output.h"
 

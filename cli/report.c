@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/analyze.h"
-#include "analyzer/report.h"
+#include "analyzer/face/report.h"
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/cli.h"

@@ -15,7 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "analyzer/report.h"
+#include "analyzer/face/report.h"
 #include "base/clock.h"
 #include "base/service.h"
 #include "base/units.h"

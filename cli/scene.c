@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/face.h"
-#include "analyzer/graph.h"
-#include "analyzer/texts.h"
+#include "analyzer/face/face.h"
+#include "analyzer/link/graph.h"
+#include "analyzer/read/texts.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/hist.h"

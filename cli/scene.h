@@ -14,7 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "analyzer/map.h"
+#include "analyzer/read/map.h"
 
 #define SCENE_RECENT_S 10	/* amplification is that of the last so many seconds */
 #define SCENE_WHOLE UINT32_MAX	/* instead of a second: the whole run */

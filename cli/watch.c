@@ -12,8 +12,8 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "analyzer/face.h"
-#include "analyzer/table.h"
+#include "analyzer/face/face.h"
+#include "analyzer/face/table.h"
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/liverun.h"

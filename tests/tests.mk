@@ -59,7 +59,7 @@ lint: check-headers ## check layers, licence lines, forbidden text and that each
 	$(Q)tests/lib/deps demo && tests/lib/lint
 
 # Not alone: tables that their user expands (#error without a definition), and headers of eBPF programs.
-HEADERS = $(filter-out ebpf/kernel.h %.bpf.h,$(shell grep -L '^#error' $(wildcard $(addsuffix /*.h,$(LAYERS)))))
+HEADERS = $(filter-out ebpf/kernel.h %.bpf.h,$(shell grep -L '^#error' $(wildcard $(addsuffix /*.h,$(LAYERS) $(wildcard analyzer/*)))))
 LAYERS := base plan record preload ebpf analyzer cli tests/lib
 check-headers: $(HEADERS:%=$(B)/headers/%.ok)
 

@@ -9,8 +9,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/silence.h"
-#include "analyzer/stats.h"
+#include "analyzer/infer/silence.h"
+#include "analyzer/stats/stats.h"
 
 #define GATEWAYS_MOST 20000
 #define GATEWAYS_WINDOW 20

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What retries cost and are worth: yields, rates, wasted work, coupled requests, failures that come together, end to end through several hops. */
-#include "analyzer/stats.h"
+#include "analyzer/stats/stats.h"
 #include "tests/unit/steps.h"
 
 static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;

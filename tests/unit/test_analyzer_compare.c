@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs before a change against runs after it: ratios, intervals, significance, gates. */
 #include <errno.h>
-#include "analyzer/compare.h"
-#include "analyzer/gate.h"
-#include "analyzer/stats.h"
+#include "analyzer/compare/compare.h"
+#include "analyzer/compare/gate.h"
+#include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
 
 /* A run of n requests with `attempts` each (all but the last failing), every second one `longer` ms slower. */

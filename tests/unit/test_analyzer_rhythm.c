@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What looks like a retry and is none: polling, the next request of a loop, redirects, challenges, pipelines; and retries that look like those. */
-#include "analyzer/stats.h"
+#include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
 
 static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;

@@ -5,8 +5,8 @@
  */
 #include <math.h>
 #include <stdbool.h>
-#include "analyzer/backoff.h"
-#include "analyzer/stats.h"
+#include "analyzer/infer/backoff.h"
+#include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 
 #define REQUESTS 400

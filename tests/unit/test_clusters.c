@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Values that are nearly equal among others (analyzer/clusters.h), and what only looks like it. */
 #include <math.h>
-#include "analyzer/clusters.h"
-#include "analyzer/samples.h"
-#include "analyzer/stats.h"
+#include "analyzer/infer/clusters.h"
+#include "analyzer/read/samples.h"
+#include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 
 static struct samples of(const double *values, size_t n)

@@ -4,8 +4,8 @@
  * What promises 95 % and keeps 97 % is too wide where that can be helped; at most 98.5 % may hold it.
  */
 #include <math.h>
-#include "analyzer/metric.h"
-#include "analyzer/stats.h"
+#include "analyzer/stats/metric.h"
+#include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 
 #define RUNS 1000

@@ -5,8 +5,8 @@
  */
 #include <cjson/cJSON.h>
 #include <math.h>
-#include "analyzer/findings.h"
-#include "analyzer/rules.h"
+#include "analyzer/judge/findings.h"
+#include "analyzer/judge/rules.h"
 #include "tests/lib/tap.h"
 
 #define SCHEMA "tests/schema/report.schema.json"

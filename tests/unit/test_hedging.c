@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Hedged requests (analyzer/hedging.c): a client whose second attempts are known, and what only looks like it. */
-#include "analyzer/stats.h"
+#include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
 
 #define GAVE_UP .outcome = "indeterminate", .error = "closed"

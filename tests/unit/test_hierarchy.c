@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Timeouts of layers (analyzer/hierarchy.c): front calls mid, which calls leaf; when each gives up is known. */
-#include "analyzer/hierarchy.h"
+#include "analyzer/infer/hierarchy.h"
 #include "tests/unit/judge.h"
 
 #define CALLS 4

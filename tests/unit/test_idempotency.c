@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* One effect for each key (analyzer/idempotency.c): a client, a shop that charges a card, and what each row of the run file says of it. */
-#include "analyzer/stats.h"
+#include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
 
 struct order {		/* one request of a client, and the shop's call */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Limits on calls in work: simulated with known width, and what looks like one and is none. */
-#include "analyzer/plateau.h"
+#include "analyzer/infer/plateau.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include "analyzer/stats.h"
+#include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 
 #define MOST 6000

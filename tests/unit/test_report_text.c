@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The text face, on results filled by hand: each policy in words, what is not known left out, 100 columns, hostile names. */
 #include <math.h>
-#include "analyzer/face.h"
-#include "analyzer/findings.h"
-#include "analyzer/policy_text.h"
-#include "analyzer/report.h"
-#include "analyzer/table.h"
+#include "analyzer/face/face.h"
+#include "analyzer/face/policy_text.h"
+#include "analyzer/face/report.h"
+#include "analyzer/face/table.h"
+#include "analyzer/judge/findings.h"
 #include "tests/lib/tap.h"
 
 static struct result result;

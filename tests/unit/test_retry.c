@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From run files made by hand to what is said of retries: what was retried, how often, when it was given up, and what is no retry at all. */
+#include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
-#include "analyzer/stats.h"
 
 static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Crowds, loops and storms as pure arithmetic: herding.h, period.h, storm.h. */
 #include <math.h>
-#include "analyzer/herding.h"
-#include "analyzer/period.h"
-#include "analyzer/stats.h"
-#include "analyzer/storm.h"
+#include "analyzer/infer/herding.h"
+#include "analyzer/infer/period.h"
+#include "analyzer/infer/storm.h"
+#include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 
 #define CLIENTS 100

@@ -3,12 +3,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/model.h"
-#include "analyzer/radix.h"
-#include "analyzer/rows.h"
-#include "analyzer/samples.h"
-#include "analyzer/stats.h"
-#include "analyzer/times.h"
+#include "analyzer/read/model.h"
+#include "analyzer/read/radix.h"
+#include "analyzer/read/rows.h"
+#include "analyzer/read/samples.h"
+#include "analyzer/read/times.h"
+#include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 #include "tests/unit/runs.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What charts are made of: an edge in steps of time, requests as waterfalls, and JSON that can not leave its element. */
 #include <string.h>
+#include "analyzer/face/page.h"
 #include "analyzer/measure.h"
-#include "analyzer/page.h"
 #include "base/clock.h"
 #include "tests/unit/judge.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analyzer/silence.h"
+#include "analyzer/infer/silence.h"
 
 #include "tests/lib/tap.h"
 #include "tests/unit/gateways.h"

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "analyzer/spill.h"
+#include "analyzer/read/spill.h"
 #include "tests/lib/tap.h"
 
 #define MB (1ul << 20)

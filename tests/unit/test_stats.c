@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
-#include "analyzer/stats.h"
+#include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 
 static int close_to(double got, double want, double tolerance)

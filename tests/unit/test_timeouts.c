@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Timeouts of clients (analyzer/timeouts.c): run files made by hand in which it is known who gave up, and when. */
-#include "analyzer/policy.h"
-#include "analyzer/stats.h"
+#include "analyzer/infer/policy.h"
+#include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
 
 /* An attempt on a connection of its own. Times are ms; a connect takes 0.2 (0), or never succeeds (below 0). */

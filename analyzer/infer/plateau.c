@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/infer/plateau.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include "analyzer/read/spill.h"
+#include "analyzer/read/times.h"
+#include "base/clock.h"
+
+#define WAITED_MIN 20
+#define TURNED_DOWN_MIN 5
+#define SAME 0.95
+#define HELD 0.9
+#define HANDOVER 0.05		/* of a call's mean time */
+#define USUAL_MIN 5		/* requests that say how long it takes from a request to its call */
+#define USUAL_TIMES 2
+#define USUAL_LEAST_NS NS_PER_MS
+#define MOVING_MIN 40
+#define MOVING_RATIO 1.5
+#define MOVING_STEPS 3		/* between the 5th and the 95th percentile: less may be chance */
+
+struct level {			/* one request that was not let in at once */
+	uint64_t at_ns, until_ns;
+	unsigned in_work;
+	bool waited, full;	/* full: as many as ever were in work, or could be */
+};
+
+struct crowd {
+	const struct plateau_call *calls;
+	const struct plateau_demand *demands;
+	size_t n, demand_count, ended, most;
+	uint64_t *ends;		/* owned; ascending */
+	uint64_t *taken, *given_back;	/* owned; ascending: requests that called are there from, to */
+	size_t holders;
+	struct level *levels;	/* owned */
+	size_t count;
+	uint64_t usual_ns;	/* from a request to its call */
+};
+
+struct place {			/* where looking for an instant ended: the next one is near */
+	size_t begun, over;
+};
+
+/* Calls whose end is not known are over at once: else they would be in work for ever. */
+static unsigned in_work_near(const struct crowd *c, uint64_t t, struct place *p)
+{
+	size_t started = times_near(&c->calls->start_ns, sizeof(*c->calls), c->n, t, &p->begun);
+	size_t over = times_near(c->ends, sizeof(*c->ends), c->ended, t, &p->over);
+
+	return started > over ? (unsigned)(started - over) : 0;
+}
+
+static unsigned in_work(const struct crowd *c, uint64_t t)
+{
+	return in_work_near(c, t, &(struct place){c->n / 2, c->ended / 2});
+}
+
+static unsigned larger(unsigned a, unsigned b)
+{
+	return a > b ? a : b;
+}
+
+static int prepare(struct crowd *c)
+{
+	struct place near = {0};
+
+	c->ends = spill_realloc(NULL, (c->n + 1) * sizeof(*c->ends));
+	c->levels = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->levels));
+	c->taken = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->taken));
+	c->given_back = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->given_back));
+	if (!c->ends || !c->levels || !c->taken || !c->given_back)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->demand_count; i++)
+		if (c->demands[i].call_ns && c->demands[i].end_ns > c->demands[i].at_ns) {
+			c->taken[c->holders] = c->demands[i].at_ns;
+			c->given_back[c->holders++] = c->demands[i].end_ns;
+		}
+	times_sort(c->taken, c->holders);
+	times_sort(c->given_back, c->holders);
+	for (size_t i = 0; i < c->n; i++)
+		c->ends[c->ended++] = c->calls[i].end_ns > c->calls[i].start_ns ? c->calls[i].end_ns : c->calls[i].start_ns;
+	times_sort(c->ends, c->ended);
+	for (size_t i = 0; i < c->n; i++) {
+		unsigned now = in_work_near(c, c->calls[i].start_ns, &near);
+
+		c->most = now > c->most ? now : c->most;
+	}
+	return 0;
+}
+
+/* How long requests take to call while less than half of the most calls are in work. */
+static int find_usual(struct crowd *c)
+{
+	uint64_t *waits = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*waits));
+	struct place near = {0};
+	size_t n = 0;
+
+	if (!waits)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->demand_count; i++) {
+		const struct plateau_demand *d = &c->demands[i];
+
+		if (d->call_ns > d->at_ns && (size_t)in_work_near(c, d->at_ns, &near) * 2 < c->most)
+			waits[n++] = d->call_ns - d->at_ns;
+	}
+	times_sort(waits, n);
+	c->usual_ns = n >= USUAL_MIN ? USUAL_TIMES * waits[n / 2] : USUAL_LEAST_NS;
+	c->usual_ns = c->usual_ns < USUAL_LEAST_NS ? USUAL_LEAST_NS : c->usual_ns;
+	spill_free(waits);
+	return 0;
+}
+
+/* Whether requests that call are enough to fill it: a place is taken before the call is seen to start, and given back after it has ended. */
+static bool may_be_full(const struct crowd *c, uint64_t t)
+{
+	size_t taken = times_upto(c->taken, c->holders, t), back = times_upto(c->given_back, c->holders, t);
+
+	return taken >= back + c->most;
+}
+
+static void find_levels(struct crowd *c, bool can_wait)
+{
+	for (size_t i = 0; i < c->demand_count; i++) {
+		const struct plateau_demand *d = &c->demands[i];
+		uint64_t from = d->at_ns + c->usual_ns;
+
+		if (d->shed && d->end_ns >= d->at_ns) {
+			unsigned now = larger(in_work(c, d->at_ns), in_work(c, d->end_ns));
+
+			c->levels[c->count++] = (struct level){d->at_ns, d->end_ns, now, false, now == c->most || may_be_full(c, d->at_ns) ||
+												may_be_full(c, d->end_ns)};
+		} else if (can_wait && d->call_ns > from && from > d->at_ns) {
+			unsigned now = larger(in_work(c, from), in_work(c, d->call_ns - 1));
+
+			now = larger(now, in_work(c, from + (d->call_ns - from) / 2));
+			c->levels[c->count++] = (struct level){from, d->call_ns, now, true, now == c->most};
+		}
+	}
+}
+
+/* ---- one level ---- */
+
+/* Leaves the requests that tell: those that waited, or those that were turned down. */
+static void keep_majority(struct crowd *c, struct plateau *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		p->waited += c->levels[i].waited;
+		p->turned_down += !c->levels[i].waited;
+	}
+	p->waits = p->waited > p->turned_down;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->levels[i].waited == p->waits)
+			c->levels[kept++] = c->levels[i];
+	c->count = kept;
+}
+
+/* Whether nearly all came while it was or may have been full, and most while it was. */
+static bool is_one_level(const struct crowd *c)
+{
+	size_t full = 0, surely = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		full += c->levels[i].full;
+		surely += c->levels[i].in_work == c->most;
+	}
+	return c->most && (double)full >= SAME * (double)c->count && 2 * surely >= c->count;
+}
+
+struct change {
+	uint64_t at_ns;
+	int waiting, working;
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct change *x = a, *y = b;
+
+	if (x->at_ns != y->at_ns)
+		return x->at_ns > y->at_ns ? 1 : -1;
+	return (x->working > y->working) - (x->working < y->working);
+}
+
+static size_t list_changes(const struct crowd *c, struct change *changes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		changes[n++] = (struct change){c->calls[i].start_ns, 0, 1};
+	for (size_t i = 0; i < c->ended; i++)
+		changes[n++] = (struct change){c->ends[i], 0, -1};
+	for (size_t i = 0; i < c->count; i++) {
+		changes[n++] = (struct change){c->levels[i].at_ns, 1, 0};
+		changes[n++] = (struct change){c->levels[i].until_ns, -1, 0};
+	}
+	qsort(changes, n, sizeof(*changes), by_time);
+	return n;
+}
+
+/* How long a place may be empty: the next request takes it when the client has noticed that a call ended. */
+static double handover(const struct crowd *c)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		sum += c->calls[i].end_ns > c->calls[i].start_ns ? (double)(c->calls[i].end_ns - c->calls[i].start_ns) : 0;
+	return fmax(NS_PER_MS, c->n ? HANDOVER * sum / (double)c->n : 0);
+}
+
+/*
+ * The share of the time in which requests wait, or are being turned down, that so many calls are in work (or nearly, just after one ended); and the
+ * most that was offered.
+ */
+static int find_held(const struct crowd *c, unsigned level, double *held, long *offered)
+{
+	struct change *changes = spill_realloc(NULL, (2 * c->n + 2 * c->count + 1) * sizeof(*changes));
+	long waiting = 0, working = 0;
+	double all = 0, at = 0, room = handover(c), ended = 0;
+	size_t n;
+
+	if (!changes)
+		return -ENOMEM;
+	n = list_changes(c, changes);
+	for (size_t i = 0; i < n; i++) {
+		double took = i + 1 < n ? (double)(changes[i + 1].at_ns - changes[i].at_ns) : 0;
+
+		waiting += changes[i].waiting;
+		working += changes[i].working;
+		ended = changes[i].working < 0 ? (double)changes[i].at_ns : ended;
+		all += waiting > 0 ? took : 0;
+		if (waiting > 0 && working >= (long)level)
+			at += took;
+		else if (waiting > 0 && working >= (long)(level - 1 - level / 10))
+			at += fmin(took, fmax(0, ended + room - (double)changes[i].at_ns));
+		*offered = waiting + working > *offered ? waiting + working : *offered;
+	}
+	*held = all > 0 ? at / all : 0;
+	spill_free(changes);
+	return 0;
+}
+
+static double find_little(const struct crowd *c)
+{
+	uint64_t from = c->levels[0].at_ns, to = c->levels[c->count - 1].until_ns;
+	double sum = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		uint64_t a = c->calls[i].start_ns > from ? c->calls[i].start_ns : from, b = c->calls[i].end_ns < to ? c->calls[i].end_ns : to;
+
+		sum += b > a ? (double)(b - a) : 0;
+	}
+	return to > from ? sum / (double)(to - from) : NAN;
+}
+
+static int judge_still(struct plateau *p, const struct crowd *c)
+{
+	double held;
+	long offered = 0;
+	int err;
+
+	if (!is_one_level(c) || (p->waited < WAITED_MIN && p->turned_down < TURNED_DOWN_MIN))
+		return 0;
+	err = find_held(c, (unsigned)c->most, &held, &offered);
+	p->known = !err && (!p->waits || held >= HELD);
+	p->width = p->low = p->high = (unsigned)c->most;
+	p->offered = (double)offered / (double)c->most;
+	return err;
+}
+
+/* ---- a level that moves ---- */
+
+static int by_level(const void *a, const void *b)
+{
+	unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int judge_moving(struct plateau *p, const struct crowd *c)
+{
+	unsigned *sorted = spill_realloc(NULL, (c->count + 1) * sizeof(*sorted));
+	size_t near = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->count; i++) {
+		sorted[i] = c->levels[i].in_work;
+		near += i && abs((int)sorted[i] - (int)c->levels[i - 1].in_work) <= 1;
+	}
+	qsort(sorted, c->count, sizeof(*sorted), by_level);
+	if (c->count >= MOVING_MIN) {
+		p->low = sorted[c->count / 20];
+		p->high = sorted[c->count - 1 - c->count / 20];
+		p->moving = p->low && p->high >= MOVING_RATIO * p->low && p->high - p->low >= MOVING_STEPS && (double)near >= HELD * (double)c->count;
+	}
+	p->known = p->moving;
+	p->width = c->levels[c->count - 1].in_work;
+	spill_free(sorted);
+	return 0;
+}
+
+int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, const struct plateau_demand *demands, size_t demand_count,
+		 bool can_wait)
+{
+	struct crowd c = {.calls = calls, .demands = demands, .n = n, .demand_count = demand_count};
+	int err = prepare(&c);
+
+	*p = (struct plateau){.offered = NAN, .little = NAN};
+	if (!err)
+		err = find_usual(&c);
+	if (!err) {
+		find_levels(&c, can_wait);
+		keep_majority(&c, p);
+		err = judge_still(p, &c);
+	}
+	if (!err && !p->known && c.count)
+		err = judge_moving(p, &c);
+	if (c.count)
+		p->little = find_little(&c);
+	spill_free(c.ends);
+	spill_free(c.taken);
+	spill_free(c.given_back);
+	spill_free(c.levels);
+	return err;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/infer/policy.h"
+
+#include <stdlib.h>
+
+void policy_retry_free(struct policy_retry *r)
+{
+	free(r->gaps);
+	free(r->reactions);
+	free(r->methods);
+	*r = (struct policy_retry){0};
+}
+
+void policy_breaker_free(struct policy_breaker *b)
+{
+	free(b->spans);
+	*b = (struct policy_breaker){0};
+}
+
+const char *policy_backoff_name(enum policy_backoff b)
+{
+	static const char *const names[BACKOFF_FAMILIES] = {"unknown", "none", "fixed", "linear", "exponential", "additive_jitter",
+							    "decorrelated", "decorrelated_v2", "ambiguous"};
+
+	return names[b];
+}
+
+const char *policy_confidence_name(enum policy_confidence c)
+{
+	static const char *const names[] = {"low", "medium", "high"};
+
+	return names[c];
+}
+
+const char *policy_retry_after_name(enum policy_retry_after r)
+{
+	static const char *const names[] = {"none_seen", "honoured", "ignored", "capped"};
+
+	return names[r];
+}
+
+const char *policy_timeout_kind_name(enum policy_timeout_kind k)
+{
+	static const char *const names[TIMEOUT_KINDS] = {"unknown", "connect", "response", "idle", "total"};
+
+	return names[k];
+}
+
+const char *policy_misfit_name(enum policy_misfit m)
+{
+	static const char *const names[MISFITS] = {"timeout-inversion", "retries-exceed-deadline", "no-timeout", "equal-timeouts",
+						   "deadline-not-propagated"};
+
+	return names[m];
+}
+
+const char *policy_threshold_name(enum policy_threshold t)
+{
+	static const char *const names[] = {"unknown", "consecutive", "rate"};
+
+	return names[t];
+}
+
+const char *policy_bulkhead_mode_name(enum policy_bulkhead_mode m)
+{
+	static const char *const names[] = {"unknown", "queue", "reject"};
+
+	return names[m];
+}

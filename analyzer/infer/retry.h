@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The requests of one edge that failed at first, and the attempts of each, as retry.c puts them before those who judge: what was retried and
+ * what should not have been (misuse.c), how long was waited (waits.c), what it did to the rate of calls (storm.h, herding.h).
+ *
+ * Where nothing but time joined attempts (link.h), a run of failed ones may be several requests of a loop: it is cut where its waits begin to
+ * repeat (period.h). Where the client calls again at the same pace after a success, it polls, and nothing is said of it.
+ */
+#ifndef AFTERSHOCK_ANALYZER_INFER_RETRY_H
+#define AFTERSHOCK_ANALYZER_INFER_RETRY_H
+
+#include "analyzer/measure.h"
+
+enum retry_end {
+	RETRY_OK,		/* an attempt succeeded */
+	RETRY_GIVEN_UP,		/* the last failed, and no other followed */
+	RETRY_UNSEEN,		/* the client or the run ended before another could have */
+};
+
+struct retry_request {
+	size_t begin;		/* in attempts */
+	uint32_t n;		/* attempts; at least 1 */
+	enum retry_end end;
+	bool hedged;		/* its attempts overlap: it has no waits */
+	bool asked;		/* an answer asked for a wait (Retry-After) before a retry */
+	bool tangled;		/* it overlaps another of the same caller that asks the same */
+	bool hops;		/* its attempts are on three threads or more: one flow that moves, or several that nothing tells apart */
+	bool mute;		/* its last failure is of a kind that is never retried */
+};
+
+struct retries {
+	struct measure *m;
+	struct policy_retry *p;
+	uint32_t edge;
+	bool temporal;			/* nothing but time joins its attempts */
+	uint32_t *attempts;		/* indices of exchanges, request by request; owned */
+	struct retry_request *requests;	/* in order of start; owned */
+	size_t attempt_count, count;
+};
+
+static inline const struct model_exchange *retry_attempt(const struct retries *r, const struct retry_request *q, uint32_t i)
+{
+	return &r->m->r->model.exchanges[r->attempts[q->begin + i]];
+}
+
+/*
+ * From the end of x to the start of y, ms; 0 when they overlap. y starts when its connection is opened, where that is done for it: a slow connect
+ * is no wait.
+ */
+double retry_gap_ms(const struct retries *r, const struct model_exchange *x, const struct model_exchange *y);
+
+/* From the start of a request's first attempt to the end of its last, ms. */
+double retry_took_ms(const struct retries *r, const struct retry_request *q);
+
+/* retry_reactions.c: what followed a failure of which kind, and the requests whose last failure is never retried. 0 or -ENOMEM. */
+int retry_reactions(struct retries *r);
+
+/* retry_misuse.c: retries that should not be. 0 or -ENOMEM. */
+int retry_misuse(struct retries *r);
+
+/* retry_waits.c: waits, Retry-After and the backoff. 0 or -ENOMEM. */
+int retry_waits(struct retries *r);
+
+/* retry_rate.c: storms, bursts, budget, herding. 0 or -ENOMEM. */
+int retry_rate(struct retries *r);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/judge/finding.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/face/json.h"
+#include "analyzer/face/policy_json.h"
+
+static const char *const keys[] = {
+	"amplification", "attempts", "attempts_that_fit", "calls_between_false_opens", "capacity_margin", "collapse", "count",
+	"degraded", "duplicates", "failed", "false_opens", "hedged", "hedged_share", "herd_index", "herd_preservation", "keys",
+	"load_amplification", "load_ratio", "longest_ms", "lost_goodput", "max_attempts", "mismatched", "observed_ms", "open_high_ms",
+	"open_low_ms", "opens", "orphan_ms", "outage_attempts", "peak_attempts_per_s", "recovery_lag_ms", "recovery_tax",
+	"recovery_tax_ms", "requests", "retries", "retries_per_request", "retry_after_kept", "retry_after_seen", "seconds", "shed",
+	"shed_share", "threshold_high", "threshold_low", "timeout_callee_ms", "timeout_caller_ms", "violations", "wait_p50_ms", "wins",
+	"yield",
+};
+
+void finding_free(struct finding *f)
+{
+	free(f->where);
+	free(f->message);
+	free(f->fix);
+	*f = (struct finding){0};
+}
+
+static char *print(const char *format, va_list ap)
+{
+	char *text;
+
+	return vasprintf(&text, format, ap) < 0 ? NULL : text;
+}
+
+#define SET(field, format) \
+	do { \
+		va_list ap_; \
+		va_start(ap_, format); \
+		free(field); \
+		field = print(format, ap_); \
+		va_end(ap_); \
+	} while (0)
+
+void finding_at(struct finding *f, const char *format, ...)
+{
+	SET(f->where, format);
+}
+
+void finding_says(struct finding *f, const char *format, ...)
+{
+	char *plain;
+
+	SET(f->message, format);
+	plain = f->message;
+	if (!plain || !f->doubtful)
+		return;
+	if (asprintf(&f->message, "probably %s", plain) < 0)
+		f->message = NULL;
+	free(plain);
+}
+
+void finding_fix(struct finding *f, const char *format, ...)
+{
+	SET(f->fix, format);
+}
+
+void finding_shows(struct finding *f, const char *key, double value)
+{
+	if (isfinite(value) && f->evidence_count < FINDING_EVIDENCE)
+		f->evidence[f->evidence_count++] = (struct finding_evidence){key, value};
+}
+
+bool finding_knows(const char *key)
+{
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(keys[i], key))
+			return true;
+	return false;
+}
+
+static const char *const severities[SEVERITIES] = {"info", "medium", "high", "critical"};
+
+const char *severity_name(enum severity s)
+{
+	return severities[s];
+}
+
+enum severity severity_of(const char *name)
+{
+	enum severity s = SEVERITY_INFO;
+
+	while (s < SEVERITIES && strcmp(severities[s], name))
+		s++;
+	return s;
+}
+
+cJSON *finding_json(const struct finding *f)
+{
+	cJSON *o = cJSON_CreateObject(), *evidence;
+
+	json_text(o, "code", f->code);
+	json_text(o, "severity", severity_name(f->severity));
+	json_text(o, "where", f->where);
+	json_text(o, "message", f->message);
+	evidence = cJSON_AddObjectToObject(o, "evidence");
+	for (size_t i = 0; i < f->evidence_count; i++)
+		json_number(evidence, f->evidence[i].key, f->evidence[i].value);
+	json_id(o, "witness", f->witness);
+	json_text(o, "fix", f->fix);
+	return o;
+}

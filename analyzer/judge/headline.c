@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The six numbers of a report that are asked for first: what users got, what retries added, the peak, how slow it was, how long recovery took, and
+ * what is to be changed. Each is the worst of its kind, with where that is; what the run does not tell is left out.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/face/text_parts.h"
+
+#define LABEL 14
+#define VALUE 11
+
+typedef unsigned long long ull;
+
+static void line(const struct face *f, enum face_colour colour, const char *label, const char *value, const char *note)
+{
+	face_print(f, FACE_PLAIN, "  %-*s", LABEL, label);
+	fprintf(f->out, "%*s", VALUE - face_width(value), "");
+	face_print(f, colour, "%s", value);
+	if (!*note) {
+		fputc('\n', f->out);
+		return;
+	}
+	fputs("  ", f->out);
+	face_wrap(f, FACE_PLAIN, 2 + LABEL + VALUE + 2, 2 + LABEL + VALUE + 2, note);
+}
+
+/* The same with a note made by printf. */
+#define LINE(f, colour, label, value, ...) \
+	do { \
+		char *note_ = NULL; \
+		if (asprintf(&note_, __VA_ARGS__) < 0) \
+			return -ENOMEM; \
+		line(f, colour, label, value, note_); \
+		free(note_); \
+	} while (0)
+
+static int success(const struct face *f, const struct result *r)
+{
+	struct metric share = result_success_of_users(r);
+	char value[64], bounds[64];
+
+	if (!share.known)
+		return 0;
+	LINE(f, share.value < 1 ? FACE_YELLOW : FACE_GREEN, "success", face_share(&share, value), "of %llu request%s of users (95 %%: %s)",
+	     (ull)share.n, share.n == 1 ? "" : "s", face_bounds(&share, true, bounds));
+	return 0;
+}
+
+/* While the fault lasted, where that is known. */
+static const struct metric *amplification_of(const struct result *r, const struct result_edge *e, bool *in_fault)
+{
+	const struct result_cohort *c = &e->window[TIMELINE_FAULT];
+
+	*in_fault = r->timeline.window_count > 1 && c->amplification.known;
+	return *in_fault ? &c->amplification : &e->whole.amplification;
+}
+
+static int amplification(const struct face *f, const struct result *r)
+{
+	const struct result_edge *most = NULL;
+	const struct result_path *longest = NULL;
+	const struct metric *m, *top = NULL;
+	char value[64], bounds[64], *through = NULL;
+	bool in_fault, at_top = false;
+
+	for (size_t i = 0; i < r->edge_count; i++) {
+		m = amplification_of(r, &r->edges[i], &in_fault);
+		if (!m->known || (top && (m->value < top->value || (m->value == top->value && r->edges[i].whole.attempts <= most->whole.attempts))))
+			continue;
+		top = m;
+		most = &r->edges[i];
+		at_top = in_fault;
+	}
+	if (!top)
+		return 0;
+	for (size_t i = 0; i < r->path_count; i++)
+		if (r->paths[i].hops > 1 && r->paths[i].raw > (longest ? longest->raw : top->value))
+			longest = &r->paths[i];
+	if (longest && asprintf(&through, "; %s => %s %.2f attempts per request end to end", longest->root, longest->leaf, longest->raw) < 0)
+		return -ENOMEM;
+	face_bounds(top, false, bounds);
+	LINE(f, top->value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", face_factor(top, value),
+	     "%s -> %s%s%s%s%s%s%s", most->client, most->server, at_top ? " while the fault lasted" : "", *bounds ? " (" : "",
+	     *bounds && strcmp(bounds, "exact") ? "95 %: " : "", bounds, *bounds ? ")" : "", longest ? through : "");
+	free(through);
+	return 0;
+}
+
+static int peak(const struct face *f, const struct result *r)
+{
+	const struct result_edge *most = NULL;
+	char value[64];
+
+	for (size_t i = 0; i < r->edge_count; i++)
+		if (!most || r->edges[i].peak_attempts_per_s >= most->peak_attempts_per_s)
+			most = &r->edges[i];
+	if (!most || !(most->peak_attempts_per_s > 0))
+		return 0;
+	snprintf(value, sizeof(value), "%.0f/s", most->peak_attempts_per_s);
+	LINE(f, FACE_PLAIN, "peak", value, "attempts within one second, %s -> %s", most->client, most->server);
+	return 0;
+}
+
+static int slowness(const struct face *f, const struct result *r)
+{
+	const struct result_edge *most = NULL;
+	char value[64], p50[64];
+
+	for (size_t i = 0; i < r->edge_count; i++)
+		if (r->edges[i].root && !isnan(r->edges[i].latency.p99) && (!most || r->edges[i].latency.p99 > most->latency.p99))
+			most = &r->edges[i];
+	if (!most)
+		return 0;
+	LINE(f, FACE_PLAIN, "p99", face_duration(most->latency.p99, value), "of the attempts %s -> %s (p50 %s)", most->client, most->server,
+	     face_duration(most->latency.p50, p50));
+	return 0;
+}
+
+/* How bad it was: not back, then how long, then nothing felt, then not judged. */
+static double badness(const struct result_recovery *v)
+{
+	if (!v->label)
+		return -2;
+	if (v->censored)
+		return 1e15 + (isnan(v->observed_ms) ? 0 : v->observed_ms);
+	return isnan(v->mttr_ms) ? -1 : v->mttr_ms;
+}
+
+static int recovery(const struct face *f, const struct result *r)
+{
+	const struct result_recovery *worst = NULL;
+	char value[80], lag[64], median[64], several[128] = "";
+
+	if (r->mttr_ms.known && r->mttr_ms.n > 1)
+		snprintf(several, sizeof(several), "; %zu of %llu recovered, median %s", r->recovered_count, (ull)r->mttr_ms.n,
+			 face_duration(r->mttr_ms.value, median));
+	for (size_t i = 0; i < r->recovery_count; i++)
+		if (!worst || badness(&r->recoveries[i]) > badness(worst))
+			worst = &r->recoveries[i];
+	if (!worst || !worst->label)
+		return 0;
+	if (worst->censored) {
+		strcpy(value, "> ");
+		face_duration(worst->observed_ms, value + 2);
+		LINE(f, FACE_RED, "recovery", isnan(worst->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s%s",
+		     worst->fault, strncmp(worst->label, "metastable", 10) ? "" : " (metastable?)", several);
+	} else if (!isnan(worst->mttr_ms)) {
+		LINE(f, FACE_PLAIN, "recovery", face_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone%s",
+		     worst->fault, face_duration(worst->recovery_lag_ms, lag), several);
+	} else {
+		LINE(f, FACE_PLAIN, "recovery", "not needed", "users felt nothing of %s", worst->fault);
+	}
+	return 0;
+}
+
+static int to_change(const struct face *f, const struct result *r)
+{
+	static const enum face_colour colours[SEVERITIES] = {FACE_PLAIN, FACE_YELLOW, FACE_YELLOW, FACE_RED};
+	size_t of[SEVERITIES] = {0};
+	char value[64], note[128] = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->finding_count; i++)
+		of[r->findings[i].severity]++;
+	for (int s = SEVERITY_CRITICAL; s >= SEVERITY_INFO; s--)
+		if (of[s])
+			n += (size_t)snprintf(note + n, sizeof(note) - n, "%s%zu %s", n ? ", " : "", of[s], severity_name(s));
+	snprintf(value, sizeof(value), "%zu", r->finding_count);
+	line(f, r->finding_count ? colours[r->findings[0].severity] : FACE_GREEN, "findings", value, note);
+	return 0;
+}
+
+int text_headline(const struct face *f, const struct result *r)
+{
+	static int (*const lines[])(const struct face *f, const struct result *r) = {success, amplification, peak, slowness, recovery, to_change};
+	int err = 0;
+
+	fputc('\n', f->out);
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]) && !err; i++)
+		err = lines[i](f, r);
+	return err;
+}

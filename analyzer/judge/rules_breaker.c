@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a circuit breaker, or none, does to a client and its recovery (definitions: policy.h, breaker.c). Bounds: an outage of at
+ * least 20 failed attempts in a row, severe from 100 on; a second of calls shed after the fault had cleared, severe from 10 s on; a false open every
+ * 10,000 calls (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
+ */
+#include <string.h>
+#include "analyzer/face/face.h"
+#include "analyzer/judge/rules.h"
+
+#define OUTAGE_MIN 20
+#define OUTAGE_HIGH 100
+#define TAX_MS 1000
+#define TAX_HIGH_MS 10000
+#define FALSE_EVERY 10000
+#define SHORT_OPEN_MS 6000	/* not much longer than what is recommended */
+#define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
+
+#define BREAKER(s) (&(s)->edge->breaker)
+
+typedef unsigned long long ull;
+
+static bool doubt(const struct rule_subject *s)
+{
+	return BREAKER(s)->confidence == CONFIDENCE_LOW || BREAKER(s)->alike;
+}
+
+static bool opens(const struct rule_subject *s)
+{
+	return BREAKER(s)->known && !BREAKER(s)->absent;
+}
+
+/* "5", "5 to 8", "" when it is not known. */
+static const char *threshold(const struct policy_breaker *b, char *buf, size_t size)
+{
+	buf[0] = 0;
+	if (b->threshold_low >= 1 && b->threshold_high > b->threshold_low)
+		snprintf(buf, size, " after %.0f to %.0f failures", b->threshold_low, b->threshold_high);
+	else if (b->threshold_low >= 1)
+		snprintf(buf, size, " after %.0f failures", b->threshold_low);
+	return buf;
+}
+
+/* ---- none ---- */
+
+static bool none(const struct rule_subject *s)
+{
+	return BREAKER(s)->known && BREAKER(s)->absent && BREAKER(s)->outage_attempts >= OUTAGE_MIN && BREAKER(s)->outage_attempts < OUTAGE_HIGH;
+}
+
+static bool none_at_all(const struct rule_subject *s)
+{
+	return BREAKER(s)->known && BREAKER(s)->absent && BREAKER(s)->outage_attempts >= OUTAGE_HIGH;
+}
+
+static void tell_none(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_breaker *b = BREAKER(s);
+
+	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row, and no circuit breaker opened", (ull)b->outage_attempts);
+	finding_shows(f, "outage_attempts", (double)b->outage_attempts);
+	finding_shows(f, "peak_attempts_per_s", s->edge->peak_attempts_per_s);
+	f->witness = b->witness ? b->witness : s->edge->worst;
+	finding_fix(f, "Put a circuit breaker around this call: open it when half of at least 20 calls within 10 s failed, for 1 to 5 s,"
+		       " then let one probe through; answer from a fallback, or at once with an error, while it is open.");
+}
+
+/* ---- one that opens without need ---- */
+
+static bool false_opens(const struct rule_subject *s)
+{
+	return opens(s) && BREAKER(s)->false_opens;
+}
+
+static bool will_open_falsely(const struct rule_subject *s)
+{
+	return opens(s) && !BREAKER(s)->false_opens && BREAKER(s)->expected_false_opens_every > 0 &&
+	       BREAKER(s)->expected_false_opens_every < FALSE_EVERY;
+}
+
+static void show_opens(const struct policy_breaker *b, struct finding *f)
+{
+	finding_shows(f, "opens", b->opens);
+	finding_shows(f, "threshold_low", b->threshold_low);
+	finding_shows(f, "threshold_high", b->threshold_high);
+	f->witness = b->witness;
+}
+
+static void fix_threshold(struct finding *f)
+{
+	finding_fix(f, "Let it open by the share of failures over enough calls (half of the last 20, at least 20 within 10 s) instead of a"
+		       " few in a row.");
+}
+
+static void tell_false_opens(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_breaker *b = BREAKER(s);
+	char buf[64];
+
+	finding_says(f, "opens its circuit breaker%s though no fault was there: %u of %u times", threshold(b, buf, sizeof(buf)), b->false_opens, b->opens);
+	finding_shows(f, "false_opens", b->false_opens);
+	show_opens(b, f);
+	finding_shows(f, "calls_between_false_opens", b->expected_false_opens_every);
+	fix_threshold(f);
+}
+
+static void tell_will_open_falsely(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_breaker *b = BREAKER(s);
+	char buf[64];
+
+	finding_says(f, "opens its circuit breaker%s, which the failures of a healthy time alone bring about every %.0f calls", threshold(b, buf, sizeof(buf)),
+		     b->expected_false_opens_every);
+	show_opens(b, f);
+	finding_shows(f, "calls_between_false_opens", b->expected_false_opens_every);
+	fix_threshold(f);
+}
+
+/* ---- one that stays open too long ---- */
+
+static bool slows(const struct rule_subject *s)
+{
+	return opens(s) && BREAKER(s)->recovery_tax && BREAKER(s)->recovery_tax_ms >= TAX_MS && BREAKER(s)->recovery_tax_ms < TAX_HIGH_MS;
+}
+
+static bool slows_much(const struct rule_subject *s)
+{
+	return opens(s) && BREAKER(s)->recovery_tax && BREAKER(s)->recovery_tax_ms >= TAX_HIGH_MS;
+}
+
+static void tell_slows(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_breaker *b = BREAKER(s);
+	char tax[64], open[64], buf[128] = "";
+
+	if (b->open_high_ms > 0)
+		snprintf(buf, sizeof(buf), "; it stays open for %s", face_duration(b->open_high_ms, open));
+	finding_says(f, "keeps its circuit breaker open after the fault has gone: %llu requests were turned away for %s%s", (ull)b->recovery_tax,
+		     face_duration(b->recovery_tax_ms, tax), buf);
+	finding_shows(f, "recovery_tax", (double)b->recovery_tax);
+	finding_shows(f, "recovery_tax_ms", b->recovery_tax_ms);
+	finding_shows(f, "open_low_ms", b->open_low_ms);
+	finding_shows(f, "open_high_ms", b->open_high_ms);
+	show_opens(b, f);
+	if (b->open_high_ms > 0 && b->open_high_ms <= SHORT_OPEN_MS)
+		snprintf(buf, sizeof(buf), "halve it, to %s", face_duration(b->open_high_ms / 2, open));
+	else
+		strcpy(buf, "1 to 5 s are enough");
+	finding_fix(f, "Shorten the time that it stays open (%s), and let a probe through as soon as it is over; let probes vary by"
+		       " some percent between instances.", buf);
+}
+
+/* ---- what users felt ---- */
+
+static bool metastable(const struct rule_subject *s)
+{
+	return s->recovery->label && !strncmp(s->recovery->label, "metastable", 10);
+}
+
+static void tell_metastable(const struct rule_subject *s, struct finding *f)
+{
+	const struct result_recovery *v = s->recovery;
+	char buf[64], lasting[96] = "", making[96] = "";
+
+	if (v->observed_ms > 0)
+		snprintf(lasting, sizeof(lasting), ": bad for more than %s", face_duration(v->observed_ms, buf));
+	if (v->load_amplification > 1)
+		snprintf(making, sizeof(making), ", under %.1f attempts per request of its own making", v->load_amplification);
+	finding_says(f, "the system stays bad by itself although the fault has gone%s%s", lasting, making);
+	finding_shows(f, "observed_ms", v->observed_ms);
+	finding_shows(f, "recovery_lag_ms", v->recovery_lag_ms);
+	finding_shows(f, "lost_goodput", v->lost_goodput);
+	finding_shows(f, "load_ratio", v->load_ratio);
+	finding_shows(f, "load_amplification", v->load_amplification);
+	finding_shows(f, "capacity_margin", v->margin);
+	finding_fix(f, "To get out: take load off for some seconds (stop retries, shed requests). To stay out: a retry budget of 10 to 20"
+		       " %%, a circuit breaker that is open for 1 to 5 s, a short queue, and work that is dropped when its caller has"
+		       " gone.");
+}
+
+static const struct rule rules[] = {
+	{"metastable", SEVERITY_CRITICAL, RULE_RECOVERY, metastable, NULL, tell_metastable},
+	{"no-breaker-under-outage", SEVERITY_HIGH, RULE_EDGE, none_at_all, doubt, tell_none},
+	{"no-breaker-under-outage", SEVERITY_MEDIUM, RULE_EDGE, none, doubt, tell_none},
+	{"breaker-false-open", SEVERITY_HIGH, RULE_EDGE, false_opens, doubt, tell_false_opens},
+	{"breaker-false-open", SEVERITY_MEDIUM, RULE_EDGE, will_open_falsely, doubt, tell_will_open_falsely},
+	{"breaker-slows-recovery", SEVERITY_HIGH, RULE_EDGE, slows_much, doubt, tell_slows},
+	{"breaker-slows-recovery", SEVERITY_MEDIUM, RULE_EDGE, slows, doubt, tell_slows},
+};
+
+const struct rules rules_breaker = {rules, COUNT(rules)};

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What retries, overload and a dead dependency do to those who are served (definitions: policy.h; idempotency.c, hedging.c, shedding.c,
+ * fallback.c). Bounds: hedging beyond 10 % of the requests (hedging at the 95th percentile adds 5 %: Dean, Barroso, The Tail at Scale); goodput at the
+ * highest load below half of the best.
+ */
+#include <string.h>
+#include "analyzer/face/face.h"
+#include "analyzer/judge/rules.h"
+
+#define HEDGED_MAX 0.1
+#define COLLAPSE 0.5
+#define OUTAGE_MIN 10	/* requests, all of which failed with their dependency */
+#define DEAD_MIN 3	/* calls to it, all of which failed: a breaker lets no more through */
+#define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
+
+typedef unsigned long long ull;
+
+static bool twice(const struct rule_subject *s)
+{
+	return s->edge->idempotency.known && s->edge->idempotency.violations;
+}
+
+static bool answers_differ(const struct rule_subject *s)
+{
+	return s->edge->idempotency.known && !s->edge->idempotency.violations && s->edge->idempotency.mismatched;
+}
+
+static void show_keys(const struct policy_idempotency *p, struct finding *f)
+{
+	finding_shows(f, "keys", (double)p->keys);
+	finding_shows(f, "duplicates", (double)p->duplicates);
+	f->witness = p->witness;
+	finding_fix(f, "Let the server keep each key with its first result in the same transaction as the effect, and answer a key that it"
+		       " knows with that result; while the first is in work: 409; for other contents under the same key: 422.");
+}
+
+static void tell_twice(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_idempotency *p = &s->edge->idempotency;
+
+	finding_says(f, "requests with one idempotency key took effect more than once: %llu of %llu keys, to which %llu attempts came beyond the first",
+		     (ull)p->violations, (ull)p->keys, (ull)p->duplicates);
+	finding_shows(f, "violations", (double)p->violations);
+	show_keys(p, f);
+}
+
+static void tell_answers_differ(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_idempotency *p = &s->edge->idempotency;
+
+	finding_says(f, "attempts with one idempotency key got different answers: %llu of %llu that came beyond the first of their key",
+		     (ull)p->mismatched, (ull)p->duplicates);
+	finding_shows(f, "mismatched", (double)p->mismatched);
+	show_keys(p, f);
+}
+
+static bool hedges_much(const struct rule_subject *s)
+{
+	return s->edge->hedging.known && s->edge->hedging.share.known && s->edge->hedging.share.value > HEDGED_MAX;
+}
+
+static void tell_hedges_much(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_hedging *p = &s->edge->hedging;
+	char share[64], delay[64], buf[128] = "";
+
+	if (p->delay_ms >= 0)
+		snprintf(buf, sizeof(buf), ", %s after the first attempt", face_duration(p->delay_ms, delay));
+	finding_says(f, "hedges %s of its requests%s; %llu of %llu second attempts answered first", face_share(&p->share, share), buf, (ull)p->wins,
+		     (ull)p->hedged);
+	finding_shows(f, "hedged", (double)p->hedged);
+	finding_shows(f, "hedged_share", p->share.value);
+	finding_shows(f, "wins", (double)p->wins);
+	f->witness = s->edge->worst;
+	finding_fix(f, "Hedge later, after what 95 to 99 %% of the answers take%s%s, and not at all while the server sheds load.",
+		    s->edge->latency.p95 > 0 ? ": here from " : "", s->edge->latency.p95 > 0 ? face_duration(s->edge->latency.p95, delay) : "");
+}
+
+static bool collapses(const struct rule_subject *s)
+{
+	return s->service->shedding.known && s->service->shedding.collapse >= 0 && s->service->shedding.collapse < COLLAPSE;
+}
+
+static void tell_collapses(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_shedding *p = &s->service->shedding;
+
+	finding_says(f, "collapses under overload: at the highest load it serves %.0f %% of what it serves at best", p->collapse * 100);
+	finding_shows(f, "collapse", p->collapse);
+	finding_shows(f, "shed", (double)p->shed);
+	if (p->share.known)
+		finding_shows(f, "shed_share", p->share.value);
+	f->witness = p->witness;
+	finding_fix(f, "Turn requests away earlier, before work is done for them: a limit on what is in work at once (best throughput x its"
+		       " latency), a short queue, 503 with Retry-After beyond it.");
+}
+
+/* ---- no fallback ---- */
+
+/* A call of this service of which every request failed while the fault lasted; NULL: none. */
+static const struct result_edge *dead_call(const struct rule_subject *s)
+{
+	for (size_t i = 0; i < s->r->edge_count; i++) {
+		const struct result_edge *e = &s->r->edges[i];
+		const struct result_cohort *c = &e->window[TIMELINE_FAULT];
+
+		if (e->client && !strcmp(e->client, s->service->name) && c->linked && c->logical >= DEAD_MIN && !c->succeeded)
+			return e;
+	}
+	return NULL;
+}
+
+static bool all_failed(const struct rule_subject *s)
+{
+	const struct result_load *l = &s->service->window[TIMELINE_FAULT];
+
+	return l->requests >= OUTAGE_MIN && l->failed == l->requests && dead_call(s);
+}
+
+static bool no_fallback(const struct rule_subject *s)
+{
+	const struct policy_fallback *p = &s->service->fallback;
+
+	return p->known ? p->failed && !p->degraded : all_failed(s);
+}
+
+static void tell_no_fallback(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_fallback *p = &s->service->fallback;
+	const struct result_edge *dead = p->known ? p->dependency < s->r->edge_count ? &s->r->edges[p->dependency] : NULL : dead_call(s);
+	uint64_t failed = p->known ? p->failed : s->service->window[TIMELINE_FAULT].failed;
+
+	finding_says(f, "has no fallback%s%s: all %llu requests that it got while that was out failed", dead ? " for " : " for what it"
+			" depends on",
+		     dead ? dead->server : "", (ull)failed);
+	finding_shows(f, "failed", (double)failed);
+	finding_shows(f, "degraded", p->known ? (double)p->degraded : 0);
+	f->witness = p->known && p->witness ? p->witness : dead ? dead->worst : 0;
+	finding_fix(f, "Answer without it where that is better than an error: the last good value, a default, or a part of the page, marked"
+		       " as degraded; else fail at once, without a retry.");
+}
+
+static const struct rule rules[] = {
+	{"idempotency-violated", SEVERITY_CRITICAL, RULE_EDGE, twice, NULL, tell_twice},
+	{"idempotency-violated", SEVERITY_MEDIUM, RULE_EDGE, answers_differ, NULL, tell_answers_differ},
+	{"collapses-under-overload", SEVERITY_HIGH, RULE_SERVICE, collapses, NULL, tell_collapses},
+	{"hedging-load", SEVERITY_MEDIUM, RULE_EDGE, hedges_much, NULL, tell_hedges_much},
+	{"no-fallback", SEVERITY_MEDIUM, RULE_SERVICE, no_fallback, NULL, tell_no_fallback},
+};
+
+const struct rules rules_effects = {rules, COUNT(rules)};

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/link/chains.h"
+
+#include <errno.h>
+#include "analyzer/measure.h"
+#include "analyzer/read/spill.h"
+
+/* Which group row i belongs to; MODEL_NONE: none. */
+typedef uint32_t (*group_of)(const struct measure *m, size_t i);
+
+static uint32_t edge_of(const struct measure *m, size_t i)
+{
+	return m->r->model.exchanges[i].edge;
+}
+
+static uint32_t logical_of(const struct measure *m, size_t i)
+{
+	return m->r->model.exchanges[i].logical;
+}
+
+static uint32_t parent_of(const struct measure *m, size_t i)
+{
+	const struct model_exchange *x = &m->r->model.exchanges[i];
+
+	return x->edge == MODEL_NONE || x->role != MODEL_CLIENT ? MODEL_NONE : x->parent;
+}
+
+static uint32_t edge_of_request(const struct measure *m, size_t i)
+{
+	return m->link.logicals[i].edge;
+}
+
+/* Counts each group, then puts each row into its place: two walks over the rows, whose order stays. */
+static int group(struct chains_group *g, const struct measure *m, size_t rows, size_t groups, group_of of)
+{
+	size_t total = 0;
+
+	g->begins = spill_calloc(groups + 2, sizeof(*g->begins));
+	if (!g->begins)
+		return -ENOMEM;
+	for (size_t i = 0; i < rows; i++) {
+		uint32_t at = of(m, i);
+
+		if (at != MODEL_NONE) {
+			g->begins[at + 2]++;
+			total++;
+		}
+	}
+	g->members = spill_realloc(NULL, (total + 1) * sizeof(*g->members));
+	if (!g->members)
+		return -ENOMEM;
+	for (size_t i = 2; i < groups + 2; i++)
+		g->begins[i] += g->begins[i - 1];
+	for (size_t i = 0; i < rows; i++) {
+		uint32_t at = of(m, i);
+
+		if (at != MODEL_NONE)
+			g->members[g->begins[at + 1]++] = (uint32_t)i;
+	}
+	return 0;
+}
+
+int chains_build(struct chains *c, const struct measure *m)
+{
+	size_t rows = m->r->model.exchange_count;
+
+	if (group(&c->by_edge, m, rows, m->graph.count, edge_of) || group(&c->by_logical, m, rows, m->link.count, logical_of) ||
+	    group(&c->by_parent, m, rows, rows, parent_of) || group(&c->requests, m, m->link.count, m->graph.count, edge_of_request))
+		return -ENOMEM;
+	return 0;
+}
+
+static void group_free(struct chains_group *g)
+{
+	spill_free(g->members);
+	spill_free(g->begins);
+}
+
+void chains_free(struct chains *c)
+{
+	group_free(&c->by_edge);
+	group_free(&c->by_logical);
+	group_free(&c->by_parent);
+	group_free(&c->requests);
+	*c = (struct chains){0};
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rows grouped: the attempts of each edge, of each logical request, the calls that each inbound request caused, and the logical requests of each
+ * edge. Members of a group are indices in order of their start. Not thread-safe.
+ */
+#ifndef AFTERSHOCK_ANALYZER_LINK_CHAINS_H
+#define AFTERSHOCK_ANALYZER_LINK_CHAINS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct measure;
+
+struct chains_group {
+	uint32_t *members;	/* all groups behind one another; owned */
+	size_t *begins;		/* group i is members[begins[i]] to members[begins[i + 1]] exclusive; owned */
+};
+
+struct chains {
+	struct chains_group by_edge;	/* attempts of an edge */
+	struct chains_group by_logical;	/* attempts of a logical request */
+	struct chains_group by_parent;	/* attempts that an inbound exchange caused; groups are exchanges */
+	struct chains_group requests;	/* logical requests of an edge */
+};
+
+struct chains_span {		/* one group */
+	const uint32_t *members;
+	size_t n;
+};
+
+static inline struct chains_span chains_of(const struct chains_group *g, size_t i)
+{
+	return (struct chains_span){g->members + g->begins[i], g->begins[i + 1] - g->begins[i]};
+}
+
+/* Fills a zeroed struct from the model and the links. 0 or -ENOMEM. */
+int chains_build(struct chains *c, const struct measure *m);
+void chains_free(struct chains *c);
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/link/link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "analyzer/link/nest.h"
+#include "analyzer/link/rhythm.h"
+#include "analyzer/read/spill.h"
+#include "base/clock.h"
+#include "base/hash.h"
+
+#define GAP_MAX_NS (60 * NS_PER_S)
+#define LOOK_BACK 1024	/* failed attempts of one group that wait for a successor and are looked at */
+#define NOBODY (MODEL_NONE - 1)	/* waits */
+
+struct joiner {
+	struct model *m;
+	const struct graph *g;
+	uint32_t *before, *after;	/* per exchange: its neighbours in the chain, MODEL_NONE at the ends */
+	uint8_t *tier;			/* per exchange: tier of the link to the one before */
+	uint64_t *cover_end;		/* per exchange: see nest.h */
+	struct map headless;		/* edge and process -> 1: some connects of it failed */
+	struct map latest;		/* group -> its latest failed attempt without successor; NOBODY: none any more */
+	uint32_t *older;		/* per exchange that waits so: the one of its group before it; NOBODY */
+	struct map loose;		/* group of time_group() -> 1: not all in it were made for inbound requests */
+};
+
+/* One tier: which attempts it concerns and with whom each may be joined. */
+struct rule {
+	uint64_t (*group)(const struct joiner *j, const struct model_exchange *x);	/* that it may be joined in; 0: not concerned */
+	bool (*joins)(const struct joiner *j, uint32_t a, uint32_t b);
+};
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+	uint64_t h = hash_mix(hash_mix(a) ^ b);
+
+	return h ? h : 1;
+}
+
+/* ---- the tiers ---- */
+
+static uint64_t key_group(const struct joiner *j, const struct model_exchange *x)
+{
+	return x->idempotency_key ? mix(mix(x->edge, x->target), x->idempotency_key) : 0;
+}
+
+/* A key is one request whatever became of it; but what follows a redirect or a challenge is not sent again, it is sent otherwise. */
+static bool key_joins(const struct joiner *j, uint32_t a, uint32_t b)
+{
+	return !model_redirects(&j->m->exchanges[a]) && !model_challenges(&j->m->exchanges[a]);
+}
+
+static uint64_t id_group(const struct joiner *j, const struct model_exchange *x)
+{
+	return x->correlation && !x->idempotency_key ? mix(mix(x->edge, x->target), x->correlation) : 0;
+}
+
+static bool id_joins(const struct joiner *j, uint32_t a, uint32_t b)
+{
+	return model_failed_before(&j->m->exchanges[a], &j->m->exchanges[b]);
+}
+
+static uint64_t nest_group(const struct joiner *j, const struct model_exchange *x)
+{
+	return x->parent != MODEL_NONE && x->role == MODEL_CLIENT ? mix(mix(x->edge, 1), x->parent) : 0;
+}
+
+static bool nest_joins(const struct joiner *j, uint32_t a, uint32_t b)
+{
+	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
+
+	return model_failed_before(x, y) && model_same_request(x, y);
+}
+
+static uint64_t lane(const struct model_exchange *x)
+{
+	return mix(mix(x->edge, 2), x->process);
+}
+
+/* Whether nothing but its thread can join a call of this process to another. */
+static bool thread_decides(const struct joiner *j, const struct model_exchange *x)
+{
+	const struct model_process *p = x->process == MODEL_NONE ? NULL : &j->m->processes[x->process];
+
+	return p && !p->inbound && !p->threadless && !model_hops(p);
+}
+
+/* As small as joining allows: with a failed connect in the lane, which may belong to any request, the whole lane. */
+static uint64_t time_group(const struct joiner *j, const struct model_exchange *x)
+{
+	uint64_t group = lane(x);
+
+	if (x->role != MODEL_CLIENT)
+		return 0;
+	if (thread_decides(j, x))
+		group = mix(group, x->tid);
+	return map_get(&j->headless, lane(x)) == MAP_NONE ? mix(mix(group, x->target), x->fingerprint) : group;
+}
+
+/* Ids or inbound requests that differ say that these are two requests. */
+static bool told_apart(const struct joiner *j, uint32_t a, uint32_t b)
+{
+	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
+
+	if (x->idempotency_key && y->idempotency_key && x->idempotency_key != y->idempotency_key)
+		return true;
+	if (x->correlation && y->correlation && x->correlation != y->correlation)
+		return true;
+	if (x->parent != MODEL_NONE && y->parent != MODEL_NONE && x->parent != y->parent)
+		return true;
+	return j->cover_end[a] && j->cover_end[b] && j->cover_end[a] < y->started_ns;
+}
+
+/* Whether b may be the same caller's as a, going by where they ran. */
+static bool same_caller(const struct joiner *j, uint32_t a, uint32_t b)
+{
+	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
+
+	if (x->tid == y->tid || !x->tid || !y->tid)
+		return true;
+	if (x->process != MODEL_NONE && model_hops(&j->m->processes[x->process]))
+		return true;
+	return j->cover_end[a] && j->cover_end[b];	/* not told apart: some inbound request spans both */
+}
+
+static bool time_joins(const struct joiner *j, uint32_t a, uint32_t b)
+{
+	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
+	uint64_t limit = GAP_MAX_NS + (x->retry_after_ms > 0 ? (uint64_t)x->retry_after_ms * NS_PER_MS : 0);
+
+	if (!model_failed_before(x, y) || y->started_ns - x->ended_ns > limit || !model_same_request(x, y))
+		return false;
+	return !told_apart(j, a, b) && same_caller(j, a, b);
+}
+
+static const struct rule rules[] = {	/* in order of trust */
+	{key_group, key_joins}, {id_group, id_joins}, {nest_group, nest_joins}, {time_group, time_joins},
+};
+static const uint8_t rule_tier[] = {LINK_ID, LINK_ID, LINK_NESTING, LINK_TEMPORAL};
+
+/* ---- joining: a walk in order of start, so that what is looked at lies close together; groups do not know of one another ---- */
+
+/* Whether candidate c fits b better than the best so far: same thread first, then the latest end. */
+static bool fits_better(const struct joiner *j, uint32_t c, uint32_t best, uint32_t b)
+{
+	const struct model_exchange *x = &j->m->exchanges[c], *y = &j->m->exchanges[best];
+	uint32_t tid = j->m->exchanges[b].tid;
+
+	if ((x->tid == tid) != (y->tid == tid))
+		return x->tid == tid;
+	return x->ended_ns > y->ended_ns;
+}
+
+/* Takes the predecessor of b out of those that wait, the latest first. MODEL_NONE: it has none. */
+static uint32_t take_predecessor(struct joiner *j, const struct rule *rule, uint32_t *latest, uint32_t b)
+{
+	uint32_t best = MODEL_NONE, *to_best = NULL, *to = latest;
+
+	for (unsigned looked = 0; *to != NOBODY && looked < LOOK_BACK; looked++) {
+		if (rule->joins(j, *to, b) && (best == MODEL_NONE || fits_better(j, *to, best, b))) {
+			best = *to;
+			to_best = to;
+		}
+		to = &j->older[*to];
+	}
+	if (to_best)
+		*to_best = j->older[best];
+	return best;
+}
+
+static int join(struct joiner *j, size_t r, uint64_t group, uint32_t b)
+{
+	uint32_t found = map_get(&j->latest, group), latest = found == MAP_NONE ? NOBODY : found;
+
+	if (j->before[b] == MODEL_NONE) {
+		uint32_t a = take_predecessor(j, &rules[r], &latest, b);
+
+		j->before[b] = a;
+		j->tier[b] = rule_tier[r];
+		if (a != MODEL_NONE)
+			j->after[a] = b;
+	}
+	if (j->after[b] == MODEL_NONE && (model_failed(&j->m->exchanges[b]) || rules[r].joins == key_joins)) {
+		j->older[b] = latest;
+		latest = b;
+	}
+	return latest == found || (latest == NOBODY && found == MAP_NONE) ? 0 : map_put(&j->latest, group, latest);
+}
+
+/* Time alone can not join anything where all were made for inbound requests: those that share one are joined already. */
+static bool settled(const struct joiner *j, size_t r, uint64_t group)
+{
+	return rules[r].joins == time_joins && map_get(&j->loose, group) == MAP_NONE;
+}
+
+static int apply_rule(struct joiner *j, size_t r)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < j->m->exchange_count && !err; i++) {
+		uint64_t group = j->m->exchanges[i].edge == MODEL_NONE ? 0 : rules[r].group(j, &j->m->exchanges[i]);
+
+		if (group && !settled(j, r, group))
+			err = join(j, r, group, i);
+	}
+	map_free(&j->latest);
+	return err;
+}
+
+static int find_headless(struct joiner *j)
+{
+	for (size_t i = 0; i < j->m->exchange_count; i++) {
+		const struct model_exchange *x = &j->m->exchanges[i];
+
+		if (x->role == MODEL_CLIENT && model_headless(x) && map_put(&j->headless, lane(x), 1))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Needs the headless. */
+static int find_loose(struct joiner *j)
+{
+	for (size_t i = 0; i < j->m->exchange_count; i++) {
+		const struct model_exchange *x = &j->m->exchanges[i];
+		uint64_t group = x->edge == MODEL_NONE || x->parent != MODEL_NONE ? 0 : time_group(j, x);
+
+		if (group && map_put(&j->loose, group, 1))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* ---- what is no retry after all ---- */
+
+static bool is_by_time(const void *arg, uint32_t i)
+{
+	const struct joiner *j = arg;
+
+	return j->tier[i] == LINK_TEMPORAL;
+}
+
+static int cut_polls(struct joiner *j, struct link *l)
+{
+	uint64_t *doubtful = calloc(j->g->count + 1, sizeof(*doubtful)), *kept = calloc(j->g->count + 1, sizeof(*kept));
+	struct rhythm r = {.m = j->m, .before = j->before, .after = j->after, .by_time = is_by_time, .arg = j};
+	int err = -ENOMEM;
+
+	l->polls = calloc(j->g->count + 1, sizeof(*l->polls));
+	l->undecided = calloc(j->g->count + 1, sizeof(*l->undecided));
+	r.polls = l->polls;
+	r.doubtful = doubtful;
+	if (doubtful && kept && l->polls && l->undecided)
+		err = rhythm_cut(&r);
+	for (uint32_t i = 0; !err && i < j->m->exchange_count; i++)
+		if (j->before[i] != MODEL_NONE && is_by_time(j, i))
+			kept[j->m->exchanges[i].edge]++;
+	for (size_t e = 0; !err && e < j->g->count; e++)
+		l->undecided[e] = doubtful[e] > kept[e];
+	free(doubtful);
+	free(kept);
+	return err;
+}
+
+/* ---- from links to logical requests ---- */
+
+/* The best tier that could have joined this attempt to another. */
+static uint8_t best_tier(const struct joiner *j, const struct model_exchange *x)
+{
+	if (x->idempotency_key || x->correlation)
+		return LINK_ID;
+	if (j->g->edges[x->edge].external)
+		return LINK_AGGREGATE;
+	return x->parent != MODEL_NONE ? LINK_NESTING : LINK_TEMPORAL;
+}
+
+static void extend(struct joiner *j, struct link_logical *q, uint32_t i)
+{
+	const struct model_exchange *x = &j->m->exchanges[i];
+
+	q->last = i;
+	q->ended_ns = x->ended_ns;
+	q->attempts++;
+	q->delivered += x->role == MODEL_SERVER || (x->sent && !x->synthetic);
+	q->ok = x->outcome == MODEL_OK || (q->ok && x->idempotency_key);
+	if (j->before[i] != MODEL_NONE && (j->tier[i] > q->tier || q->attempts == 2))
+		q->tier = j->tier[i];
+}
+
+static int collect_logicals(struct joiner *j, struct link *l)
+{
+	size_t heads = 0;
+
+	for (size_t i = 0; i < j->m->exchange_count; i++)
+		heads += j->m->exchanges[i].edge != MODEL_NONE && j->before[i] == MODEL_NONE;
+	l->logicals = spill_calloc(heads + 1, sizeof(*l->logicals));
+	if (!l->logicals)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < j->m->exchange_count; i++) {
+		struct link_logical *q = &l->logicals[l->count];
+		const struct model_exchange *x = &j->m->exchanges[i];
+
+		if (x->edge == MODEL_NONE || j->before[i] != MODEL_NONE)
+			continue;
+		*q = (struct link_logical){.started_ns = x->started_ns, .first = i, .edge = x->edge, .tier = best_tier(j, x)};
+		for (uint32_t k = i; k != MODEL_NONE; k = j->after[k]) {
+			j->m->exchanges[k].logical = (uint32_t)l->count;
+			extend(j, q, k);
+		}
+		l->count++;
+	}
+	return 0;
+}
+
+/* The tier that an edge rests on: of its joined requests, or when none was joined of all, the most frequent. */
+static int choose_tiers(struct link *l, const struct graph *g)
+{
+	uint64_t (*votes)[2][LINK_TIERS] = calloc(g->count + 1, sizeof(*votes));
+
+	l->tiers = calloc(g->count + 1, 1);
+	if (!votes || !l->tiers) {
+		free(votes);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < l->count; i++)
+		votes[l->logicals[i].edge][l->logicals[i].attempts > 1][l->logicals[i].tier]++;
+	for (size_t e = 0; e < g->count; e++) {
+		uint64_t *joined = votes[e][1], *count = votes[e][joined[0] + joined[1] + joined[2] > 0];
+
+		for (uint8_t t = 1; t < LINK_TIERS; t++)
+			if (count[t] >= count[l->tiers[e]] && count[t])
+				l->tiers[e] = t;
+		if (votes[e][0][LINK_AGGREGATE] || l->undecided[e])	/* some of its requests can not be told from retries */
+			l->tiers[e] = LINK_AGGREGATE;
+	}
+	free(votes);
+	return 0;
+}
+
+static int allocate(struct joiner *j)
+{
+	size_t n = j->m->exchange_count + 1;
+
+	j->before = spill_calloc(n, sizeof(*j->before));
+	j->after = spill_calloc(n, sizeof(*j->after));
+	j->tier = spill_calloc(n, sizeof(*j->tier));
+	j->cover_end = spill_calloc(n, sizeof(*j->cover_end));
+	j->older = spill_calloc(n, sizeof(*j->older));
+	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->older)
+		return -ENOMEM;
+	memset(j->before, 0xff, n * sizeof(*j->before));
+	memset(j->after, 0xff, n * sizeof(*j->after));
+	return 0;
+}
+
+int link_build(struct link *l, struct model *m, const struct graph *g)
+{
+	struct joiner j = {.m = m, .g = g};
+	int err = allocate(&j);
+
+	if (!err)
+		err = nest_build(m, j.cover_end);
+	if (!err)
+		err = find_headless(&j);
+	if (!err)
+		err = find_loose(&j);
+	for (size_t r = 0; !err && r < sizeof(rules) / sizeof(rules[0]); r++)
+		err = apply_rule(&j, r);
+	if (!err)
+		err = cut_polls(&j, l);
+	if (!err)
+		err = collect_logicals(&j, l);
+	if (!err)
+		err = choose_tiers(l, g);
+	spill_free(j.before);
+	spill_free(j.after);
+	spill_free(j.tier);
+	spill_free(j.cover_end);
+	spill_free(j.older);
+	map_free(&j.headless);
+	map_free(&j.loose);
+	if (err)
+		link_free(l);
+	return err;
+}
+
+void link_free(struct link *l)
+{
+	spill_free(l->logicals);
+	free(l->tiers);
+	free(l->polls);
+	free(l->undecided);
+	*l = (struct link){0};
+}
+
+const char *link_tier_name(enum link_tier tier)
+{
+	static const char *const names[LINK_TIERS] = {"id", "nesting", "temporal", "aggregate"};
+
+	return names[tier];
+}

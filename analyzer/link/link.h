@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From attempts to logical requests: which attempts serve one intent of the caller. Four tiers, best first:
+ *
+ *   id         the same idempotency key (always one request), or the same correlation id and the one before failed
+ *   nesting    caused by the same inbound request, same method, path and fingerprint, and the one before failed
+ *   temporal   the same process and thread, same method, path and fingerprint, and the one before failed at most
+ *              60 s (plus its Retry-After) earlier; never across two inbound requests, never across two ids
+ *   aggregate  only counts: the client was not recorded and its requests carry no ids
+ *
+ * A failed attempt has at most one successor: of those it may have, the one whose start follows closest; an attempt
+ * has at most one predecessor. Threads do not count where they are not known, where one flow of calls moves between
+ * them (model_hops), or where an inbound request spans both attempts. A success is never followed by a retry, so
+ * healthy polling is never joined. An attempt that ended before its request's head was known (a refused connect)
+ * joins whatever the same caller tries next.
+ *
+ * What only time joins is then cut where the client's own rhythm says that it is its next request (rhythm.h). Where nothing can tell the two
+ * apart, none is joined, and the edge's tier is aggregate.
+ *
+ * Answers that send a request elsewhere or ask for credentials (3xx, 401, 407) are answers, what follows them is no retry.
+ */
+#ifndef AFTERSHOCK_ANALYZER_LINK_LINK_H
+#define AFTERSHOCK_ANALYZER_LINK_LINK_H
+
+#include "analyzer/link/graph.h"
+#include "analyzer/read/model.h"
+
+enum link_tier { LINK_ID, LINK_NESTING, LINK_TEMPORAL, LINK_AGGREGATE, LINK_TIERS };
+
+struct link_logical {
+	uint64_t started_ns;	/* of its first attempt */
+	uint64_t ended_ns;	/* of its last attempt; 0: still open */
+	uint32_t first, last;	/* exchange indices */
+	uint32_t edge;
+	uint32_t attempts;	/* at least 1 */
+	uint32_t delivered;	/* attempts whose request reached the peer */
+	uint8_t tier;		/* enum link_tier: the weakest that joined its attempts; of a single one, the best that could */
+	bool ok;		/* its last attempt, or with an idempotency key any, succeeded */
+};
+
+struct link {
+	struct link_logical *logicals;	/* owned; in order of start */
+	size_t count;
+	uint8_t *tiers;		/* per edge: enum link_tier that most of its requests rest on; owned */
+	uint64_t *polls;	/* per edge: attempts that follow a failure at the client's own pace: no retries; owned */
+	bool *undecided;	/* per edge: whether most of those may as well be retries; owned */
+};
+
+/* Fills a zeroed link, every attempt's `logical` and, where it is certain, `parent`. 0 or -ENOMEM. */
+int link_build(struct link *l, struct model *m, const struct graph *g);
+void link_free(struct link *l);
+
+/* "id", "nesting", "temporal", "aggregate". */
+const char *link_tier_name(enum link_tier tier);
+
+#endif

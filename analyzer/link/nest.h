@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which inbound request of a process an attempt of it was made for. Certain when the file says so, when exactly one
+ * inbound request is in work on the attempt's thread, or when none is there and exactly one is in work in the process.
+ *
+ * An event loop has several in work on one thread. There an attempt is laid to the request with the closest cause: one
+ * that arrived, or saw an attempt fail, within the last 5 ms; else the one that has waited longest since an attempt of
+ * it failed; else the latest that has made none. Which of them it is may be wrong, how many there are is not: each request
+ * is given one first attempt, and only requests whose attempt failed are given another.
+ */
+#ifndef AFTERSHOCK_ANALYZER_LINK_NEST_H
+#define AFTERSHOCK_ANALYZER_LINK_NEST_H
+
+#include "analyzer/read/model.h"
+
+/*
+ * Sets `parent` of attempts, and cover_end[i] of every attempt i: when the last of the inbound requests ends that were in
+ * work as it started (UINT64_MAX: open for ever; 0: none was in work). Needs `edge`. cover_end holds a zero per exchange.
+ * 0 or -ENOMEM.
+ */
+int nest_build(struct model *m, uint64_t *cover_end);
+
+#endif

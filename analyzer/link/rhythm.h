@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The rhythm in which a client goes on, to tell its next request from a retry where nothing but time joined the two (link.h: temporal):
+ *
+ *   period   the waits of an edge's chains repeat after every m attempts (a wait of backoff never stands where the client's own step does):
+ *            each request has m attempts, the chain is cut behind each m-th. Chosen among no period, 2 to 32, and "no repetition" by BIC of
+ *            Laplace-distributed logarithms of waits around the median of their place in the period.
+ *   pace     how soon the client goes on after a success, from one start or one end to the next start, whichever varies less. When it is
+ *            steady, what follows a failure at that pace is its next request; when it is not, and waits after failures are distributed like
+ *            those after successes (Kolmogorov, Smirnov), all of it is. A client that goes on without pause and yet waits before each
+ *            second retry has made the first without a wait: that one is none of its steps.
+ *   drone    without any success: at least 6 attempts at one unvarying distance, which nobody ends (13 in all, or the process goes on living
+ *            without another attempt), and not as many each time. Polling, or retries without end: nobody can tell. So are attempts
+ *            without a wait (6, or 13 where there are less than 3 chains), when no number of attempts is usual: a loop without pause.
+ *
+ * Lanes whose requests overlap have no rhythm and are left alone.
+ */
+#ifndef AFTERSHOCK_ANALYZER_LINK_RHYTHM_H
+#define AFTERSHOCK_ANALYZER_LINK_RHYTHM_H
+
+#include "analyzer/read/model.h"
+
+struct rhythm {
+	const struct model *m;
+	uint32_t *before, *after;	/* per exchange: its neighbours in the chain, MODEL_NONE at the ends; links are cut in them */
+	bool (*by_time)(const void *arg, uint32_t exchange);	/* whether nothing but time joined it to the one before */
+	const void *arg;
+	uint64_t *polls;		/* per edge: attempts that were cut off as requests of their own */
+	uint64_t *doubtful;		/* per edge: those of them that may as well be retries */
+};
+
+/* 0 or -ENOMEM; then some links may have been cut. */
+int rhythm_cut(struct rhythm *r);
+
+#endif

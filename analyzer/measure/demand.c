@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Demand of an edge: its logical requests, and the calls that a breaker or bulkhead shed: inbound requests of the caller that normally ask
+ * (demand.h) and did not, outside the healthy baseline. Without a baseline, or where attempts can not be laid to inbound requests, demand is
+ * what was tried.
+ */
+#include "analyzer/measure/demand.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "analyzer/infer/crew.h"
+#include "analyzer/measure.h"
+#include "analyzer/read/radix.h"
+#include "analyzer/read/spill.h"
+#include "analyzer/read/times.h"
+
+#define NORMAL_SHARE 0.95
+#define NORMAL_MIN 3
+#define WELL 10
+#define RARE 100		/* kinds of which fewer than one in so many ever ask are no demand: they need not be looked at */
+
+/* ---- inbound requests by process ---- */
+
+static bool is_inbound(const struct model_exchange *x)
+{
+	return x->role == MODEL_SERVER && x->process != MODEL_NONE;
+}
+
+int demand_open(struct demand_book *b, const struct measure *m)
+{
+	const struct model *run = &m->r->model;
+	size_t total = 0;
+
+	*b = (struct demand_book){NULL, calloc(run->process_count + 2, sizeof(*b->begins)), spill_calloc(run->exchange_count + 1, sizeof(*b->called))};
+	if (!b->begins || !b->called)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->exchange_count; i++)
+		if (is_inbound(&run->exchanges[i])) {
+			b->begins[run->exchanges[i].process + 2]++;
+			total++;
+		}
+	b->rows = spill_realloc(NULL, (total + 1) * sizeof(*b->rows));
+	if (!b->rows)
+		return -ENOMEM;
+	for (size_t i = 2; i < run->process_count + 2; i++)
+		b->begins[i] += b->begins[i - 1];
+	for (size_t i = 0; i < run->exchange_count; i++)
+		if (is_inbound(&run->exchanges[i]))
+			b->rows[b->begins[run->exchanges[i].process + 1]++] = (uint32_t)i;
+	return 0;
+}
+
+void demand_close(struct demand_book *b)
+{
+	spill_free(b->rows);
+	free(b->begins);
+	spill_free(b->called);
+	*b = (struct demand_book){0};
+}
+
+void demand_free(struct demands *d)
+{
+	spill_free(d->of);
+	*d = (struct demands){0};
+}
+
+/* ---- the attempts of one process ---- */
+
+struct calls {
+	uint64_t *starts;	/* owned; ascending */
+	struct radix_item *ends;	/* owned; ascending; the value is how many successes in a row there are up to it */
+	size_t n, ended, most;	/* most: in work at once */
+};
+
+static void find_most(struct calls *c)
+{
+	size_t over = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		while (over < c->ended && c->ends[over].key <= c->starts[i])
+			over++;
+		c->most = i + 1 - over > c->most ? i + 1 - over : c->most;
+	}
+}
+
+static int gather(struct calls *c, const struct measure *m, struct chains_span attempts)
+{
+	const struct model *run = &m->r->model;
+
+	*c = (struct calls){spill_realloc(NULL, (attempts.n + 1) * sizeof(*c->starts)), spill_realloc(NULL, (attempts.n + 1) * sizeof(*c->ends)), 0, 0, 0};
+	if (!c->starts || !c->ends)
+		return -ENOMEM;
+	for (size_t i = 0; i < attempts.n; i++) {
+		const struct model_exchange *x = &run->exchanges[attempts.members[i]];
+
+		c->starts[c->n++] = x->started_ns;
+		if (x->ended_ns)
+			c->ends[c->ended++] = (struct radix_item){x->ended_ns, !model_failed(x)};
+	}
+	if (radix_sort(c->ends, c->ended))
+		return -ENOMEM;
+	for (size_t i = 1; i < c->ended; i++)
+		c->ends[i].value = c->ends[i].value ? c->ends[i - 1].value + 1 : 0;
+	find_most(c);
+	return 0;
+}
+
+static void drop(struct calls *c)
+{
+	spill_free(c->starts);
+	spill_free(c->ends);
+}
+
+/* ---- one edge ---- */
+
+struct habit {	/* what requests of one method and path do: while the edge is well, hardly well, and ever */
+	uint64_t well, well_asked, hardly, hardly_asked, all, all_asked;
+};
+
+struct habits {
+	struct map rows;	/* target -> index */
+	struct habit *of;	/* owned */
+	uint32_t count, room;
+};
+
+static struct habit *habit(struct habits *h, uint64_t target)
+{
+	uint32_t at = map_get(&h->rows, target);
+
+	if (at != MAP_NONE)
+		return &h->of[at];
+	if (h->count == h->room) {
+		uint32_t room = h->room ? 2 * h->room : 16;
+		struct habit *of = realloc(h->of, room * sizeof(*of));
+
+		if (!of)
+			return NULL;
+		h->of = of;
+		h->room = room;
+	}
+	h->of[h->count] = (struct habit){0};
+	return map_put(&h->rows, target, h->count) ? NULL : &h->of[h->count++];
+}
+
+static int learn(struct habits *h, struct demands *d, const struct measure *m)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct demand *x = &d->of[i];
+		bool asked = x->call_ns != 0;
+		struct habit *of = habit(h, m->r->model.exchanges[x->row].target);
+
+		if (!of)
+			return -ENOMEM;
+		of->all++;
+		of->all_asked += asked;
+		of->well += x->well;
+		of->well_asked += x->well && asked;
+		of->hardly += x->hardly;
+		of->hardly_asked += x->hardly && asked;
+		d->told |= x->hardly && timeline_at(&m->r->timeline, x->at_ns) == TIMELINE_BASELINE;
+	}
+	return 0;
+}
+
+static bool normal(const struct habit *of)
+{
+	bool well = of->well >= NORMAL_MIN;
+	uint64_t requests = well ? of->well : of->hardly, asked = well ? of->well_asked : of->hardly_asked;
+
+	return requests >= NORMAL_MIN && (double)asked >= NORMAL_SHARE * (double)requests && of->all_asked >= of->all / RARE;
+}
+
+static void expect(const struct habits *h, struct demands *d, const struct measure *m)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		const struct habit *of = &h->of[map_get(&h->rows, m->r->model.exchanges[d->of[i].row].target)];
+
+		d->of[i].expected = normal(of);
+	}
+	for (uint32_t i = 0; i < h->count; i++)
+		if (normal(&h->of[i])) {
+			bool well = h->of[i].well >= NORMAL_MIN;
+
+			d->normal += well ? h->of[i].well : h->of[i].hardly;
+			d->normal_asked += well ? h->of[i].well_asked : h->of[i].hardly_asked;
+		}
+}
+
+struct holders {	/* requests that ask: they may hold a place of a bulkhead as long as they are there, not just during their call */
+	uint64_t *from, *to;	/* owned; ascending */
+	size_t n;
+};
+
+struct place {			/* where looking for an instant ended: the next one is near */
+	size_t begun, over, from, to;
+};
+
+static size_t upto(const uint64_t *times, size_t n, uint64_t t, size_t *near)
+{
+	return times_near(times, sizeof(*times), n, t, near);
+}
+
+static size_t ended_by(const struct calls *c, uint64_t t, size_t *near)
+{
+	return times_near(&c->ends->key, sizeof(*c->ends), c->ended, t, near);
+}
+
+static int find_holders(struct holders *h, const struct demand *of, size_t n)
+{
+	*h = (struct holders){spill_realloc(NULL, (n + 1) * sizeof(*h->from)), spill_realloc(NULL, (n + 1) * sizeof(*h->to)), 0};
+	if (!h->from || !h->to)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (!of[i].call_ns || of[i].end_ns <= of[i].at_ns)
+			continue;
+		h->from[h->n] = of[i].at_ns;
+		h->to[h->n++] = of[i].end_ns;
+	}
+	times_sort(h->to, h->n);
+	return 0;
+}
+
+/* Whether less than half of the most calls are in work, or may be. */
+static bool is_idle(const struct calls *c, const struct holders *h, uint64_t t, struct place *p)
+{
+	size_t begun = upto(c->starts, c->n, t, &p->begun), over = ended_by(c, t, &p->over);
+	size_t here = upto(h->from, h->n, t, &p->from) - upto(h->to, h->n, t, &p->to);
+
+	return (begun <= over || (begun - over) * 2 < c->most) && here * 2 < c->most + 1;
+}
+
+/* Of many that come at once the first may fill a bulkhead before the last is turned down: those that do not ask are looked at to their end. */
+static void find_well(const struct calls *c, const struct holders *h, struct demand *d, struct place *p)
+{
+	size_t over = ended_by(c, d->at_ns, &p->over), ok = over ? c->ends[over - 1].value : 0;
+	bool idle = d->call_ns ? is_idle(c, h, d->at_ns - (d->at_ns > 0), p) : is_idle(c, h, d->at_ns, p) && is_idle(c, h, d->end_ns, p);
+
+	d->well = idle && ok >= (over < WELL ? over : WELL);
+	d->hardly = idle && (!over || ok);
+}
+
+/* The requests of one process, against its attempts. */
+static int add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
+{
+	size_t begun = 0, first = d->n;
+	struct place near = {0};
+	struct holders h;
+	int err;
+
+	for (size_t i = b->begins[process]; i < b->begins[process + 1]; i++) {
+		const struct model_exchange *x = &m->r->model.exchanges[b->rows[i]];
+		uint64_t call = b->called[b->rows[i]];
+
+		if (!measure_counts(m, x->started_ns))
+			continue;
+		while (begun < c->n && c->starts[begun] < x->started_ns)
+			begun++;
+		if (!d->nested)
+			call = begun < c->n && x->ended_ns && c->starts[begun] <= x->ended_ns ? c->starts[begun] : 0;
+		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process};
+	}
+	err = find_holders(&h, d->of + first, d->n - first);
+	for (size_t i = first; i < d->n && !err; i++)
+		find_well(c, &h, &d->of[i], &near);
+	spill_free(h.from);
+	spill_free(h.to);
+	return err;
+}
+
+static int add_processes(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge, const struct crew *crew)
+{
+	const struct model *run = &m->r->model;
+	size_t room = 0;
+
+	for (uint32_t p = 0; p < run->process_count; p++)
+		if (run->processes[p].service == m->graph.edges[edge].client)
+			room += b->begins[p + 1] - b->begins[p];
+	d->of = spill_realloc(NULL, (room + 1) * sizeof(*d->of));
+	if (!d->of)
+		return -ENOMEM;
+	for (uint32_t p = 0; p < run->process_count && room; p++) {
+		struct calls c;
+		int err;
+
+		if (run->processes[p].service != m->graph.edges[edge].client || b->begins[p] == b->begins[p + 1])
+			continue;
+		err = gather(&c, m, crew_process(crew, p));
+		if (!err)
+			err = add_process(d, b, m, &c, p);
+		drop(&c);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Notes the first call of each request, or wipes the notes again. */
+static void mark(struct demand_book *b, const struct demands *d, const struct measure *m, uint32_t edge, bool set)
+{
+	struct chains_span attempts = chains_of(&m->chains.by_edge, edge);
+
+	for (size_t i = 0; i < attempts.n && d->nested; i++) {
+		const struct model_exchange *x = &m->r->model.exchanges[attempts.members[i]];
+
+		if (!set)
+			b->called[x->parent] = 0;
+		else if (!b->called[x->parent])
+			b->called[x->parent] = x->started_ns ? x->started_ns : 1;
+	}
+}
+
+int demand_of(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge)
+{
+	struct chains_span attempts = chains_of(&m->chains.by_edge, edge);
+	struct habits h = {0};
+	struct crew crew;
+	int err = 0;
+
+	*d = (struct demands){.nested = attempts.n > 0};
+	if (m->graph.edges[edge].external || !attempts.n)
+		return 0;
+	for (size_t i = 0; i < attempts.n; i++)
+		d->nested &= m->r->model.exchanges[attempts.members[i]].parent != MODEL_NONE;
+	mark(b, d, m, edge, true);
+	err = crew_of(&crew, m, attempts);
+	if (!err)
+		err = add_processes(d, b, m, edge, &crew);
+	crew_free(&crew);
+	mark(b, d, m, edge, false);
+	if (!err)
+		err = learn(&h, d, m);
+	if (!err)
+		expect(&h, d, m);
+	map_free(&h.rows);
+	free(h.of);
+	return err;
+}
+
+/* ---- the step ---- */
+
+static void settle(struct result_edge *e, uint64_t shed, bool told)
+{
+	e->demand = e->whole.logical + shed;
+	e->amplification_demand = e->whole.amplification;
+	if (!e->whole.linked)
+		return;
+	if (shed)
+		e->amplification_demand =
+			metric_plain((double)e->whole.attempts / (double)e->demand, e->demand, "counts, shed calls inferred");
+	else if (!told)
+		e->amplification_demand.method = "no baseline of inbound requests: demand is what was tried";
+}
+
+int measure_demand(struct measure *m)
+{
+	struct demand_book b;
+	int err = demand_open(&b, m);
+
+	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
+		struct demands d;
+		uint64_t shed = 0;
+
+		err = demand_of(&d, &b, m, i);
+		for (size_t k = 0; k < d.n && !err && d.nested; k++)
+			shed += demand_shed(&d.of[k]) && timeline_at(&m->r->timeline, d.of[k].at_ns) != TIMELINE_BASELINE;
+		settle(&m->r->edges[i], shed, d.nested && d.told);
+		demand_free(&d);
+	}
+	demand_close(&b);
+	return err;
+}

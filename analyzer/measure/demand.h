@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was asked of an edge's client, request by request: whether it called the edge for it, and whether such requests normally do. Not thread-safe.
+ *
+ * A request asked when an attempt of the edge is laid to it (parent); where not every attempt is, when an attempt of its process started while it
+ * was in work. Requests of its method and path normally ask when at least 95 % of 3 or more did while the edge was well: its ten latest answers were
+ * successes (where that never was: the latest) and less than half of the most calls that were ever in work were, or may have been.
+ */
+#ifndef AFTERSHOCK_ANALYZER_MEASURE_DEMAND_H
+#define AFTERSHOCK_ANALYZER_MEASURE_DEMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct measure;
+
+struct demand {
+	uint64_t at_ns, end_ns;	/* of the inbound request; end 0: never answered */
+	uint64_t call_ns;	/* its first attempt; 0: it did not ask */
+	uint32_t row, process;	/* indices of the model */
+	bool well, hardly;	/* the edge was well; its latest answer at least was a success */
+	bool expected;		/* requests like it normally ask */
+};
+
+struct demand_book {		/* inbound requests by process; made once, asked edge by edge */
+	uint32_t *rows;		/* owned; of a process in order of start, processes behind one another */
+	size_t *begins;		/* owned; of process i: begins[i] to begins[i + 1] */
+	uint64_t *called;	/* owned; per exchange, zero between two edges */
+};
+
+struct demands {		/* of one edge */
+	struct demand *of;	/* owned; by process, then in order of start */
+	size_t n;
+	bool nested;		/* every attempt is laid to a request */
+	bool told;		/* some of it was well before any fault */
+	uint64_t normal, normal_asked;	/* requests of kinds that normally ask, seen while the edge was well; those that did */
+};
+
+/* 0 or -ENOMEM; free also after an error. */
+int demand_open(struct demand_book *b, const struct measure *m);
+void demand_close(struct demand_book *b);
+
+/* Fills *d; n is 0 where nothing was asked of the client. 0 or -ENOMEM. */
+int demand_of(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge);
+void demand_free(struct demands *d);
+
+/* Whether it should have asked and did not. */
+static inline bool demand_shed(const struct demand *d)
+{
+	return d->expected && !d->call_ns;
+}
+
+#endif

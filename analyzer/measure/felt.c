@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/measure/felt.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include "analyzer/stats/stats.h"
+
+#define BASELINE_MIN 5		/* requests that make a baseline */
+#define SECONDS_MAX (1l << 21)	/* three weeks; a damaged file may claim centuries */
+#define HEALTHY 0.95		/* of the baseline's share; of all requests when there is no baseline */
+
+uint64_t felt_start(const struct felt *f, long i)
+{
+	uint64_t clear = f->episode->to_ns, apart = (uint64_t)labs(i - f->zero) * NS_PER_S, start = f->m->r->model.started_ns;
+	uint64_t at = i >= f->zero ? clear + apart : clear > apart ? clear - apart : 0;
+
+	return at < start ? start : at;
+}
+
+/* ---- which edges ---- */
+
+/* The service whose answers the fault spoiled, for an exchange that it hit. */
+static uint32_t hit_service(const struct measure *m, const struct model_exchange *x)
+{
+	if (x->edge != MODEL_NONE)
+		return m->graph.edges[x->edge].server;
+	return x->process == MODEL_NONE ? 0 : m->r->model.processes[x->process].service;
+}
+
+static void mark_hit(const struct measure *m, uint32_t fault, bool *hit)
+{
+	const struct model *run = &m->r->model;
+
+	for (size_t i = 0; i < run->injection_count; i++)
+		if (run->injections[i].fault == fault && run->injections[i].exchange != MODEL_NONE)
+			hit[hit_service(m, &run->exchanges[run->injections[i].exchange])] = true;
+}
+
+/* Spreads `hit` from servers to their clients. */
+static void spread_back(const struct graph *g, bool *hit)
+{
+	for (bool grew = true; grew;) {
+		grew = false;
+		for (size_t e = 0; e < g->count; e++) {
+			grew |= hit[g->edges[e].server] && !hit[g->edges[e].client];
+			hit[g->edges[e].client] |= hit[g->edges[e].server];
+		}
+	}
+}
+
+static int find_edges(struct felt *f, uint32_t fault)
+{
+	const struct graph *g = &f->m->graph;
+	bool *hit = calloc(g->name_count, sizeof(*hit));
+
+	f->entry = calloc(g->count + 1, sizeof(*f->entry));
+	f->struck = calloc(g->count + 1, sizeof(*f->struck));
+	if (!hit || !f->entry || !f->struck) {
+		free(hit);
+		return -ENOMEM;
+	}
+	mark_hit(f->m, fault, hit);
+	for (size_t e = 0; e < g->count; e++)
+		f->struck[e] = hit[g->edges[e].server];
+	spread_back(g, hit);
+	for (size_t e = 0; e < g->count; e++)
+		f->entry[e] = graph_is_root(g, g->edges[e].client) && hit[g->edges[e].server];
+	free(hit);
+	return 0;
+}
+
+/* ---- the baseline ---- */
+
+static void measure_baseline(struct felt *f)
+{
+	const struct measure *m = f->m;
+	double seconds = measure_seconds(m, TIMELINE_BASELINE);
+	uint64_t good = 0, attempts = 0;
+
+	for (size_t i = 0; i < m->link.count; i++) {
+		const struct link_logical *q = &m->link.logicals[i];
+
+		if (!(f->entry[q->edge] || f->struck[q->edge]) || !measure_counts(m, q->started_ns) ||
+		    timeline_at(&m->r->timeline, q->started_ns) != TIMELINE_BASELINE)
+			continue;
+		if (f->entry[q->edge]) {
+			f->base++;
+			good += q->ok;
+		}
+		attempts += f->struck[q->edge] ? q->attempts : 0;
+	}
+	f->mu = f->base >= BASELINE_MIN ? (double)good / (double)f->base : 1;
+	f->load = f->base >= BASELINE_MIN && seconds > 0 ? (double)f->base / seconds : NAN;
+	f->attempts = f->base >= BASELINE_MIN && seconds > 0 ? (double)attempts / seconds : NAN;
+}
+
+int felt_fault(struct felt *f, struct measure *m, uint32_t fault)
+{
+	f->m = m;
+	if (find_edges(f, fault))
+		return -ENOMEM;
+	measure_baseline(f);
+	return 0;
+}
+
+/* ---- the seconds of an episode ---- */
+
+static long whole_seconds(uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t seconds = to_ns > from_ns ? (to_ns - from_ns) / NS_PER_S : 0;
+
+	return seconds > SECONDS_MAX ? SECONDS_MAX : (long)seconds;
+}
+
+/* NULL: outside. */
+static struct felt_second *second_of(struct felt *f, uint64_t at_ns)
+{
+	int64_t since = (int64_t)(at_ns - f->episode->to_ns);
+	long at = f->zero + (long)(since >= 0 ? since / (int64_t)NS_PER_S : -((-since - 1) / (int64_t)NS_PER_S) - 1);
+
+	return at < 0 || at >= f->count ? NULL : &f->seconds[at];
+}
+
+/* The first request that began then or later. */
+static size_t first_request(const struct link *l, uint64_t at_ns)
+{
+	size_t low = 0, high = l->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->logicals[middle].started_ns < at_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static void count_requests(struct felt *f)
+{
+	const struct link *l = &f->m->link;
+
+	for (size_t i = first_request(l, felt_start(f, 0)); i < l->count && l->logicals[i].started_ns < f->until_ns; i++) {
+		const struct link_logical *q = &l->logicals[i];
+		struct felt_second *s = f->entry[q->edge] && measure_counts(f->m, q->started_ns) ? second_of(f, q->started_ns) : NULL;
+
+		if (!s)
+			continue;
+		s->n++;
+		s->ok += q->ok;
+		if (!q->ok && !s->first_failed_ns)
+			s->first_failed_ns = q->started_ns;
+	}
+}
+
+static void count_attempts(struct felt *f)
+{
+	const struct model *run = &f->m->r->model;
+
+	for (size_t i = model_first_from(run, felt_start(f, 0)); i < run->exchange_count && run->exchanges[i].started_ns < f->until_ns; i++) {
+		const struct model_exchange *x = &run->exchanges[i];
+		struct felt_second *s = x->edge != MODEL_NONE && f->struck[x->edge] ? second_of(f, x->started_ns) : NULL;
+
+		if (!s)
+			continue;
+		s->attempts++;
+		s->firsts += f->m->link.logicals[x->logical].first == i;
+	}
+}
+
+int felt_episode(struct felt *f, const struct timeline_episode *e, uint64_t until_ns)
+{
+	uint64_t end = f->m->r->model.ended_ns;
+
+	free(f->seconds);
+	f->episode = e;
+	f->until_ns = until_ns < end ? until_ns : end + 1;
+	f->zero = whole_seconds(e->from_ns, e->to_ns) + 1;
+	f->count = f->zero + whole_seconds(e->to_ns, f->until_ns) + (until_ns < end ? 0 : 1);	/* the run's last second need not be whole */
+	f->seconds = calloc((size_t)f->count, sizeof(*f->seconds));
+	if (!f->seconds)
+		return -ENOMEM;
+	count_requests(f);
+	count_attempts(f);
+	return 0;
+}
+
+void felt_free(struct felt *f)
+{
+	free(f->entry);
+	free(f->struck);
+	free(f->seconds);
+	*f = (struct felt){0};
+}
+
+/* ---- good and bad ---- */
+
+/* What share of n requests is good enough. sigma: from the share shrunk towards one half (Agresti, Coull), as a baseline
+ * without any failure does not prove that there are none. */
+static double theta(const struct felt *f, uint64_t n)
+{
+	double shrunk, sigma;
+
+	if (!isnan(f->m->options.slo))
+		return f->m->options.slo;
+	if (f->base < BASELINE_MIN)
+		return HEALTHY;
+	shrunk = (f->mu * (double)f->base + 2) / ((double)f->base + 4);
+	sigma = sqrt(shrunk * (1 - shrunk) / (double)n);
+	return fmax(HEALTHY * f->mu, f->mu - 3 * sigma);
+}
+
+bool felt_bad(const struct felt *f, long i)
+{
+	const struct felt_second *s = &f->seconds[i];
+
+	return s->n && stats_wilson(s->ok, s->n).high < theta(f, s->n);
+}
+
+bool felt_good(const struct felt *f, long i)
+{
+	const struct felt_second *s = &f->seconds[i];
+
+	return s->n && (double)s->ok / s->n >= theta(f, s->n);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What users felt of a fault, second by second: the share of good requests at the entry edges (those of clients that nobody recorded calls) from
+ * which the service that the fault struck can be reached. Seconds are counted from the instant at which an episode of the fault cleared, so that
+ * recovery begins with a whole one. A request belongs to the second in which it started.
+ *
+ *   bad    even the upper end of Wilson's interval of the second's share is below theta
+ *   good   the share is at least theta: the SLO, else max(0.95 mu, mu - 3 sigma) of the baseline's share mu
+ *
+ * Used by recovery.c, lag.c and metastable.c only. Not thread-safe.
+ */
+#ifndef AFTERSHOCK_ANALYZER_MEASURE_FELT_H
+#define AFTERSHOCK_ANALYZER_MEASURE_FELT_H
+
+#include "analyzer/measure.h"
+
+struct felt_second {
+	uint32_t n, ok;			/* requests at the entry edges */
+	uint32_t attempts, firsts;	/* at the struck service: attempts, first attempts */
+	uint64_t first_failed_ns;	/* 0 none */
+};
+
+struct felt {
+	struct measure *m;
+	/* of the fault: */
+	bool *entry;		/* per edge: an entry edge from which the fault is felt; owned */
+	bool *struck;		/* per edge: one to a service that the fault struck; owned */
+	double mu;		/* share of good requests in the baseline; 1 without one */
+	uint64_t base;		/* requests it rests on */
+	double load, attempts;	/* requests at the entry edges, attempts at the struck service, per second of the baseline; NAN without one */
+	double usual_ms;	/* what lag.c knows of how long attempts took then; 0: not asked yet */
+	/* of one of its episodes: */
+	const struct timeline_episode *episode;
+	struct felt_second *seconds;	/* owned */
+	long count, zero;	/* seconds[zero] begins as the episode cleared, seconds[0] in the second in which it was first felt or before */
+	uint64_t until_ns;	/* what comes then or later is another's doing, or the run is over */
+};
+
+/* Fills a zeroed struct for a fault. 0 or -ENOMEM. */
+int felt_fault(struct felt *f, struct measure *m, uint32_t fault);
+
+/* Fills the seconds of one of its episodes. 0 or -ENOMEM. */
+int felt_episode(struct felt *f, const struct timeline_episode *e, uint64_t until_ns);
+
+void felt_free(struct felt *f);
+
+/* When second i began. */
+uint64_t felt_start(const struct felt *f, long i);
+
+/* i is in 0..count-1. A second in which nothing was asked is neither. */
+bool felt_bad(const struct felt *f, long i);
+bool felt_good(const struct felt *f, long i);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sorting by 64-bit keys in time linear in their number: least significant digit first, digits that all keys share left out. Stable.
+ * For arrays of millions; not thread-safe for one array.
+ */
+#ifndef AFTERSHOCK_ANALYZER_READ_RADIX_H
+#define AFTERSHOCK_ANALYZER_READ_RADIX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct radix_item {
+	uint64_t key;
+	uint32_t value;
+};
+
+/* Ascending by key. 0 or -ENOMEM (nothing is changed then). */
+int radix_sort(struct radix_item *items, size_t n);
+
+/* Ascending. */
+int radix_sort_words(uint64_t *words, size_t n);
+
+/* Ascending; -0 before 0; without NANs. */
+int radix_sort_doubles(double *values, size_t n);
+
+#endif

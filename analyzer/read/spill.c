@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/read/spill.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LARGE (1u << 20)		/* smaller ones are not worth a file */
+#define HEAP_MAX (64u << 20)	/* of large ones together that are malloc's */
+#define RESIDENT_MAX (150ull << 20)
+#define LOOK_NS 4000000	/* at the pace of memory, 4 ms touch some 20 MB */
+#define ARRAYS_MAX 256
+#define SPARES_MAX 16
+#define SPARE_MAX (512ull << 20)	/* bytes of all spare files */
+
+struct mapping {
+	void *at;
+	size_t size;	/* a multiple of the page size */
+	size_t file;	/* bytes of the file: at least size */
+	int fd;
+};
+
+static struct mapping mappings[ARRAYS_MAX];
+static unsigned mapping_count;
+static struct mapping spares[SPARES_MAX];	/* files of arrays that are gone, for those to come: their pages need not be made again */
+static unsigned spare_count;
+static unsigned long long spare_bytes;
+static size_t on_heap;		/* bytes of large arrays that malloc has */
+static bool watched;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ---- how much is resident ---- */
+
+static unsigned long long resident(void)
+{
+	unsigned long long all, total, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%llu %llu %llu", &all, &total, &pages) != 3)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+/* Dropping a page of a shared mapping loses nothing: the file has it. The lock is held. */
+static void trim(void)
+{
+	if (!mapping_count || resident() <= RESIDENT_MAX)
+		return;
+	for (unsigned i = 0; i < mapping_count; i++)
+		madvise(mappings[i].at, mappings[i].size, MADV_DONTNEED);
+}
+
+static void close_spares(void)
+{
+	while (spare_count)
+		close(spares[--spare_count].fd);
+	spare_bytes = 0;
+}
+
+static void *watch(void *unused)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_NS};
+
+	for (;;) {
+		pthread_mutex_lock(&lock);
+		if (!mapping_count)
+			break;
+		trim();
+		pthread_mutex_unlock(&lock);
+		nanosleep(&pause, NULL);
+	}
+	close_spares();
+	watched = false;
+	pthread_mutex_unlock(&lock);
+	return unused;
+}
+
+static void begin_watch(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	if (watched || pthread_attr_init(&attributes))
+		return;
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	watched = !pthread_create(&thread, &attributes, watch, NULL);
+	pthread_attr_destroy(&attributes);
+}
+
+/* ---- arrays in files ---- */
+
+static size_t whole_pages(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+static int nameless_file(size_t size)
+{
+	const char *directory = getenv("TMPDIR");
+	int fd = open(directory && *directory ? directory : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0 && posix_fallocate(fd, 0, (off_t)size)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The mapping of an array; NULL: malloc has it. The lock is held. */
+static struct mapping *mapping_of(const void *array)
+{
+	for (unsigned i = 0; i < mapping_count; i++)
+		if (mappings[i].at == array)
+			return &mappings[i];
+	return NULL;
+}
+
+/* The spare file that fits best: the smallest that is large enough. false: none is. */
+static bool take_spare(struct mapping *m)
+{
+	unsigned best = SPARES_MAX;
+
+	for (unsigned i = 0; i < spare_count; i++)
+		if (spares[i].file >= m->size && (best == SPARES_MAX || spares[i].file < spares[best].file))
+			best = i;
+	if (best == SPARES_MAX)
+		return false;
+	m->fd = spares[best].fd;
+	m->file = spares[best].file;
+	spare_bytes -= m->file;
+	spares[best] = spares[--spare_count];
+	return true;
+}
+
+/* A new array in a file; NULL when there is no room for one. *used: something else was in it before, else it is zero. */
+static void *map_new(size_t size, bool *used)
+{
+	struct mapping m = {.size = whole_pages(size)};
+
+	if (mapping_count == ARRAYS_MAX)
+		return NULL;
+	trim();
+	*used = take_spare(&m);
+	if (!*used) {
+		m.file = m.size;
+		m.fd = nameless_file(m.size);
+	}
+	if (m.fd < 0)
+		return NULL;
+	m.at = mmap(NULL, m.size, PROT_READ | PROT_WRITE, MAP_SHARED, m.fd, 0);
+	if (m.at == MAP_FAILED) {
+		close(m.fd);
+		return NULL;
+	}
+	mappings[mapping_count++] = m;
+	begin_watch();
+	return m.at;
+}
+
+static void *resize(struct mapping *m, size_t size)
+{
+	size_t whole = whole_pages(size);
+	void *at;
+
+	if (whole > m->file) {
+		if (posix_fallocate(m->fd, (off_t)m->file, (off_t)(whole - m->file)))
+			return NULL;
+		m->file = whole;
+	}
+	at = mremap(m->at, m->size, whole, MREMAP_MAYMOVE);
+	if (at == MAP_FAILED)
+		return NULL;
+	m->at = at;
+	m->size = whole;
+	return at;
+}
+
+static void unmap(struct mapping *m)
+{
+	munmap(m->at, m->size);
+	if (spare_count < SPARES_MAX && spare_bytes + m->file <= SPARE_MAX) {
+		spares[spare_count++] = *m;
+		spare_bytes += m->file;
+	} else {
+		close(m->fd);
+	}
+	*m = mappings[--mapping_count];
+}
+
+/* ---- arrays on the heap ---- */
+
+/* What an array of malloc's counts. */
+static size_t weight(void *array)
+{
+	size_t size = array ? malloc_usable_size(array) : 0;
+
+	return size >= LARGE ? size : 0;
+}
+
+static bool fits_heap(void *array, size_t size)
+{
+	return size < LARGE || on_heap - weight(array) + size <= HEAP_MAX;
+}
+
+/* What is freed goes back to the kernel: glibc would keep up to 64 MB of what it once gave. */
+static void give_back_freed(void)
+{
+	static bool done;
+
+	if (!done)
+		done = mallopt(M_MMAP_THRESHOLD, LARGE) == 1;
+}
+
+static void *heap_realloc(void *array, size_t size)
+{
+	size_t before = weight(array);
+	void *at = realloc(array, size ? size : 1);
+
+	if (at)
+		on_heap += weight(at) - before;
+	return at;
+}
+
+static void *heap_calloc(size_t n, size_t size)
+{
+	void *at = calloc(n ? n : 1, size ? size : 1);
+
+	on_heap += weight(at);
+	return at;
+}
+
+static void heap_free(void *array)
+{
+	on_heap -= weight(array);
+	free(array);
+}
+
+/* An array of malloc's for which there is no room any more moves into a file. */
+static void *move_out(void *array, size_t size)
+{
+	size_t usable = array ? malloc_usable_size(array) : 0;
+	bool used;
+	void *at = map_new(size, &used);
+
+	if (!at)
+		return heap_realloc(array, size);
+	memcpy(at, array ? array : "", usable < size ? usable : size);
+	heap_free(array);
+	return at;
+}
+
+/* ---- either ---- */
+
+void *spill_realloc(void *array, size_t size)
+{
+	struct mapping *m;
+	void *at;
+
+	pthread_mutex_lock(&lock);
+	give_back_freed();
+	m = array ? mapping_of(array) : NULL;
+	if (m)
+		at = resize(m, size ? size : 1);
+	else
+		at = fits_heap(array, size) ? heap_realloc(array, size) : move_out(array, size);
+	pthread_mutex_unlock(&lock);
+	return at;
+}
+
+void *spill_calloc(size_t n, size_t size)
+{
+	bool used = false;
+	size_t bytes;
+	void *at;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return NULL;
+	pthread_mutex_lock(&lock);
+	give_back_freed();
+	at = fits_heap(NULL, bytes) ? NULL : map_new(bytes, &used);
+	if (!at)
+		at = heap_calloc(n, size);
+	pthread_mutex_unlock(&lock);
+	if (used && at)
+		memset(at, 0, bytes);
+	return at;
+}
+
+void spill_trim(void)
+{
+	pthread_mutex_lock(&lock);
+	trim();
+	pthread_mutex_unlock(&lock);
+}
+
+void spill_free(void *array)
+{
+	struct mapping *m;
+
+	pthread_mutex_lock(&lock);
+	m = array ? mapping_of(array) : NULL;
+	if (m)
+		unmap(m);
+	else
+		heap_free(array);
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Arrays that may outgrow memory. Small ones are malloc's, and so are those of 1 MB and more while they have 64 MB together. Beyond, one lives in
+ * a file without name below TMPDIR (else /var/tmp), mapped: the kernel can write it back and take its pages away. A thread sees to it that the
+ * program does not have more than some 150 MB resident; what is dropped comes back from the page cache when it is touched. Without room for such
+ * a file it is malloc's after all.
+ *
+ * Thread-safe for different arrays. Space in the file is reserved before it is used: a full disk is an answer, not a signal.
+ */
+#ifndef AFTERSHOCK_ANALYZER_READ_SPILL_H
+#define AFTERSHOCK_ANALYZER_READ_SPILL_H
+
+#include <stddef.h>
+
+/* As realloc(3); array is NULL or from here. */
+void *spill_realloc(void *array, size_t size);
+
+/* As calloc(3). */
+void *spill_calloc(size_t n, size_t size);
+
+/* As free(3), of arrays from here. */
+void spill_free(void *array);
+
+/* Looks at how much is resident at once, for those who touch more than the watching thread, which may be kept from running, can be relied on for. */
+void spill_trim(void);
+
+#endif
