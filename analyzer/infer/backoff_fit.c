@@ -270,9 +270,11 @@ static void multiples(double *shape)
 		shape[k] = k ? k : 1;
 }
 
-static const double nice[] = {1.2, 1.25, 1.3, 1.5, 1.6, 1.8, 2, 2.5, 3, 4, 5};
+static const double nice[] = {1.5, 1.6, 2, 3, 1.2, 1.25, 1.3, 1.8, 2.5, 4, 5};	/* usual ones first */
+#define USUAL 4
 #define NICE (sizeof(nice) / sizeof(nice[0]))
 #define CONFIGURED 0.5	/* parameters that a multiplier is worth which people configure: one of few, not any */
+#define SELDOM 1.25		/* that one is worth which few do: with full jitter 1.8 and 2 differ little */
 #define UNCOMMON 1.0	/* linear backoff with jitter: few clients have it */
 #define RARE 0.75	/* a jitter that is added to anything but doubling waits */
 #define GRID 60
@@ -306,7 +308,7 @@ static void scan_multiplier(const struct scan *s, bool additive, double pile_ms,
 	size_t n = 0;
 
 	for (size_t i = 0; i < NICE; i++)
-		at_multiplier(s, nice[i], CONFIGURED, additive, pile_ms, &tried[n++]);
+		at_multiplier(s, nice[i], i < USUAL ? CONFIGURED : SELDOM, additive, pile_ms, &tried[n++]);
 	for (int i = 0; i < GRID; i++)
 		at_multiplier(s, 1.15 * pow(1.026, i), 2, additive, pile_ms, &tried[n++]);
 	for (size_t i = 0; i < n; i++)

@@ -258,6 +258,26 @@ static void rho_is_estimated(size_t requests, double low, double high)
 	ok(covered * 100 >= 93 * trials, "its interval holds the truth in %d of %d", covered, trials);
 }
 
+/* With full jitter every multiplier between 1.8 and 2.5 is about as likely: the usual one is the one to say. */
+static void multipliers_with_full_jitter(void)
+{
+	struct crowd c = {.random = {77}};
+	int two = 0, high = 0, trials = 200;
+
+	for (int i = 0; i < trials; i++) {
+		struct policy_retry p;
+
+		fill(&c, full, 3, 30);
+		p = infer(&c);
+		if (p.confidence == CONFIDENCE_HIGH && p.backoff == BACKOFF_EXPONENTIAL) {
+			high++;
+			two += p.multiplier == 2;
+		}
+		policy_retry_free(&p);
+	}
+	ok(high > trials / 2 && two * 100 >= 99 * high, "doubling with full jitter is said to double in %d of %d", two, high);
+}
+
 /* ---- what looks like a policy and is none ---- */
 
 static double fibonacci(struct stats_random *r, unsigned k, double *s)
@@ -331,6 +351,7 @@ int main(void)
 			identification(f, s);
 	numbers_of_laws_without_jitter();
 	numbers_of_laws_with_jitter();
+	multipliers_with_full_jitter();
 	rho_is_estimated(30, 0.521, 0.579);
 	rho_is_estimated(100, 0.529, 0.557);
 	rho_is_estimated(300, 0.532, 0.549);
