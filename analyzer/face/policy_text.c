@@ -78,10 +78,16 @@ static const char *first_wait(enum policy_backoff family)
 	return family == BACKOFF_FIXED ? " of" : family == BACKOFF_AMBIGUOUS ? ", first wait" : " from";
 }
 
-/* What the schedule begins with: jitter takes from it, so the median of what was waited is less. */
+/* Whether jitter lies around the schedule's waits, as its names say, rather than taking from them. */
+static bool around(const struct policy_retry *p)
+{
+	return p->jitter_name_count && !strncmp(p->jitter_names[0], "±", strlen("±"));
+}
+
+/* What the schedule begins with: where jitter takes from it, the median of what was waited is less. */
 static double base(const struct policy_retry *p)
 {
-	return p->jitter_low.known && p->base_high_ms > 0 ? p->base_high_ms : p->base_ms;
+	return p->jitter_low.known && p->base_high_ms > 0 && !around(p) ? p->base_high_ms : p->base_ms;
 }
 
 static void say_backoff(FILE *out, const struct policy_retry *p)
@@ -107,7 +113,7 @@ static void say_backoff(FILE *out, const struct policy_retry *p)
 	if (p->added_ms > 0)
 		fprintf(out, " plus 0 to %s", ms(p->added_ms, buf));
 	if (p->cap_ms > 0)
-		fprintf(out, ", at most %s", ms(p->cap_ms, buf));
+		fprintf(out, ", at most %s%s", ms(p->cap_ms, buf), p->cap_before_jitter && around(p) ? " before jitter" : "");
 }
 
 static void say_jitter(FILE *out, const struct policy_retry *p)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/infer/backoff_fit.h"
 #include "analyzer/infer/backoff_law.h"
 #include "analyzer/read/samples.h"
@@ -481,6 +482,15 @@ static void name_jitter(struct policy_retry *p)
 	}
 }
 
+/* Jitter called ±x % is around the schedule, all other takes from its steps: there the schedule's cap is the longest wait, not the middle one. */
+static void scale_cap(struct policy_retry *p)
+{
+	bool around = p->jitter_name_count && !strncmp(p->jitter_names[0], "±", strlen("±"));
+
+	if (p->cap_before_jitter && p->jitter_low.known && !around)
+		p->cap_ms *= 2 / (1 + p->jitter_low.value);
+}
+
 static int measure_jitter(struct bench *b, const struct fit *f)
 {
 	struct samples scaled = {0};
@@ -498,6 +508,7 @@ static int measure_jitter(struct bench *b, const struct fit *f)
 	if (!err && scaled.n) {
 		b->p->jitter_low = jitter(&scaled);
 		name_jitter(b->p);
+		scale_cap(b->p);
 	}
 	samples_free(&scaled);
 	return err;

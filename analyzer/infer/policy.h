@@ -66,7 +66,7 @@ struct policy_retry {
 	double step_ms;			/* linear: what each wait is longer than the one before */
 	double base_low_ms, base_high_ms;	/* between these the first wait is drawn */
 	double bic_margin;		/* to the family that explains the waits second best; NAN: likelihoods were not compared */
-	bool cap_before_jitter;		/* jitter around the cap, not a mass at it */
+	bool cap_before_jitter;		/* waits spread below or around the cap (by the jitter's name), rather than many being it */
 	bool skip_first;
 	struct metric jitter_low;	/* rho: the lowest part of a wait that is waited */
 	const char *jitter_names[POLICY_NAMES];	/* names whose rho lies in the interval; static */

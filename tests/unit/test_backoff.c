@@ -49,6 +49,7 @@ static double added(struct stats_random *r, unsigned k, double *s) { return 2 * 
 static double skip_first(struct stats_random *r, unsigned k, double *s) { return k == 1 ? 0 : doubling(r, k, s); }
 static double fixed_full(struct stats_random *r, unsigned k, double *s) { return between(r, 0, 200); }
 static double capped_before(struct stats_random *r, unsigned k, double *s) { return fmin(doubling(r, k, s), 200) * between(r, 0.7, 1.3); }
+static double capped_equal(struct stats_random *r, unsigned k, double *s) { return fmin(2 * doubling(r, k, s), 400) * between(r, 0.5, 1); }
 static double capped_after(struct stats_random *r, unsigned k, double *s) { return fmin(doubling(r, k, s) * between(r, 0.5, 1.5), 300); }
 
 static double decorrelated(struct stats_random *r, unsigned k, double *state)
@@ -220,6 +221,10 @@ static void numbers_of_laws_with_jitter(void)
 	fill(&c, capped_before, 6, 60);
 	p = infer(&c);
 	ok(fabs(p.cap_ms - 200) < 10 && p.cap_before_jitter, "capped at 200 ms before jitter: %.0f", p.cap_ms);
+	policy_retry_free(&p);
+	fill(&c, capped_equal, 7, 100);
+	p = infer(&c);
+	ok(fabs(p.cap_ms - 400) < 20 && p.cap_before_jitter, "where jitter takes from the schedule, its cap is the longest wait: %.0f", p.cap_ms);
 	policy_retry_free(&p);
 	fill(&c, capped_after, 6, 60);
 	p = infer(&c);

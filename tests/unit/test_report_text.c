@@ -76,6 +76,14 @@ static void retries(void)
 	r->jitter_name_count = 1;
 	r->retry_after = RETRY_AFTER_HONOURED;
 	r->confidence = CONFIDENCE_HIGH;
+	r->base_high_ms = 133;
+	r->cap_before_jitter = true;
+	ok(strstr(words(POLICY_RETRY), "x2 from 133 ms, at most 2.00 s, equal"), "jitter takes from what the schedule begins with");
+	r->jitter_names[0] = "±30 %";
+	ok(strstr(words(POLICY_RETRY), "x2 from 100 ms, at most 2.00 s before jitter, ±30 %"), "or lies around it");
+	r->jitter_names[0] = "equal";
+	r->base_high_ms = 0;
+	r->cap_before_jitter = false;
 	is_str(words(POLICY_RETRY), "4 attempts, exponential x2 from 100 ms, at most 2.00 s, equal jitter (rho 0.50, 0.48..0.53), honours"
 				    " Retry-After; after 503; not after 404; high confidence", "exponential backoff with equal jitter");
 	r->jitter_names[1] = "±30 %";
