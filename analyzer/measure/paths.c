@@ -13,6 +13,8 @@
 
 #define SECONDS_MAX (1u << 20)
 #define BLOCKS_MIN 10	/* seconds that an interval needs */
+#define HOPS_MAX 64	/* a way that still grows then has no bound: no design is that deep, a circle is deeper */
+#define PATHS_MAX 256	/* roots times leaves: beyond, nobody reads them */
 
 /* Requests that a root starts, or attempts that arrive at a leaf, in windows of one kind. */
 static uint64_t count_requests(const struct measure *m, uint32_t root, enum timeline_kind kind)
@@ -100,10 +102,12 @@ static void bound_flow(struct flow *f, double off[2])
 {
 	struct stats_random random = {f->count};
 	size_t n = squeeze(f);
-	struct stats_interval i = stats_block_ratio(&random, f->attempts, f->requests, n, stats_block_length(f->attempts, n, 1));
+	struct stats_interval i = {0};
 
-	off[0] = i.known && i.low > 0 && n >= BLOCKS_MIN ? log(f->ratio / i.low) : NAN;
-	off[1] = i.known && n >= BLOCKS_MIN ? log(i.high / f->ratio) : NAN;
+	if (n >= BLOCKS_MIN)
+		i = stats_block_ratio(&random, f->attempts, f->requests, n, stats_block_length(f->attempts, n, 1));
+	off[0] = i.known && i.low > 0 ? log(f->ratio / i.low) : NAN;
+	off[1] = i.known ? log(i.high / f->ratio) : NAN;
 }
 
 /* (attempts at the leaf per request of the root) under the fault, over the same in the baseline. */
@@ -155,60 +159,53 @@ static struct way extend(const struct measure *m, const struct way *w, size_t ed
 	return longer;
 }
 
-/* Walks outwards as often as there are services: a way that is still growing then runs in a circle and has no bound. */
-static int find_worst(const struct measure *m, uint32_t root, uint32_t leaf, struct way *found)
-{
-	struct way *ways = calloc(m->graph.name_count, sizeof(*ways));
-	bool grew = true;
-
-	if (!ways)
-		return -ENOMEM;
-	ways[root] = (struct way){.bound = 1, .product = 1};
-	for (size_t round = 0; grew && round <= m->graph.count; round++) {
-		grew = false;
-		for (size_t i = 0; i < m->graph.count; i++) {
-			const struct graph_edge *g = &m->graph.edges[i];
-			struct way longer = extend(m, &ways[g->client], i);
-
-			if (longer.bound <= ways[g->server].bound || g->server == root)
-				continue;
-			ways[g->server] = longer;
-			grew = true;
-		}
-	}
-	*found = ways[leaf];
-	if (grew)
-		found->bound = found->product = NAN;
-	free(ways);
-	return 0;
-}
-
 struct ways {	/* by name */
 	bool *lit;	/* reached from the root */
 	bool *direct;	/* called by the root itself */
 	unsigned *roots;	/* how many roots reach it */
 	bool *done;
+	struct way *worst;	/* from the root */
+	bool endless;		/* some way runs in a circle */
 	size_t n;
 	double *asked[TIMELINE_KINDS];	/* requests of the root by the second, in windows of each kind */
 };
+
+/* Walks outwards until no way grows. */
+static void find_worst(const struct measure *m, struct ways *w, uint32_t root)
+{
+	w->endless = true;
+	memset(w->worst, 0, w->n * sizeof(*w->worst));
+	w->worst[root] = (struct way){.bound = 1, .product = 1};
+	for (size_t round = 0; w->endless && round <= HOPS_MAX; round++) {
+		w->endless = false;
+		for (size_t i = 0; i < m->graph.count; i++) {
+			const struct graph_edge *g = &m->graph.edges[i];
+			struct way longer = extend(m, &w->worst[g->client], i);
+
+			if (longer.bound <= w->worst[g->server].bound || g->server == root)
+				continue;
+			w->worst[g->server] = longer;
+			w->endless = true;
+		}
+	}
+}
 
 static int fill_path(const struct measure *m, struct ways *w, uint32_t root, uint32_t leaf, struct result_path *p)
 {
 	enum timeline_kind kind = measure_seconds(m, TIMELINE_FAULT) > 0 ? TIMELINE_FAULT : TIMELINE_BASELINE;
 	struct flow fault = {0}, base = {0};
-	struct way way = {0};
+	const struct way *way = &w->worst[leaf];
 	int err = measure_flow(m, root, leaf, TIMELINE_FAULT, w->asked[TIMELINE_FAULT], &fault) ||
-		  measure_flow(m, root, leaf, TIMELINE_BASELINE, w->asked[TIMELINE_BASELINE], &base) ||
-		  find_worst(m, root, leaf, &way) ? -ENOMEM : 0;
+		  measure_flow(m, root, leaf, TIMELINE_BASELINE, w->asked[TIMELINE_BASELINE], &base) ? -ENOMEM : 0;
 
 	if (!err) {
 		p->amplification = amplification(&fault, &base);
 		p->raw = kind == TIMELINE_FAULT ? fault.ratio : base.ratio;
 		p->baseline = base.ratio;
-		p->bound = way.bound;
-		p->bound_at_least = way.at_least;
-		p->product = way.product;
-		p->hops = way.hops;
+		p->bound = w->endless ? NAN : way->bound;
+		p->bound_at_least = way->at_least;
+		p->product = w->endless ? NAN : way->product;
+		p->hops = way->hops;
 	}
 	free(fault.attempts);
 	free(base.attempts);
@@ -284,8 +281,11 @@ static int add_paths(struct measure *m, struct ways *w, uint32_t root)
 {
 	int err = 0;
 
+	if (m->r->path_count == PATHS_MAX)
+		return 0;
 	count_asked(m, w, root);
-	for (uint32_t leaf = 0; leaf < w->n && !err; leaf++)
+	find_worst(m, w, root);
+	for (uint32_t leaf = 0; leaf < w->n && m->r->path_count < PATHS_MAX && !err; leaf++)
 		if (w->lit[leaf] && !w->direct[leaf] && graph_is_leaf(&m->graph, leaf))
 			err = add_path(m, w, root, leaf);
 	return err;
@@ -294,8 +294,9 @@ static int add_paths(struct measure *m, struct ways *w, uint32_t root)
 int measure_paths(struct measure *m)
 {
 	size_t n = m->graph.name_count, seconds = count_seconds(m);
-	struct ways w = {calloc(n, sizeof(bool)), calloc(n, sizeof(bool)), calloc(n, sizeof(unsigned)), calloc(n, sizeof(bool)), n, {NULL}};
-	int err = w.lit && w.direct && w.roots && w.done ? 0 : -ENOMEM;
+	struct ways w = {calloc(n, sizeof(bool)), calloc(n, sizeof(bool)), calloc(n, sizeof(unsigned)), calloc(n, sizeof(bool)),
+			 calloc(n, sizeof(struct way)), false, n, {NULL}};
+	int err = w.lit && w.direct && w.roots && w.done && w.worst ? 0 : -ENOMEM;
 
 	for (int kind = 0; kind < TIMELINE_KINDS && !err; kind++) {
 		w.asked[kind] = malloc((seconds + 1) * sizeof(double));
@@ -305,8 +306,11 @@ int measure_paths(struct measure *m)
 		err = each_root(m, &w, count_root);
 	if (!err)
 		err = each_root(m, &w, add_paths);
+	if (!err && m->r->path_count == PATHS_MAX)
+		err = result_say(&m->r->notes, &m->r->note_count, "Of the ways from roots to leaves only the first %d are shown.", PATHS_MAX);
 	for (int kind = 0; kind < TIMELINE_KINDS; kind++)
 		free(w.asked[kind]);
+	free(w.worst);
 	free(w.lit);
 	free(w.direct);
 	free(w.roots);
