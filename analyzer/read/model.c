@@ -84,6 +84,14 @@ static uint64_t word(sqlite3_stmt *row, int column)
 	return (uint64_t)sqlite3_column_int64(row, column);
 }
 
+/* A time or a count; below 0 it is none. What is added to a time of at most 2^63 does not wrap. */
+static uint64_t positive(sqlite3_stmt *row, int column)
+{
+	int64_t v = sqlite3_column_int64(row, column);
+
+	return v > 0 ? (uint64_t)v : 0;
+}
+
 static bool is_null(sqlite3_stmt *row, int column)
 {
 	return sqlite3_column_type(row, column) == SQLITE_NULL;
@@ -91,7 +99,9 @@ static bool is_null(sqlite3_stmt *row, int column)
 
 static int64_t or_minus_one(sqlite3_stmt *row, int column)
 {
-	return is_null(row, column) ? -1 : sqlite3_column_int64(row, column);
+	int64_t v = is_null(row, column) ? -1 : sqlite3_column_int64(row, column);
+
+	return v < 0 ? -1 : v;
 }
 
 static int name(struct loader *l, sqlite3_stmt *row, int column, uint32_t *number)
@@ -149,7 +159,7 @@ static int take_run(struct loader *l, sqlite3_stmt *row)
 			continue;
 		if (keys[i].text)
 			return name(l, row, 1, (uint32_t *)((char *)l->m + keys[i].text));
-		*(uint64_t *)((char *)l->m + keys[i].number) = word(row, 1);
+		*(uint64_t *)((char *)l->m + keys[i].number) = positive(row, 1);
 	}
 	if (key && !strcmp(key, "seed") && sqlite3_column_type(row, 1) == SQLITE_INTEGER)
 		return take_seed(l, row, 1);
@@ -167,7 +177,7 @@ static int take_process(struct loader *l, sqlite3_stmt *row)
 		return -ENOMEM;
 	p = &l->m->processes[l->m->process_count];
 	*p = (struct model_process){.id = sqlite3_column_int64(row, 0), .pid = sqlite3_column_int64(row, 1),
-				    .covered = sqlite3_column_int(row, 3) != 0, .ended_ns = word(row, 5),
+				    .covered = sqlite3_column_int(row, 3) != 0, .ended_ns = positive(row, 5),
 				    .exited = sqlite3_column_int(row, 6) != 0};
 	if (name(l, row, 2, &p->service) || name(l, row, 4, &p->why))
 		return -ENOMEM;
@@ -188,10 +198,10 @@ static int take_connection(struct loader *l, sqlite3_stmt *row)
 	*c = (struct model_connection){.id = sqlite3_column_int64(row, 0), .process = map_get(&l->processes, word(row, 1)),
 				       .role = role(row, 2), .first = MODEL_NONE};
 	c->unresolved = sqlite3_column_int(row, 5) != 0;
-	c->retransmits = word(row, 6);
-	c->unseen = word(row, 7);
-	c->opened_ns = word(row, 8);
-	c->connected_ns = word(row, 9);
+	c->retransmits = positive(row, 6);
+	c->unseen = positive(row, 7);
+	c->opened_ns = positive(row, 8);
+	c->connected_ns = positive(row, 9);
 	if (name(l, row, 3, &c->local) || name(l, row, 4, &c->peer) || name(l, row, 10, &c->end))
 		return -ENOMEM;
 	l->m->connection_count++;
@@ -256,22 +266,22 @@ enum { X_ID, X_CONNECTION, X_PROCESS, X_TID, X_ROLE, X_PROTOCOL, X_METHOD, X_PAT
 
 static void take_times(struct model_exchange *x, sqlite3_stmt *row)
 {
-	x->started_ns = word(row, X_STARTED);
+	x->started_ns = positive(row, X_STARTED);
 	if (!x->started_ns)
-		x->started_ns = word(row, X_SENT);
+		x->started_ns = positive(row, X_SENT);
 	if (!x->started_ns)
-		x->started_ns = word(row, X_FIRST_BYTE);
+		x->started_ns = positive(row, X_FIRST_BYTE);
 	if (!x->started_ns)
-		x->started_ns = word(row, X_ENDED);
-	x->ended_ns = word(row, X_ENDED) < x->started_ns ? 0 : word(row, X_ENDED);
-	x->first_byte_ns = word(row, X_FIRST_BYTE) < x->started_ns ? 0 : word(row, X_FIRST_BYTE);
+		x->started_ns = positive(row, X_ENDED);
+	x->ended_ns = positive(row, X_ENDED) < x->started_ns ? 0 : positive(row, X_ENDED);
+	x->first_byte_ns = positive(row, X_FIRST_BYTE) < x->started_ns ? 0 : positive(row, X_FIRST_BYTE);
 }
 
 static int take_exchange(struct loader *l, sqlite3_stmt *row)
 {
 	struct model_exchange *x;
 	int64_t retry_after = or_minus_one(row, X_RETRY_AFTER);
-	uint64_t answer = word(row, role(row, X_ROLE) == MODEL_SERVER ? X_BYTES_OUT : X_BYTES_IN);
+	uint64_t answer = positive(row, role(row, X_ROLE) == MODEL_SERVER ? X_BYTES_OUT : X_BYTES_IN);
 
 	if (GROW(l, exchanges, exchange_count))
 		return -ENOMEM;
@@ -285,7 +295,8 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 		.retry_after_ms = retry_after < 0 ? -1 : retry_after > INT32_MAX ? INT32_MAX : (int32_t)retry_after,
 		.fault = map_get(&l->faults, word(row, X_FAULT)),
 		.bytes_in = (uint32_t)(answer > UINT32_MAX ? UINT32_MAX : answer),
-		.status = (uint16_t)word(row, X_STATUS), .synthetic = word(row, X_SYNTHETIC) != 0, .sent = !is_null(row, X_SENT),
+		.status = (uint16_t)(positive(row, X_STATUS) > UINT16_MAX ? 0 : positive(row, X_STATUS)),
+		.synthetic = word(row, X_SYNTHETIC) != 0, .sent = !is_null(row, X_SENT),
 	};
 	take_times(x, row);
 	if (!x->started_ns) {
@@ -330,7 +341,7 @@ static int take_fault(struct loader *l, sqlite3_stmt *row)
 	if (GROW(l, faults, fault_count))
 		return -ENOMEM;
 	f = &l->m->faults[l->m->fault_count];
-	*f = (struct model_fault){.id = sqlite3_column_int64(row, 0), .matched = word(row, 3), .fired = word(row, 4)};
+	*f = (struct model_fault){.id = sqlite3_column_int64(row, 0), .matched = positive(row, 3), .fired = positive(row, 4)};
 	if (name(l, row, 1, &f->name) || name(l, row, 2, &f->spec))
 		return -ENOMEM;
 	take_spec(f, text(row, 2) ? text(row, 2) : "");
@@ -370,14 +381,14 @@ static int take_mark(struct loader *l, sqlite3_stmt *row)
 
 	for (size_t i = 0; mark && i < sizeof(words) / sizeof(words[0]); i++) {
 		size_t n = strlen(words[i].says);
-		struct model_fault *f = strncmp(mark, words[i].says, n) ? NULL : marked_fault(l, mark + n, words[i].on, word(row, 0));
+		struct model_fault *f = strncmp(mark, words[i].says, n) ? NULL : marked_fault(l, mark + n, words[i].on, positive(row, 0));
 
 		if (!f)
 			continue;
-		if (note_episode(l, f, words[i].on, word(row, 0)))
+		if (note_episode(l, f, words[i].on, positive(row, 0)))
 			return -ENOMEM;
 		f->on = words[i].on;
-		f->off_ns = f->on ? 0 : word(row, 0);
+		f->off_ns = f->on ? 0 : positive(row, 0);
 	}
 	return 0;
 }
@@ -390,7 +401,7 @@ static int take_injection(struct loader *l, sqlite3_stmt *row)
 		return -ENOMEM;
 	i = &l->m->injections[l->m->injection_count];
 	*i = (struct model_injection){
-		.fault = map_get(&l->faults, word(row, 0)), .at_ns = word(row, 2),
+		.fault = map_get(&l->faults, word(row, 0)), .at_ns = positive(row, 2),
 		.exchange = is_null(row, 1) ? MODEL_NONE : rows_get(&l->exchanges, sqlite3_column_int64(row, 1)),
 		.intended_ns = or_minus_one(row, 4), .achieved_ns = or_minus_one(row, 5)};
 	if (name(l, row, 3, &i->action))
@@ -406,7 +417,7 @@ static int take_loss(struct loader *l, sqlite3_stmt *row)
 	if (GROW(l, losses, loss_count))
 		return -ENOMEM;
 	loss = &l->m->losses[l->m->loss_count];
-	*loss = (struct model_loss){.count = word(row, 2)};
+	*loss = (struct model_loss){.count = positive(row, 2)};
 	if (name(l, row, 0, &loss->source) || name(l, row, 1, &loss->reason))
 		return -ENOMEM;
 	l->m->loss_count += loss->count != 0;
@@ -565,9 +576,15 @@ static void settle_times(struct model *m)
 		m->ended_ns = last > m->started_ns ? last : m->started_ns;
 }
 
+/* SQLite's sentences quote the file: what is no printable ASCII of it is not for a terminal. */
 static int fail(struct loader *l, int err, const char *what)
 {
-	snprintf(l->error, l->error_size, "%s: %s", l->path, what);
+	size_t at = (size_t)snprintf(l->error, l->error_size, "%s: ", l->path);
+
+	for (; *what && at + 1 < l->error_size; what++)
+		l->error[at++] = *what >= ' ' && *what <= '~' ? *what : '?';
+	if (at < l->error_size)
+		l->error[at] = 0;
 	return err;
 }
 
