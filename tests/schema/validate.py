@@ -18,6 +18,8 @@ def load(name):
 def is_type(value, name):
     if isinstance(value, bool) and name != "boolean":
         return False
+    if name == "integer" and isinstance(value, float):  # 9.2e18 is one, however it is spelled (draft 6, 6.1.1)
+        return value.is_integer()
     return isinstance(value, TYPES[name])
 
 
