@@ -625,6 +625,21 @@ static void every_kind_comes_out_whole(void)
 	unlink(before.path);
 }
 
+static void times_and_counts_below_zero_are_none(void)
+{
+	struct result result;
+	struct runs r;
+
+	judge_client(&r, 1000);
+	runs_add(&r, ATTEMPT(.status = 200, .took_ms = 1));
+	runs_sql(&r, "INSERT INTO exchange(connection_id, process_id, role, started_ns, ended_ns) VALUES(1, 1, 'client', -5, -1)");
+	runs_fault(&r, 1, "f", "{}", -3, -2);
+	judge(&r, &result, &ANALYZE_EVERYTHING);
+	is_int(result.model.undated, 1, "an_exchange_before_the_beginning_of_time_has_none");
+	is_int(result.faults[0].matched + result.faults[0].fired, 0, "and_a_negative_count_is_none");
+	judge_end(&r, &result);
+}
+
 /* ---- damage below SQL ---- */
 
 static char *read_file(const char *path, size_t *n)
@@ -710,6 +725,7 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1)
 		return check_given(argc - 1, argv + 1);
+	times_and_counts_below_zero_are_none();
 	every_kind_comes_out_whole();
 	damage_is_taken_or_refused_in_one_sentence();
 	free(long_text);
