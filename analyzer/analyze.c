@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include "analyzer/measure.h"
+#include "analyzer/read/progress.h"
 #include "analyzer/read/spill.h"
 
 double measure_seconds(const struct measure *m, enum timeline_kind kind)
@@ -54,8 +55,10 @@ static int measure_all(struct measure *m)
 		measure_breakers, measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_fallbacks,
 		measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict,
 	};
-	int err = graph_build(&m->graph, &m->r->model);
+	int err;
 
+	progress_begin("analyzing", 1 + sizeof(steps) / sizeof(steps[0]));
+	err = graph_build(&m->graph, &m->r->model);
 	if (!err)
 		err = link_build(&m->link, &m->r->model, &m->graph);
 	if (!err)
@@ -63,8 +66,11 @@ static int measure_all(struct measure *m)
 	if (!err)
 		err = timeline_build(&m->r->timeline, &m->r->model);
 	choose_range(m);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++)
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++) {
+		progress_add(1);
 		err = steps[i](m);
+	}
+	progress_end();
 	return err;
 }
 
@@ -73,8 +79,10 @@ int analyze(struct result *r, const char *path, const struct analyze_options *op
 	struct measure m = {.r = r, .options = *options, .path = path};
 	int err = model_load(&r->model, path, error, error_size);
 
-	if (err)
+	if (err) {
+		progress_end();
 		return err;
+	}
 	r->slo = options->slo;
 	r->fail_on = options->fail_on;
 	r->file = texts_text(&r->model.names, texts_add(&r->model.names, path));

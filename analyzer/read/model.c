@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include "analyzer/read/progress.h"
 #include "analyzer/read/hosts.h"
 #include "analyzer/read/radix.h"
 #include "analyzer/read/rows.h"
@@ -21,6 +22,7 @@
 #define TURN_NS (5 * NS_PER_MS)	/* a wait that tells turns from chance */
 #define LARGE 100000	/* exchanges: below, a second thread is not worth its while */
 #define ROW_MIN 32	/* bytes in the file */
+#define STRIDE 16384	/* rows from one look at the clock to the next */
 
 struct kin {	/* row ids of an exchange and of the one that caused it */
 	int64_t child, parent;
@@ -39,9 +41,12 @@ struct loader {
 	unsigned error_size;
 	struct map processes, faults;	/* row id -> index */
 	struct rows connections, exchanges;
+	const struct model_connection *connected;	/* while exchanges are read: all of them, */
+	const struct model_process *owners;	/* and all processes */
 	struct map threads;	/* process and tid -> 1: calls were made there */
 	struct kin *kin;	/* parents that the file names; owned */
 	size_t kin_count, kin_room;
+	uint32_t taken;		/* rows of exchanges */
 	size_t room;		/* of the array being filled */
 	size_t reserve;		/* what that of the exchanges has from the beginning */
 	struct recent recent[3];	/* protocol, error and method of the row before */
@@ -277,20 +282,32 @@ static void take_times(struct model_exchange *x, sqlite3_stmt *row)
 	x->first_byte_ns = positive(row, X_FIRST_BYTE) < x->started_ns ? 0 : positive(row, X_FIRST_BYTE);
 }
 
+/* The index of a process; nearly always it is that of the connection. */
+static uint32_t process_of(const struct loader *l, uint32_t connection, uint64_t id)
+{
+	uint32_t its = connection == MODEL_NONE ? MODEL_NONE : l->connected[connection].process;
+
+	return its != MODEL_NONE && (uint64_t)l->owners[its].id == id ? its : map_get(&l->processes, id);
+}
+
 static int take_exchange(struct loader *l, sqlite3_stmt *row)
 {
 	struct model_exchange *x;
 	int64_t retry_after = or_minus_one(row, X_RETRY_AFTER);
-	uint64_t answer = positive(row, role(row, X_ROLE) == MODEL_SERVER ? X_BYTES_OUT : X_BYTES_IN);
+	uint32_t connection = rows_get(&l->connections, sqlite3_column_int64(row, X_CONNECTION));
+	uint8_t side = role(row, X_ROLE);
+	uint64_t answer = positive(row, side == MODEL_SERVER ? X_BYTES_OUT : X_BYTES_IN);
 
+	if (++l->taken % STRIDE == 0)
+		progress_add(STRIDE);
 	if (GROW(l, exchanges, exchange_count))
 		return -ENOMEM;
 	x = &l->m->exchanges[l->m->exchange_count];
 	*x = (struct model_exchange){
 		.id = sqlite3_column_int64(row, X_ID), .parent = MODEL_NONE, .edge = MODEL_NONE, .logical = MODEL_NONE,
-		.connection = rows_get(&l->connections, sqlite3_column_int64(row, X_CONNECTION)),
-		.process = map_get(&l->processes, word(row, X_PROCESS)), .tid = (uint32_t)word(row, X_TID),
-		.role = role(row, X_ROLE), .fingerprint = word(row, X_FINGERPRINT), .correlation = word(row, X_CORRELATION),
+		.connection = connection,
+		.process = process_of(l, connection, word(row, X_PROCESS)), .tid = (uint32_t)word(row, X_TID),
+		.role = side, .fingerprint = word(row, X_FINGERPRINT), .correlation = word(row, X_CORRELATION),
 		.idempotency_key = word(row, X_KEY), .target = target(text(row, X_METHOD), text(row, X_PATH)),
 		.retry_after_ms = retry_after < 0 ? -1 : retry_after > INT32_MAX ? INT32_MAX : (int32_t)retry_after,
 		.fault = map_get(&l->faults, word(row, X_FAULT)),
@@ -704,6 +721,7 @@ static int load_halves(struct loader *l, int64_t low, int64_t high)
 	other.m.exchanges = l->m->exchanges + l->reserve;
 	other.l = (struct loader){.m = &other.m, .path = l->path, .error = other.error, .error_size = sizeof(other.error),
 				  .processes = l->processes, .connections = l->connections, .faults = l->faults,
+				  .connected = l->connected, .owners = l->owners,
 				  .reserve = (size_t)(high - middle)};
 	if (pthread_create(&thread, NULL, load_half, &other)) {
 		l->reserve += other.l.reserve;
@@ -745,6 +763,8 @@ static int index_connections(struct loader *l)
 		low = c[i].id < low ? c[i].id : low;
 		high = c[i].id > high ? c[i].id : high;
 	}
+	l->connected = c;
+	l->owners = l->m->processes;
 	if (rows_init(&l->connections, low, high, n))
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
@@ -767,6 +787,7 @@ static int load_exchanges(struct loader *l)
 	sqlite3_finalize(row);
 	if (high < low)		/* there are none */
 		return 0;
+	progress_begin("reading", (uint64_t)high - (uint64_t)low);
 	if ((uint64_t)high - (uint64_t)low < LARGE || !runfile_is_closed(l->path) || !reserve(l, low, high))
 		return load_between(l, low, high);
 	return load_halves(l, low, high);
