@@ -19,6 +19,9 @@
 #define COLD_NS (500 * NS_PER_MS)	/* a program's first calls load code: it may notice answers that much later */
 #define COLD_SLACK_NS (100 * NS_PER_MS)
 #define SURE_SUCCESSES 10	/* of a breaker that has closed again, before its failures are counted from nothing */
+#define STEP_MIN 3		/* attempts right behind a gap that can be in step */
+#define STEP_AFTER 64
+#define STEP_BEFORE 256		/* attempts before it that are looked at */
 #define PACE_MIN 8		/* intervals that make a pace */
 #define PACE_SPREAD 3		/* the 90th percentile of intervals over their median: more is no pace */
 #define PACE_SILENCE 10
@@ -557,10 +560,38 @@ static void rule_out_pauses(struct work *w)
 	}
 }
 
+/* Whether a request that had been tried before the gap is tried again by attempt i. */
+static bool goes_on(const struct work *w, const struct silence_gap *g, size_t i)
+{
+	size_t stop = g->before + 1 > STEP_BEFORE ? g->before + 1 - STEP_BEFORE : 0;
+
+	for (size_t k = g->before + 1; k-- > stop;)
+		if (w->in->attempts[k].request == w->in->attempts[i].request)
+			return true;
+	return false;
+}
+
+/*
+ * Whether several requests wait in step: what comes right behind the gap, before one of them can have been a probe, are mostly further attempts of
+ * requests that were there before it.
+ */
+static bool in_step(const struct work *w, const struct silence_gap *g)
+{
+	uint64_t first = g->after < w->in->n ? w->in->attempts[g->after].start_ns : 0;
+	uint64_t until = first + (first - w->in->attempts[g->before].start_ns) / 10;
+	size_t n = 0, on = 0;
+
+	for (size_t i = g->after; first && i < w->in->n && n < STEP_AFTER && w->in->attempts[i].start_ns <= until; i++) {
+		n++;
+		on += goes_on(w, g, i);
+	}
+	return n >= STEP_MIN && on * 2 > n;
+}
+
 static void rule_out_waits(struct work *w)
 {
 	struct silences *s = w->s;
-	size_t waits = 0, grown = 0, pairs = 0, more = 0;
+	size_t waits = 0, grown = 0, pairs = 0, more = 0, steps = 0;
 	uint32_t least = UINT32_MAX;
 	bool first_failure = true;
 
@@ -568,6 +599,7 @@ static void rule_out_waits(struct work *w)
 		const struct silence_gap *g = &s->gaps[i];
 
 		waits += waits_before(w, g, i ? s->gaps[i - 1].after : 0);
+		steps += in_step(w, g);
 		if (g->fresh) {
 			least = g->run_high < least ? g->run_high : least;
 			first_failure &= g->run_low <= 1;
@@ -578,7 +610,10 @@ static void rule_out_waits(struct work *w)
 		more += g->passed_failed > least;	/* half-open lets fewer pass than closed: these are the next request's */
 	}
 	s->alike = first_failure;
-	if (waits * 4 >= s->count || (more && more * 20 >= s->count) || (first_failure && pairs && grown * 2 >= pairs)) {
+	if (steps * 2 >= s->count) {
+		s->count = 0;
+		s->ruled_out = "requests that began together wait in step before they are tried again";
+	} else if (waits * 4 >= s->count || (more && more * 20 >= s->count) || (first_failure && pairs && grown * 2 >= pairs)) {
 		s->count = 0;
 		s->ruled_out = "the client waits between retries";
 	} else if (w->after_success) {

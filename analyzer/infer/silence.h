@@ -20,7 +20,7 @@ struct silence_attempt {	/* in order of start */
 	uint64_t start_ns, end_ns;	/* end 0: not known */
 	bool failed;
 	bool counts;		/* as a failure: false for those that are not the last of their request, where requests are counted */
-	uint32_t request, row;	/* the caller's: attempts of one request have the same request; not looked at */
+	uint32_t request, row;	/* attempts of one request have the same request; row is the caller's, and not looked at */
 };
 
 struct silence_demand {		/* in order of arrival; only of kinds that normally ask */

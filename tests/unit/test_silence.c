@@ -305,6 +305,40 @@ static void waits_are_no_breaker(void)
 	}
 }
 
+/* Calls every 20 ms, then 30 requests within 30 ms that fail and are tried again after 500 ms; once by the same requests, once by others. */
+static void requests_in_step(void)
+{
+	static struct loop l;
+
+	for (int others = 0; others < 2; others++) {
+		struct silences s;
+
+		l = (struct loop){0};
+		for (int round = 0; round < 4; round++) {
+			for (int i = 0; i < 30; i++) {
+				call(&l, 18, 0);
+				l.a[l.n - 1].request = 10000 + (uint32_t)l.n;
+			}
+			for (int attempt = 0; attempt < 4; attempt++) {
+				for (int i = 0; i < 30; i++) {
+					l.a[l.n] = (struct silence_attempt){(uint64_t)((1000 + l.now) * MS), (uint64_t)((1000.5 + l.now) * MS), true, true,
+									    (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0};
+					l.n++;
+					l.now++;
+				}
+				l.now += attempt < 3 ? 500 : 0;
+			}
+		}
+		s = look_at(&l);
+		if (others)
+			ok(s.count || !s.ruled_out || !strstr(s.ruled_out, "in step"), "others that come after a silence were not there before it");
+		else
+			ok(!s.count && s.ruled_out && strstr(s.ruled_out, "in step"), "30 requests that wait 500 ms together are no breaker: %s",
+			   s.ruled_out ? s.ruled_out : "not ruled out");
+		silence_free(&s);
+	}
+}
+
 static void names_that_are_not_resolved(void)
 {
 	struct gateway g = plain;
@@ -389,6 +423,7 @@ int main(void)
 	rates_disagree();
 	look_alikes();
 	waits_are_no_breaker();
+	requests_in_step();
 	names_that_are_not_resolved();
 	a_process_that_hangs();
 	needs();
