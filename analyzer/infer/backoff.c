@@ -592,6 +592,11 @@ static int judge_jittered(struct bench *b, const struct fit *fits, const struct 
 		wrong = 1;
 	b->p->mixed = wrong == 2;
 	take_fit(b, &fits[best]);
+	if (best == BACKOFF_ADDITIVE && b->p->added_ms < BACKOFF_AT_ONCE_MS) {	/* a busy machine is as late */
+		add_candidate(b->p, BACKOFF_ADDITIVE, fits[best].multiplier);
+		add_candidate(b->p, BACKOFF_EXPONENTIAL, fits[best].multiplier);
+		b->p->bic_margin = 0;
+	}
 	if (few || wrong || undecided || b->usable < 2 || b->p->bic_margin < MARGIN)
 		list_candidates(b->p, fits, best, few ? 2 * MARGIN_HIGH : undecided ? 0 : MARGIN);
 	if (few || wrong || undecided || b->usable < 2 || b->p->bic_margin < MARGIN_NAME) {

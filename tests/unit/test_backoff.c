@@ -285,6 +285,28 @@ static void multipliers_with_full_jitter(void)
 
 /* ---- what looks like a policy and is none ---- */
 
+/* x1.5 without jitter on a busy machine, where every wait is up to 18 ms late. */
+static double late_powers(struct stats_random *r, unsigned k, double *s) { return 50 * pow(1.5, k - 1.0) + between(r, 0, 17); }
+
+static void lateness_is_no_jitter(void)
+{
+	struct crowd c = {.random = {5}};
+	int added = 0, unsure = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct policy_retry p;
+
+		fill(&c, late_powers, 5, 30);
+		p = infer(&c);
+		added += p.backoff == BACKOFF_ADDITIVE;
+		for (unsigned k = 0; k < p.candidate_count && p.added_ms > 0; k++)
+			unsure += p.candidates[k].family == BACKOFF_EXPONENTIAL;
+		policy_retry_free(&p);
+	}
+	is_int(added, 0, "what a busy machine adds is not the client's");
+	ok(unsure, "it may be exponential: so in %d of 20", unsure);
+}
+
 static double fibonacci(struct stats_random *r, unsigned k, double *s)
 {
 	return ((double[]){0, 50, 50, 100, 150, 250, 400})[k];
@@ -357,6 +379,7 @@ int main(void)
 	numbers_of_laws_without_jitter();
 	numbers_of_laws_with_jitter();
 	multipliers_with_full_jitter();
+	lateness_is_no_jitter();
 	rho_is_estimated(30, 0.521, 0.579);
 	rho_is_estimated(100, 0.529, 0.557);
 	rho_is_estimated(300, 0.532, 0.549);
