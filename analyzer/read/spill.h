@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arrays that may outgrow memory. Small ones are malloc's, and so are those of 1 MB and more while they have 64 MB together. Beyond, one lives in
- * a file without name below TMPDIR (else /var/tmp), mapped: the kernel can write it back and take its pages away. A thread sees to it that the
- * program does not have more than some 150 MB resident; what is dropped comes back from the page cache when it is touched. Without room for such
+ * Arrays that may outgrow memory. Small ones are malloc's, and so are those of 1 MB and more while they have 48 MB together. Beyond, one lives in
+ * a file without name below TMPDIR (else /var/tmp), mapped: the kernel can write it back and take its pages away. A timer (SIGPROF) sees to it that
+ * the program does not have more than some 120 MB resident; what is dropped comes back from the page cache when it is touched. Without room for such
  * a file it is malloc's after all.
  *
  * Thread-safe for different arrays. Space in the file is reserved before it is used: a full disk is an answer, not a signal.
@@ -21,7 +21,7 @@ void *spill_calloc(size_t n, size_t size);
 /* As free(3), of arrays from here. */
 void spill_free(void *array);
 
-/* Looks at how much is resident at once, for those who touch more than the watching thread, which may be kept from running, can be relied on for. */
+/* Looks at how much is resident at once, for those who touch much at once. */
 void spill_trim(void);
 
 #endif

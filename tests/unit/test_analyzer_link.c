@@ -153,6 +153,23 @@ static void the_closest_failure_is_the_cause(void)
 	is_chained(&r, "but first of all one on its own thread", 2, 1, 3);
 }
 
+/* Also in a lane where the first connect was refused, so that all requests of the lane may follow one another. */
+static void a_failure_has_one_successor(void)
+{
+	struct runs r;
+
+	for (int refused = 0; refused < 2; refused++) {
+		judge_client(&r, 1000);
+		if (refused)
+			runs_add(&r, ATTEMPT(.unsent = true, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED", .at_ms = 1, .took_ms = 1));
+		else
+			runs_add(&r, ATTEMPT(.status = 503, .at_ms = 1, .took_ms = 1));
+		for (int i = 0; i < 3; i++)
+			runs_add(&r, ATTEMPT(.status = 200, .at_ms = 10 + i, .took_ms = 1));
+		is_chained(&r, "a failure and three successes: one of them is its retry", 2, 1, 2);
+	}
+}
+
 static void the_file_names_the_parent(void)
 {
 	struct runs r;
@@ -477,6 +494,7 @@ int main(void)
 	a_single_thread_with_ten_requests_in_flight();
 	calls_of_inbound_requests();
 	the_closest_failure_is_the_cause();
+	a_failure_has_one_successor();
 	the_file_names_the_parent();
 	healthy_traffic_is_never_joined();
 	overlapping_attempts_are_not_joined();
