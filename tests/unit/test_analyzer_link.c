@@ -161,7 +161,8 @@ static void a_failure_has_one_successor(void)
 	for (int refused = 0; refused < 2; refused++) {
 		judge_client(&r, 1000);
 		if (refused)
-			runs_add(&r, ATTEMPT(.unsent = true, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED", .at_ms = 1, .took_ms = 1));
+			runs_add(&r, ATTEMPT(.unsent = true, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED", .at_ms = 1,
+					     .took_ms = 1));
 		else
 			runs_add(&r, ATTEMPT(.status = 503, .at_ms = 1, .took_ms = 1));
 		for (int i = 0; i < 3; i++)
