@@ -10,7 +10,7 @@
 
 #define WAITED_MIN 20
 #define TURNED_DOWN_MIN 5
-#define SAME 0.95
+#define SAME 0.9		/* of those that tell: a place is handed over a little after a call is seen to end */
 #define HELD 0.9
 #define HANDOVER 0.05		/* of a call's mean time */
 #define USUAL_MIN 5		/* requests that say how long it takes from a request to its call */
