@@ -35,7 +35,7 @@ struct tracer {
 	uint64_t run_started_ns;
 	uint64_t ticked_ns, looked_ns;	/* last tick of the assembler, last look for the dead */
 	uint32_t latency_second;	/* of the run: which one the counters are of */
-	uint64_t events, no_memory;
+	uint64_t events, taken, no_memory;
 	uint64_t no_cookie;		/* transfers on sockets without one, of which nothing can be told */
 	uint64_t unseen_connections;	/* whose bytes moved by no call of ours, some or all */
 	uint64_t lossy;			/* witness_lost() when we looked last */
