@@ -35,7 +35,7 @@ tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 # First what can run side by side: unit tests, which only compute, and scripts that take their time from the run files. All others one at a time: they
 # measure time themselves. Scripts find the build under test through the environment; without it they use build/release.
 PATIENT := $(wildcard tests/integration/report_*.t) $(addprefix tests/integration/,infer_links.t infer_timeout.t \
-	demo_cascading_failure.t demo_real_clients.t hostile.t) tests/fuzz/fuzz.t
+	demo_cascading_failure.t hostile.t) tests/fuzz/fuzz.t
 SIDE_BY_SIDE = $(filter $(B)/% $(PATIENT),$(TESTS))
 ALONE = $(filter-out $(SIDE_BY_SIDE),$(TESTS))
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
