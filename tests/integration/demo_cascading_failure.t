@@ -17,19 +17,6 @@ TIMEOUT_MS = {"v1": 6000, "v2": 1000}  # the document's 30 and 5 s, divided by 5
 OPEN_MS = 1000
 
 
-def demo_processes(out):
-    """Ids of processes that the demo started: they have its directory in their command line."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                if os.fsencode(out) in f.read() and int(pid) != os.getpid():
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
 def counted(version, sample):
     """What the gateway counted, from the copy of its /metrics page that the demo leaves."""
     with open(os.path.join(out, f"{version}.metrics"), encoding="utf-8") as f:
@@ -51,7 +38,7 @@ ok(f"report.html, run files and table: {out}" in demo.out, "it_names_the_directo
 is_(sorted(f for f in os.listdir(out) if f.endswith((".html", ".db", ".txt"))),
     ["report-v1.html", "report-v2.html", "report.html", "table.txt", "v1.db", "v2.db"], "and_leaves_reports_run_files_and_table_there")
 ok("divided by 5" in demo.out, "it_says_that_times_are_scaled")
-is_(demo_processes(out), [], "nothing_is_left_running")
+is_(processes_naming(out), [], "nothing_is_left_running")
 
 report, edge, gateway, metric = {}, {}, {}, {}
 for v in ("v1", "v2"):
@@ -93,11 +80,11 @@ child = spawn([DEMO, "--build", BUILD, "--out", interrupted, "--short"], stdout=
 for line in child.stderr:
     if "recommendations hangs" in line:
         break
-ok(len(demo_processes(interrupted)) > 6, "the_demo_runs")
+ok(len(processes_naming(interrupted)) > 6, "the_demo_runs")
 child.send_signal(signal.SIGINT)
 _, words = child.communicate(timeout=60)
 is_(child.returncode, 130, "an_interrupted_demo_is_status_130", words)
-ok(wait_for(lambda: not demo_processes(interrupted)), "and_leaves_nothing_running", demo_processes(interrupted))
+ok(wait_for(lambda: not processes_naming(interrupted)), "and_leaves_nothing_running", processes_naming(interrupted))
 ok("Traceback" not in words, "and_no_stack_trace", words)
 
 listed = run(["make", "-s", "-C", ROOT, "demos"]).out

@@ -19,19 +19,6 @@ def row(table, what):
     return found.group(1).split()[:3] if found else None
 
 
-def demo_processes(out):
-    """Ids of processes that the demo started: they have its directory in their command line."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as f:
-                if os.fsencode(out) in f.read() and int(pid) != os.getpid():
-                    found.append(int(pid))
-        except OSError:
-            pass
-    return found
-
-
 out = tmpdir()
 demo = run([DEMO, "--build", BUILD, "--out", out, "--short"], timeout=120)
 is_(demo.rc, 0, "the_short_demo_shows_what_it_must", demo)
@@ -43,7 +30,7 @@ is_(row(table, "attempts"), ["30"] * 3, "each_makes_30_attempts", table)
 is_(row(table, "backend's own count"), ["11"] * 3, "the_backend_saw_the_healthy_requests_alone", table)
 is_(len(re.findall(r"^\[\d+/12\] .*\(about \d+ s left\)$", demo.err, re.M)), 12, "progress_is_on_stderr", demo.err)
 ok(f"run files and table: {out}" in demo.out, "it_names_the_directory")
-is_(demo_processes(out), [], "nothing_is_left_running")
+is_(processes_naming(out), [], "nothing_is_left_running")
 
 for strategy in STRATEGIES:
     recorded = Run(os.path.join(out, f"{strategy}.db"))
@@ -56,11 +43,11 @@ child = spawn([DEMO, "--build", BUILD, "--out", interrupted, "--short"], stdout=
 for line in child.stderr:
     if "users at once" in line:
         break
-ok(len(demo_processes(interrupted)) > 1, "the_demo_runs")
+ok(len(processes_naming(interrupted)) > 1, "the_demo_runs")
 child.send_signal(signal.SIGINT)
 _, words = child.communicate(timeout=60)
 is_(child.returncode, 130, "an_interrupted_demo_is_status_130", words)
-ok(wait_for(lambda: not demo_processes(interrupted)), "and_leaves_nothing_running", demo_processes(interrupted))
+ok(wait_for(lambda: not processes_naming(interrupted)), "and_leaves_nothing_running", processes_naming(interrupted))
 ok("Traceback" not in words, "and_no_stack_trace", words)
 
 nowhere = run([DEMO, "--build", "/nonexistent", "--out", tmpdir()])

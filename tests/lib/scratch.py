@@ -128,6 +128,19 @@ def stop(child, sig=signal.SIGTERM, timeout=15):
     return end_session(child)
 
 
+def processes_naming(text):
+    """Ids of the processes that have this text in their command line (the directory of a test, say), without our own."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if os.fsencode(text) in f.read() and int(pid) != os.getpid():
+                    found.append(int(pid))
+        except OSError:
+            pass
+    return found
+
+
 def _clean():
     for child in _children:
         end_session(child)

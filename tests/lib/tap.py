@@ -14,7 +14,7 @@ import re
 import sys
 
 from peers import HttpPeer, Nginx, Peer, Redis, reset
-from scratch import (PYTHON, Result, end_session, free_port, line_of, listening, run, spawn, stop, tmpdir, wait_for)
+from scratch import (PYTHON, Result, end_session, free_port, line_of, listening, processes_naming, run, spawn, stop, tmpdir, wait_for)
 from shock import BIN, BUILD, LIB, Run, aftershock, shock, shock_argv, victim
 
 _state = {"count": 0, "failed": 0}
