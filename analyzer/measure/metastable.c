@@ -22,19 +22,15 @@
 
 /* ---- what explains a lag ---- */
 
+/* Between attempts of requests that began before the fault cleared; requests are in order of start. */
 static double longest_wait_ms(const struct felt *f)
 {
 	const struct measure *m = f->m;
 	double longest = 0;
 
-	for (size_t i = 0; i < m->r->model.exchange_count; i++) {
-		const struct model_exchange *x = &m->r->model.exchanges[i];
-		const struct link_logical *q = x->edge == MODEL_NONE ? NULL : &m->link.logicals[x->logical];
-		struct chains_span chain;
+	for (size_t i = 0; i < m->link.count && m->link.logicals[i].started_ns <= f->episode->to_ns; i++) {
+		struct chains_span chain = chains_of(&m->chains.by_logical, i);
 
-		if (!q || q->first != i || q->started_ns > f->episode->to_ns)
-			continue;
-		chain = chains_of(&m->chains.by_logical, x->logical);
 		for (size_t k = 0; k + 1 < chain.n; k++) {
 			const struct model_exchange *a = &m->r->model.exchanges[chain.members[k]];
 			const struct model_exchange *b = &m->r->model.exchanges[chain.members[k + 1]];
