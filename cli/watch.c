@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "analyzer/face/face.h"
 #include "analyzer/face/table.h"
+#include "analyzer/stats/show.h"
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/liverun.h"
@@ -143,7 +144,7 @@ static const char *amplification(const struct scene_edge *e, const char *unit, c
 
 static const char *took(uint64_t ns, char *buf)
 {
-	return ns ? face_ms((double)ns / NS_PER_MS, buf) : strcpy(buf, "-");
+	return ns ? show_ms((double)ns / NS_PER_MS, buf) : strcpy(buf, "-");
 }
 
 static unsigned active(const struct scene *s)

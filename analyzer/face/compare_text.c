@@ -7,6 +7,7 @@
 #include "analyzer/compare/figure.h"
 #include "analyzer/face/face.h"
 #include "analyzer/face/table.h"
+#include "analyzer/stats/show.h"
 
 static void figure_cells(struct table *t, enum gate_metric metric, const struct metric *m)
 {
@@ -14,14 +15,14 @@ static void figure_cells(struct table *t, enum gate_metric metric, const struct 
 	char value[64], bounds[64];
 
 	if (metric == GATE_AMPLIFICATION)
-		table_cell(t, "%s", face_factor(m, value));
+		table_cell(t, "%s", show_factor(m, value));
 	else if (share)
-		table_cell(t, "%s", face_share(m, value));
+		table_cell(t, "%s", show_share(m, value));
 	else if (figure_is_censored(m))
-		table_cell(t, "> %s", face_ms(m->low, value));
+		table_cell(t, "> %s", show_ms(m->low, value));
 	else
-		table_cell(t, "%s", m->known ? face_ms(m->value, value) : "-");
-	table_cell(t, "%s", face_bounds(m, share, bounds));
+		table_cell(t, "%s", m->known ? show_ms(m->value, value) : "-");
+	table_cell(t, "%s", show_bounds(m, share, bounds));
 }
 
 /* As benchstat: "~" when what was seen may be chance, "?" when there is no telling. */
@@ -31,8 +32,8 @@ static void ratio_cells(struct table *t, const struct compare_row *r)
 	bool runs = !isnan(r->a12);
 	char value[64], bounds[64];
 
-	table_cell(t, "%s", face_factor(&r->ratio, value));
-	table_cell(t, "%s", face_bounds(&r->ratio, false, bounds));
+	table_cell(t, "%s", show_factor(&r->ratio, value));
+	table_cell(t, "%s", show_bounds(&r->ratio, false, bounds));
 	if (runs)
 		table_cell(t, "%s (p=%.3f n=%llu+%llu)", marks[r->significance], r->p, (unsigned long long)r->base.n,
 			   (unsigned long long)r->fresh.n);

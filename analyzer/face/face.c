@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/face/face.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "base/clock.h"
-#include "base/units.h"
-
-#define FIGURE_BYTES 64
-#define LONGEST_MS 1e12	/* longer does not fit ns */
 
 struct face face_on(FILE *out)
 {
@@ -99,59 +93,4 @@ void face_wrap(const struct face *f, enum face_colour colour, int at, int indent
 	}
 	fputc('\n', f->out);
 	free(safe);
-}
-
-const char *face_ms(double ms, char *buf)
-{
-	if (isnan(ms))
-		return strcpy(buf, "-");
-	snprintf(buf, FIGURE_BYTES, "%.*f", fabs(ms) < 9.995 ? 2 : fabs(ms) < 99.95 ? 1 : 0, ms);
-	return buf;
-}
-
-const char *face_duration(double ms, char *buf)
-{
-	if (isnan(ms))
-		return strcpy(buf, "-");
-	if (ms > 0 && ms < 1) {	/* one unit below a second: figures under one another are of one size */
-		snprintf(buf, FIGURE_BYTES, "%.2f ms", ms);
-		return buf;
-	}
-	return units_show_duration(ms <= 0 ? 0 : ms < LONGEST_MS ? (uint64_t)(ms * NS_PER_MS) : (uint64_t)LONGEST_MS * NS_PER_MS, buf, FIGURE_BYTES);
-}
-
-const char *face_factor(const struct metric *m, char *buf)
-{
-	if (!m->known)
-		return strcpy(buf, "-");
-	snprintf(buf, FIGURE_BYTES, "%.2fx", m->value);
-	return buf;
-}
-
-/* Never rounded up to 100 or down to 0: 99.996 % is not all. */
-const char *face_share(const struct metric *m, char *buf)
-{
-	double percent = m->value * 100;
-
-	if (!m->known)
-		return strcpy(buf, "-");
-	if (percent > 99.9 && percent < 100)
-		snprintf(buf, FIGURE_BYTES, "%.3f %%", floor(percent * 1000) / 1000);
-	else if (percent > 0 && percent < 0.1)
-		snprintf(buf, FIGURE_BYTES, "%.3f %%", ceil(percent * 1000) / 1000);
-	else
-		snprintf(buf, FIGURE_BYTES, "%.1f %%", percent);
-	return buf;
-}
-
-const char *face_bounds(const struct metric *m, bool share, char *buf)
-{
-	double scale = share ? 100 : 1;
-
-	if (!m->known || !m->bounded)
-		return strcpy(buf, "");
-	if (!strcmp(m->method, "exact"))
-		return strcpy(buf, "exact");
-	snprintf(buf, FIGURE_BYTES, "%.*f..%.*f", share ? 1 : 2, m->low * scale, share ? 1 : 2, m->high * scale);
-	return buf;
 }

@@ -39,11 +39,4 @@ void face_wrap(const struct face *f, enum face_colour colour, int at, int indent
 /* Columns of a terminal that text, which is escaped, takes: one for each code point. */
 int face_width(const char *text);
 
-/* Figures into buf (at least 64 bytes); all return buf. NAN and unknown: "-". */
-const char *face_ms(double ms, char *buf);		/* "0.31", "12.4", "1530": milliseconds, three digits */
-const char *face_duration(double ms, char *buf);	/* "0.31 ms", "12.4 ms", "1.50 s" */
-const char *face_factor(const struct metric *m, char *buf);	/* "3.00x" */
-const char *face_share(const struct metric *m, char *buf);	/* "97.5 %" */
-const char *face_bounds(const struct metric *m, bool share, char *buf);	/* "2.1..3.4", "exact", "" */
-
 #endif

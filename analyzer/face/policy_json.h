@@ -18,6 +18,6 @@ cJSON *policy_json_idempotency(const struct policy_idempotency *p);				/* effect
 cJSON *policy_json_hedging(const struct policy_hedging *p);					/* effects_json.c */
 cJSON *policy_json_shedding(const struct policy_shedding *p);					/* effects_json.c */
 cJSON *policy_json_fallback(const struct result *r, const struct policy_fallback *p);		/* effects_json.c */
-cJSON *finding_json(const struct finding *f);							/* finding.c */
+cJSON *finding_json(const struct finding *f);							/* finding_json.c */
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <string.h>
 #include "analyzer/face/face.h"
+#include "analyzer/stats/show.h"
 
 #define NO_JITTER 0.97	/* rho from which what is left is how exactly a sleep ends */
 #define REACTIONS_MAX 6	/* statuses and errors that are named */
@@ -11,7 +12,7 @@ typedef unsigned long long ull;
 
 static const char *ms(double value, char *buf)
 {
-	return face_duration(value, buf);
+	return show_duration(value, buf);
 }
 
 /* " (1.48 s..1.53 s)" where the bounds say more than the value. */
@@ -130,7 +131,7 @@ static void say_jitter(FILE *out, const struct policy_retry *p)
 	for (unsigned i = 0; i < p->jitter_name_count && i < POLICY_NAMES; i++)
 		fprintf(out, "%s%s", i ? " or " : "", p->jitter_names[i]);
 	fprintf(out, "%sjitter (rho %.2f", p->jitter_name_count ? " " : "", p->jitter_low.value);
-	if (*face_bounds(&p->jitter_low, false, bounds))
+	if (*show_bounds(&p->jitter_low, false, bounds))
 		fprintf(out, ", %s", bounds);
 	fputs(")", out);
 }
@@ -294,7 +295,7 @@ static void say_breaker(const struct result *r, const struct result_edge *e, FIL
 	if (p->shed)
 		fprintf(out, ", turned %llu calls away", (ull)p->shed);
 	if (p->shed_efficacy.known)
-		fprintf(out, ", %s of the doomed ones", face_share(&p->shed_efficacy, share));
+		fprintf(out, ", %s of the doomed ones", show_share(&p->shed_efficacy, share));
 	if (p->alike)
 		fprintf(out, "; %s would look the same", p->alike);
 	confidence(out, p->confidence);
@@ -353,7 +354,7 @@ static void say_hedging(const struct result *r, const struct result_edge *e, FIL
 	range(out, p->delay_low_ms, p->delay_high_ms);
 	fprintf(out, " for %llu requests", (ull)p->hedged);
 	if (p->share.known)
-		fprintf(out, " (%s)", face_share(&p->share, buf));
+		fprintf(out, " (%s)", show_share(&p->share, buf));
 	fprintf(out, ", %llu answered first, %llu losers given up", (ull)p->wins, (ull)p->cancelled);
 }
 
@@ -386,7 +387,7 @@ void policy_text_shedding(const struct policy_shedding *p, FILE *out)
 		return;
 	fprintf(out, "turned %llu requests away", (ull)p->shed);
 	if (p->share.known)
-		fprintf(out, " (%s)", face_share(&p->share, a));
+		fprintf(out, " (%s)", show_share(&p->share, a));
 	if (p->latency_ms >= 0 && p->success_latency_ms >= 0)
 		fprintf(out, " within %s, where a success takes %s", ms(p->latency_ms, a), ms(p->success_latency_ms, b));
 	if (p->collapse >= 0)

@@ -8,6 +8,7 @@
 #include "analyzer/analyze.h"
 #include "analyzer/face/policy_text.h"
 #include "analyzer/face/text_parts.h"
+#include "analyzer/stats/show.h"
 #include "base/clock.h"
 
 #define ROWS_MAX 20	/* edges and paths shown; the rest is in the JSON */
@@ -240,7 +241,7 @@ static void say_path(FILE *out, const struct result_path *p)
 	if (!isnan(p->raw) && !isnan(p->baseline))
 		fprintf(out, ", %.2f in the baseline", p->baseline);
 	if (p->amplification.known)
-		fprintf(out, "%s%s", isnan(p->raw) ? "" : ": ", face_factor(&p->amplification, buf));
+		fprintf(out, "%s%s", isnan(p->raw) ? "" : ": ", show_factor(&p->amplification, buf));
 	if (p->bound > 0)
 		fprintf(out, "; the clients' limits allow %.0f%s", p->bound, p->bound_at_least ? " or more" : "");
 }
@@ -280,7 +281,7 @@ static void say_lag(FILE *out, const struct result_recovery *r)
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (parts[i].ms > 0)
-			fprintf(out, "%s%s %s", shown++ ? ", " : " (", face_duration(parts[i].ms, buf), parts[i].name);
+			fprintf(out, "%s%s %s", shown++ ? ", " : " (", show_duration(parts[i].ms, buf), parts[i].name);
 	if (shown)
 		fputs(")", out);
 }
@@ -295,11 +296,11 @@ static void say_recovery(FILE *out, const struct result_recovery *r)
 		fprintf(out, " no. %u", r->number);
 	fprintf(out, ": %s", r->label ? r->label : "not judged, too little was recorded after it");
 	if (!isnan(r->impact_ms))
-		fprintf(out, "; users felt it %s after it began", face_duration(r->impact_ms, a));
+		fprintf(out, "; users felt it %s after it began", show_duration(r->impact_ms, a));
 	if (r->censored && r->label)
-		fprintf(out, ", for more than %s: no recovery seen in this run", face_duration(r->observed_ms, a));
+		fprintf(out, ", for more than %s: no recovery seen in this run", show_duration(r->observed_ms, a));
 	else if (!r->censored && !isnan(r->mttr_ms))
-		fprintf(out, ", for %s, to %s after it cleared", face_duration(r->mttr_ms, a), face_duration(r->recovery_lag_ms, b));
+		fprintf(out, ", for %s, to %s after it cleared", show_duration(r->mttr_ms, a), show_duration(r->recovery_lag_ms, b));
 	say_lag(out, r);
 	if (r->flaps)
 		fprintf(out, "; bad again %u time%s", r->flaps, r->flaps > 1 ? "s" : "");

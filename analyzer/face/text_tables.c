@@ -4,6 +4,7 @@
 #include <string.h>
 #include "analyzer/face/table.h"
 #include "analyzer/face/text_parts.h"
+#include "analyzer/stats/show.h"
 
 #define ROWS_MAX 20	/* edges and services shown; the rest is counted, and is in the JSON */
 
@@ -49,7 +50,7 @@ static void delay_cell(struct table *t, const struct result_fault *fault)
 		table_cell(t, "%s", "");
 		return;
 	}
-	table_cell(t, "%s ms, off by %+.2f (p99 %+.2f)", face_ms(samples_percentile(&fault->achieved_ms, 0.5), achieved),
+	table_cell(t, "%s ms, off by %+.2f (p99 %+.2f)", show_ms(samples_percentile(&fault->achieved_ms, 0.5), achieved),
 		   samples_percentile(&fault->delay_error_ms, 0.5), samples_percentile(&fault->delay_error_ms, 0.99));
 }
 
@@ -106,9 +107,9 @@ static void load_cells(struct table *t, const struct result_cohort *c)
 		table_cell(t, "?");
 	table_cell(t, "%llu", (ull)c->attempts);
 	table_cell(t, "%llu", (ull)c->delivered);
-	table_cell(t, "%s", face_factor(&c->amplification, buf));
-	table_cell(t, "%s", face_bounds(&c->amplification, false, buf));
-	table_cell(t, "%s", face_share(&success, buf));
+	table_cell(t, "%s", show_factor(&c->amplification, buf));
+	table_cell(t, "%s", show_bounds(&c->amplification, false, buf));
+	table_cell(t, "%s", show_share(&success, buf));
 }
 
 static void load_rows(struct table *t, const struct result *r, const struct result_edge *e, bool demand)
@@ -118,7 +119,7 @@ static void load_rows(struct table *t, const struct result *r, const struct resu
 	table_cell(t, "%s -> %s", e->client, e->server);
 	load_cells(t, &e->whole);
 	if (demand)
-		table_cell(t, "%s", demand_tells(e) ? face_factor(&e->amplification_demand, buf) : "");
+		table_cell(t, "%s", demand_tells(e) ? show_factor(&e->amplification_demand, buf) : "");
 	table_cell(t, "%.0f", e->peak_attempts_per_s);
 	for (int k = 0; k < TIMELINE_KINDS && r->timeline.window_count > 1; k++) {
 		if (!e->window[k].attempts)
@@ -153,7 +154,7 @@ static void latency_cells(struct table *t, const struct latency *l)
 	char buf[64];
 
 	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
-		table_cell(t, "%s", face_ms(figures[i], buf));
+		table_cell(t, "%s", show_ms(figures[i], buf));
 }
 
 static int print_results(const struct face *f, const struct result *r)
@@ -169,8 +170,8 @@ static int print_results(const struct face *f, const struct result *r)
 		struct metric success = cohort_success(&e->whole);
 
 		table_cell(&t, "%s -> %s", e->client, e->server);
-		table_cell(&t, "%s", face_share(&success, buf));
-		table_cell(&t, "%s", face_bounds(&success, true, buf));
+		table_cell(&t, "%s", show_share(&success, buf));
+		table_cell(&t, "%s", show_bounds(&success, true, buf));
 		latency_cells(&t, &e->latency);
 	}
 	return print(f, &t, 0);
@@ -230,14 +231,14 @@ static void service_cells(struct table *t, const struct result_load *l)
 
 	table_cell(t, "%llu", (ull)l->requests);
 	table_cell(t, "%llu", (ull)l->failed);
-	table_cell(t, "%s", face_share(&l->success, buf));
-	table_cell(t, "%s", face_bounds(&l->success, true, buf));
+	table_cell(t, "%s", show_share(&l->success, buf));
+	table_cell(t, "%s", show_bounds(&l->success, true, buf));
 	if (isnan(l->throughput_rps))
 		table_cell(t, "-");
 	else
 		table_cell(t, "%.*f", l->throughput_rps < 10 ? 2 : 0, l->throughput_rps);
 	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
-		table_cell(t, "%s", face_ms(figures[i], buf));
+		table_cell(t, "%s", show_ms(figures[i], buf));
 }
 
 static void service_rows(struct table *t, const struct result *r, const struct result_service *s)

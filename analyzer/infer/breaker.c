@@ -15,11 +15,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/infer/crew.h"
 #include "analyzer/infer/silence.h"
+#include "analyzer/link/crew.h"
 #include "analyzer/measure.h"
 #include "analyzer/measure/demand.h"
 #include "analyzer/read/spill.h"
+#include "analyzer/read/times.h"
 
 #define OUTAGE_ATTEMPTS 50	/* failed in a row: a breaker would have opened */
 #define OUTAGE_NS NS_PER_S
@@ -313,17 +314,7 @@ static void add_open_time(const struct view *v, size_t i)
 /* The first demand at or after t. */
 static size_t demand_at(const struct view *v, uint64_t t)
 {
-	size_t low = 0, high = v->demand_count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (v->demands[mid].at_ns < t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return v->demands ? times_before(&v->demands->at_ns, sizeof(*v->demands), v->demand_count, t) : 0;
 }
 
 /* Shed requests of a silence in [from, to]; by pace they lie evenly. */

@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include "analyzer/infer/crew.h"
 #include "analyzer/infer/plateau.h"
+#include "analyzer/link/crew.h"
 #include "analyzer/measure.h"
 #include "analyzer/measure/demand.h"
 #include "analyzer/read/spill.h"

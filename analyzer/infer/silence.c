@@ -627,17 +627,7 @@ static void rule_out_waits(struct work *w)
 /* The first demand at or after t. */
 static size_t demand_at(const struct silence_input *in, uint64_t t)
 {
-	size_t low = 0, high = in->demand_count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (in->demands[mid].at_ns < t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	return in->demands ? times_before(&in->demands->at_ns, sizeof(*in->demands), in->demand_count, t) : 0;
 }
 
 static size_t shed_within(const struct silence_input *in, uint64_t from, uint64_t to)

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "analyzer/face/json.h"
-#include "analyzer/face/policy_json.h"
 
 static const char *const keys[] = {
 	"amplification", "attempts", "attempts_that_fit", "calls_between_false_opens", "capacity_margin", "collapse", "count",
@@ -94,20 +92,4 @@ enum severity severity_of(const char *name)
 	while (s < SEVERITIES && strcmp(severities[s], name))
 		s++;
 	return s;
-}
-
-cJSON *finding_json(const struct finding *f)
-{
-	cJSON *o = cJSON_CreateObject(), *evidence;
-
-	json_text(o, "code", f->code);
-	json_text(o, "severity", severity_name(f->severity));
-	json_text(o, "where", f->where);
-	json_text(o, "message", f->message);
-	evidence = cJSON_AddObjectToObject(o, "evidence");
-	for (size_t i = 0; i < f->evidence_count; i++)
-		json_number(evidence, f->evidence[i].key, f->evidence[i].value);
-	json_id(o, "witness", f->witness);
-	json_text(o, "fix", f->fix);
-	return o;
 }

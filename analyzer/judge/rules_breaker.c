@@ -4,9 +4,10 @@
  * least 20 failed attempts in a row, severe from 100 on; a second of calls shed after the fault had cleared, severe from 10 s on; a false open every
  * 10,000 calls (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
  */
+#include <stdio.h>
 #include <string.h>
-#include "analyzer/face/face.h"
 #include "analyzer/judge/rules.h"
+#include "analyzer/stats/show.h"
 
 #define OUTAGE_MIN 20
 #define OUTAGE_HIGH 100
@@ -134,16 +135,16 @@ static void tell_slows(const struct rule_subject *s, struct finding *f)
 	char tax[64], open[64], buf[128] = "";
 
 	if (b->open_high_ms > 0)
-		snprintf(buf, sizeof(buf), "; it stays open for %s", face_duration(b->open_high_ms, open));
+		snprintf(buf, sizeof(buf), "; it stays open for %s", show_duration(b->open_high_ms, open));
 	finding_says(f, "keeps its circuit breaker open after the fault has gone: %llu requests were turned away for %s%s", (ull)b->recovery_tax,
-		     face_duration(b->recovery_tax_ms, tax), buf);
+		     show_duration(b->recovery_tax_ms, tax), buf);
 	finding_shows(f, "recovery_tax", (double)b->recovery_tax);
 	finding_shows(f, "recovery_tax_ms", b->recovery_tax_ms);
 	finding_shows(f, "open_low_ms", b->open_low_ms);
 	finding_shows(f, "open_high_ms", b->open_high_ms);
 	show_opens(b, f);
 	if (b->open_high_ms > 0 && b->open_high_ms <= SHORT_OPEN_MS)
-		snprintf(buf, sizeof(buf), "halve it, to %s", face_duration(b->open_high_ms / 2, open));
+		snprintf(buf, sizeof(buf), "halve it, to %s", show_duration(b->open_high_ms / 2, open));
 	else
 		strcpy(buf, "1 to 5 s are enough");
 	finding_fix(f, "Shorten the time that it stays open (%s), and let a probe through as soon as it is over; let probes vary by"
@@ -163,7 +164,7 @@ static void tell_metastable(const struct rule_subject *s, struct finding *f)
 	char buf[64], lasting[96] = "", making[96] = "";
 
 	if (v->observed_ms > 0)
-		snprintf(lasting, sizeof(lasting), ": bad for more than %s", face_duration(v->observed_ms, buf));
+		snprintf(lasting, sizeof(lasting), ": bad for more than %s", show_duration(v->observed_ms, buf));
 	if (v->load_amplification > 1)
 		snprintf(making, sizeof(making), ", under %.1f attempts per request of its own making", v->load_amplification);
 	finding_says(f, "the system stays bad by itself although the fault has gone%s%s", lasting, making);

@@ -4,9 +4,10 @@
  * fallback.c). Bounds: hedging beyond 10 % of the requests (hedging at the 95th percentile adds 5 %: Dean, Barroso, The Tail at Scale); goodput at the
  * highest load below half of the best.
  */
+#include <stdio.h>
 #include <string.h>
-#include "analyzer/face/face.h"
 #include "analyzer/judge/rules.h"
+#include "analyzer/stats/show.h"
 
 #define HEDGED_MAX 0.1
 #define COLLAPSE 0.5
@@ -66,15 +67,15 @@ static void tell_hedges_much(const struct rule_subject *s, struct finding *f)
 	char share[64], delay[64], buf[128] = "";
 
 	if (p->delay_ms >= 0)
-		snprintf(buf, sizeof(buf), ", %s after the first attempt", face_duration(p->delay_ms, delay));
-	finding_says(f, "hedges %s of its requests%s; %llu of %llu second attempts answered first", face_share(&p->share, share), buf, (ull)p->wins,
+		snprintf(buf, sizeof(buf), ", %s after the first attempt", show_duration(p->delay_ms, delay));
+	finding_says(f, "hedges %s of its requests%s; %llu of %llu second attempts answered first", show_share(&p->share, share), buf, (ull)p->wins,
 		     (ull)p->hedged);
 	finding_shows(f, "hedged", (double)p->hedged);
 	finding_shows(f, "hedged_share", p->share.value);
 	finding_shows(f, "wins", (double)p->wins);
 	f->witness = s->edge->worst;
 	finding_fix(f, "Hedge later, after what 95 to 99 %% of the answers take%s%s, and not at all while the server sheds load.",
-		    s->edge->latency.p95 > 0 ? ": here from " : "", s->edge->latency.p95 > 0 ? face_duration(s->edge->latency.p95, delay) : "");
+		    s->edge->latency.p95 > 0 ? ": here from " : "", s->edge->latency.p95 > 0 ? show_duration(s->edge->latency.p95, delay) : "");
 }
 
 static bool collapses(const struct rule_subject *s)

@@ -7,9 +7,10 @@
  * that is surely above 1.2 while the fault lasted. What may be retried: RFC 9110, 9.2.2 and 10.2.3; statuses 408, 425, 429, 500, 502, 503, 504.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
-#include "analyzer/face/face.h"
 #include "analyzer/judge/rules.h"
+#include "analyzer/stats/show.h"
 
 #define HERD 0.8
 #define HERD_MIN 20
@@ -71,7 +72,7 @@ static void tell_at_once(const struct rule_subject *s, struct finding *f)
 	char buf[64];
 
 	finding_says(f, "tries a failed request again at once: %u attempts%s%s%s", r->max_attempts, r->unbounded ? " and more" : "",
-		     isnan(wait) ? "" : ", with a median wait before the first retry of ", isnan(wait) ? "" : face_duration(wait, buf));
+		     isnan(wait) ? "" : ", with a median wait before the first retry of ", isnan(wait) ? "" : show_duration(wait, buf));
 	finding_shows(f, "max_attempts", r->max_attempts);
 	finding_shows(f, "wait_p50_ms", wait);
 	finding_shows(f, "peak_attempts_per_s", s->edge->peak_attempts_per_s);
@@ -152,7 +153,7 @@ static void tell_storm(const struct rule_subject *s, struct finding *f)
 	if (r->storm_amplification > 0)
 		snprintf(amplified, sizeof(amplified), ": %.1f attempts per request", r->storm_amplification);
 	if (r->storm_seconds > 0)
-		snprintf(lasting, sizeof(lasting), " for %s", face_duration(r->storm_seconds * 1000, buf));
+		snprintf(lasting, sizeof(lasting), " for %s", show_duration(r->storm_seconds * 1000, buf));
 	finding_says(f, "drives a retry storm%s%s, of which next to none helps", amplified, lasting);
 	finding_shows(f, "amplification", r->storm_amplification);
 	finding_shows(f, "seconds", r->storm_seconds);
@@ -189,7 +190,7 @@ static void tell_over_budget(const struct rule_subject *s, struct finding *f)
 
 	if (rated)
 		finding_says(f, "retries take more than 20 %% on top of its requests for %s (at most %.0f %% within 10 s)",
-			     face_duration(RETRY(s)->budget_over_s * 1000, buf), RETRY(s)->budget_peak * 100);
+			     show_duration(RETRY(s)->budget_over_s * 1000, buf), RETRY(s)->budget_peak * 100);
 	else
 		finding_says(f, "makes %.2f attempts per request%s; a retry budget of 20 %% allows 1.20", m->value,
 			     in_fault(s) == &s->edge->whole ? "" : " while the fault lasts");

@@ -4,8 +4,9 @@
  * a timeout is one that waited for 10 s and gave nothing up, or that hierarchy.c names.
  */
 #include <math.h>
-#include "analyzer/face/face.h"
+#include <stdio.h>
 #include "analyzer/judge/rules.h"
+#include "analyzer/stats/show.h"
 
 #define PATIENCE_MS 10000
 #define PATIENCE_HIGH_MS 30000
@@ -52,7 +53,7 @@ static void tell_edge_timeless(const struct policy_timeout *t, struct finding *f
 	if (isnan(t->longest_ms))
 		finding_says(f, "has no timeout that this run could see");
 	else
-		finding_says(f, "waited %s for an answer and did not give up: it has no timeout, or a longer one", face_duration(t->longest_ms, waited));
+		finding_says(f, "waited %s for an answer and did not give up: it has no timeout, or a longer one", show_duration(t->longest_ms, waited));
 	finding_shows(f, "longest_ms", t->longest_ms);
 	f->witness = t->longest_witness;
 	finding_fix(f, "Set a connect timeout and one for the whole answer, somewhat above the slowest answer that is still useful (p99.9)"
@@ -115,15 +116,15 @@ static void tell_inverted(const struct rule_subject *s, struct finding *f)
 	char a[64], b[64], c[64], waits[80] = "on", orphan[128] = "";
 
 	if (!isnan(h->child_ms))
-		snprintf(waits, sizeof(waits), "%s", face_duration(h->child_ms, b));
+		snprintf(waits, sizeof(waits), "%s", show_duration(h->child_ms, b));
 	if (h->orphan_ms > 0)
-		snprintf(orphan, sizeof(orphan), "; work that nobody waited for took %s", face_duration(h->orphan_ms, c));
-	finding_says(f, "%s gives up after %s, but %s waits %s for %s%s", parent->client, face_duration(h->parent_ms, a), child->client,
+		snprintf(orphan, sizeof(orphan), "; work that nobody waited for took %s", show_duration(h->orphan_ms, c));
+	finding_says(f, "%s gives up after %s, but %s waits %s for %s%s", parent->client, show_duration(h->parent_ms, a), child->client,
 		     waits, child->server, orphan);
 	show_misfit(h, f);
 	finding_fix(f, "Give %s -> %s a timeout that leaves its caller time for an answer (below %s, its retries and waits included), or"
 		       " pass the caller's deadline on.",
-		    child->client, child->server, face_duration(h->parent_ms * 0.9, a));
+		    child->client, child->server, show_duration(h->parent_ms * 0.9, a));
 }
 
 static void tell_does_not_fit(const struct rule_subject *s, struct finding *f)
@@ -133,7 +134,7 @@ static void tell_does_not_fit(const struct rule_subject *s, struct finding *f)
 	char a[64];
 
 	finding_says(f, "only %u of the %u attempts at %s fit into the %s that %s waits", h->fits, h->attempts, child->server,
-		     face_duration(h->parent_ms, a), parent->client);
+		     show_duration(h->parent_ms, a), parent->client);
 	finding_shows(f, "attempts", h->attempts);
 	finding_shows(f, "attempts_that_fit", h->fits);
 	show_misfit(h, f);
@@ -149,10 +150,10 @@ static void tell_equal(const struct rule_subject *s, struct finding *f)
 	char a[64];
 
 	finding_says(f, "%s and %s give up at the same time, after %s: the answer of a fallback or a retry comes too late", parent->client, child->client,
-		     face_duration(h->parent_ms, a));
+		     show_duration(h->parent_ms, a));
 	show_misfit(h, f);
 	finding_fix(f, "Give %s -> %s the shorter timeout, so that %s has time left to answer (about 80 %% of its caller's: %s).", child->client, child->server,
-		    child->client, face_duration(h->parent_ms * 0.8, a));
+		    child->client, show_duration(h->parent_ms * 0.8, a));
 }
 
 static void tell_not_propagated(const struct rule_subject *s, struct finding *f)

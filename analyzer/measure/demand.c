@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include "analyzer/infer/crew.h"
+#include "analyzer/link/crew.h"
 #include "analyzer/measure.h"
 #include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/read/times.h"
 #include "analyzer/stats/stats.h"
 
 #define BASELINE_MIN 5		/* requests that make a baseline */
@@ -125,17 +126,7 @@ static struct felt_second *second_of(struct felt *f, uint64_t at_ns)
 /* The first request that began then or later. */
 static size_t first_request(const struct link *l, uint64_t at_ns)
 {
-	size_t low = 0, high = l->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (l->logicals[middle].started_ns < at_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return l->count ? times_before(&l->logicals->started_ns, sizeof(*l->logicals), l->count, at_ns) : 0;
 }
 
 static void count_requests(struct felt *f)

@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include "analyzer/read/progress.h"
 #include "analyzer/read/hosts.h"
+#include "analyzer/read/progress.h"
 #include "analyzer/read/radix.h"
 #include "analyzer/read/rows.h"
 #include "analyzer/read/spill.h"
+#include "analyzer/read/times.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/units.h"
@@ -862,15 +863,5 @@ void model_free(struct model *m)
 
 size_t model_first_from(const struct model *m, uint64_t at_ns)
 {
-	size_t low = 0, high = m->exchange_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->exchanges[middle].started_ns < at_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return m->exchange_count ? times_before(&m->exchanges->started_ns, sizeof(*m->exchanges), m->exchange_count, at_ns) : 0;
 }

@@ -47,4 +47,12 @@ static inline size_t times_near(const uint64_t *first, size_t stride, size_t n, 
 	return *near = low;
 }
 
+/* How many of n ascending instants, `stride` bytes apart, are before t: the index of the first that is not. first may be NULL for n = 0. */
+static inline size_t times_before(const uint64_t *first, size_t stride, size_t n, uint64_t t)
+{
+	size_t near = n / 2;
+
+	return n && t ? times_near(first, stride, n, t - 1, &near) : 0;
+}
+
 #endif

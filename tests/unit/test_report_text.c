@@ -6,6 +6,7 @@
 #include "analyzer/face/report.h"
 #include "analyzer/face/table.h"
 #include "analyzer/judge/findings.h"
+#include "analyzer/stats/show.h"
 #include "tests/lib/tap.h"
 
 static struct result result;
@@ -338,11 +339,11 @@ int main(void)
 	worst();
 	wrapped();
 	wide_tables();
-	is_str(face_duration(0.314, buf), "0.31 ms", "durations: below a millisecond");
-	is_str(face_duration(12.4, buf), "12.4 ms", "below a second");
-	is_str(face_duration(1500, buf), "1.50 s", "seconds");
-	is_str(face_duration(NAN, buf), "-", "unknown");
-	ok(*face_duration(1e300, buf) && *face_duration(-1, buf), "and whatever a damaged file makes of them");
+	is_str(show_duration(0.314, buf), "0.31 ms", "durations: below a millisecond");
+	is_str(show_duration(12.4, buf), "12.4 ms", "below a second");
+	is_str(show_duration(1500, buf), "1.50 s", "seconds");
+	is_str(show_duration(NAN, buf), "-", "unknown");
+	ok(*show_duration(1e300, buf) && *show_duration(-1, buf), "and whatever a damaged file makes of them");
 	free(said);
 	return tap_done();
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/face/text_parts.h"
+#include "analyzer/stats/show.h"
 
 #define LABEL 14
 #define VALUE 11
@@ -44,8 +45,8 @@ static int success(const struct face *f, const struct result *r)
 
 	if (!share.known)
 		return 0;
-	LINE(f, share.value < 1 ? FACE_YELLOW : FACE_GREEN, "success", face_share(&share, value), "of %llu request%s of users (95 %%: %s)",
-	     (ull)share.n, share.n == 1 ? "" : "s", face_bounds(&share, true, bounds));
+	LINE(f, share.value < 1 ? FACE_YELLOW : FACE_GREEN, "success", show_share(&share, value), "of %llu request%s of users (95 %%: %s)",
+	     (ull)share.n, share.n == 1 ? "" : "s", show_bounds(&share, true, bounds));
 	return 0;
 }
 
@@ -81,8 +82,8 @@ static int amplification(const struct face *f, const struct result *r)
 			longest = &r->paths[i];
 	if (longest && asprintf(&through, "; %s => %s %.2f attempts per request end to end", longest->root, longest->leaf, longest->raw) < 0)
 		return -ENOMEM;
-	face_bounds(top, false, bounds);
-	LINE(f, top->value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", face_factor(top, value),
+	show_bounds(top, false, bounds);
+	LINE(f, top->value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", show_factor(top, value),
 	     "%s -> %s%s%s%s%s%s%s", most->client, most->server, at_top ? " while the fault lasted" : "", *bounds ? " (" : "",
 	     *bounds && strcmp(bounds, "exact") ? "95 %: " : "", bounds, *bounds ? ")" : "", longest ? through : "");
 	free(through);
@@ -114,8 +115,8 @@ static int slowness(const struct face *f, const struct result *r)
 			most = &r->edges[i];
 	if (!most)
 		return 0;
-	LINE(f, FACE_PLAIN, "p99", face_duration(most->latency.p99, value), "of the attempts %s -> %s (p50 %s)", most->client, most->server,
-	     face_duration(most->latency.p50, p50));
+	LINE(f, FACE_PLAIN, "p99", show_duration(most->latency.p99, value), "of the attempts %s -> %s (p50 %s)", most->client, most->server,
+	     show_duration(most->latency.p50, p50));
 	return 0;
 }
 
@@ -136,7 +137,7 @@ static int recovery(const struct face *f, const struct result *r)
 
 	if (r->mttr_ms.known && r->mttr_ms.n > 1)
 		snprintf(several, sizeof(several), "; %zu of %llu recovered, median %s", r->recovered_count, (ull)r->mttr_ms.n,
-			 face_duration(r->mttr_ms.value, median));
+			 show_duration(r->mttr_ms.value, median));
 	for (size_t i = 0; i < r->recovery_count; i++)
 		if (!worst || badness(&r->recoveries[i]) > badness(worst))
 			worst = &r->recoveries[i];
@@ -144,12 +145,12 @@ static int recovery(const struct face *f, const struct result *r)
 		return 0;
 	if (worst->censored) {
 		strcpy(value, "> ");
-		face_duration(worst->observed_ms, value + 2);
+		show_duration(worst->observed_ms, value + 2);
 		LINE(f, FACE_RED, "recovery", isnan(worst->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s%s",
 		     worst->fault, strncmp(worst->label, "metastable", 10) ? "" : " (metastable?)", several);
 	} else if (!isnan(worst->mttr_ms)) {
-		LINE(f, FACE_PLAIN, "recovery", face_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone%s",
-		     worst->fault, face_duration(worst->recovery_lag_ms, lag), several);
+		LINE(f, FACE_PLAIN, "recovery", show_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone%s",
+		     worst->fault, show_duration(worst->recovery_lag_ms, lag), several);
 	} else {
 		LINE(f, FACE_PLAIN, "recovery", "not needed", "users felt nothing of %s", worst->fault);
 	}

@@ -2,8 +2,8 @@
 /*
  * The attempts of one edge, process by process: breakers and bulkheads are of a process, not of a service. Not thread-safe.
  */
-#ifndef AFTERSHOCK_ANALYZER_INFER_CREW_H
-#define AFTERSHOCK_ANALYZER_INFER_CREW_H
+#ifndef AFTERSHOCK_ANALYZER_LINK_CREW_H
+#define AFTERSHOCK_ANALYZER_LINK_CREW_H
 
 #include "analyzer/link/chains.h"
 #include "analyzer/read/map.h"

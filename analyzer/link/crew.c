@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "analyzer/infer/crew.h"
+#include "analyzer/link/crew.h"
 
 #include <errno.h>
 #include <stdlib.h>
