@@ -98,7 +98,7 @@ static __noinline int meet_listener(__u32 fd)
 	struct sock *sk = stream_socket(fd);
 
 	if (sk)
-		follow_by_port(bpf_get_current_pid_tgid() >> 32, BPF_CORE_READ(sk, __sk_common.skc_num));
+		follow_by_port(bpf_get_current_pid_tgid() >> 32, FIELD(sock, sk, __sk_common.skc_num));
 	return 0;
 }
 
@@ -552,8 +552,8 @@ static __noinline int take_accept(const struct call *c, __s64 ret, __u64 now)
 	sk = ret < 0 ? NULL : stream_socket(ret);
 	if (!sk)
 		return 0;
-	own(BPF_CORE_READ(sk, __sk_common.skc_cookie.counter), sk, id >> 32, (__u32)id);
-	s = begin_event(c, EVENT_ACCEPT, -(__s64)BPF_CORE_READ(sk, sk_err), now, sk);
+	own(FIELD(sock, sk, __sk_common.skc_cookie.counter), sk, id >> 32, (__u32)id);
+	s = begin_event(c, EVENT_ACCEPT, -(__s64)FIELD(sock, sk, sk_err), now, sk);
 	if (!s)
 		return 0;
 	s->e.fd = ret;

@@ -6,14 +6,14 @@
 #ifndef AFTERSHOCK_EBPF_LATENCY_BPF_H
 #define AFTERSHOCK_EBPF_LATENCY_BPF_H
 
-#include "ebpf/maps.bpf.h"
+#include "ebpf/sockets.bpf.h"
 
 static __always_inline __u8 class_of_peer(const struct sock *sk)
 {
 	unsigned int words[4];
 
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_INET6)
-		return peer_of_ip4(bpf_ntohl(BPF_CORE_READ(sk, __sk_common.skc_daddr)));
+	if (FIELD(sock, sk, __sk_common.skc_family) != AF_INET6)
+		return peer_of_ip4(bpf_ntohl(FIELD(sock, sk, __sk_common.skc_daddr)));
 	BPF_CORE_READ_INTO((struct in6_addr *)words, sk, __sk_common.skc_v6_daddr);
 	for (int i = 0; i < 4; i++)
 		words[i] = bpf_ntohl(words[i]);

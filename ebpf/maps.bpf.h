@@ -13,6 +13,7 @@ const volatile __u32 self_tgid = 0;
 const volatile bool follow_all = false;
 const volatile bool follow_ports = false;
 const volatile bool follow_comms = false;
+const volatile bool reads_plainly = false;	/* the kernel has bpf_rdonly_cast(): Linux 6.2 */
 const volatile __u8 calls_by_number[EVENT_NUMBERS] = {};	/* the kernel's: 1 + enum event_call; 0: not followed */
 
 /* Live state, in .bss: user space reads and writes it through a mapping. */

@@ -15,6 +15,7 @@
 #include "ebpf/witness.h"
 
 #define PAYLOAD_CAP 1024
+#define PLAIN_READS "bpf_rdonly_cast"	/* what tracer.bpf.c reads the kernel with, where it is */
 #define HELD_MAX (8u << 20)	/* bytes taken from the rings before they are worked on */
 #define AT_A_TIME 512		/* records told before the rings are looked at again */
 #define SLACK_NS (20 * NS_PER_MS)	/* how long a record waits for one that began before it and is emitted after it */
@@ -91,6 +92,7 @@ static void leave_out_missing(struct tracer *t)
 		bpf_program__set_autoload(optional[i].program, false);
 		note_missing(t, optional[i].hook);
 	}
+	t->programs->rodata->reads_plainly = kernel && !hooks_left_out(PLAIN_READS) && btf__find_by_name_kind(kernel, PLAIN_READS, BTF_KIND_FUNC) > 0;
 	btf__free(kernel);
 }
 

@@ -53,6 +53,10 @@ os.environ["AFTERSHOCK_WITHOUT"] = "writev,preadv2"
 trace, said = moved("writev", "write")
 is_((trace.meta("missing_hooks"), len(rows(trace, "write", "client")), trace.rows("SELECT * FROM syscall_latency WHERE syscall = 'writev'")),
     ("writev,preadv2", 1, []), "calls_that_are_left_out_are_named_and_not_heard", trace)
+os.environ["AFTERSHOCK_WITHOUT"] = "bpf_rdonly_cast"
+trace, said = moved("write")
+is_(([(x["outcome"], x["bytes_out"], x["bytes_in"]) for x in rows(trace, "write", "client")], trace.rows("SELECT * FROM loss")),
+    ([("ok", *map(int, said["write"]))], []), "a_kernel_before_6.2_is_read_in_another_way_with_the_same_result", trace)
 os.environ["AFTERSHOCK_WITHOUT"] = ""
 
 # Long bodies, both ways and with messages that look like others in them, on one connection: their payload is not captured, heads are.
