@@ -13,6 +13,7 @@ SANE := $(addprefix tests/conformance/,calls.t corners.t cuts.t guest.t victims.
 TESTS ?= $(UNIT) $(if $(SAN),$(SANE),$(SCRIPTS))
 JOBS ?= 1
 SIDE_JOBS ?= $(shell nproc)
+WAIT_JOBS ?= 4
 FUZZ_SECONDS ?= 60
 
 UNIT_OBJ_test_elf := $(B)/cli/elf.o
@@ -32,15 +33,21 @@ $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 
 tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 
-# First what can run side by side: unit tests, which only compute, and scripts that take their time from the run files. All others one at a time: they
-# measure time themselves. Scripts find the build under test through the environment; without it they use build/release.
+# First what can run side by side: unit tests, which only compute, and scripts that take their time from the run files. Then scripts that mostly wait,
+# for timeouts and rates: four of them at once take a third of the machine. All others one at a time: they measure time themselves. Scripts find the
+# build under test through the environment; without it they use build/release.
 PATIENT := $(wildcard tests/integration/report_*.t) $(addprefix tests/integration/,infer_links.t infer_timeout.t \
 	demo_cascading_failure.t hostile.t) tests/fuzz/fuzz.t
+WAITING := $(addprefix tests/conformance/,connects.t throttle.t connect_clients.t python_clients.t suites.t cpython.t victims.t throttle_ways.t \
+	late_requests.t other_clients.t node_clients.t resolve.t curl_retry.t throttle_at.t names.t answers_at.t hang_at.t)
 SIDE_BY_SIDE = $(filter $(B)/% $(PATIENT),$(TESTS))
-ALONE = $(filter-out $(SIDE_BY_SIDE),$(TESTS))
+AT_REST = $(filter $(TESTS),$(WAITING))
+ALONE = $(filter-out $(SIDE_BY_SIDE) $(AT_REST),$(TESTS))
+PROVE = prove --timer -e ''
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
 	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8; \
-		$(if $(SIDE_BY_SIDE),prove --timer -j$(SIDE_JOBS) -e '' $(SIDE_BY_SIDE) &&) $(if $(ALONE),prove --timer -j$(JOBS) -e '' $(ALONE),true)
+		$(if $(SIDE_BY_SIDE),$(PROVE) -j$(SIDE_JOBS) $(SIDE_BY_SIDE) &&) $(if $(AT_REST),$(PROVE) -j$(WAIT_JOBS) $(AT_REST) &&) \
+		$(if $(ALONE),$(PROVE) -j$(JOBS) $(ALONE),true)
 
 # ---- fuzzing: tests/fuzz/fuzz_X.c with libFuzzer; tests/fuzz/corpus/X is its corpus, of which `make test` runs every input ----
 FUZZ_SRC_fuzz_wire := record/wire.c record/protocol.c
