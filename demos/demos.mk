@@ -48,3 +48,4 @@ UNIT_OBJ_test_demo_fallback := $(B)/demos/service/fallback.o
 UNIT_OBJ_test_demo_config := $(patsubst %,$(B)/demos/service/%.o,config config_policies fields retry breaker)
 UNIT_OBJ_test_demo_trace := $(B)/demos/service/trace_context.o
 UNIT_OBJ_test_demo_summary := $(B)/demos/load/summary.o
+UNIT_OBJ_test_demo_idempotency := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_memory)
