@@ -8,12 +8,13 @@ DEMO_LOAD_OBJ := $(call obj,$(wildcard demos/load/*.c)) $(B)/demos/service/trace
 
 
 # pkg-config runs in the recipe, not when make starts: `deps` may have installed it a moment ago.
-$(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libmicrohttpd libcurl libcjson)
+DEMO_SERVICE_PACKAGES := libmicrohttpd libcurl libcjson libpq hiredis
+$(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PACKAGES))
 $(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): | deps
 
 $(DEMO_SERVICE): $(DEMO_SERVICE_OBJ)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libmicrohttpd libcurl libcjson) -lm -lpthread
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs $(DEMO_SERVICE_PACKAGES)) -lm -lpthread
 $(DEMO_LOAD): $(DEMO_LOAD_OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libcurl) -lm
@@ -49,3 +50,6 @@ UNIT_OBJ_test_demo_config := $(patsubst %,$(B)/demos/service/%.o,config config_p
 UNIT_OBJ_test_demo_trace := $(B)/demos/service/trace_context.o
 UNIT_OBJ_test_demo_summary := $(B)/demos/load/summary.o
 UNIT_OBJ_test_demo_idempotency := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_memory)
+UNIT_OBJ_test_demo_store := $(patsubst %,$(B)/demos/service/%.o,store postgres redis guard breaker bulkhead)
+UNIT_LIBS_test_demo_store := $$($(PKG_CONFIG) --libs libpq hiredis)
+$(B)/tests/unit/test_demo_store.o: ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libpq hiredis)
