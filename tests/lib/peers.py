@@ -3,7 +3,6 @@
 
 Every server listens on a loopback port that the kernel chose and is gone when the test ends.
 """
-import glob
 import http
 import os
 import select
@@ -12,10 +11,13 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 
-from scratch import free_port, listening, run, spawn, stop, tmpdir, wait_for
+from scratch import free_port, listening, spawn, stop, tmpdir, wait_for
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demos"))
+import stores
 
 def reset(conn):
     """Closes a connection with a real RST."""
@@ -288,12 +290,14 @@ class Nginx:
         return status
 
 
-class Redis:
-    """A private redis-server that keeps nothing on disk."""
+class Redis(stores.Redis):
+    """A private redis-server that keeps nothing on disk. Nobody asks it anything before the test does."""
 
     def __init__(self, under=(), options=()):
-        _started(self, lambda port: spawn([*_under(under, port), "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "",
-                                           "--appendonly", "no", "--dir", tmpdir(), "--logfile", "redis.log", *options]))
+        super().__init__(durable=False, options=options, directory=tmpdir(), under=under, popen=spawn)
+
+    def is_ready(self, port):
+        return listening(port)
 
     def stop(self):
         return stop(self.process)
@@ -334,26 +338,15 @@ class Haproxy:
         return stop(self.process)
 
 
-class Postgres:
-    """A private PostgreSQL without passwords; root runs it as the user postgres. Its superuser and database are called postgres."""
-
-    PROGRAMS = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), "/usr/lib/postgresql/none/bin")
+class Postgres(stores.Postgres):
+    """A private PostgreSQL, readable for the user it runs as. Nobody asks it anything before the test does."""
 
     def __init__(self, under=()):
-        self.directory, how = tmpdir(), {}
-        if os.getuid() == 0:
-            shutil.chown(self.directory, "postgres")
-            how = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        data = os.path.join(self.directory, "data")
-        made = run([f"{self.PROGRAMS}/initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"],
-                   cwd=self.directory, **how)
-        if made.rc:
-            raise RuntimeError(f"initdb: {made}")
-        _started(self, lambda port: spawn([*_for_another_user(_under(under, port), self.directory), f"{self.PROGRAMS}/postgres", "-D", data,
-                                           "-p", port, "-h", "127.0.0.1", "-k", self.directory, "-c", "fsync=off",
-                                           "-c", "shared_buffers=16MB", "-c", "autovacuum=off",
-                                           "-c", f"log_directory={self.directory}", "-c", "logging_collector=off"],
-                                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory, **how), 30)
+        super().__init__(options=("autovacuum=off",), directory=tmpdir(), popen=spawn,
+                         under=lambda port: _for_another_user(_under(under, port), self.directory))
+
+    def is_ready(self, port):
+        return listening(port)
 
     def stop(self):
         return stop(self.process, signal.SIGINT)
