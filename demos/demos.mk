@@ -53,3 +53,5 @@ UNIT_OBJ_test_demo_idempotency := $(patsubst %,$(B)/demos/service/%.o,idempotenc
 UNIT_OBJ_test_demo_store := $(patsubst %,$(B)/demos/service/%.o,store postgres redis guard breaker bulkhead)
 UNIT_LIBS_test_demo_store := $$($(PKG_CONFIG) --libs libpq hiredis)
 $(B)/tests/unit/test_demo_store.o: ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libpq hiredis)
+UNIT_OBJ_test_demo_idempotency_redis := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_redis redis store guard breaker bulkhead)
+UNIT_LIBS_test_demo_idempotency_redis := $$($(PKG_CONFIG) --libs hiredis)

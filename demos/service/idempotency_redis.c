@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "demos/service/idempotency_redis.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "demos/service/redis.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define MS_MAX (UINT64_MAX / NS_PER_MS)
+#define HEAD "%016" PRIx64 " %s %016" PRIx64 " %" PRIu64 " %" PRIu64 " %u %zd\n"
+#define HEAD_READ "%16" SCNx64 " %4s %16" SCNx64 " %" SCNu64 " %" SCNu64 " %u %zd%n"
+#define HEAD_SIZE 160
+
+/* KEYS: the key. ARGV: the version expected, the new record or "" to remove it, its ttl in ms. */
+static const char script[] =
+	"local now = redis.call('GET', KEYS[1])\n"
+	"local version = now and string.sub(now, 1, 16) or '0000000000000000'\n"
+	"if version ~= ARGV[1] then return {now, redis.call('PTTL', KEYS[1])} end\n"
+	"if ARGV[2] == '' then redis.call('DEL', KEYS[1]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end\n"
+	"return 1";
+
+char *idempotency_redis_write(const struct idempotency_record *r, size_t *length)
+{
+	size_t type_length = r->content_type ? strlen(r->content_type) : 0;
+	char *text = malloc(HEAD_SIZE + type_length + r->length);
+	int n;
+
+	if (!text)
+		return NULL;
+	n = snprintf(text, HEAD_SIZE, HEAD, r->version, r->is_done ? "done" : "work", r->fingerprint, r->lease_ns / NS_PER_MS,
+		     r->ttl_ns / NS_PER_MS, r->status, r->content_type ? (ssize_t)type_length : -1);
+	*length = (size_t)n + type_length + r->length;
+	if (type_length)
+		memcpy(text + n, r->content_type, type_length);
+	if (r->length)
+		memcpy(text + n + type_length, r->body, r->length);
+	return text;
+}
+
+static char *copy(const char *from, size_t n)
+{
+	char *to = malloc(n + 1);
+
+	if (to) {
+		memcpy(to, from, n);
+		to[n] = '\0';
+	}
+	return to;
+}
+
+/* The head, up to its newline; how many characters it has, or 0. */
+static size_t read_head(const char *text, size_t length, struct idempotency_record *r, ssize_t *type_length)
+{
+	char head[HEAD_SIZE], state[8] = "";
+	const char *newline = memchr(text, '\n', length < HEAD_SIZE ? length : HEAD_SIZE - 1);
+	uint64_t lease_ms, ttl_ms;
+	int n = -1;
+
+	if (!newline)
+		return 0;
+	memcpy(head, text, (size_t)(newline - text));
+	head[newline - text] = '\0';
+	if (sscanf(head, HEAD_READ, &r->version, state, &r->fingerprint, &lease_ms, &ttl_ms, &r->status, type_length, &n) != 7 ||
+	    n != newline - text || !r->version || lease_ms > MS_MAX || ttl_ms > MS_MAX || *type_length < -1)
+		return 0;
+	r->is_done = !strcmp(state, "done");
+	r->lease_ns = lease_ms * NS_PER_MS;
+	r->ttl_ns = ttl_ms * NS_PER_MS;
+	if (!r->is_done && strcmp(state, "work"))
+		return 0;
+	return (size_t)n + 1;
+}
+
+bool idempotency_redis_read(const char *text, size_t length, int64_t left_ms, struct idempotency_record *record)
+{
+	struct idempotency_record r = {.version = 0};
+	ssize_t type_length = 0;
+	size_t head = read_head(text, length, &r, &type_length), type = type_length > 0 ? (size_t)type_length : 0;
+	uint64_t left_ns = left_ms < 0 ? 0 : (uint64_t)left_ms > MS_MAX ? UINT64_MAX : (uint64_t)left_ms * NS_PER_MS;
+
+	if (!head || type > length - head || (r.is_done && (r.status < 200 || r.status > 599)))
+		return false;
+	r.age_ns = r.ttl_ns > left_ns ? r.ttl_ns - left_ns : 0;
+	r.length = length - head - type;
+	r.content_type = type_length < 0 ? NULL : copy(text + head, type);
+	r.body = r.length ? copy(text + head + type, r.length) : NULL;
+	if ((type_length >= 0 && !r.content_type) || (r.length && !r.body)) {
+		idempotency_record_clear(&r);
+		return false;
+	}
+	*record = r;
+	return true;
+}
+
+/* 1, or {what is there, how many ms it has left}; a record that is not ours to read is as bad as no storage. */
+static enum idempotency_swap read_reply(const redisReply *reply, struct idempotency_record *found)
+{
+	if (reply->type == REDIS_REPLY_INTEGER)
+		return IDEMPOTENCY_SWAPPED;
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 || reply->element[1]->type != REDIS_REPLY_INTEGER)
+		return IDEMPOTENCY_STORAGE_DOWN;
+	if (reply->element[0]->type == REDIS_REPLY_NIL)
+		return IDEMPOTENCY_DIFFERS;
+	if (reply->element[0]->type != REDIS_REPLY_STRING ||
+	    !idempotency_redis_read(reply->element[0]->str, (size_t)reply->element[0]->len, reply->element[1]->integer, found))
+		return IDEMPOTENCY_STORAGE_DOWN;
+	return IDEMPOTENCY_DIFFERS;
+}
+
+/* record: its text, or "" to remove. */
+static enum idempotency_swap ask(struct store *store, const char *key, uint64_t expected, const char *record, size_t length,
+				 uint64_t ttl_ms, struct idempotency_record *found)
+{
+	char name[16 + IDEMPOTENCY_NAME_MAX], version[24], ttl[24], why[STORE_WHY_SIZE];
+	const char *words[] = {"EVAL", script, "1", name, version, record, ttl};
+	size_t lengths[7];
+	enum idempotency_swap swap;
+	redisReply *reply;
+
+	snprintf(name, sizeof(name), "idempotency:%s", key);
+	snprintf(version, sizeof(version), "%016" PRIx64, expected);
+	snprintf(ttl, sizeof(ttl), "%" PRIu64, ttl_ms ? ttl_ms : 1);
+	for (unsigned i = 0; i < 7; i++)
+		lengths[i] = words[i] == record ? length : strlen(words[i]);
+	if (redis_ask(store, UINT64_MAX, 7, words, lengths, &reply, why) != STORE_OK)
+		return IDEMPOTENCY_STORAGE_DOWN;
+	swap = read_reply(reply, found);
+	freeReplyObject(reply);
+	return swap;
+}
+
+static enum idempotency_swap swap(void *context, const char *key, uint64_t expected, const struct idempotency_record *record,
+				  struct idempotency_record *found)
+{
+	size_t length = 0;
+	char *text = record ? idempotency_redis_write(record, &length) : NULL;
+	enum idempotency_swap swapped = IDEMPOTENCY_STORAGE_DOWN;
+
+	*found = (struct idempotency_record){.version = 0};
+	if (strlen(key) < IDEMPOTENCY_NAME_MAX && (text || !record))
+		swapped = ask(context, key, expected, text ? text : "", length, record ? record->ttl_ns / NS_PER_MS : 0, found);
+	free(text);
+	return swapped;
+}
+
+struct idempotency_storage idempotency_redis_storage(struct store *store)
+{
+	return (struct idempotency_storage){.swap = swap, .context = store};
+}
