@@ -103,6 +103,7 @@ struct result_recovery {
 	double observed_ms;	/* censored: at least this long from impact to recovery; else NAN */
 	double lost_goodput;	/* requests */
 	bool censored;
+	bool guessed;		/* no baseline: measured against 95 % of good requests */
 	const char *label;	/* static; NULL: the fault lasted to the end of the run */
 	double first_exit_ms;	/* from impact to the first good second; mttr_ms is to the last exit; NAN none */
 	unsigned flaps;		/* how often it was bad again after a good second */

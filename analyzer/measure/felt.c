@@ -9,6 +9,7 @@
 
 #define BASELINE_MIN 5		/* requests that make a baseline */
 #define SECONDS_MAX (1l << 21)	/* three weeks; a damaged file may claim centuries */
+#define CALM_MIN_NS NS_PER_S
 #define HEALTHY 0.95		/* of the baseline's share; of all requests when there is no baseline */
 
 uint64_t felt_start(const struct felt *f, long i)
@@ -17,6 +18,12 @@ uint64_t felt_start(const struct felt *f, long i)
 	uint64_t at = i >= f->zero ? clear + apart : clear > apart ? clear - apart : 0;
 
 	return at < start ? start : at;
+}
+
+/* The first request that began then or later. */
+static size_t first_request(const struct link *l, uint64_t at_ns)
+{
+	return l->count ? times_before(&l->logicals->started_ns, sizeof(*l->logicals), l->count, at_ns) : 0;
 }
 
 /* ---- which edges ---- */
@@ -71,19 +78,34 @@ static int find_edges(struct felt *f, uint32_t fault)
 	return 0;
 }
 
-/* ---- the baseline ---- */
+/* ---- what it is measured against ---- */
 
-static void measure_baseline(struct felt *f)
+bool felt_has_baseline(const struct felt *f)
+{
+	return f->base >= BASELINE_MIN;
+}
+
+bool felt_calm(const struct felt *f, uint64_t at_ns)
+{
+	if (f->calm_to_ns)
+		return at_ns >= f->calm_from_ns && at_ns < f->calm_to_ns;
+	return measure_counts(f->m, at_ns) && timeline_at(&f->m->r->timeline, at_ns) == TIMELINE_BASELINE;
+}
+
+static void count_baseline(struct felt *f)
 {
 	const struct measure *m = f->m;
-	double seconds = measure_seconds(m, TIMELINE_BASELINE);
+	double seconds = f->calm_to_ns ? (double)(f->calm_to_ns - f->calm_from_ns) / NS_PER_S : measure_seconds(m, TIMELINE_BASELINE);
 	uint64_t good = 0, attempts = 0;
 
-	for (size_t i = 0; i < m->link.count; i++) {
+	f->base = 0;
+	f->usual_ms = 0;
+	for (size_t i = f->calm_to_ns ? first_request(&m->link, f->calm_from_ns) : 0; i < m->link.count; i++) {
 		const struct link_logical *q = &m->link.logicals[i];
 
-		if (!(f->entry[q->edge] || f->struck[q->edge]) || !measure_counts(m, q->started_ns) ||
-		    timeline_at(&m->r->timeline, q->started_ns) != TIMELINE_BASELINE)
+		if (f->calm_to_ns && q->started_ns >= f->calm_to_ns)
+			break;
+		if (!(f->entry[q->edge] || f->struck[q->edge]) || !felt_calm(f, q->started_ns))
 			continue;
 		if (f->entry[q->edge]) {
 			f->base++;
@@ -91,18 +113,63 @@ static void measure_baseline(struct felt *f)
 		}
 		attempts += f->struck[q->edge] ? q->attempts : 0;
 	}
-	f->mu = f->base >= BASELINE_MIN ? (double)good / (double)f->base : 1;
-	f->load = f->base >= BASELINE_MIN && seconds > 0 ? (double)f->base / seconds : NAN;
-	f->attempts = f->base >= BASELINE_MIN && seconds > 0 ? (double)attempts / seconds : NAN;
+	f->mu = felt_has_baseline(f) ? (double)good / (double)f->base : 1;
+	f->load = felt_has_baseline(f) && seconds > 0 ? (double)f->base / seconds : NAN;
+	f->attempts = felt_has_baseline(f) && seconds > 0 ? (double)attempts / seconds : NAN;
+}
+
+/* Whether another fault was there all through the episode, and before and after it. */
+static bool is_background(const struct felt *f, uint32_t fault)
+{
+	const struct timeline_span *s = &f->m->r->timeline.spans[fault];
+
+	return fault != f->episode->fault && s->hits && s->from_ns < f->episode->from_ns && s->to_ns > f->episode->to_ns;
+}
+
+/* The time in which the faults of the background were there and no other had come yet; empty, 0, 0, when there is none to speak of. */
+static void find_calm(const struct felt *f, uint64_t *from_ns, uint64_t *to_ns)
+{
+	const struct timeline_span *spans = f->m->r->timeline.spans;
+	size_t faults = f->m->r->model.fault_count;
+	uint64_t from = 0, to = f->episode->from_ns;
+
+	for (uint32_t i = 0; i < faults; i++)
+		if (is_background(f, i) && spans[i].from_ns > from)
+			from = spans[i].from_ns;
+	for (uint32_t i = 0; from && i < faults; i++)
+		if (!is_background(f, i) && spans[i].hits && spans[i].to_ns >= from && spans[i].from_ns < to)
+			to = spans[i].from_ns;
+	from = from && from < f->m->from_ns ? f->m->from_ns : from;
+	to = to > f->m->to_ns ? f->m->to_ns : to;
+	*from_ns = *to_ns = 0;
+	if (from && to >= from + CALM_MIN_NS) {
+		*from_ns = from;
+		*to_ns = to;
+	}
+}
+
+/* A fault in front of the background of another is measured against that background: what the other did, it did before. */
+static void choose_baseline(struct felt *f)
+{
+	uint64_t from_ns, to_ns;
+
+	find_calm(f, &from_ns, &to_ns);
+	if (f->is_based && from_ns == f->asked_from_ns && to_ns == f->asked_to_ns)
+		return;
+	f->is_based = true;
+	f->asked_from_ns = f->calm_from_ns = from_ns;
+	f->asked_to_ns = f->calm_to_ns = to_ns;
+	count_baseline(f);
+	if (!to_ns || felt_has_baseline(f))
+		return;
+	f->calm_from_ns = f->calm_to_ns = 0;	/* nobody asked anything then */
+	count_baseline(f);
 }
 
 int felt_fault(struct felt *f, struct measure *m, uint32_t fault)
 {
 	f->m = m;
-	if (find_edges(f, fault))
-		return -ENOMEM;
-	measure_baseline(f);
-	return 0;
+	return find_edges(f, fault);
 }
 
 /* ---- the seconds of an episode ---- */
@@ -121,12 +188,6 @@ static struct felt_second *second_of(struct felt *f, uint64_t at_ns)
 	long at = f->zero + (long)(since >= 0 ? since / (int64_t)NS_PER_S : -((-since - 1) / (int64_t)NS_PER_S) - 1);
 
 	return at < 0 || at >= f->count ? NULL : &f->seconds[at];
-}
-
-/* The first request that began then or later. */
-static size_t first_request(const struct link *l, uint64_t at_ns)
-{
-	return l->count ? times_before(&l->logicals->started_ns, sizeof(*l->logicals), l->count, at_ns) : 0;
 }
 
 static void count_requests(struct felt *f)
@@ -167,6 +228,7 @@ int felt_episode(struct felt *f, const struct timeline_episode *e, uint64_t unti
 
 	free(f->seconds);
 	f->episode = e;
+	choose_baseline(f);
 	f->until_ns = until_ns < end ? until_ns : end + 1;
 	f->zero = whole_seconds(e->from_ns, e->to_ns) + 1;
 	f->count = f->zero + whole_seconds(e->to_ns, f->until_ns) + (until_ns < end ? 0 : 1);	/* the run's last second need not be whole */
@@ -196,7 +258,7 @@ static double theta(const struct felt *f, uint64_t n)
 
 	if (!isnan(f->m->options.slo))
 		return f->m->options.slo;
-	if (f->base < BASELINE_MIN)
+	if (!felt_has_baseline(f))
 		return HEALTHY;
 	shrunk = (f->mu * (double)f->base + 2) / ((double)f->base + 4);
 	sigma = sqrt(shrunk * (1 - shrunk) / (double)n);
@@ -215,4 +277,19 @@ bool felt_good(const struct felt *f, long i)
 	const struct felt_second *s = &f->seconds[i];
 
 	return s->n && (double)s->ok / s->n >= theta(f, s->n);
+}
+
+bool felt_holds(const struct felt *f, long i)
+{
+	uint64_t n = 0, ok = 0;
+
+	if (i + FELT_HOLD_S > f->count || felt_start(f, i + FELT_HOLD_S) > f->m->r->model.ended_ns)
+		return false;
+	for (long k = i; k < i + FELT_HOLD_S; k++) {
+		if (felt_bad(f, k))
+			return false;
+		n += f->seconds[k].n;
+		ok += f->seconds[k].ok;
+	}
+	return !n || (double)ok / (double)n >= theta(f, n);
 }

@@ -6,6 +6,11 @@
  *
  *   bad    even the upper end of Wilson's interval of the second's share is below theta
  *   good   the share is at least theta: the SLO, else max(0.95 mu, mu - 3 sigma) of the baseline's share mu
+ *   holds  for 5 s: none of them is bad, and all together are good. One by one they need not be: where a baseline fails in part, chance alone
+ *          leaves single seconds below theta.
+ *
+ * The baseline is the run's, in which no fault was there; for an episode that lies inside the time of another fault, it is the time in which that
+ * other was there alone.
  *
  * Used by recovery.c, lag.c and metastable.c only. Not thread-safe.
  */
@@ -13,6 +18,8 @@
 #define AFTERSHOCK_ANALYZER_MEASURE_FELT_H
 
 #include "analyzer/measure.h"
+
+#define FELT_HOLD_S 5
 
 struct felt_second {
 	uint32_t n, ok;			/* requests at the entry edges */
@@ -25,6 +32,10 @@ struct felt {
 	/* of the fault: */
 	bool *entry;		/* per edge: an entry edge from which the fault is felt; owned */
 	bool *struck;		/* per edge: one to a service that the fault struck; owned */
+	/* of the baseline of the episode: */
+	bool is_based;
+	uint64_t asked_from_ns, asked_to_ns;	/* which it was to be; it is the run's where nobody asked anything then */
+	uint64_t calm_from_ns, calm_to_ns;	/* [from, to); 0, 0: the run's baseline */
 	double mu;		/* share of good requests in the baseline; 1 without one */
 	uint64_t base;		/* requests it rests on */
 	double load, attempts;	/* requests at the entry edges, attempts at the struck service, per second of the baseline; NAN without one */
@@ -47,8 +58,17 @@ void felt_free(struct felt *f);
 /* When second i began. */
 uint64_t felt_start(const struct felt *f, long i);
 
+/* Whether enough was asked in the baseline to measure against. */
+bool felt_has_baseline(const struct felt *f);
+
+/* Whether that instant lies in the baseline. */
+bool felt_calm(const struct felt *f, uint64_t at_ns);
+
 /* i is in 0..count-1. A second in which nothing was asked is neither. */
 bool felt_bad(const struct felt *f, long i);
 bool felt_good(const struct felt *f, long i);
+
+/* Whether it is well for FELT_HOLD_S from second i on, all of them in the run. */
+bool felt_holds(const struct felt *f, long i);
 
 #endif

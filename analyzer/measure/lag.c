@@ -60,8 +60,7 @@ static double usual_ms(struct felt *f)
 	for (size_t i = 0; i < m->r->model.exchange_count && s.n < SAMPLES_MAX && f->usual_ms == 0; i++) {
 		const struct model_exchange *x = &m->r->model.exchanges[i];
 
-		if (x->edge == MODEL_NONE || !f->struck[x->edge] || !x->ended_ns ||
-		    timeline_at(&m->r->timeline, x->started_ns) != TIMELINE_BASELINE)
+		if (x->edge == MODEL_NONE || !f->struck[x->edge] || !x->ended_ns || !felt_calm(f, x->started_ns))
 			continue;
 		if (samples_add(&s, model_took_ms(x)))
 			break;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whether a system stays bad by itself (Bronson et al., HotOS 2021; Huang et al., OSDI 2022): the trigger is gone, users ask no more than before,
- * and something of its own making keeps the load up. That is suspected when the lag is three times what timeouts, backoff and breakers explain;
+ * and something of its own making keeps the load up: retries, or a queue of lost work that does not get shorter (one that has emptied by itself is a
+ * backlog, and no more). That is suspected when the lag is three times what timeouts, backoff and breakers explain;
  * confirmed when a dip of the load, which chance does not explain, let it recover at the load that had been too much a moment before.
  *
  * The margin is capacity / (load x max attempts): below 1 a fault long enough to make all retry leaves the service unable to catch up. Capacity is
@@ -16,7 +17,6 @@
 #define SAME_LOAD 1.05
 #define DIP 0.7			/* of the load */
 #define DIP_S 3
-#define HOLD_S 5
 #define LUCK_SIGMAS 3.3
 #define NEAR_LOAD 0.8
 
@@ -103,6 +103,14 @@ static double in_work(const struct felt *f, uint64_t from_ns, uint64_t to_ns)
 	return to_ns > from_ns ? sum / (double)(to_ns - from_ns) : 0;
 }
 
+/* Whether users asked no more than before; what chance adds to two counts (2 sigma, Poisson) does not make it more. */
+static bool asked_no_more(const struct felt *f, const struct tail *t)
+{
+	double expected = f->load * t->seconds;
+
+	return t->seconds > 0 && t->requests <= SAME_LOAD * expected + 2 * sqrt(expected + expected * expected / (double)f->base);
+}
+
 static bool grows(const struct felt *f, const struct tail *t)
 {
 	uint64_t clear = f->episode->to_ns, third = (uint64_t)(t->seconds / 3) * NS_PER_S;
@@ -130,27 +138,24 @@ static bool was_bad_before(const struct felt *f, long dip)
 	long bad = 0;
 	double requests = 0;
 
-	if (dip - f->zero < HOLD_S)
+	if (dip - f->zero < FELT_HOLD_S)
 		return false;
-	for (long i = dip - HOLD_S; i < dip; i++) {
+	for (long i = dip - FELT_HOLD_S; i < dip; i++) {
 		bad += felt_bad(f, i);
 		requests += f->seconds[i].n;
 	}
-	return bad >= HOLD_S - 1 && near_load(f, requests, HOLD_S);
+	return bad >= FELT_HOLD_S - 1 && near_load(f, requests, FELT_HOLD_S);
 }
 
 static bool stays_good_after(const struct felt *f, long from)
 {
 	double requests = 0;
 
-	if (from + HOLD_S > f->count)
+	if (!felt_holds(f, from))
 		return false;
-	for (long i = from; i < from + HOLD_S; i++) {
-		if (f->seconds[i].n && !felt_good(f, i))
-			return false;
+	for (long i = from; i < from + FELT_HOLD_S; i++)
 		requests += f->seconds[i].n;
-	}
-	return near_load(f, requests, HOLD_S);
+	return near_load(f, requests, FELT_HOLD_S);
 }
 
 /* The end of a dip that begins with second i; -1: none does. */
@@ -174,7 +179,7 @@ static bool dipped(const struct felt *f, long well)
 			i++;
 			continue;
 		}
-		if (was_bad_before(f, i) && end + HOLD_S >= well && (stays_good_after(f, end) || stays_good_after(f, end + 1)))
+		if (was_bad_before(f, i) && end + FELT_HOLD_S >= well && (stays_good_after(f, end) || stays_good_after(f, end + 1)))
 			return true;
 		i = end;
 	}
@@ -225,9 +230,9 @@ struct metastable metastable_judge(const struct felt *f, long well, struct resul
 	struct tail t = sum_tail(f, well);
 	struct metastable s = {.explained_ms = explained_ms(f)};
 
-	s.sustained = r->load_ratio <= SAME_LOAD && (r->load_amplification >= RETRYING || wastes(f) || grows(f, &t));
+	s.sustained = asked_no_more(f, &t) && (r->load_amplification >= RETRYING || (well < 0 && (wastes(f) || grows(f, &t))));
 	s.confirmed = !isnan(f->load) && dipped(f, well);
-	if (s.sustained && t.seconds >= HOLD_S) {
+	if (s.sustained && t.seconds >= FELT_HOLD_S) {
 		r->capacity_rps = answered_rps(f, &t);
 		r->margin = r->capacity_rps / (f->load * most_attempts(f));
 	}

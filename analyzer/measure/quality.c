@@ -106,13 +106,13 @@ static int note_edges(struct measure *m)
 
 static int note_recovery(struct measure *m)
 {
-	bool judged = false, censored = false;
+	bool guessed = false, censored = false;
 
 	for (size_t i = 0; i < m->r->recovery_count; i++) {
-		judged |= !isnan(m->r->recoveries[i].impact_ms);
+		guessed |= m->r->recoveries[i].guessed;
 		censored |= m->r->recoveries[i].censored;
 	}
-	if (judged && isnan(m->options.slo) && measure_seconds(m, TIMELINE_BASELINE) == 0 &&
+	if (guessed && isnan(m->options.slo) &&
 	    NOTE(m, "there is no baseline before the fault: recovery is judged against 95 %% of good requests"))
 		return -ENOMEM;
 	return censored ? NOTE(m, "recovery needs 5 good seconds in the run after the fault: record longer to see it") : 0;

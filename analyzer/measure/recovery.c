@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What users felt of each fault, and for how long (felt.h). Impact begins with the first request that failed in a bad second. Recovered is the first
- * good second after the last bad one from which 5 s hold good; when the run ended before that, or another fault began, the recovery is censored,
+ * good second after the last bad one from which 5 s hold; when the run ended before that, or another fault began, the recovery is censored,
  * never guessed. A fault that came on several times is judged each time.
  *
  * Several recoveries have a median, by Kaplan and Meier: a mean would leave out those that were not seen, which are the longest.
@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include "analyzer/stats/stats.h"
 
-#define HOLD_S 5
 #define SLOW_MS 5000.0
 
 static long first_bad(const struct felt *f)
@@ -22,16 +21,6 @@ static long first_bad(const struct felt *f)
 		if (felt_start(f, i + 1) > f->episode->from_ns && felt_bad(f, i))
 			return i;
 	return -1;
-}
-
-static bool holds(const struct felt *f, long from)
-{
-	if (from + HOLD_S > f->count || felt_start(f, from + HOLD_S) > f->m->r->model.ended_ns)
-		return false;
-	for (long i = from; i < from + HOLD_S; i++)
-		if (f->seconds[i].n && !felt_good(f, i))
-			return false;
-	return true;
 }
 
 /* The second from which all was well again; -1: not seen. */
@@ -43,7 +32,7 @@ static long recovered(const struct felt *f, long bad)
 		if (felt_bad(f, i))
 			last = i;
 	for (long i = last + 1; i < f->count; i++)
-		if (felt_good(f, i) && holds(f, i))
+		if (felt_good(f, i) && felt_holds(f, i))
 			return i;
 	return -1;
 }
@@ -113,7 +102,7 @@ static double overshoot(const struct felt *f)
 
 static const char *label(const struct felt *f, const struct result_recovery *r, const struct metastable *s, double lag_ms)
 {
-	if (!f->episode->cleared || (r->censored && lag_ms < HOLD_S * 1e3))
+	if (!f->episode->cleared || (r->censored && lag_ms < FELT_HOLD_S * 1e3))
 		return NULL;	/* it lasted to the end, or the rest of the run is too short to tell */
 	if (lag_ms > SLOW_MS && s->confirmed)
 		return "metastable_confirmed";
@@ -134,6 +123,7 @@ static void judge(struct felt *f, struct result_recovery *r)
 	}
 	felt_ns = f->seconds[bad].first_failed_ns;
 	well_ns = well < 0 ? end : felt_start(f, well);
+	r->guessed = !felt_has_baseline(f);
 	r->impact_ms = model_ms(f->episode->from_ns, felt_ns);
 	r->censored = well < 0;
 	r->lost_goodput = lost_goodput(f, bad, well < 0 ? f->count : well);

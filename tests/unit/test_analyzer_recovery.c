@@ -8,6 +8,7 @@ static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
 struct site {
 	struct runs r;
 	int serial;
+	int last;	/* the attempt that was added last */
 };
 
 static void begin(struct site *s, double duration_ms, const char *spec)
@@ -39,10 +40,10 @@ static void ask(struct site *s, struct request q)
 	for (int k = 0; k < q.attempts; k++) {
 		bool failed = q.bad || k + 1 < q.attempts;
 		double at = q.at_ms + 0.5 + k * (took + gap);
-		int id = runs_add(&s->r, ATTEMPT(.tid = tid, .status = failed ? 503 : 200, .at_ms = at, .took_ms = took, .synthetic = q.hit));
 
+		s->last = runs_add(&s->r, ATTEMPT(.tid = tid, .status = failed ? 503 : 200, .at_ms = at, .took_ms = took, .synthetic = q.hit));
 		if (q.hit && (!k || gap < 1000))
-			runs_inject(&s->r, 1, id, at + 0.1, "status", -1, -1);
+			runs_inject(&s->r, 1, s->last, at + 0.1, "status", -1, -1);
 	}
 }
 
@@ -255,12 +256,13 @@ static void staying_bad_by_itself(void)
 		{{3, 100, 20, 0, 0, 20, false}, "metastable_suspected", "retries keep it bad to the end of the run"},
 		{{3, 50, 20, 0, 0, 20, false}, "metastable_suspected", "retries keep it bad for 30 s"},
 		{{1, 50, 20, 0, 0, 20, false}, "slow_recovery", "without retries something else does"},
+		{{3, 50, 22, 0, 0, 20, false}, "metastable_suspected", "a tenth more than the 200 of the baseline may be chance"},
 		{{3, 50, 30, 0, 0, 20, false}, "slow_recovery", "users ask half as much again: that may be why"},
 		{{3, 44, 20, 40, 45, 20, false}, "metastable_confirmed", "it was bad, the load dipped, it is good at the same load"},
 		{{1, 44, 20, 40, 45, 20, false}, "metastable_confirmed", "whatever it is that keeps it up"},
 		{{3, 42, 20, 40, 42, 20, false}, "metastable_suspected", "2 s are no dip"},
 		{{3, 44, 20, 40, 45, 15, false}, "metastable_suspected", "good at three quarters of the load proves nothing"},
-		{{3, 44, 26, 40, 45, 20, false}, "slow_recovery", "nor at less than was too much"},
+		{{3, 44, 30, 40, 45, 20, false}, "slow_recovery", "nor at less than was too much"},
 		{{3, 30, 20, 40, 44, 20, true}, "metastable_suspected", "it was good before the dip"},
 		{{3, 24, 20, 21, 24, 20, false}, "recovered", "4 s are not long"},
 	};
@@ -273,6 +275,24 @@ static void staying_bad_by_itself(void)
 		judge(&s.r, &x, everything);
 		is_str(x.recoveries[0].label, cases[i].label, "%s: %s", cases[i].what, cases[i].label);
 		judge_end(&s.r, &x);
+	}
+}
+
+/* Without retries, what servers do for nobody keeps the load up for as long as that does not end. */
+static void a_backlog_that_empties_is_no_more_than_that(void)
+{
+	for (int bad_until = 50; bad_until <= 100; bad_until += 50) {
+		struct site s;
+		struct result x;
+		struct measure m;
+
+		stay_bad(&s, &(struct after){1, bad_until, 20, 0, 0, 20, false});
+		steps_begin(&s.r, &m, &x);
+		judge_edge(&x, "front", "back")->wasted_work = metric_plain(0.5, 100, "half");
+		measure_recovery(&m);
+		is_str(x.recoveries[0].label, bad_until == 50 ? "slow_recovery" : "metastable_suspected", "%s",
+		       bad_until == 50 ? "it came to an end" : "it went on to the end of the run");
+		steps_end(&s.r, &m, &x);
 	}
 }
 
@@ -312,6 +332,75 @@ static void a_margin_needs_an_overload(void)
 	judge_end(&s.r, &x);
 }
 
+/* ---- a fault in front of another ---- */
+
+/* `errors` fails `usual` of the 20 requests of each second, from 1 s to the end; the outage all from 10 to 20 s; then `bad` fail for `lag` s. */
+static void in_front(struct site *s, int usual, int bad, int lag, int attempts)
+{
+	begin(s, 60000, "{\"status\":503}");
+	runs_fault(&s->r, 2, "errors", "{\"status\":500}", 0, 0);
+	runs_mark(&s->r, 10000, "fault on outage");
+	runs_mark(&s->r, 20000, "fault off outage");
+	for (int at = 1; at < 60; at++) {
+		bool hit = at >= 10 && at < 20, after = at >= 20 && at < 20 + lag;
+
+		second(s, at, 20, hit ? 20 : after ? bad : usual, after ? attempts : 1, hit);
+		runs_inject(&s->r, 2, s->last, 1000.0 * at + 995, "status", -1, -1);
+	}
+}
+
+static struct result_recovery *outage_of(struct result *x)
+{
+	for (size_t i = 0; i < x->recovery_count; i++)
+		if (!strcmp(x->recoveries[i].fault, "outage"))
+			return &x->recoveries[i];
+	return NULL;
+}
+
+/* Where one request in five fails always, well is four in five. */
+static void a_fault_in_front_of_another(void)
+{
+	struct site s;
+	struct result x;
+
+	in_front(&s, 4, 20, 3, 1);
+	judge(&s.r, &x, everything);
+	is_str(outage_of(&x)->label, "recovered", "back at what the errors leave is well");
+	NEAR(outage_of(&x)->recovery_lag_ms, 3000, "3 s after the outage");
+	ok(!outage_of(&x)->guessed, "measured against the time in which the errors were there alone");
+	judge_end(&s.r, &x);
+
+	in_front(&s, 4, 20, 100, 3);
+	judge(&s.r, &x, everything);
+	is_str(outage_of(&x)->label, "metastable_suspected", "retries keep it bad though nobody asks more than before");
+	ok(outage_of(&x)->censored, "to the end of the run");
+	ok(fabs(outage_of(&x)->load_ratio - 1) < 0.01, "as many were asked as with the errors alone");
+	judge_end(&s.r, &x);
+
+	in_front(&s, 4, 12, 100, 1);
+	judge(&s.r, &x, everything);
+	ok(outage_of(&x)->censored, "but 8 of 20 are not well");
+	judge_end(&s.r, &x);
+}
+
+/* One more failure in some seconds, as chance has it, must not put the recovery off. */
+static void chance_alone_is_no_relapse(void)
+{
+	static const int fails[] = {4, 5, 3, 4, 5, 4, 3, 5, 2, 5};
+	struct site s;
+	struct result x;
+
+	begin(&s, 40000, "{\"from\":\"10s\",\"for\":\"10s\"}");
+	runs_fault(&s.r, 2, "errors", "{\"status\":500}", 0, 0);
+	for (int at = 1; at < 40; at++) {
+		second(&s, at, 20, at >= 10 && at < 20 ? 20 : fails[at % 10], 1, at >= 10 && at < 20);
+		runs_inject(&s.r, 2, s.last, 1000.0 * at + 995, "status", -1, -1);
+	}
+	judge(&s.r, &x, everything);
+	NEAR(outage_of(&x)->recovery_lag_ms, 0, "15 of 20 are less than 95 %% of 16, but 80 of 100 are not");
+	judge_end(&s.r, &x);
+}
+
 static void damaged_marks(void)
 {
 	struct site s;
@@ -334,8 +423,11 @@ int main(void)
 	what_a_lag_was_waited_for();
 	a_fault_that_comes_on_again();
 	staying_bad_by_itself();
+	a_backlog_that_empties_is_no_more_than_that();
 	long_waits_explain_a_lag();
 	a_margin_needs_an_overload();
+	a_fault_in_front_of_another();
+	chance_alone_is_no_relapse();
 	damaged_marks();
 	return tap_done();
 }
