@@ -26,6 +26,7 @@
 #define OUTAGE_NS NS_PER_S
 #define ENOUGH_SHED 10		/* for one open and close to be certain */
 #define AGREE 3			/* opens that make a rule */
+#define LET_THROUGH 3		/* attempts during silences of requests that are no chance */
 
 struct moment {
 	uint32_t process;
@@ -256,24 +257,70 @@ static void find_cuts(struct view *v)
 	}
 }
 
-/* Where requests are counted, the last attempt of each alone is a failure. */
-static int recount(struct view *v)
+/* Each request as one call, from its first attempt to the end of its last. */
+static struct silence_attempt *requests_of(const struct view *v, size_t *n)
 {
 	const struct link_logical *logicals = v->c->m->link.logicals;
-	struct silences again;
+	const struct model *run = &v->c->m->r->model;
+	struct silence_attempt *requests = spill_realloc(NULL, (v->in.n + 1) * sizeof(*requests));
+
+	*n = 0;
+	for (size_t i = 0; requests && i < v->in.n; i++) {
+		const struct silence_attempt *a = &v->attempts[i];
+		const struct link_logical *q = &logicals[a->request];
+		const struct model_exchange *last = &run->exchanges[q->last];
+
+		if (q->first == a->row)
+			requests[(*n)++] = (struct silence_attempt){a->start_ns, last->ended_ns, model_failed(last), true, a->request, a->row};
+	}
+	return requests;
+}
+
+/* Attempts that began while requests were shed: of requests that were let in before, by a breaker that does not ask about attempts. */
+static uint64_t let_through(const struct view *v, const struct silences *s, const struct silence_attempt *requests, size_t n)
+{
+	uint64_t through = 0;
+	size_t g = 0;
+
+	for (size_t i = 0; i < v->in.n; i++) {
+		while (g < s->count && s->gaps[g].after < n && requests[s->gaps[g].after].start_ns <= v->attempts[i].start_ns)
+			g++;
+		through += g < s->count && v->attempts[i].start_ns > s->gaps[g].decided_ns;
+	}
+	return through;
+}
+
+/*
+ * Where requests are counted, they are what is shed: what was let in before goes on trying, and a gap between attempts is not the silence, if
+ * there is one. Silences between requests replace those between attempts.
+ */
+static int recount(struct view *v)
+{
+	struct silence_input in = v->in;
+	struct silence_attempt *requests;
+	struct silences again = {0};
 	int err;
 
-	if (v->c->cut || v->c->uncut < 2)
+	if (v->c->cut || !joins_surely(v))
 		return 0;
-	for (size_t i = 0; i < v->in.n; i++)
-		v->attempts[i].counts = logicals[v->attempts[i].request].last == v->attempts[i].row;
-	err = silence_find(&again, &v->in);
-	if (!err && again.count == v->s.count) {
-		silence_free(&v->s);
-		v->s = again;
-		return 0;
+	requests = requests_of(v, &in.n);
+	in.attempts = requests;
+	err = !requests ? -ENOMEM : in.n < v->in.n ? silence_find(&again, &in) : 0;
+	if (!err && again.count && !again.paced) {
+		uint64_t through = let_through(v, &again, requests, in.n);
+
+		v->c->uncut += through < LET_THROUGH ? 0 : 2;
+		if (v->c->uncut > 1) {
+			silence_free(&v->s);
+			spill_free(v->attempts);
+			v->s = again;
+			v->in = in;
+			v->attempts = requests;
+			return 0;
+		}
 	}
 	silence_free(&again);
+	spill_free(requests);
 	return err;
 }
 
@@ -590,7 +637,7 @@ static int judge_process(struct scene *c, uint32_t process, struct chains_span r
 		v.s.count = 0;
 		v.s.ruled_out = NULL;
 	}
-	if (!err && v.s.count) {
+	if (!err) {
 		find_cuts(&v);
 		err = recount(&v);
 	}

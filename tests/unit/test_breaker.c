@@ -334,6 +334,47 @@ static void attempts_or_requests(int requests)
 	judge_end(&r, &x);
 }
 
+/*
+ * A request every 20 ms, of three attempts of 100 ms with 60 ms between them while the server is bad, from 3 to 4 s. A breaker around the retries
+ * opens with the fifth request that ends badly, for 1 s; the 21 that are in work then go on trying for 400 ms.
+ */
+static void what_was_let_in_goes_on_trying(void)
+{
+	const double open_ms = 3000 + 4 * 20 + 420.1, probe_ms = open_ms + 1000;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	uint64_t shed = 0;
+
+	runs_begin(&r, 8000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 400; i++) {
+		double at = 20 * i;
+		bool is_shed = at > open_ms && at < probe_ms, bad = at >= 3000 && at < 4000;
+		int parent = runs_add(&r, (struct runs_exchange){.connection = 2, .tid = 100 + i, .role = "server", .path = "/in",
+								 .status = bad || is_shed ? 503 : 200, .at_ms = at,
+								 .took_ms = is_shed ? 0.1 : bad ? 421 : 3});
+
+		shed += is_shed;
+		for (int k = 0; k < (is_shed ? 0 : bad ? 3 : 1); k++)
+			runs_add(&r, ATTEMPT(.tid = 100 + i, .status = bad ? 503 : 200, .at_ms = at + 0.1 + 160 * k, .took_ms = bad ? 100 : 2,
+					     .parent = parent));
+	}
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	is_int(b->opens, 1, "attempts of requests that were let in before are no probes: it opened once");
+	ok(b->shed <= shed && b->shed + 2 > shed, "and shed %d requests (the first may have met a full bulkhead)", (int)shed);
+	ok(b->counts && !strcmp(b->counts, "requests"), "it counts %s", b->counts ? b->counts : "-");
+	ok(b->threshold_low <= 5 && b->threshold_high >= 5 && b->threshold_high <= 7, "five of them: %.0f to %.0f", b->threshold_low,
+	   b->threshold_high);
+	ok(b->open_low_ms > 950 && b->open_low_ms <= 1000 && b->open_high_ms >= 1000 && b->open_high_ms < 1030, "open for 1 s: %.0f to %.0f ms",
+	   b->open_low_ms, b->open_high_ms);
+	NEAR(b->half_open_probes, 1, "with one probe");
+	judge_end(&r, &x);
+}
+
 /* The calls end before they begin: the name of the server is looked up in vain, which makes an edge of its own. */
 static void names_that_are_not_resolved(void)
 {
@@ -389,6 +430,7 @@ int main(void)
 	programs_without_requests_of_others();
 	attempts_or_requests(0);
 	attempts_or_requests(1);
+	what_was_let_in_goes_on_trying();
 	names_that_are_not_resolved();
 	ends_that_are_not_known();
 	return tap_done();
