@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The demos: services that know nothing of aftershock, a load generator, and one folder for each question asked of them.
 
+DEMO_SERVICE_PKGS := libmicrohttpd libcurl libcjson libpq hiredis
+DEMO_SERVICE_LIBS = $$($(PKG_CONFIG) --libs $(DEMO_SERVICE_PKGS)) -lm -lpthread
 DEMO_SERVICE := $(B)/demos/service/service
 DEMO_LOAD := $(B)/demos/load/load
 DEMO_SERVICE_OBJ := $(call obj,$(wildcard demos/service/*.c))
@@ -8,13 +10,12 @@ DEMO_LOAD_OBJ := $(call obj,$(wildcard demos/load/*.c)) $(B)/demos/service/trace
 
 
 # pkg-config runs in the recipe, not when make starts: `deps` may have installed it a moment ago.
-DEMO_SERVICE_PACKAGES := libmicrohttpd libcurl libcjson libpq hiredis
-$(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PACKAGES))
+$(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PKGS))
 $(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): | deps
 
 $(DEMO_SERVICE): $(DEMO_SERVICE_OBJ)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs $(DEMO_SERVICE_PACKAGES)) -lm -lpthread
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEMO_SERVICE_LIBS)
 $(DEMO_LOAD): $(DEMO_LOAD_OBJ)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libcurl) -lm
@@ -46,12 +47,20 @@ UNIT_OBJ_test_demo_breaker := $(B)/demos/service/breaker.o
 UNIT_OBJ_test_demo_deadline := $(B)/demos/service/deadline.o
 UNIT_OBJ_test_demo_bulkhead := $(B)/demos/service/bulkhead.o
 UNIT_OBJ_test_demo_fallback := $(B)/demos/service/fallback.o
-UNIT_OBJ_test_demo_config := $(patsubst %,$(B)/demos/service/%.o,config config_policies fields retry breaker)
+# A configuration reaches all that it configures: everything but main() is linked.
+UNIT_OBJ_test_demo_config := $(filter-out %/main.o,$(DEMO_SERVICE_OBJ))
+UNIT_LIBS_test_demo_config = $(DEMO_SERVICE_LIBS)
+UNIT_OBJ_test_demo_values := $(B)/demos/service/values.o
+UNIT_OBJ_test_demo_path := $(B)/demos/service/path.o
+UNIT_OBJ_test_demo_workers := $(B)/demos/service/workers.o
+UNIT_OBJ_test_demo_backpressure := $(B)/demos/service/backpressure.o
 UNIT_OBJ_test_demo_trace := $(B)/demos/service/trace_context.o
 UNIT_OBJ_test_demo_summary := $(B)/demos/load/summary.o
 UNIT_OBJ_test_demo_idempotency := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_memory)
 UNIT_OBJ_test_demo_store := $(patsubst %,$(B)/demos/service/%.o,store postgres redis guard breaker bulkhead)
 UNIT_LIBS_test_demo_store := $$($(PKG_CONFIG) --libs libpq hiredis)
-$(B)/tests/unit/test_demo_store.o: ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libpq hiredis)
+$(patsubst %,$(B)/tests/unit/%.o,test_demo_store test_demo_outbox): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libpq hiredis)
 UNIT_OBJ_test_demo_idempotency_redis := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_redis redis store guard breaker bulkhead)
 UNIT_LIBS_test_demo_idempotency_redis := $$($(PKG_CONFIG) --libs hiredis)
+UNIT_OBJ_test_demo_outbox := $(filter-out %/main.o,$(DEMO_SERVICE_OBJ))
+UNIT_LIBS_test_demo_outbox = $(DEMO_SERVICE_LIBS)

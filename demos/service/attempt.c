@@ -2,6 +2,7 @@
 #include "demos/service/attempt.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NS_PER_MS 1000000ull
@@ -51,9 +52,23 @@ static void give_back(struct attempt_pool *pool, CURL *curl)
 	curl_easy_cleanup(curl);
 }
 
-static size_t discard(char *data, size_t size, size_t n, void *context)
+/* Takes a piece of the body, to be kept when there is somewhere to; another length than given ends the transfer. */
+static size_t take_body(char *data, size_t size, size_t n, void *context)
 {
-	return size * n;
+	struct attempt_answer *answer = context;
+	size_t bytes = size * n;
+	char *longer;
+
+	if (!answer)
+		return bytes;
+	longer = answer->length + bytes <= ATTEMPT_ANSWER_MAX ? realloc(answer->text, answer->length + bytes + 1) : NULL;
+	if (!longer)
+		return bytes ? 0 : 1;
+	memcpy(longer + answer->length, data, bytes);
+	answer->text = longer;
+	answer->length += bytes;
+	longer[answer->length] = '\0';
+	return bytes;
 }
 
 /* Called before each request that libcurl is about to send for one attempt; only the first may go out. */
@@ -82,6 +97,7 @@ static struct curl_slist *headers_of(const struct attempt *a)
 
 	list = add_header(list, "traceparent", a->traceparent);
 	list = add_header(list, "tracestate", a->tracestate);
+	list = add_header(list, "Idempotency-Key", a->idempotency_key);
 	return add_header(list, "Content-Type", a->body ? a->content_type : NULL);
 }
 
@@ -101,7 +117,8 @@ static void set_up(CURL *curl, const struct attempt *a, struct curl_slist *heade
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, whole_ms(a->connect_timeout_ns));
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, whole_ms(a->timeout_ns));
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, discard);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, a->answer);
 	curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, only_once);
 	curl_easy_setopt(curl, CURLOPT_PREREQDATA, sent);
 	if (a->body)
@@ -154,6 +171,14 @@ static void read_outcome(CURL *curl, enum attempt_error error, struct retry_outc
 	outcome->retry_after_ns = retry_after_ns(curl);
 }
 
+void attempt_answer_clear(struct attempt_answer *answer)
+{
+	if (!answer)
+		return;
+	free(answer->text);
+	*answer = (struct attempt_answer){.text = NULL};
+}
+
 enum attempt_error attempt_run(struct attempt_pool *pool, const struct attempt *attempt, struct retry_outcome *outcome)
 {
 	CURL *curl = take(pool);
@@ -165,6 +190,7 @@ enum attempt_error attempt_run(struct attempt_pool *pool, const struct attempt *
 		*outcome = (struct retry_outcome){.end = ENDED_ERROR, .retry_after_ns = -1};
 		return ATTEMPT_BROKEN;
 	}
+	attempt_answer_clear(attempt->answer);
 	headers = headers_of(attempt);
 	set_up(curl, attempt, headers, &sent);
 	error = error_of(curl_easy_perform(curl));

@@ -21,6 +21,14 @@ enum attempt_error { ATTEMPT_ANSWERED, ATTEMPT_TIMEOUT, ATTEMPT_RESOLVE, ATTEMPT
 /* "timeout", "resolve", "connect", "broken"; "none" for ATTEMPT_ANSWERED. */
 extern const char *const attempt_error_names[ATTEMPT_ERRORS];
 
+#define ATTEMPT_ANSWER_MAX (1 << 20)	/* bytes of a body that is kept; what has more ends the attempt as broken */
+
+/* The body of an answer: NUL-terminated, allocated with malloc; NULL when it was not wanted or empty. */
+struct attempt_answer {
+	char *text;
+	size_t length;
+};
+
 /* Handles at rest, each with its open connection. */
 struct attempt_pool {
 	pthread_mutex_t lock;
@@ -35,11 +43,15 @@ struct attempt {
 	const char *content_type;	/* of body */
 	const char *traceparent;
 	const char *tracestate;		/* "" none */
+	const char *idempotency_key;	/* NULL or "" none */
+	struct attempt_answer *answer;	/* where the body goes, replacing what was there; NULL: it is not kept */
 	uint64_t connect_timeout_ns, timeout_ns;
 };
 
 void attempt_pool_init(struct attempt_pool *pool);
 void attempt_pool_clear(struct attempt_pool *pool);
+
+void attempt_answer_clear(struct attempt_answer *answer);	/* NULL is fine */
 
 /* Makes the attempt and waits for its end. *outcome is always filled; ATTEMPT_ANSWERED when there was a whole answer. */
 enum attempt_error attempt_run(struct attempt_pool *pool, const struct attempt *attempt, struct retry_outcome *outcome);

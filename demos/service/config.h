@@ -8,13 +8,16 @@
  *                             "total_timeout_ms": 5000,
  *                             "breaker": { "consecutive": 5, "open_ms": 30000, "permits": 3, "close_after": 3, "scope": "request" },
  *                             "bulkhead": { "width": 10, "queue": 20, "wait_ms": 100 } } },
- *     "routes": [ { "path": "/process",
- *                   "steps": [ { "call": "backend", "path": "/work", "fallback": { "kind": "default" } },
- *                              { "compute_ms": 5 }, { "answer": 200 } ] } ] }
+ *     "routes": [ { "path": "/orders/{id}",
+ *                   "steps": [ { "call": "backend", "method": "POST", "path": "/work/${path.id}", "body": { "amount": "${body.amount}" },
+ *                                "idempotency_key": "${header.idempotency-key}", "as": "work", "fallback": { "kind": "default" } },
+ *                              { "compute_ms": 5 }, { "answer": 201, "body": { "id": "${work.id}" } } ] } ] }
  *
  * A breaker opens after `consecutive` failures or at a share of `rate` among the last `window` calls (at least `min_calls`), or either.
  * A fallback is "default" (the route goes on without that part) or "static" (the route ends with its status, body and content_type).
- * The keys, their ranges and defaults are the tables in config.c and config_policies.c. Read only once loaded, so any thread may use it.
+ * A body is a text, or an object or array that is sent as JSON; what ${...} stands for is said in values.h. The kinds of steps are those
+ * in steps.c. The keys, their ranges and defaults are the tables in config.c, config_peers.c, config_policies.c, routes.c and of each
+ * step_KIND.c. Read only once loaded, so any thread may use it.
  */
 #ifndef DEMOS_SERVICE_CONFIG_H
 #define DEMOS_SERVICE_CONFIG_H
@@ -31,6 +34,7 @@
 #include "demos/service/retry.h"
 
 struct cJSON;
+struct step;
 
 struct strategy {
 	const char *name;
@@ -48,25 +52,13 @@ struct peer_config {
 	struct bulkhead_policy bulkhead;	/* width 0: no bulkhead */
 };
 
-enum step_kind { STEP_CALL, STEP_COMPUTE, STEP_ANSWER };
-
-struct step {
-	enum step_kind kind;
-	const char *peer_name;		/* call */
-	unsigned peer;			/* call: index in peers */
-	const char *method, *path;	/* call */
-	const char *body;		/* call, answer: NULL none */
-	const char *content_type;	/* call, answer */
-	struct fallback_policy fallback;	/* call */
-	uint64_t compute_ns;
-	unsigned status;		/* answer */
-};
-
 struct route {
 	const char *method;		/* "GET" also answers HEAD */
-	const char *path;		/* matched whole */
-	struct step *steps;		/* an answer can only be the last; without one it is 200 with a default body */
+	const char *path;		/* see path.h */
+	struct step *steps;		/* see step.h */
 	unsigned step_count;
+	bool uses_values;		/* a step's template names some ... */
+	bool uses_body;			/* ... of the body, which has to be JSON then */
 };
 
 struct config {
@@ -90,5 +82,8 @@ void config_free(struct config *config);
 
 /* NULL when there is none of that name. */
 const struct strategy *config_strategy(const struct config *config, const char *name);
+
+/* Its index in peers; -1 when there is none of that name. */
+int config_peer(const struct config *config, const char *name);
 
 #endif

@@ -55,6 +55,30 @@ void fields_up(struct fields *f, size_t mark)
 	f->place[mark] = '\0';
 }
 
+void *fields_list(struct fields *f, const cJSON *value, bool is_named, size_t extra, size_t size, unsigned *count)
+{
+	void *list;
+
+	if (is_named ? !cJSON_IsObject(value) : !cJSON_IsArray(value)) {
+		fields_refuse(f, value, is_named ? "an object" : "an array");
+		return NULL;
+	}
+	list = calloc((size_t)cJSON_GetArraySize(value) + extra + 1, size);
+	if (list)
+		*count = (unsigned)cJSON_GetArraySize(value);
+	else
+		fields_refuse(f, NULL, "smaller (out of memory)");
+	return list;
+}
+
+int fields_member(struct fields *f, const cJSON *set, const cJSON *item, size_t *mark)
+{
+	*mark = fields_down(f, item->string, 0);
+	if (!item->string[0] || cJSON_GetObjectItemCaseSensitive(set, item->string) != item)
+		return fields_refuse(f, NULL, item->string[0] ? "given once" : "a set without an empty name");
+	return 0;
+}
+
 static int unknown_key(struct fields *f, const struct field *table, const char *key)
 {
 	say(f, "unknown key \"%.40s\"%s%s; known are", key, f->place[0] ? " in " : "", f->place);
@@ -63,53 +87,53 @@ static int unknown_key(struct fields *f, const struct field *table, const char *
 	return -EINVAL;
 }
 
-static const struct field *find(const struct field *table, const char *key)
+static bool is_known(const struct field *table, const char *key)
 {
 	while (table->key && strcmp(table->key, key))
 		table++;
-	return table->key ? table : NULL;
+	return table->key;
 }
 
-static int read_one(struct fields *f, const cJSON *object, const cJSON *value, const struct field *table, char *into)
+static int read_one(struct fields *f, const cJSON *object, const struct field *field, char *into)
 {
-	const struct field *field = find(table, value->string);
-	size_t mark;
-	int err;
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, field->key);
+	size_t mark = fields_down(f, field->key, 0);
+	int err = 0;
 
-	if (!field)
-		return unknown_key(f, table, value->string);
-	mark = fields_down(f, field->key, 0);
-	if (cJSON_GetObjectItemCaseSensitive(object, field->key) != value)
-		err = fields_refuse(f, NULL, "given once");
-	else
+	if (value)
 		err = field->read(f, field, value, into + field->offset);
+	else if (field->required)
+		err = fields_refuse(f, NULL, "given");
 	fields_up(f, mark);
 	return err;
 }
 
-static int miss_none(struct fields *f, const cJSON *object, const struct field *table)
+/* Each key is one of the table's and given once. */
+static int check_keys(struct fields *f, const cJSON *object, const struct field *table)
 {
-	for (; table->key; table++)
-		if (table->required && !cJSON_GetObjectItemCaseSensitive(object, table->key)) {
-			fields_down(f, table->key, 0);
-			return fields_refuse(f, NULL, "given");
+	const cJSON *value;
+
+	cJSON_ArrayForEach(value, object) {
+		if (!is_known(table, value->string))
+			return unknown_key(f, table, value->string);
+		if (cJSON_GetObjectItemCaseSensitive(object, value->string) != value) {
+			fields_down(f, value->string, 0);
+			return fields_refuse(f, NULL, "given once");
 		}
+	}
 	return 0;
 }
 
 int fields_read(struct fields *f, const cJSON *object, const struct field *table, void *into)
 {
-	const cJSON *value;
 	int err;
 
 	if (!cJSON_IsObject(object))
 		return fields_refuse(f, object, "an object");
-	cJSON_ArrayForEach(value, object) {
-		err = read_one(f, object, value, table, into);
-		if (err)
-			return err;
-	}
-	return miss_none(f, object, table);
+	err = check_keys(f, object, table);
+	for (; !err && table->key; table++)
+		err = read_one(f, object, table, into);
+	return err;
 }
 
 static bool fits(const struct field *field, const cJSON *value, bool whole)

@@ -16,7 +16,7 @@
 struct fields {
 	char place[192];
 	char why[512];		/* "" until something was refused */
-	void *context;		/* the caller's, for its own field readers */
+	void *context;		/* the caller's, for its own field readers: here the struct config, as far as it is read */
 };
 
 struct field {
@@ -29,7 +29,10 @@ struct field {
 	const char *const *names;	/* fields_name: NULL-terminated; the index is stored */
 };
 
-/* Reads the members of `object` into `into` by a table that ends with a NULL key; absent ones keep their value. 0 or -EINVAL. */
+/*
+ * Reads the members of `object` into `into` by a table that ends with a NULL key; absent ones keep their value. They are read in the
+ * order of the table, so that one can build on another before it. 0, -EINVAL, or what a reader returned.
+ */
 int fields_read(struct fields *f, const cJSON *object, const struct field *table, void *into);
 
 /* Field readers. The member's type: const char * · uint64_t ns, from milliseconds · unsigned · double · bool · enum. */
@@ -40,6 +43,15 @@ int fields_count(struct fields *f, const struct field *field, const cJSON *value
 int fields_number(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int fields_bool(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int fields_name(struct fields *f, const struct field *field, const cJSON *value, void *into);
+
+/*
+ * A list of structures from an array, or from a named set (an object): one zeroed structure of `size` for each child, and `extra`
+ * more. Caller frees; NULL, refused, when the type is wrong or memory short.
+ */
+void *fields_list(struct fields *f, const cJSON *value, bool is_named, size_t extra, size_t size, unsigned *count);
+
+/* Goes down to a member of a named set, whose name must be given once and not be empty. 0 or -EINVAL. */
+int fields_member(struct fields *f, const cJSON *set, const cJSON *item, size_t *mark);
 
 /* "PLACE must be WANTED, not VALUE" into f->why, unless something was refused before; -EINVAL. value may be NULL: not shown. */
 int fields_refuse(struct fields *f, const cJSON *value, const char *wanted, ...) __attribute__((format(printf, 3, 4)));

@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 	struct config config;
 	char why[512];
 	sigset_t stop;
-	int status;
+	int status, err;
 
 	if (argc == 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")))
 		return fputs(usage, stdout) < 0;
@@ -74,11 +74,12 @@ int main(int argc, char **argv)
 	hold_signals(&stop);
 	if (config_load(argv[1], &config, why, sizeof(why)))
 		return complain(argv[1], why);
-	if (service_init(&service, &config)) {
-		config_free(&config);
-		return complain(argv[1], "out of memory");
-	}
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	err = service_init(&service, &config);
+	if (err) {
+		config_free(&config);
+		return complain(argv[1], strerror(-err));
+	}
 	status = serve(&service, &stop);
 	service_clear(&service);
 	curl_global_cleanup();

@@ -4,14 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* A family of metrics: what it is called, what it counts, who writes its samples. */
-struct family {
-	const char *name, *type, *help;
-	void (*write)(FILE *out, const char *name, struct service *service);
-};
-
-/* A label value as the format wants it: backslash, quote and newline escaped. */
-static void write_label(FILE *out, const char *key, const char *value)
+void metrics_label(FILE *out, const char *key, const char *value)
 {
 	fprintf(out, "%s=\"", key);
 	for (; *value; value++)
@@ -25,7 +18,7 @@ static void write_label(FILE *out, const char *key, const char *value)
 static void begin_peer(FILE *out, const char *name, const struct peer *peer)
 {
 	fprintf(out, "%s{", name);
-	write_label(out, "peer", peer->config->name);
+	metrics_label(out, "peer", peer->config->name);
 }
 
 static void write_requests(FILE *out, const char *name, struct service *service)
@@ -41,9 +34,9 @@ static void write_requests(FILE *out, const char *name, struct service *service)
 			if (!n)
 				continue;
 			fprintf(out, "%s{", name);
-			write_label(out, "method", route->method);
+			metrics_label(out, "method", route->method);
 			fputc(',', out);
-			write_label(out, "route", route->path);
+			metrics_label(out, "route", route->path);
 			fprintf(out, ",status=\"%u\"} %" PRIu64 "\n", s, n);
 		}
 	}
@@ -114,9 +107,9 @@ static void write_degraded(FILE *out, const char *name, struct service *service)
 {
 	for (unsigned r = 0; r < service->config.route_count; r++) {
 		fprintf(out, "%s{", name);
-		write_label(out, "method", service->config.routes[r].method);
+		metrics_label(out, "method", service->config.routes[r].method);
 		fputc(',', out);
-		write_label(out, "route", service->config.routes[r].path);
+		metrics_label(out, "route", service->config.routes[r].path);
 		fprintf(out, "} %" PRIu64 "\n", service->routes[r].degraded);
 	}
 }
@@ -173,7 +166,8 @@ static void write_bulkhead_calls(FILE *out, const char *name, struct service *se
 	}
 }
 
-static const struct family families[] = {
+/* All that is counted. A further family is a row here; who counts it declares its writer. */
+static const struct metrics_family families[] = {
 	{"http_requests_total", "counter", "Requests answered, by route and status; health, metrics and admin are not counted.",
 	 write_requests},
 	{"http_requests_degraded_total", "counter", "Requests answered with a fallback's help, by route; also in http_requests_total.",
@@ -193,19 +187,18 @@ static const struct family families[] = {
 
 void metrics_reply(struct service *service, struct reply *reply)
 {
+	char *text = NULL;
+	size_t length;
 	FILE *out;
 
-	*reply = (struct reply){.status = 200, .content_type = METRICS_CONTENT_TYPE, .is_owned = true};
-	out = open_memstream(&reply->body, &reply->length);
-	if (!out) {
-		reply->status = 500;
-		return;
-	}
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
-		const struct family *f = &families[i];
+	out = open_memstream(&text, &length);
+	for (size_t i = 0; out && i < sizeof(families) / sizeof(*families); i++) {
+		const struct metrics_family *f = &families[i];
 
 		fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", f->name, f->help, f->name, f->type);
 		f->write(out, f->name, service);
 	}
-	fclose(out);
+	if (out)
+		fclose(out);
+	reply_owned(reply, 200, METRICS_CONTENT_TYPE, text);
 }

@@ -7,7 +7,7 @@
 #include "demos/service/clock.h"
 
 /* One logical call while it is made. */
-struct call {
+struct running {
 	struct peer *peer;
 	struct attempt *attempt;
 	struct deadline deadline;
@@ -77,7 +77,7 @@ static bool refused(struct peer_result *result, enum fallback_cause cause)
 }
 
 /* An attempt behind the bulkhead; false when the call is over without it. */
-static bool run_inside(struct call *c, struct peer_result *result)
+static bool run_inside(struct running *c, struct peer_result *result)
 {
 	if (!guard_enter(&c->peer->guard, deadline_left_ns(&c->deadline, clock_now_ns())))
 		return refused(result, FAILED_BULKHEAD);
@@ -89,7 +89,7 @@ static bool run_inside(struct call *c, struct peer_result *result)
 }
 
 /* ... and behind the breaker, when it counts attempts. */
-static bool run_guarded(struct call *c, struct peer_result *result)
+static bool run_guarded(struct running *c, struct peer_result *result)
 {
 	bool is_mine = c->peer->config->breaker.scope == BREAKER_PER_ATTEMPT, was_run;
 	uint64_t ticket = 0;
@@ -107,7 +107,7 @@ static bool run_guarded(struct call *c, struct peer_result *result)
 }
 
 /* Whether another attempt follows, after its wait. */
-static bool is_going_on(struct call *c, struct retry *retry, const struct peer_result *result)
+static bool is_going_on(struct running *c, struct retry *retry, const struct peer_result *result)
 {
 	uint64_t wait_ns = 0;
 
@@ -120,7 +120,7 @@ static bool is_going_on(struct call *c, struct retry *retry, const struct peer_r
 	return drain_pause(c->drain, wait_ns);
 }
 
-static void run_attempts(struct call *c, struct peer_result *result)
+static void run_attempts(struct running *c, struct peer_result *result)
 {
 	const struct strategy *strategy = c->peer->strategy;
 	struct retry retry;
@@ -131,7 +131,7 @@ static void run_attempts(struct call *c, struct peer_result *result)
 }
 
 /* A breaker of scope request hears of the call's end, and of nothing when no attempt was made. */
-static void run_call(struct call *c, struct peer_result *result)
+static void run_call(struct running *c, struct peer_result *result)
 {
 	bool is_mine = c->peer->config->breaker.scope == BREAKER_PER_REQUEST;
 	uint64_t ticket = 0;
@@ -148,27 +148,39 @@ static void run_call(struct call *c, struct peer_result *result)
 		guard_unused(&c->peer->guard, ticket);
 }
 
-bool peer_call(struct peer *peer, const struct step *step, const struct trace_context *trace, struct drain *drain,
-	       struct peer_result *result)
+static void call_url(struct peer *peer, const struct peer_request *request, const char *url, struct drain *drain,
+		     struct peer_result *result)
 {
 	struct attempt attempt = {
-		.method = step->method,
-		.body = step->body,
-		.content_type = step->content_type,
-		.tracestate = trace->state,
+		.method = request->method,
+		.url = url,
+		.body = request->body,
+		.content_type = request->content_type,
+		.tracestate = request->trace->state,
+		.idempotency_key = request->idempotency_key,
+		.answer = request->wants_answer ? &result->answer : NULL,
 		.connect_timeout_ns = peer->config->connect_timeout_ns,
 	};
-	struct call call = {.peer = peer, .attempt = &attempt, .trace = trace, .drain = drain};
+
+	run_call(&(struct running){.peer = peer, .attempt = &attempt, .trace = request->trace, .drain = drain}, result);
+}
+
+bool peer_call(struct peer *peer, const struct peer_request *request, struct drain *drain, struct peer_result *result)
+{
 	char *url = NULL;
 	bool is_ok;
 
 	*result = (struct peer_result){.last = {.end = ENDED_ERROR}, .error = ATTEMPT_BROKEN, .cause = FAILED_ERROR};
-	if (asprintf(&url, "%s%s", peer->config->url, step->path) >= 0) {
-		attempt.url = url;
-		run_call(&call, result);
+	if (request && asprintf(&url, "%s%s", peer->config->url, request->path) >= 0) {
+		call_url(peer, request, url, drain, result);
 		free(url);
 	}
 	is_ok = result->cause == FAILED_STATUS && result->last.status < 400;
 	atomic_fetch_add(is_ok ? &peer->counts.calls_ok : &peer->counts.calls_failed, 1);
 	return is_ok;
+}
+
+void peer_result_clear(struct peer_result *result)
+{
+	attempt_answer_clear(&result->answer);
 }

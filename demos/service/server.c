@@ -5,17 +5,13 @@
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "demos/service/admin.h"
-#include "demos/service/health.h"
-#include "demos/service/metrics.h"
-#include "demos/service/status.h"
-#include "demos/service/steps.h"
+#include "demos/service/dispatch.h"
+#include "demos/service/fallback.h"
+#include "demos/service/intake.h"
 
-#define BODY_BYTES_MAX 65536
 #define STACK_BYTES (256 << 10)	/* a thread a connection: thousands must fit; libcurl and our steps stay under 64 KiB */
 
 struct server {
@@ -23,122 +19,39 @@ struct server {
 	struct MHD_Daemon *daemon;
 };
 
-/* One request while its body is still coming. */
-struct request {
-	char *body;		/* NUL-terminated; NULL empty */
-	size_t length;
-	bool is_too_large;
-	bool is_out_of_memory;
-};
-
-struct builtin {
-	const char *method, *path;
-	void (*reply)(struct service *service, struct reply *reply);
-	void (*reply_to)(struct service *service, const char *body, struct reply *reply);	/* instead, when it reads the body */
-};
-
-static const struct builtin builtins[] = {
-	{"GET", "/health", .reply = health_live},
-	{"GET", "/health/live", .reply = health_live},
-	{"GET", "/health/ready", .reply = health_ready},
-	{"GET", "/metrics", .reply = metrics_reply},
-	{"GET", "/status/breakers", .reply = status_breakers},
-	{"GET", "/admin/strategy", .reply = admin_get_strategy},
-	{"POST", "/admin/strategy", .reply_to = admin_set_strategy},
-};
-
-static bool is_method(const char *asked, const char *offered)
+/* A request whose body could not be kept. */
+static void refuse(struct request *r, const struct intake *intake)
 {
-	return !strcmp(asked, offered) || (!strcmp(asked, "HEAD") && !strcmp(offered, "GET"));
-}
-
-static void add_allowed(struct reply *reply, const char *method)
-{
-	size_t used = strlen(reply->allow);
-
-	snprintf(reply->allow + used, sizeof(reply->allow) - used, "%s%s", used ? ", " : "", method);
-}
-
-/* The index of the configured route, or their count; the methods that this path takes otherwise are noted for a 405. */
-static unsigned find_route(const struct service *service, const char *method, const char *path, struct reply *reply)
-{
-	unsigned i;
-
-	for (i = 0; i < service->config.route_count; i++)
-		if (!strcmp(service->config.routes[i].path, path)) {
-			if (is_method(method, service->config.routes[i].method))
-				break;
-			add_allowed(reply, service->config.routes[i].method);
-		}
-	return i;
-}
-
-static const struct builtin *find_builtin(const char *method, const char *path, struct reply *reply)
-{
-	for (size_t i = 0; i < sizeof(builtins) / sizeof(*builtins); i++)
-		if (!strcmp(builtins[i].path, path)) {
-			if (is_method(method, builtins[i].method))
-				return &builtins[i];
-			add_allowed(reply, builtins[i].method);
-		}
-	return NULL;
-}
-
-static void run_route(struct service *service, unsigned route, struct MHD_Connection *connection, struct reply *reply)
-{
-	struct trace_context trace;
-
-	trace_context_read(&trace, MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "traceparent"),
-			   MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "tracestate"));
-	steps_run(service, &service->config.routes[route], &trace, reply);
-}
-
-static void refuse(struct service *service, struct reply *reply)
-{
-	char allow[sizeof(reply->allow)];
-
-	memcpy(allow, reply->allow, sizeof(allow));
-	if (allow[0])
-		reply_error(reply, 405, service->config.name, "this path takes %s", allow);
+	if (intake->is_too_large)
+		request_fail(r, 413, "a body may have %d bytes", INTAKE_BYTES_MAX);
 	else
-		reply_error(reply, 404, service->config.name, "no such path");
-	memcpy(reply->allow, allow, sizeof(allow));
+		reply_borrowed(r->reply, 503, "", NULL);
+	dispatch_count(r);
 }
 
-static void dispatch(struct service *service, struct MHD_Connection *connection, const char *method, const char *path,
-		     const struct request *request, struct reply *reply)
+static void answer(struct request *r, const struct intake *intake, struct MHD_Connection *connection)
 {
-	unsigned route = find_route(service, method, path, reply);
-	bool is_route = route < service->config.route_count;
-	const struct builtin *builtin = is_route ? NULL : find_builtin(method, path, reply);
-
-	if (request->is_too_large)
-		reply_error(reply, 413, service->config.name, "a body may have %d bytes", BODY_BYTES_MAX);
-	else if (request->is_out_of_memory)
-		*reply = (struct reply){.status = 503};
-	else if (is_route)
-		run_route(service, route, connection, reply);
-	else if (builtin && builtin->reply)
-		builtin->reply(service, reply);
-	else if (builtin)
-		builtin->reply_to(service, request->body ? request->body : "", reply);
+	dispatch_find(r);
+	if (!intake->is_too_large && !intake->is_out_of_memory && r->values && intake_values(r, connection))
+		dispatch_run(r);
 	else
-		refuse(service, reply);
-	if (builtin)
-		return;
-	service->routes[route].statuses[reply->status]++;
-	if (reply->degraded[0])
-		service->routes[route].degraded++;
+		refuse(r, intake);
 }
 
 static void add_headers(struct MHD_Response *response, const struct reply *reply, bool is_last)
 {
-	if (reply->content_type)
+	char seconds[16];
+
+	if (reply->content_type[0])
 		MHD_add_response_header(response, "Content-Type", reply->content_type);
 	if (reply->allow[0])
 		MHD_add_response_header(response, "Allow", reply->allow);
 	if (reply->degraded[0])
 		MHD_add_response_header(response, FALLBACK_HEADER, reply->degraded);
+	if (reply->retry_after_s) {
+		snprintf(seconds, sizeof(seconds), "%u", reply->retry_after_s);
+		MHD_add_response_header(response, "Retry-After", seconds);
+	}
 	if (is_last)
 		MHD_add_response_header(response, "Connection", "close");
 }
@@ -160,46 +73,32 @@ static enum MHD_Result send_reply(struct service *service, struct MHD_Connection
 	return sent;
 }
 
-/* What is too large is still read to its end, so that the peer can read the answer. */
-static void keep_body(struct request *request, const char *data, size_t n)
-{
-	char *longer;
-
-	if (request->is_too_large || request->length + n > BODY_BYTES_MAX) {
-		request->is_too_large = true;
-		return;
-	}
-	longer = realloc(request->body, request->length + n + 1);
-	if (!longer) {
-		request->is_out_of_memory = true;
-		return;
-	}
-	request->body = longer;
-	memcpy(longer + request->length, data, n);
-	request->length += n;
-	longer[request->length] = '\0';
-}
-
 /* Called by the library once for the head, once for each piece of the body and once for the end of a request. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *path, const char *method,
 				  const char *version, const char *data, size_t *data_size, void **state)
 {
 	struct service *service = context;
-	struct request *request = *state;
+	struct intake *intake = *state;
 	struct reply reply = {.status = 500};
+	struct request r = {.service = service, .method = method, .path = path, .reply = &reply};
 
-	if (!request) {
-		*state = calloc(1, sizeof(*request));
+	if (!intake) {
+		*state = calloc(1, sizeof(*intake));
 		if (*state)
 			drain_enter(&service->drain);
 		return *state ? MHD_YES : MHD_NO;
 	}
 	if (*data_size) {
-		keep_body(request, data, *data_size);
+		intake_keep(intake, data, *data_size);
 		*data_size = 0;
 		return MHD_YES;
 	}
-	dispatch(service, connection, method, path, request, &reply);
+	r.body = intake->body ? intake->body : "";
+	r.length = intake->length;
+	r.values = cJSON_CreateObject();
+	intake_head(&r, connection);
+	answer(&r, intake, connection);
+	cJSON_Delete(r.values);
 	return send_reply(service, connection, &reply);
 }
 
@@ -207,12 +106,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 static void on_completed(void *context, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode how)
 {
 	struct service *service = context;
-	struct request *request = *state;
+	struct intake *intake = *state;
 
-	if (!request)
+	if (!intake)
 		return;
-	free(request->body);
-	free(request);
+	intake_clear(intake);
+	free(intake);
 	*state = NULL;
 	drain_leave(&service->drain);
 }

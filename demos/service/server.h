@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The HTTP/1.1 face of a service: one thread a connection, so that requests which wait for peers do not hold up others
- * and a step can be written as it is read. Configured routes come first, then /health, /metrics, /status and /admin.
+ * and a step can be written as it is read. What is answered is dispatch.h's matter.
  */
 #ifndef DEMOS_SERVICE_SERVER_H
 #define DEMOS_SERVICE_SERVER_H

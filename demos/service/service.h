@@ -25,7 +25,7 @@ struct service {
 	struct route_counts *routes;	/* as config.routes, and one more for what met no route */
 };
 
-/* Takes over the configuration. 0 or -ENOMEM, and then it is still the caller's. */
+/* Takes over the configuration. 0, or a negative errno, and then it is still the caller's. The parts there are: the table in service.c. */
 int service_init(struct service *service, const struct config *config);
 void service_clear(struct service *service);
 

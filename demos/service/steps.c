@@ -1,122 +1,156 @@
 /* SPDX-License-Identifier: MIT */
 #include "demos/service/steps.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define NS_PER_S 1000000000ull
+#include "demos/service/path.h"
+#include "demos/service/service.h"
+#include "demos/service/values.h"
 
-static void reply_failed_call(const struct service *service, const struct peer *peer, const struct peer_result *result,
-			      struct reply *reply)
+/* What a route can do. A new kind is a row here. */
+static const struct step_kind *const kinds[] = {
+	&step_call,
+	&step_compute,
+	&step_answer,
+};
+
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
+
+/* Read by read_step(), where the step itself is at hand. */
+int step_as(struct fields *f, const struct field *field, const cJSON *value, void *into)
 {
-	const char *name = service->config.name, *called = peer->config->name, *plural = result->attempts == 1 ? "" : "s";
+	const char *name;
 
-	switch (result->cause) {
-	case FAILED_STATUS:
-		reply_error(reply, 502, name, "%.60s answered %d after %u attempt%s", called, result->last.status, result->attempts, plural);
-		return;
-	case FAILED_BREAKER:
-		reply_error(reply, 503, name, "%.60s is not called: its breaker is open", called);
-		return;
-	case FAILED_BULKHEAD:
-		reply_error(reply, 503, name, "%.60s is not called: its bulkhead is full", called);
-		return;
-	default:
-		reply_error(reply, result->cause == FAILED_TIMEOUT ? 504 : 502, name, "%.60s gave no answer after %u attempt%s: %s", called,
-			    result->attempts, plural, result->attempts ? attempt_error_names[result->error] : "no time was left");
+	return fields_string(f, field, value, &name);
+}
+
+static int refuse_step(struct fields *f, const cJSON *value)
+{
+	char known[200] = "";
+
+	for (unsigned k = 0; k < KINDS; k++)
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", k ? ", " : "", kinds[k]->key);
+	return fields_refuse(f, value, "an object with one of %s", known);
+}
+
+static int read_step(struct fields *f, const cJSON *object, struct step *step)
+{
+	int err;
+
+	for (unsigned k = 0; !step->kind && k < KINDS; k++)
+		if (cJSON_GetObjectItemCaseSensitive(object, kinds[k]->key))
+			step->kind = kinds[k];
+	if (!step->kind)
+		return refuse_step(f, object);
+	err = step->kind->read(f, object, step);
+	step->as = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, "as"));
+	if (!err && step->kind->is_last && object->next)
+		err = fields_refuse(f, NULL, "the last step, for it answers");
+	return err;
+}
+
+/* ---- names in templates ---- */
+
+struct scope {
+	struct fields *f;
+	const char *path;	/* the route's */
+	const cJSON *steps, *step;	/* all; the one that is looked at */
+};
+
+/* Whether something down to this tree has "as": name. */
+static bool is_as(const cJSON *tree, const char *name, size_t length)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, tree) {
+		const char *as = item->string && !strcmp(item->string, "as") ? cJSON_GetStringValue(item) : NULL;
+
+		if (as ? strlen(as) == length && !memcmp(as, name, length) : is_as(item, name, length))
+			return true;
 	}
-}
-
-/*
- * Takes that much time, as a service with that service time does, but leaves the processor alone: a topology of
- * several services must fit on a small machine without slowing its own parts.
- */
-static void compute(uint64_t ns)
-{
-	struct timespec left = {.tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S)};
-
-	while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
-		;
-}
-
-static void reply_text(struct reply *reply, unsigned status, const char *content_type, const char *body)
-{
-	reply->status = status;
-	reply->content_type = content_type;
-	reply->body = (char *)body;
-	reply->length = body ? strlen(body) : 0;
-}
-
-static void reply_default(const struct service *service, struct reply *reply)
-{
-	cJSON *tree = cJSON_CreateObject();
-	char degraded[sizeof(reply->degraded)];
-
-	cJSON_AddStringToObject(tree, "service", service->config.name);
-	cJSON_AddStringToObject(tree, "status", "ok");
-	memcpy(degraded, reply->degraded, sizeof(degraded));
-	reply_json(reply, 200, tree);
-	memcpy(reply->degraded, degraded, sizeof(degraded));
-}
-
-/* Says that a peer's part is not what it should be; those that no longer fit are not named. */
-static void mark_degraded(struct reply *reply, const char *peer)
-{
-	size_t used = strlen(reply->degraded), room = sizeof(reply->degraded) - used;
-
-	if (strlen(peer) + 3 <= room)
-		snprintf(reply->degraded + used, room, "%s%s", used ? ", " : "", peer);
-}
-
-/* After a call has failed; true when the route goes on without it. */
-static bool fall_back(struct service *service, const struct step *step, const struct peer_result *result, struct reply *reply)
-{
-	const struct fallback_policy *policy = &step->fallback;
-	struct peer *peer = &service->peers[step->peer];
-
-	if (!fallback_covers(policy, result->cause, result->last.status)) {
-		reply_failed_call(service, peer, result, reply);
-		return false;
-	}
-	peer->counts.fallbacks++;
-	mark_degraded(reply, peer->config->name);
-	if (policy->kind == FALLBACK_DEFAULT)
-		return true;
-	reply_text(reply, policy->status, policy->content_type, policy->body);
 	return false;
 }
 
-/* Runs one step; false when it has filled the reply and the route is over. */
-static bool step_run(struct service *service, const struct step *step, const struct trace_context *trace, struct reply *reply)
+static bool is_root(const struct scope *s, const char *root, size_t length)
 {
-	struct peer *peer = &service->peers[step->peer];
-	struct peer_result result;
+	static const char *const roots[] = {"body", "path", "query", "header"};
 
-	switch (step->kind) {
-	case STEP_COMPUTE:
-		compute(step->compute_ns);
-		return true;
-	case STEP_CALL:
-		if (peer_call(peer, step, trace, &service->drain, &result))
+	for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++)
+		if (strlen(roots[i]) == length && !memcmp(roots[i], root, length))
 			return true;
-		return fall_back(service, step, &result, reply);
-	case STEP_ANSWER:
-		reply_text(reply, step->status, step->content_type, step->body);
-		return false;
-	}
-	return true;
+	for (const cJSON *step = s->steps->child; step; step = step == s->step ? NULL : step->next)
+		if (is_as(step, root, length))
+			return true;
+	return false;
 }
 
-void steps_run(struct service *service, const struct route *route, const struct trace_context *trace, struct reply *reply)
+static bool accepts_name(void *context, const char *name, size_t length)
 {
-	unsigned i = 0;
+	const struct scope *s = context;
+	const char *dot = memchr(name, '.', length);
+	size_t root = dot ? (size_t)(dot - name) : length;
 
-	*reply = (struct reply){.status = 500};
-	while (i < route->step_count && step_run(service, &route->steps[i], trace, reply))
-		i++;
-	if (i == route->step_count)
-		reply_default(service, reply);
+	if (!length)
+		fields_refuse(s->f, NULL, "without a ${ that is not closed, as \"%.40s\" has", name);
+	else if (!is_root(s, name, root))
+		fields_refuse(s->f, NULL, "without ${%.*s}: no such value is known by then", (int)length, name);
+	else if (dot && root == strlen("path") && !memcmp(name, "path", root) && !path_names(s->path, dot + 1, length - root - 1))
+		fields_refuse(s->f, NULL, "without ${%.*s}: the route's path has no such segment", (int)length, name);
+	return !s->f->why[0];
+}
+
+int steps_read(struct fields *f, const cJSON *array, const char *path, struct step **steps, unsigned *count)
+{
+	struct scope scope = {f, path, array, NULL};
+	const cJSON *item;
+	unsigned i = 0;
+	int err;
+
+	*steps = fields_list(f, array, false, 0, sizeof(**steps), count);
+	if (!*steps)
+		return -EINVAL;
+	cJSON_ArrayForEach(item, array) {
+		size_t mark = fields_down(f, NULL, (int)i);
+
+		scope.step = item;
+		err = read_step(f, item, &(*steps)[i++]);
+		if (!err && !values_names(item, accepts_name, &scope))
+			err = -EINVAL;
+		if (err)
+			return err;
+		fields_up(f, mark);
+	}
+	return 0;
+}
+
+void steps_clear(struct step *steps, unsigned count)
+{
+	for (unsigned i = 0; steps && i < count; i++)
+		if (steps[i].kind)
+			steps[i].kind->clear(&steps[i]);
+	free(steps);
+}
+
+/* ---- running them ---- */
+
+static void reply_default(struct request *r)
+{
+	cJSON *tree = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(tree, "service", r->service->config.name);
+	cJSON_AddStringToObject(tree, "status", "ok");
+	reply_json(r->reply, 200, tree);
+}
+
+void steps_run(struct request *r)
+{
+	const struct step *step = r->route->steps, *end = step + r->route->step_count;
+
+	while (step < end && step->kind->run(r, step) == STEP_GOES_ON)
+		step++;
+	if (step == end)
+		reply_default(r);
 }

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs the steps of a route for one request: calls peers, computes, answers. Blocks its thread. Thread-safe. */
+/* The steps of a route: reading them and running them. The kinds there are: the table in steps.c. Thread-safe once read. */
 #ifndef DEMOS_SERVICE_STEPS_H
 #define DEMOS_SERVICE_STEPS_H
 
-#include "demos/service/reply.h"
-#include "demos/service/service.h"
+#include "demos/service/request.h"
+#include "demos/service/step.h"
 
 /*
- * Fills the reply. A call that failed is stood in for by its fallback, and then the reply is marked as degraded; without one it
- * ends the route: 504 when the peer did not answer in time, 503 when breaker or bulkhead refused the call, else 502.
+ * Reads an array of steps into a new list, and checks that each name in a template is one that is there by then: of the request, of the
+ * route's path, or an "as". 0, -ENOMEM or -EINVAL after fields_refuse(); steps_clear() is needed in any case.
  */
-void steps_run(struct service *service, const struct route *route, const struct trace_context *trace, struct reply *reply);
+int steps_read(struct fields *f, const cJSON *array, const char *path, struct step **steps, unsigned *count);
+void steps_clear(struct step *steps, unsigned count);
+
+/* Runs those of r->route and fills the reply, which is 200 with a default body when none of them does. Blocks its thread. */
+void steps_run(struct request *r);
 
 #endif

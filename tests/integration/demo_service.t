@@ -286,6 +286,48 @@ within(time.monotonic() - began, 0.24, 0.39, "in_the_middle_of_an_attempt")
 is_(guarded.metric('peer_attempts_total{peer="late",status="",error="timeout"}'), 2, "the_second_was_given_what_was_left")
 is_(stop(guarded.child), 0, "and_it_ends_with_status_0_too")
 
+# ---- what steps know: the request's own values, and what earlier steps brought ----
+def tells(request):
+    """A peer that answers with what it was asked."""
+    if request.path.startswith("/text"):
+        return 200, {}, "not JSON"
+    return 200, {"Content-Type": "application/json"}, json.dumps({
+        "path": request.path, "key": request.headers.get("idempotency-key"), "type": request.headers.get("content-type"),
+        "body": request.body.decode(), "n": 7})
+
+
+teller = HttpPeer(tells)
+values = Service(
+    name="values", peers={"teller": {"url": teller.url("").rstrip("/")}},
+    routes=[
+        {"path": "/orders/{id}", "method": "POST", "steps": [
+            {"call": "teller", "method": "POST", "path": "/o/${path.id}?q=${query.q}", "as": "told",
+             "body": {"amount": "${body.amount}", "who": "for ${header.x-who}", "list": ["${body.list.1}"]},
+             "idempotency_key": "${header.idempotency-key}"},
+            {"call": "teller", "path": "/text", "as": "text"},
+            {"answer": 201, "body": {"id": "${path.id}", "told": "${told}", "n": "${told.n}", "text": "${text}"}}]},
+        {"path": "/orders/last", "steps": [{"answer": 200, "body": "last of ${query.n} for ${header.x-who}", "content_type": "text/plain"}]},
+        {"path": "/orders/{id}", "steps": [{"call": "teller", "path": "/o/${path.id}", "as": "told"}, {"answer": 200, "body": "${told.path}"}]},
+    ])
+status, body, headers = values.ask("/orders/a%20b?q=x%26y", {"amount": 12.5, "list": [1, {"deep": None}]},
+                                   headers={"X-Who": "Ann", "Idempotency-Key": "k:1\u00e9"})
+answer = json.loads(body)
+is_((status, answer["id"], answer["n"], answer["text"]), (201, "a b", 7, "not JSON"), "a_template_takes_values_with_their_types")
+is_(answer["told"]["path"], "/o/a%20b?q=x%26y", "values_in_an_url_are_encoded")
+is_(json.loads(answer["told"]["body"]), {"amount": 12.5, "who": "for Ann", "list": [{"deep": None}]}, "a_body_is_made_from_the_requests_own")
+is_((answer["told"]["type"], answer["told"]["key"]), ("application/json", "k%3A1%E9"), "and_the_idempotency_key_is_passed_on_as_a_token")
+is_(values.ask("/orders/last?n=3", headers={"X-Who": "Bob"})[1], "last of 3 for Bob", "a_path_without_names_comes_before_one_with")
+is_(values.ask("/orders/last?n", headers={"X-WHO": "Bob"})[1], "last of  for Bob", "a_value_that_is_not_there_is_empty")
+is_(values.ask("/orders/7")[1], "/o/7", "methods_of_one_path_are_told_apart")
+is_(values.ask("/orders/7", method="PUT")[2]["Allow"], "POST, GET", "and_named_where_none_fits")
+status, body, headers = values.ask("/orders/7", b"{nonsense")
+is_((status, json.loads(body)["error"]), (400, "the body is not JSON"), "a_body_that_is_not_json_is_refused_where_steps_need_it")
+status, body, headers = values.ask("/orders/7", b"", method="POST")
+is_((status, json.loads(json.loads(body)["told"]["body"])["amount"]), (201, None), "and_none_at_all_is_empty_values")
+is_(teller.requests[-2].headers.get("idempotency-key"), None, "a_key_that_is_empty_is_not_sent")
+is_(values.metric('http_requests_total{method="POST",route="/orders/{id}",status="201"}'), 2, "requests_are_counted_by_pattern_not_by_path")
+is_(stop(values.child), 0, "it_ends_with_status_0")
+
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
 asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "demos/service/config.h"
+#include "demos/service/routes.h"
+#include "demos/service/step.h"
 #include "tests/lib/tap.h"
 
 #define MS 1000000ull
@@ -30,6 +32,7 @@ static int load(const char *text, struct config *config, char *why, size_t size)
 #define BREAKER(text) PEER("{\"url\":\"http://h:1\",\"breaker\":" text "}")
 #define BULKHEAD(text) PEER("{\"url\":\"http://h:1\",\"bulkhead\":" text "}")
 #define FALLBACK(text) ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"b\",\"path\":\"/\",\"fallback\":" text "}]}")
+#define CALL(text) ROUTE("{\"path\":\"/{id}\",\"steps\":[{\"call\":\"b\",\"path\":\"/\"," text "}]}")
 #define ROUTE(text) HEAD "\"peers\":{\"b\":{\"url\":\"http://h:1\"}},\"routes\":[" text "]}"
 
 static const struct {
@@ -89,13 +92,26 @@ static const struct {
 	{ROUTE("{\"path\":\"x\"}"), "routes[0].path must be a path that begins with /"},
 	{ROUTE("{\"path\":\"/\",\"method\":\"get\"}"), "routes[0].method must be an HTTP method in capitals, not \"get\""},
 	{ROUTE("{\"path\":\"/\"},{\"path\":\"/\"}"), "routes[1] must be another method and path than routes[0]"},
-	{ROUTE("{\"path\":\"/\",\"steps\":[{}]}"), "routes[0].steps[0] must be an object with call, compute_ms or answer"},
-	{ROUTE("{\"path\":\"/\",\"steps\":[7]}"), "routes[0].steps[0] must be an object with call, compute_ms or answer, not 7"},
+	{ROUTE("{\"path\":\"/{id\"}"), "routes[0].path must be a path with braces around whole segments only"},
+	{ROUTE("{\"path\":\"/{a}/{a}\"}"), "routes[0].path must be a path with braces around whole segments only"},
+	{ROUTE("{\"path\":\"/{a}\"},{\"path\":\"/{b}\"}"), "routes[1] must be another method and path than routes[0]"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{}]}"), "routes[0].steps[0] must be an object with one of call, "},
+	{ROUTE("{\"path\":\"/\",\"steps\":[7]}"), "routes[0].steps[0] must be an object with one of call, "},
 	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200,\"fail\":1}]}"), "unknown key \"fail\" in routes[0].steps[0]"},
 	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":99}]}"), "routes[0].steps[0].answer must be a whole number from 200 to 599"},
 	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200},{\"compute_ms\":1}]}"), "routes[0].steps[0] must be the last step"},
-	{ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"c\",\"path\":\"/\"}]}"), "the call of a step must be one of peers, not \"c\""},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"c\",\"path\":\"/\"}]}"), "routes[0].steps[0].call must be one of peers, not \"c\""},
 	{ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"b\"}]}"), "routes[0].steps[0].path must be given"},
+	{CALL("\"body\":3"), "routes[0].steps[0].body must be a string, an object or an array, not 3"},
+	{CALL("\"as\":\"\""), "routes[0].steps[0].as must be a string that is not empty"},
+	{CALL("\"idempotency_key\":7"), "routes[0].steps[0].idempotency_key must be a string that is not empty, not 7"},
+	{CALL("\"body\":{\"a\":[\"${bdoy.x}\"]}"), "routes[0].steps[0] must be without ${bdoy.x}: no such value is known by then"},
+	{CALL("\"body\":\"${body.x\""), "routes[0].steps[0] must be without a ${ that is not closed"},
+	{CALL("\"body\":\"${path.ix}\""), "routes[0].steps[0] must be without ${path.ix}: the route's path has no such segment"},
+	{CALL("\"body\":\"${later.x}\"},{\"call\":\"b\",\"path\":\"/\",\"as\":\"later\""), "routes[0].steps[0] must be without ${later.x}"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200,\"as\":\"x\"}]}"), "unknown key \"as\" in routes[0].steps[0]"},
+	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200,\"content_type\":\"a\\r\\nX: b\"}]}"),
+	 "routes[0].steps[0].content_type must be a text of at most 63 characters"},
 };
 
 static void check_refused(void)
@@ -132,8 +148,10 @@ static const char full[] =
 	"\"breaker\":{\"rate\":0.6,\"min_calls\":12,\"open_ms\":5000,"
 	"\"permits\":3,\"close_after\":2,\"scope\":\"attempt\"},\"bulkhead\":{\"width\":10,\"queue\":4,\"wait_ms\":50}}},"
 	"\"routes\":[{\"path\":\"/p\",\"method\":\"POST\","
-	"\"steps\":[{\"compute_ms\":5},{\"call\":\"c\",\"path\":\"/w?x=1\",\"fallback\":"
-	"{\"kind\":\"static\",\"body\":\"\"}},{\"answer\":201,\"body\":\"\"}]}]}";
+	"\"steps\":[{\"compute_ms\":5},{\"call\":\"c\",\"path\":\"/w?x=1\",\"as\":\"w\",\"fallback\":"
+	"{\"kind\":\"static\",\"body\":\"\"}},{\"answer\":201,\"body\":\"\"}]},"
+	"{\"path\":\"/orders/{id}\",\"steps\":[{\"call\":\"b\",\"path\":\"/o/${path.id}\"}]},"
+	"{\"path\":\"/orders/last\",\"steps\":[{\"answer\":200,\"body\":{\"was\":\"${body.x}\"}}]}]}";
 
 static void check_strategies(const struct config *c)
 {
@@ -151,14 +169,50 @@ static void check_policies(const struct config *c)
 {
 	const struct breaker_policy *b = &c->peers[1].breaker;
 	const struct bulkhead_policy *k = &c->peers[1].bulkhead;
-	const struct fallback_policy *f = &c->routes[0].steps[1].fallback;
-
 	ok(!b->consecutive && b->rate == 0.6 && b->min_calls == 12 && b->window == 12, "a_window_is_at_least_the_least_calls");
 	ok(b->open_ns == 5000 * MS && b->permits == 3 && b->close_after == 2 && b->scope == BREAKER_PER_ATTEMPT, "a_breaker_is_read");
 	ok(k->width == 10 && k->queue == 4 && k->wait_ns == 50 * MS, "a_bulkhead_is_read");
-	ok(f->kind == FALLBACK_STATIC && f->status == 200 && !strcmp(f->body, ""), "a_fallback_is_read");
 	ok(c->peers[1].deadline.total_ns == 1500 * MS && !c->peers[0].deadline.total_ns, "a_total_timeout_is_read");
 	ok(!c->peers[0].breaker.consecutive && c->peers[0].breaker.rate == 0 && !c->peers[0].bulkhead.width, "a_peer_without_policies_has_none");
+}
+
+static void check_routes(const struct config *c)
+{
+	const struct route *r = c->routes;
+
+	is_int(c->route_count, 3, "all_routes_are_read");
+	is_int(r[0].step_count, 3, "a_route_has_its_steps");
+	ok(r[0].steps[0].kind == &step_compute && r[0].steps[1].kind == &step_call && r[0].steps[2].kind == &step_answer,
+	   "each_of_its_kind_and_in_order");
+	ok(r[0].steps[1].as && !strcmp(r[0].steps[1].as, "w") && !r[0].steps[0].as, "a_result_has_its_name");
+	ok(!r[0].uses_values && !r[0].uses_body, "a_route_without_templates_needs_no_values");
+	ok(r[1].uses_values && !r[1].uses_body && r[2].uses_values && r[2].uses_body, "one_with_templates_says_what_it_needs");
+}
+
+static void note_allowed(void *context, const char *method)
+{
+	strcat(context, method);
+}
+
+/* Which route a request means; -1 for none, and then which methods its path takes. */
+static void check_finding(const struct config *c)
+{
+	static const struct {
+		const char *method, *path;
+		int route;
+		const char *allowed;
+	} table[] = {
+		{"POST", "/p", 0, ""}, {"GET", "/p", -1, "POST"}, {"GET", "/orders/7", 1, ""}, {"HEAD", "/orders/7", 1, ""},
+		{"GET", "/orders/", -1, ""}, {"GET", "/orders/7/x", -1, ""}, {"GET", "/orders/last", 2, ""}, {"PUT", "/orders/last", -1, "GETGET"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+		char allowed[64] = "";
+		const struct route *r = routes_find(c, table[i].method, table[i].path, note_allowed, allowed);
+
+		is_int(r ? r - c->routes : -1, table[i].route, "%s %s finds its route", table[i].method, table[i].path);
+		is_str(allowed, table[i].allowed, "%s %s: the methods there are", table[i].method, table[i].path);
+	}
 }
 
 static void check_accepted(void)
@@ -178,10 +232,9 @@ static void check_accepted(void)
 	ok(c.peers[0].strategy == config_strategy(&c, "wait"), "a_peer_has_its_strategy");
 	is_int(c.peers[0].deadline.attempt_ns, 500 * MS, "and_its_timeout");
 	ok(c.peers[1].strategy == config_strategy(&c, "none"), "a_peer_without_one_is_tried_once");
-	ok(c.routes[0].steps[1].kind == STEP_CALL && c.routes[0].steps[1].peer == 1, "a_call_finds_its_peer");
-	is_int(c.routes[0].step_count, 3, "a_route_has_its_steps");
-	is_int(c.routes[0].steps[2].status, 201, "an_answer_has_its_status");
-	is_str(c.routes[0].steps[2].body, "", "an_answer_may_be_empty");
+	is_int(config_peer(&c, "c"), 1, "a_peer_has_its_index");
+	check_routes(&c);
+	check_finding(&c);
 	config_free(&c);
 }
 

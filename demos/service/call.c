@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "demos/service/call.h"
+
+#include <stdlib.h>
+
+#include "demos/service/service.h"
+#include "demos/service/values.h"
+
+int call_peer(struct fields *f, const struct field *field, const cJSON *value, void *into)
+{
+	const char *name = cJSON_GetStringValue(value);
+	int index = name ? config_peer(f->context, name) : -1;
+
+	if (index < 0)
+		return fields_refuse(f, value, "one of peers");
+	*(unsigned *)into = (unsigned)index;
+	return 0;
+}
+
+static char *body_of(const struct request *r, const cJSON *template)
+{
+	cJSON *tree;
+	char *text;
+
+	if (cJSON_IsString(template))
+		return values_text(r->values, template->valuestring);
+	tree = values_tree(r->values, template);
+	text = tree ? cJSON_PrintUnformatted(tree) : NULL;
+	cJSON_Delete(tree);
+	return text;
+}
+
+bool call_make(struct request *r, const struct call *call, struct peer_result *result)
+{
+	char *path = values_url(r->values, call->path), *body = call->body ? body_of(r, call->body) : NULL;
+	char *key = call->idempotency_key ? values_url(r->values, call->idempotency_key) : NULL;
+	struct peer_request what = {
+		.method = call->method,
+		.path = path,
+		.body = body,
+		.content_type = call->content_type,
+		.idempotency_key = key,
+		.wants_answer = call->wants_answer,
+		.trace = &r->trace,
+		.deadline = &r->deadline,
+	};
+	bool is_whole = path && (body || !call->body) && (key || !call->idempotency_key), is_ok;
+
+	is_ok = peer_call(&r->service->peers[call->peer], is_whole ? &what : NULL, &r->service->drain, result);
+	free(path);
+	free(body);
+	free(key);
+	return is_ok;
+}
+
+cJSON *call_answer(const struct peer_result *result)
+{
+	cJSON *tree;
+
+	if (!result->answer.text)
+		return NULL;
+	tree = cJSON_ParseWithOpts(result->answer.text, NULL, true);
+	return tree ? tree : cJSON_CreateString(result->answer.text);
+}
+
+void call_reply_failed(struct request *r, const struct call *call, const struct peer_result *result)
+{
+	const char *called = r->service->peers[call->peer].config->name, *plural = result->attempts == 1 ? "" : "s";
+
+	switch (result->cause) {
+	case FAILED_STATUS:
+		request_fail(r, 502, "%.60s answered %d after %u attempt%s", called, result->last.status, result->attempts, plural);
+		return;
+	case FAILED_BREAKER:
+		request_fail(r, 503, "%.60s is not called: its breaker is open", called);
+		return;
+	case FAILED_BULKHEAD:
+		request_fail(r, 503, "%.60s is not called: its bulkhead is full", called);
+		return;
+	default:
+		request_fail(r, result->cause == FAILED_TIMEOUT ? 504 : 502, "%.60s gave no answer after %u attempt%s: %s", called,
+			     result->attempts, plural, result->attempts ? attempt_error_names[result->error] : "no time was left");
+	}
+}
