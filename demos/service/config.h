@@ -11,7 +11,7 @@
  *     "routes": [ { "path": "/orders/{id}",
  *                   "steps": [ { "call": "backend", "method": "POST", "path": "/work/${path.id}", "body": { "amount": "${body.amount}" },
  *                                "idempotency_key": "${header.idempotency-key}", "as": "work", "fallback": { "kind": "default" } },
- *                              { "compute_ms": 5 }, { "answer": 201, "body": { "id": "${work.id}" } } ] } ] }
+ *                              { "compute_ms": 5, "workers": 4 }, { "answer": 201, "body": { "id": "${work.id}" } } ] } ] }
  *
  * A breaker opens after `consecutive` failures or at a share of `rate` among the last `window` calls (at least `min_calls`), or either.
  * A fallback is "default" (the route goes on without that part) or "static" (the route ends with its status, body and content_type).

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "demos/service/compute.h"
+
 void metrics_label(FILE *out, const char *key, const char *value)
 {
 	fprintf(out, "%s=\"", key);
@@ -13,6 +15,14 @@ void metrics_label(FILE *out, const char *key, const char *value)
 		else
 			fprintf(out, "%s%c", *value == '"' || *value == '\\' ? "\\" : "", *value);
 	fputc('"', out);
+}
+
+void metrics_route(FILE *out, const char *name, const struct route *route)
+{
+	fprintf(out, "%s{", name);
+	metrics_label(out, "method", route->method);
+	fputc(',', out);
+	metrics_label(out, "route", route->path);
 }
 
 static void begin_peer(FILE *out, const char *name, const struct peer *peer)
@@ -33,10 +43,7 @@ static void write_requests(FILE *out, const char *name, struct service *service)
 
 			if (!n)
 				continue;
-			fprintf(out, "%s{", name);
-			metrics_label(out, "method", route->method);
-			fputc(',', out);
-			metrics_label(out, "route", route->path);
+			metrics_route(out, name, route);
 			fprintf(out, ",status=\"%u\"} %" PRIu64 "\n", s, n);
 		}
 	}
@@ -106,10 +113,7 @@ static void write_fallbacks(FILE *out, const char *name, struct service *service
 static void write_degraded(FILE *out, const char *name, struct service *service)
 {
 	for (unsigned r = 0; r < service->config.route_count; r++) {
-		fprintf(out, "%s{", name);
-		metrics_label(out, "method", service->config.routes[r].method);
-		fputc(',', out);
-		metrics_label(out, "route", service->config.routes[r].path);
+		metrics_route(out, name, &service->config.routes[r]);
 		fprintf(out, "} %" PRIu64 "\n", service->routes[r].degraded);
 	}
 }
@@ -182,6 +186,9 @@ static const struct metrics_family families[] = {
 	{"peer_fallbacks_total", "counter", "Failed calls that a fallback stood in for.", write_fallbacks},
 	{"breaker_state", "gauge", "0 closed, 1 open, 2 half-open.", write_breaker_states},
 	{"breaker_transitions_total", "counter", "How often a breaker became closed, open or half-open.", write_breaker_transitions},
+	{"compute_taken_total", "counter", "Work that the workers of a route's step have taken.", compute_write_taken},
+	{"compute_refused_total", "counter", "Work that found their queue full.", compute_write_refused},
+	{"compute_waiting", "gauge", "Work that waits for a worker.", compute_write_waiting},
 	{"bulkhead_attempts", "gauge", "Attempts in a bulkhead, and those that wait for a place.", write_bulkhead_calls},
 };
 

@@ -19,6 +19,9 @@ struct metrics_family {
 /* KEY="VALUE", the value as the format wants it: backslash, quote and newline escaped. For writers. */
 void metrics_label(FILE *out, const char *key, const char *value);
 
+/* NAME{method="...",route="..." for a sample; more labels or the closing brace follow. For writers. */
+void metrics_route(FILE *out, const char *name, const struct route *route);
+
 /* Fills the reply with all counters; those that are still 0 are left out, except totals per peer. */
 void metrics_reply(struct service *service, struct reply *reply);
 

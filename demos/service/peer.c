@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "demos/service/clock.h"
+#include "demos/service/draw.h"
 
 /* One logical call while it is made. */
 struct running {
@@ -26,12 +27,6 @@ void peer_clear(struct peer *peer)
 {
 	attempt_pool_clear(&peer->pool);
 	guard_clear(&peer->guard);
-}
-
-/* From [0,1). */
-static double draw(void)
-{
-	return arc4random() / 4294967296.0;
 }
 
 static void count_attempt(struct peer_counts *counts, const struct peer_result *result)
@@ -111,7 +106,7 @@ static bool is_going_on(struct running *c, struct retry *retry, const struct pee
 {
 	uint64_t wait_ns = 0;
 
-	if (!retry_next(retry, &result->last, draw(), &wait_ns))
+	if (!retry_next(retry, &result->last, draw_uniform(), &wait_ns))
 		return false;
 	if (!deadline_allows(&c->deadline, clock_now_ns(), wait_ns)) {
 		c->peer->counts.cut_short++;

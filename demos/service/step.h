@@ -36,7 +36,7 @@ struct step_kind {
 struct step {
 	const struct step_kind *kind;
 	const char *as;			/* the root under which its result is found; NULL: not kept */
-	void *policy;			/* the kind's own */
+	void *policy;			/* the kind's own; what changes in it while requests run has a lock there */
 };
 
 /* The row for tables of kinds that have a result. */

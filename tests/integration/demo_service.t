@@ -328,6 +328,24 @@ is_(teller.requests[-2].headers.get("idempotency-key"), None, "a_key_that_is_emp
 is_(values.metric('http_requests_total{method="POST",route="/orders/{id}",status="201"}'), 2, "requests_are_counted_by_pattern_not_by_path")
 is_(stop(values.child), 0, "it_ends_with_status_0")
 
+# ---- workers: so many at once, the others in order, nothing cancelled ----
+worked = Service(name="worked", routes=[
+    {"path": "/work", "steps": [{"compute_ms": 200, "workers": 2, "queue": 2}]},
+    {"path": "/alone", "steps": [{"compute_ms": 300, "workers": 1}]},
+    {"path": "/chance", "steps": [{"compute_ms": 2, "distribution": "exponential"}]}])
+load = json.loads(run([LOAD, "-n", "6", "-c", "6", "--json", worked.url("/work")]).out)
+is_(load["statuses"], {"200": 4, "503": 2}, "two_workers_and_a_queue_of_two_take_four_of_six")
+within(load["elapsed_ms"], 400, 1500, "in_two_rounds", load)
+is_([worked.metric('compute_%s{method="GET",route="/work",step="0"}' % m) for m in ("taken_total", "refused_total", "waiting")], [4, 2, 0],
+    "which_is_counted")
+is_(run(["curl", "-s", "-m", "0.05", worked.url("/alone")]).rc, 28, "a_caller_that_gives_up")
+began = time.monotonic()
+is_(worked.status("/alone"), 200, "leaves_work_behind")
+within(time.monotonic() - began, 0.45, 1.5, "for_which_the_next_one_waits")
+load = json.loads(run([LOAD, "-n", "400", "-c", "4", "--json", worked.url("/chance")]).out)
+ok(load["ok"] == 400 and load["latency_ms"]["p99"] > 3 * load["latency_ms"]["p50"], "exponential_times_have_a_long_tail", load)
+is_(stop(worked.child), 0, "it_ends_with_status_0")
+
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
 asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))
