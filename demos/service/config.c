@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "demos/service/config_peers.h"
+#include "demos/service/config_policies.h"
 #include "demos/service/fields.h"
 #include "demos/service/routes.h"
 
@@ -42,6 +43,7 @@ static const struct field config_fields[] = {
 	{"listen", read_listen, WHOLE, .required = true},
 	{"max_connections", fields_count, OF_CONFIG(max_connections), .low = 1, .high = 100000},
 	{"drain_ms", fields_ms, OF_CONFIG(drain_ns), .low = 0, .high = HOUR_MS},
+	{"backpressure", config_backpressure, OF_CONFIG(backpressure)},
 	{"strategies", config_strategies, WHOLE},
 	{"peers", config_peers, WHOLE},
 	{"routes", routes_read, WHOLE, .required = true},

@@ -8,6 +8,7 @@
  *                             "total_timeout_ms": 5000,
  *                             "breaker": { "consecutive": 5, "open_ms": 30000, "permits": 3, "close_after": 3, "scope": "request" },
  *                             "bulkhead": { "width": 10, "queue": 20, "wait_ms": 100 } } },
+ *     "backpressure": { "max_in_flight": 200, "retry_after_s": 1 },
  *     "routes": [ { "path": "/orders/{id}",
  *                   "steps": [ { "call": "backend", "method": "POST", "path": "/work/${path.id}", "body": { "amount": "${body.amount}" },
  *                                "idempotency_key": "${header.idempotency-key}", "as": "work", "fallback": { "kind": "default" } },
@@ -27,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "demos/service/backpressure.h"
 #include "demos/service/breaker.h"
 #include "demos/service/bulkhead.h"
 #include "demos/service/deadline.h"
@@ -66,6 +68,7 @@ struct config {
 	struct sockaddr_in address;	/* to listen at; port 0: the kernel chooses */
 	unsigned max_connections;
 	uint64_t drain_ns;		/* how long requests at work may go on after SIGTERM */
+	struct backpressure_policy backpressure;
 	struct strategy *strategies;	/* always holds one called "none" */
 	struct peer_config *peers;
 	struct route *routes;

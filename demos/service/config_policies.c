@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "demos/service/backpressure.h"
 #include "demos/service/breaker.h"
 #include "demos/service/bulkhead.h"
 #include "demos/service/fallback.h"
@@ -87,4 +88,17 @@ int config_fallback(struct fields *f, const struct field *field, const cJSON *va
 	if (!p->content_type)
 		p->content_type = "application/json";
 	return err;
+}
+
+#define OF_BACKPRESSURE(member) .offset = offsetof(struct backpressure_policy, member)
+static const struct field backpressure_fields[] = {
+	{"max_in_flight", fields_count, OF_BACKPRESSURE(max_in_flight), .required = true, .low = 1, .high = 1e6},
+	{"retry_after_s", fields_count, OF_BACKPRESSURE(retry_after_s), .low = 1, .high = 3600},
+	{NULL},
+};
+
+int config_backpressure(struct fields *f, const struct field *field, const cJSON *value, void *into)
+{
+	*(struct backpressure_policy *)into = (struct backpressure_policy){.retry_after_s = 1};
+	return fields_read(f, value, backpressure_fields, into);
 }

@@ -65,10 +65,13 @@ static void run_builtin(struct request *r, const struct builtin *builtin)
 static void run_route(struct request *r)
 {
 	r->reply->allow[0] = '\0';
+	if (!door_enter(r))
+		return;
 	if (r->route->uses_body && r->length && !cJSON_HasObjectItem(r->values, "body"))
 		request_fail(r, 400, "the body is not JSON");
 	else
 		steps_run(r);
+	door_leave(r);
 }
 
 void dispatch_count(struct request *r)

@@ -177,6 +177,7 @@ static const struct metrics_family families[] = {
 	{"http_requests_degraded_total", "counter", "Requests answered with a fallback's help, by route; also in http_requests_total.",
 	 write_degraded},
 	{"http_requests_in_flight", "gauge", "Requests being worked on, this one included.", write_in_flight},
+	{"http_requests_shed_total", "counter", "Requests refused because too many were at work; also in http_requests_total.", door_write_shed},
 	{"peer_calls_total", "counter", "Logical calls to a peer that have ended.", write_calls},
 	{"peer_attempts_total", "counter", "Attempts made for those calls, by the status or the error they ended with.", write_attempts},
 	{"retry_attempts_total", "counter", "Attempts that were not the first of their call.", write_retries},

@@ -41,6 +41,7 @@ static const struct part {
 	void (*close)(struct service *service);
 } parts[] = {
 	{counts_open, counts_close},
+	{door_open, door_close},
 	{peers_open, peers_close},
 };
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "demos/service/config.h"
+#include "demos/service/door.h"
 #include "demos/service/drain.h"
 #include "demos/service/peer.h"
 
@@ -21,6 +22,7 @@ struct route_counts {
 struct service {
 	struct config config;
 	struct drain drain;
+	struct door door;
 	struct peer *peers;		/* as config.peers */
 	struct route_counts *routes;	/* as config.routes, and one more for what met no route */
 };

@@ -346,6 +346,25 @@ load = json.loads(run([LOAD, "-n", "400", "-c", "4", "--json", worked.url("/chan
 ok(load["ok"] == 400 and load["latency_ms"]["p99"] > 3 * load["latency_ms"]["p50"], "exponential_times_have_a_long_tail", load)
 is_(stop(worked.child), 0, "it_ends_with_status_0")
 
+# ---- backpressure: a quick no ----
+pressed = Service(name="pressed", backpressure={"max_in_flight": 2, "retry_after_s": 7},
+                  routes=[{"path": "/", "steps": [{"compute_ms": 400}]}, {"path": "/quick", "steps": [{"answer": 200}]}])
+load = json.loads(run([LOAD, "-n", "6", "-c", "6", "--json", pressed.url("/")]).out)
+is_(load["statuses"], {"200": 2, "503": 4}, "two_of_six_are_worked_on")
+within(load["elapsed_ms"], 400, 790, "and_nobody_waits_for_a_place", load)
+is_((pressed.metric("http_requests_shed_total"), pressed.metric('http_requests_total{method="GET",route="/",status="503"}')), (4, 4),
+    "those_shed_are_counted")
+askers = [threading.Thread(target=lambda: pressed.status("/")) for _ in range(2)]
+for asker in askers:
+    asker.start()
+ok(wait_for(lambda: pressed.metric("http_requests_in_flight") == 3), "a_busy_service_lets_metrics_through")
+status, body, headers = pressed.ask("/quick")
+is_((status, headers["Retry-After"], pressed.status("/health")), (503, "7", 200), "and_health_but_no_other_route_and_says_when_to_come_back")
+for asker in askers:
+    asker.join()
+is_(pressed.status("/quick"), 200, "places_are_given_back")
+is_(stop(pressed.child), 0, "it_ends_with_status_0")
+
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
 asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))
