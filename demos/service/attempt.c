@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "demos/service/attempt.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "demos/service/deadline.h"
 
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ll
@@ -94,7 +97,11 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *name, 
 static struct curl_slist *headers_of(const struct attempt *a)
 {
 	struct curl_slist *list = NULL;
+	char ms[24] = "";
 
+	if (a->says_timeout)
+		snprintf(ms, sizeof(ms), "%" PRIu64, (uint64_t)(a->timeout_ns / NS_PER_MS));
+	list = add_header(list, DEADLINE_HEADER, ms);
 	list = add_header(list, "traceparent", a->traceparent);
 	list = add_header(list, "tracestate", a->tracestate);
 	list = add_header(list, "Idempotency-Key", a->idempotency_key);

@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "demos/service/retry.h"
@@ -44,6 +45,7 @@ struct attempt {
 	const char *traceparent;
 	const char *tracestate;		/* "" none */
 	const char *idempotency_key;	/* NULL or "" none */
+	bool says_timeout;		/* it says how long it may take: see DEADLINE_HEADER */
 	struct attempt_answer *answer;	/* where the body goes, replacing what was there; NULL: it is not kept */
 	uint64_t connect_timeout_ns, timeout_ns;
 };

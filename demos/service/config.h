@@ -5,7 +5,7 @@
  *   { "name": "client", "listen": "127.0.0.1:0",
  *     "strategies": { "naive": { "backoff": "immediate", "max_attempts": 3, "retry_on": [503, "error"] } },
  *     "peers": { "backend": { "url": "http://127.0.0.1:8001", "strategy": "naive", "attempt_timeout_ms": 2000,
- *                             "total_timeout_ms": 5000,
+ *                             "total_timeout_ms": 5000, "propagate_deadline": true,
  *                             "breaker": { "consecutive": 5, "open_ms": 30000, "permits": 3, "close_after": 3, "scope": "request" },
  *                             "bulkhead": { "width": 10, "queue": 20, "wait_ms": 100 } } },
  *     "backpressure": { "max_in_flight": 200, "retry_after_s": 1 },
@@ -50,6 +50,7 @@ struct peer_config {
 	const struct strategy *strategy;	/* at first; can be switched at run time */
 	uint64_t connect_timeout_ns;
 	struct deadline_policy deadline;	/* an attempt's time includes connecting */
+	bool propagates_deadline;	/* an attempt says how long it will be waited for */
 	struct breaker_policy breaker;	/* consecutive and rate 0: no breaker */
 	struct bulkhead_policy bulkhead;	/* width 0: no bulkhead */
 };

@@ -166,6 +166,7 @@ static const struct field peer_fields[] = {
 	{"connect_timeout_ms", fields_ms, OF_PEER(connect_timeout_ns), .low = 1, .high = HOUR_MS},
 	{"attempt_timeout_ms", fields_ms, OF_PEER(deadline.attempt_ns), .low = 1, .high = HOUR_MS},
 	{"total_timeout_ms", fields_ms, OF_PEER(deadline.total_ns), .low = 1, .high = HOUR_MS},
+	{"propagate_deadline", fields_bool, OF_PEER(propagates_deadline)},
 	{"breaker", config_breaker, OF_PEER(breaker)},
 	{"bulkhead", config_bulkhead, OF_PEER(bulkhead)},
 	{NULL},

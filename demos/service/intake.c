@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demos/service/clock.h"
 #include "demos/service/config.h"
 #include "demos/service/path.h"
 
@@ -41,6 +42,7 @@ static const char *header(struct MHD_Connection *connection, const char *name)
 void intake_head(struct request *r, struct MHD_Connection *connection)
 {
 	trace_context_read(&r->trace, header(connection, "traceparent"), header(connection, "tracestate"));
+	deadline_read(&r->deadline, header(connection, DEADLINE_HEADER), clock_now_ns());
 	r->idempotency_key = header(connection, "Idempotency-Key");
 }
 

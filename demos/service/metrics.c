@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "demos/service/compute.h"
+#include "demos/service/steps.h"
 
 void metrics_label(FILE *out, const char *key, const char *value)
 {
@@ -178,6 +179,8 @@ static const struct metrics_family families[] = {
 	 write_degraded},
 	{"http_requests_in_flight", "gauge", "Requests being worked on, this one included.", write_in_flight},
 	{"http_requests_shed_total", "counter", "Requests refused because too many were at work; also in http_requests_total.", door_write_shed},
+	{"http_requests_over_total", "counter", "Requests whose caller's time was over before they were done; also in http_requests_total.",
+	 steps_write_over},
 	{"peer_calls_total", "counter", "Logical calls to a peer that have ended.", write_calls},
 	{"peer_attempts_total", "counter", "Attempts made for those calls, by the status or the error they ended with.", write_attempts},
 	{"retry_attempts_total", "counter", "Attempts that were not the first of their call.", write_retries},

@@ -11,6 +11,7 @@
 struct running {
 	struct peer *peer;
 	struct attempt *attempt;
+	const struct deadline *outer;	/* of what it is made for; NULL none */
 	struct deadline deadline;
 	const struct trace_context *trace;
 	struct drain *drain;
@@ -132,6 +133,8 @@ static void run_call(struct running *c, struct peer_result *result)
 	uint64_t ticket = 0;
 
 	deadline_begin(&c->deadline, &c->peer->config->deadline, clock_now_ns());
+	if (c->outer)
+		deadline_within(&c->deadline, c->outer);
 	if (is_mine && !guard_admits(&c->peer->guard, &ticket)) {
 		refused(result, FAILED_BREAKER);
 		return;
@@ -153,11 +156,13 @@ static void call_url(struct peer *peer, const struct peer_request *request, cons
 		.content_type = request->content_type,
 		.tracestate = request->trace->state,
 		.idempotency_key = request->idempotency_key,
+		.says_timeout = peer->config->propagates_deadline,
 		.answer = request->wants_answer ? &result->answer : NULL,
 		.connect_timeout_ns = peer->config->connect_timeout_ns,
 	};
+	struct running call = {.peer = peer, .attempt = &attempt, .outer = request->deadline, .trace = request->trace, .drain = drain};
 
-	run_call(&(struct running){.peer = peer, .attempt = &attempt, .trace = request->trace, .drain = drain}, result);
+	run_call(&call, result);
 }
 
 bool peer_call(struct peer *peer, const struct peer_request *request, struct drain *drain, struct peer_result *result)

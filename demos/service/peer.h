@@ -59,10 +59,11 @@ void peer_clear(struct peer *peer);
 
 /*
  * Calls the peer and waits for the end, which may take all attempts and the waits between them, but no longer than the total
- * timeout; a service that is stopping makes no further attempt. A breaker of scope request is asked once, one of scope attempt
- * before each attempt; a place in the bulkhead is held while an attempt is at work. What either refuses ends the call. To the
- * breaker, timeouts, errors, 429 and 5xx are failures. Returns whether the last answer was below 400. request NULL is a caller short
- * of memory: the call fails without an attempt, as it does when memory is short here. peer_result_clear() is owed in any case.
+ * timeout, nor than the deadline of whoever asks for it; a service that is stopping makes no further attempt. A breaker of scope
+ * request is asked once, one of scope attempt before each attempt; a place in the bulkhead is held while an attempt is at work.
+ * What either refuses ends the call. To the breaker, timeouts, errors, 429 and 5xx are failures. Returns whether the last answer was
+ * below 400. request NULL is a caller short of memory: the call fails without an attempt, as it does when memory is short here.
+ * peer_result_clear() is owed in any case.
  */
 bool peer_call(struct peer *peer, const struct peer_request *request, struct drain *drain, struct peer_result *result);
 void peer_result_clear(struct peer_result *result);

@@ -25,7 +25,7 @@ struct request {
 	size_t length;			/* of the body */
 	const char *idempotency_key;	/* the caller's header; NULL none */
 	struct trace_context trace;
-	struct deadline deadline;	/* the caller's; see deadline.h */
+	struct deadline deadline;	/* the caller's, by deadline_read(); no call for it lasts longer */
 	cJSON *values;			/* see values.h; an object, filled with the request's own roots only when the route names any */
 	struct reply *reply;
 };

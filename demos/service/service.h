@@ -24,6 +24,7 @@ struct service {
 	struct drain drain;
 	struct door door;
 	struct peer *peers;		/* as config.peers */
+	_Atomic uint64_t over;		/* requests that ended because their caller's time was over */
 	struct route_counts *routes;	/* as config.routes, and one more for what met no route */
 };
 

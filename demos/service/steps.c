@@ -2,10 +2,12 @@
 #include "demos/service/steps.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "demos/service/clock.h"
 #include "demos/service/path.h"
 #include "demos/service/service.h"
 #include "demos/service/values.h"
@@ -145,12 +147,27 @@ static void reply_default(struct request *r)
 	reply_json(r->reply, 200, tree);
 }
 
+/* Whether nobody waits any more for what the step would do. */
+static bool is_in_vain(struct request *r, const struct step *step)
+{
+	if (step->kind->is_last || !deadline_is_over(&r->deadline, clock_now_ns()))
+		return false;
+	r->service->over++;
+	request_fail(r, 504, "the caller's time is over");
+	return true;
+}
+
 void steps_run(struct request *r)
 {
 	const struct step *step = r->route->steps, *end = step + r->route->step_count;
 
-	while (step < end && step->kind->run(r, step) == STEP_GOES_ON)
+	while (step < end && !is_in_vain(r, step) && step->kind->run(r, step) == STEP_GOES_ON)
 		step++;
 	if (step == end)
 		reply_default(r);
+}
+
+void steps_write_over(FILE *out, const char *name, struct service *service)
+{
+	fprintf(out, "%s %" PRIu64 "\n", name, (uint64_t)service->over);
 }

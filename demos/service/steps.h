@@ -3,6 +3,8 @@
 #ifndef DEMOS_SERVICE_STEPS_H
 #define DEMOS_SERVICE_STEPS_H
 
+#include <stdio.h>
+
 #include "demos/service/request.h"
 #include "demos/service/step.h"
 
@@ -13,7 +15,13 @@
 int steps_read(struct fields *f, const cJSON *array, const char *path, struct step **steps, unsigned *count);
 void steps_clear(struct step *steps, unsigned count);
 
-/* Runs those of r->route and fills the reply, which is 200 with a default body when none of them does. Blocks its thread. */
+/*
+ * Runs those of r->route and fills the reply, which is 200 with a default body when none of them does. Once the caller's time is over
+ * no further step begins but one that answers: 504, for what is left would be done for nobody. Blocks its thread.
+ */
 void steps_run(struct request *r);
+
+/* Writer of a metric. */
+void steps_write_over(FILE *out, const char *name, struct service *service);
 
 #endif

@@ -365,6 +365,31 @@ for asker in askers:
 is_(pressed.status("/quick"), 200, "places_are_given_back")
 is_(stop(pressed.child), 0, "it_ends_with_status_0")
 
+# ---- deadlines handed on ----
+late = HttpPeer(delay=0.3)
+handed = Service(
+    name="handed", strategies={"naive": {"backoff": "immediate", "max_attempts": 3}},
+    peers={"late": {"url": late.url("").rstrip("/"), "attempt_timeout_ms": 2000, "strategy": "naive", "propagate_deadline": True},
+           "quiet": {"url": late.url("").rstrip("/"), "attempt_timeout_ms": 2000}},
+    routes=[{"path": "/late", "steps": [{"call": "late", "path": "/late"}]}, {"path": "/quiet", "steps": [{"call": "quiet", "path": "/quiet"}]},
+            {"path": "/work", "steps": [{"compute_ms": 100}, {"call": "late", "path": "/never"}]},
+            {"path": "/done", "steps": [{"compute_ms": 100}, {"answer": 200}]}])
+TIMEOUT = "X-Request-Timeout-Ms"
+is_((handed.status("/late"), late.requests[-1].headers.get(TIMEOUT.lower())), (200, "2000"), "an_attempt_says_how_long_it_will_be_waited_for")
+is_((handed.status("/quiet"), late.requests[-1].headers.get(TIMEOUT.lower())), (200, None), "but_only_to_peers_that_are_to_know")
+is_(handed.status("/late", headers={TIMEOUT: "nonsense"}), 200, "a_deadline_that_is_none_changes_nothing")
+late.requests.clear()
+began = time.monotonic()
+is_(handed.status("/late", headers={TIMEOUT: "150"}), 504, "a_caller_of_150_ms_is_told_so")
+within(time.monotonic() - began, 0.14, 0.29, "in_that_time")
+is_(len(late.requests), 1, "and_no_attempt_follows")
+within(int(late.requests[0].headers[TIMEOUT.lower()]), 50, 150, "what_is_left_is_handed_on")
+late.requests.clear()
+is_((handed.status("/work", headers={TIMEOUT: "50"}), len(late.requests)), (504, 0), "no_step_begins_for_a_caller_that_has_gone")
+is_(handed.metric("http_requests_over_total"), 1, "which_is_counted")
+is_(handed.status("/done", headers={TIMEOUT: "50"}), 200, "but_what_is_done_is_answered")
+is_(stop(handed.child), 0, "it_ends_with_status_0")
+
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
 asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))
