@@ -195,6 +195,15 @@ static inline bool conn_is_behind(const struct conn *c)
 	return atomic_load_explicit(&c->version, memory_order_relaxed) != page_version(guest.page) || (c->gated && !c->faults);
 }
 
+/* Whether the program's call may go ahead before the connection is locked: no fault concerns it, and nothing about it is to be learned first. What
+ * changes while the call lasts counts from the next call on, as it does when the lock is given back for the call. */
+static inline bool conn_is_free(const struct conn *c)
+{
+	return !atomic_load_explicit(&c->gated, memory_order_relaxed) && !atomic_load_explicit(&c->connecting, memory_order_relaxed) &&
+	       !atomic_load_explicit(&c->dialling, memory_order_relaxed) &&
+	       atomic_load_explicit(&c->owner_pid, memory_order_relaxed) == guest_pid();
+}
+
 /* Matches c with the faults that are on now. Under its lock. */
 void conn_match(struct conn *c);
 

@@ -7,22 +7,17 @@
 #include <string.h>
 #include "base/clock.h"
 #include "preload/attempt.h"
+#include "preload/blocking.h"
 #include "preload/cancel.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
+#include "preload/failure.h"
 #include "preload/gate.h"
 #include "preload/nowhere.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/silence.h"
-#include "preload/stream.h"
 #include "preload/table.h"
-
-static int fail(int error)
-{
-	errno = error;
-	return -1;
-}
 
 /* ---- the program's connect ---- */
 
@@ -105,7 +100,7 @@ static int hang(struct call *d)
 	if (!d->wait)
 		return r;
 	while (!error && d->c->dialling == DIAL_NOWHERE) {
-		error = stream_hold(d->c, d->c->attempt.until_ns, d->limit);
+		error = blocking_hold(d->c, d->c->attempt.until_ns, d->limit);
 		attempt_look(d->c, d->fd, clock_now_ns());
 	}
 	if (error)
@@ -131,7 +126,7 @@ static int unix_late(struct call *d)
 		return -EAGAIN;
 	}
 	while (!error && (attempt_hangs(d->c, now) || now < until)) {
-		error = stream_hold(d->c, now < until ? until : attempt_next_look(now), d->limit);
+		error = blocking_hold(d->c, now < until ? until : attempt_next_look(now), d->limit);
 		now = clock_now_ns();
 	}
 	exchange_achieved(d->c, &d->c->attempt, v->actions & (PAGE_DELAY | PAGE_HANG), now);
@@ -150,7 +145,7 @@ static int outcome(struct call *d, int r)
 	if (d->c->peer.family == ADDR_UNIX)
 		d->c->attempt.until_ns = now;	/* was late already */
 	while (!error && !attempt_look(d->c, d->fd, clock_now_ns()))
-		error = stream_hold(d->c, d->c->attempt.until_ns, d->limit);
+		error = blocking_hold(d->c, d->c->attempt.until_ns, d->limit);
 	if (error)
 		d->c->attempt.error = -r;
 	return error ? cut_short(error) : r;
@@ -164,7 +159,7 @@ static int afflicted(struct call *d)
 	int r = 0;
 
 	if (d->wait)
-		d->limit = stream_limit(d->fd, SO_SNDTIMEO, clock_now_ns());
+		d->limit = blocking_limit(d->fd, SO_SNDTIMEO, clock_now_ns());
 	if (local && (a & (PAGE_DELAY | PAGE_HANG)) && (r = unix_late(d)))
 		return r;
 	if (a & (PAGE_REFUSE | PAGE_ERROR))
@@ -189,7 +184,7 @@ static void settle(struct conn *c, int fd, int r)
 /* again: its faults were decided at an earlier try. */
 static int dial(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len, bool again)
 {
-	struct call d = {.c = c, .fd = fd, .sa = sa, .len = len, .wait = !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK), .limit = FOREVER};
+	struct call d = {.c = c, .fd = fd, .sa = sa, .len = len, .wait = blocking_allowed(fd, 0), .limit = FOREVER};
 	uint64_t now = clock_now_ns();
 	struct verdict v = {0};
 	int r;
@@ -217,7 +212,7 @@ static int still_under_way(struct call *d)
 			return -EALREADY;
 		if (d->c->dialling == DIAL_ARMED)
 			return 0;	/* the kernel waits for it */
-		error = stream_hold(d->c, attempt_deadline(d->c), d->limit);
+		error = blocking_hold(d->c, attempt_deadline(d->c), d->limit);
 	}
 	return error == EAGAIN ? -EALREADY : -error;
 }
@@ -225,12 +220,12 @@ static int still_under_way(struct call *d)
 /* Another connect() on a connection that is under way: the way some programs ask for the outcome. */
 static int dial_again(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len)
 {
-	struct call d = {.c = c, .fd = fd, .sa = sa, .len = len, .wait = !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK)};
+	struct call d = {.c = c, .fd = fd, .sa = sa, .len = len, .wait = blocking_allowed(fd, 0)};
 	int r;
 
 	if (!conn_lock(c))
 		return real.connect(fd, sa, len);
-	d.limit = d.wait ? stream_limit(fd, SO_SNDTIMEO, clock_now_ns()) : FOREVER;
+	d.limit = d.wait ? blocking_limit(fd, SO_SNDTIMEO, clock_now_ns()) : FOREVER;
 	r = still_under_way(&d);
 	if (!r && c->attempt.error) {
 		r = -c->attempt.error;
@@ -351,7 +346,7 @@ int dial_fast_open(int fd, int flags, const struct sockaddr *sa, socklen_t len)
 	guest_start();
 	if (!guest.page || !guest_plausible(sa) || table_tracks(fd))
 		return 0;
-	if ((flags & MSG_DONTWAIT) && !(raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK))
+	if ((flags & MSG_DONTWAIT) && blocking_allowed(fd, 0))
 		return 0;	/* no connect() is like that */
 	if (!followed(fd, sa, len))
 		return 0;

@@ -22,6 +22,7 @@
 #include "preload/file.h"
 #include "preload/gate.h"
 #include "preload/guest.h"
+#include "preload/inkernel.h"
 #include "preload/numbers.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -218,7 +219,7 @@ ssize_t sendfile64(int out_fd, int in_fd, off64_t *offset, size_t n)
 		return real.sendfile64(out_fd, in_fd, offset, n);
 	call = (struct conn_call){{c}, locks_depth()};
 	CANCEL_BEGIN(conn_call_left, &call);
-	r = stream_sendfile(c, out_fd, in_fd, offset, n);
+	r = inkernel_sendfile(c, out_fd, in_fd, offset, n);
 	CANCEL_END;
 	error = errno;
 	conn_put(c);
@@ -245,7 +246,7 @@ ssize_t splice(int from, off64_t *from_at, int to, off64_t *to_at, size_t n, uns
 		return real.splice(from, from_at, to, to_at, n, flags);
 	call = (struct conn_call){{a, b}, locks_depth()};
 	CANCEL_BEGIN(conn_call_left, &call);
-	r = stream_splice(a, b, from, from_at, to, to_at, n, flags);
+	r = inkernel_splice(a, b, from, from_at, to, to_at, n, flags);
 	CANCEL_END;
 	error = errno;
 	conn_put(a);

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/inwait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include "base/clock.h"
+#include "preload/gate.h"
+#include "preload/outgate.h"
+#include "preload/raw.h"
+
+/* The rest of a request head is awaited: waits for that, or until it is awaited no more. A signal interrupts it when a receive timeout
+ * is set (signal(7)); else the wait begins anew, and ends soon. */
+static int patience_wait(struct conn *c, int fd, uint64_t limit)
+{
+	int error = blocking_either(c, fd, POLLIN, c->patience_ns < limit ? c->patience_ns : limit);
+
+	if ((error == EINTR && limit == FOREVER) || (error == EAGAIN && clock_now_ns() < limit))
+		error = 0;
+	return error;
+}
+
+/* Whether the kernel's bytes must have arrived before the call is made, because what they are decides what it may take. */
+static bool must_be_there(struct conn *c)
+{
+	struct exchange *x = conn_head(c);
+
+	if (c->role == JOURNAL_SERVER || c->count > 1)
+		return true;
+	/* Nothing asked yet, or all that was asked is answered: another thread may ask while this one waits. */
+	return !x || x->gate == GATE_ARMED || (x->verdict.actions & (PAGE_THROTTLE | PAGE_TRUNCATE | PAGE_RESET)) || (c->opaque && x->last_ns);
+}
+
+/* Whether another thread may ask meanwhile what this one must know of: it is answered by us, or waits in the outbox for somebody to send it. */
+static bool may_be_asked(struct conn *c)
+{
+	if (c->role != JOURNAL_CLIENT)
+		return false;
+	return (!c->count && (c->needs_head || c->can_hold)) || (c->can_hold && c->opaque && conn_tail(c)->last_ns);
+}
+
+int inwait_turn(struct conn *c, int fd, struct blocking *b)
+{
+	uint64_t now = clock_now_ns();
+	int error;
+
+	outgate_tick(c, fd, now);
+	if (c->patience_ns)
+		gate_tick(c, fd, now);
+	if (c->cut == CUT_RST) {
+		error = blocking_may(b) ? blocking_hold(c, c->cut_ns, b->limit_ns) : EAGAIN;
+		gate_tick(c, fd, clock_now_ns());
+	} else if (c->outbox_len && !raw_ready(fd, POLLIN | POLLRDHUP) && blocking_may(b)) {
+		error = blocking_hold(c, outgate_deadline(c), b->limit_ns);
+		gate_tick(c, fd, clock_now_ns());
+	} else if (c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP) && blocking_may(b)) {
+		error = patience_wait(c, fd, b->limit_ns);
+	} else if (may_be_asked(c) && !raw_ready(fd, POLLIN) && blocking_may(b)) {
+		error = blocking_either(c, fd, POLLIN, b->limit_ns);
+	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(fd, POLLIN | POLLRDHUP)) {
+		error = blocking_may(b) ? blocking_arrival(c, fd) : EAGAIN;
+	} else if (gate_readable(c, fd, now)) {
+		return 0;
+	} else {
+		uint64_t until = gate_deadline(c);
+
+		error = !blocking_may(b) ? EAGAIN : gate_hidden(c, now) ? blocking_hold(c, until, b->limit_ns) : 0;
+		gate_tick(c, fd, clock_now_ns());
+	}
+	return error ? error : INWAIT_AGAIN;
+}
+
+int inwait_rest(struct conn *c, int fd, const struct blocking *b)
+{
+	uint64_t now = clock_now_ns();
+
+	if (b->limit_ns == FOREVER || c->dead || c->cut || c->late_error || gate_hidden(c, now))
+		return now < b->limit_ns ? 0 : EAGAIN;
+	return blocking_either(c, fd, POLLIN | POLLRDHUP, b->limit_ns);
+}
