@@ -38,7 +38,7 @@ static bool stale(uint64_t owner, uint64_t self)
 	return (owner ^ self) >> 48 != 0;	/* taken before a fork by a thread that does not exist here */
 }
 
-#define DEPTH 4		/* a connection's, and epoll.c's inside it; handlers take no connection's beyond that */
+#define DEPTH 4		/* a connection's, and epoll_lock.c's inside it; handlers take no connection's beyond that */
 
 /* Locks that this thread holds, or is about to. */
 static __thread unsigned locks_held;

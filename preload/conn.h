@@ -179,8 +179,8 @@ struct conn {
 	char *reply;			/* head of the answer being read; a pool buffer */
 	uint32_t reply_len;
 	int waiters[CONN_WAITERS];	/* descriptors that wake threads waiting in us, + 1; 0 none */
-	int32_t regs;			/* first registration in an epoll set, + 1 (under epoll.c's lock) */
-	int standin;			/* descriptor that is readable in our answer's stead, + 1; 0 none (under epoll.c's lock) */
+	int32_t regs;			/* first registration in an epoll set, + 1 (epoll_lock.h) */
+	int standin;			/* descriptor that is readable in our answer's stead, + 1; 0 none (epoll_lock.h) */
 };
 
 #define CONN_PATIENCE_NS (1000 * NS_PER_MS)	/* how long after a piece of a request head the next one may come */
@@ -247,7 +247,7 @@ void conn_unlock(struct conn *c);
 /* Whether conn_lock() would wait for others only: no lock is held below. */
 bool conn_may_lock(void);
 
-/* The same lock discipline for another word (epoll.c). */
+/* The same lock discipline for another word (epoll_lock.c). */
 bool lock_take(_Atomic uint64_t *lock);
 void lock_give(_Atomic uint64_t *lock);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the program registered in epoll sets of descriptors that no fault concerns (yet): kept so that a fault that
- * appears later finds them, in every set. A set is named by a number that is never used again (epoll.c), 0 is none.
+ * appears later finds them, in every set. A set is named by a number that is never used again (epoll_sets.h), 0 is none.
  *
- * Invariant: a descriptor has one entry for each set at most. Under the lock of epoll.c, where nothing else is said.
+ * Invariant: a descriptor has one entry for each set at most. Under the lock of epoll_lock.h, where nothing else is said.
  */
 #ifndef AFTERSHOCK_PRELOAD_EARLY_H
 #define AFTERSHOCK_PRELOAD_EARLY_H

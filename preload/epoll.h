@@ -6,7 +6,7 @@
  * in the socket's place with the same flags, so that the kernel itself does level, edge, one-shot and nested sets.
  *
  * Invariant: what the program sees are its own events and data, each descriptor at most once a call.
- * Async-signal-safe, thread-safe. Lock order: a connection's lock, then the one of this file.
+ * Async-signal-safe, thread-safe. Lock order: a connection's lock, then that of epoll_lock.h.
  */
 #ifndef AFTERSHOCK_PRELOAD_EPOLL_H
 #define AFTERSHOCK_PRELOAD_EPOLL_H
@@ -63,7 +63,7 @@ void epoll_forget_set(int ep);
 /* After dup: when `from` is an epoll set, `to` means it too, also when `from` is closed. */
 void epoll_share(int from, int to);
 
-/* Whether the set with this number (early.h) is there. Under the lock of this file. */
+/* Whether the set with this number (early.h) is there. Under the lock of epoll_lock.h. */
 bool epoll_set_lives(uint32_t set);
 
 /* Whether epoll_forget_set(fd) has anything to do; lock-free. */

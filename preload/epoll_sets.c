@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/epoll_sets.h"
+
+#include "preload/epoll.h"
+#include "preload/raw.h"
+#include "preload/table.h"
+
+struct reg epoll_regs[EPOLL_REGS];
+struct set epoll_sets[EPOLL_SETS];
+_Atomic bool epoll_tokens;
+static uint16_t set_of[TABLE_FDS];	/* index + 1 by epoll descriptor */
+static int set_top;			/* the highest of them so far */
+static uint32_t reg_made, set_made;
+static int32_t reg_free;
+
+_Static_assert(EPOLL_REGS <= UINT16_MAX + 1 && EPOLL_SETS <= UINT16_MAX + 1, "a token has 16 bits for either");
+
+/* ---- sets ---- */
+
+uint32_t set_number(int s)
+{
+	return epoll_sets[s].life * EPOLL_SETS + (uint32_t)s + 1;
+}
+
+int set_of_number(uint32_t number)
+{
+	int s = (int)((number - 1) % EPOLL_SETS);
+
+	return epoll_sets[s].ep && set_number(s) == number ? s : -1;
+}
+
+bool epoll_set_lives(uint32_t set)
+{
+	return set_of_number(set) >= 0;
+}
+
+void set_means(int ep, int s)
+{
+	set_of[ep] = (uint16_t)(s + 1);
+	epoll_sets[s].fds++;
+	set_top = ep > set_top ? ep : set_top;
+}
+
+int set_find(int ep, bool make)
+{
+	if ((unsigned)ep >= TABLE_FDS)
+		return -1;
+	if (set_of[ep] || !make)
+		return set_of[ep] - 1;
+	for (uint32_t i = 0; i < EPOLL_SETS; i++) {
+		if (epoll_sets[i].ep)
+			continue;
+		epoll_sets[i] = (struct set){.life = epoll_sets[i].life + 1, .ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
+		set_means(ep, (int)i);
+		set_made = i >= set_made ? i + 1 : set_made;
+		return (int)i;
+	}
+	return -1;
+}
+
+static void set_free(int s)
+{
+	while (epoll_sets[s].regs) {
+		struct reg *r = &epoll_regs[epoll_sets[s].regs - 1];
+
+		reg_drop(conn_at(r->conn), r);
+	}
+	table_disown(epoll_sets[s].timer - 1);
+	epoll_sets[s] = (struct set){.life = epoll_sets[s].life};
+}
+
+/* One of the descriptors of a set is closed: another one means it from now on. */
+static void set_moves(int s, int closed)
+{
+	int fd = epoll_sets[s].ep - 1;
+
+	if (fd == closed)
+		for (fd = 0; fd < set_top && set_of[fd] != s + 1; fd++)
+			;
+	epoll_sets[s].ep = fd + 1;
+}
+
+void set_forget(int ep)
+{
+	int s = set_of[ep] - 1;
+
+	set_of[ep] = 0;
+	if (s >= 0 && --epoll_sets[s].fds)
+		set_moves(s, ep);
+	else if (s >= 0)
+		set_free(s);
+}
+
+bool set_is_known(int ep)
+{
+	return set_of[ep];
+}
+
+void sets_moved(int from, int to)
+{
+	for (uint32_t i = 0; i < set_made; i++)
+		if (epoll_sets[i].timer == from + 1)
+			epoll_sets[i].timer = to + 1;
+	for (uint32_t i = 0; i < reg_made; i++)
+		if (epoll_regs[i].used && conn_at(epoll_regs[i].conn)->standin == from + 1)
+			conn_at(epoll_regs[i].conn)->standin = to + 1;
+}
+
+/* ---- registrations ---- */
+
+struct reg *reg_find(struct conn *c, int set, int fd)
+{
+	for (int32_t i = c->regs; i; i = epoll_regs[i - 1].next)
+		if (epoll_regs[i - 1].set == set && epoll_regs[i - 1].fd == fd)
+			return &epoll_regs[i - 1];
+	return NULL;
+}
+
+struct reg *reg_of(uint64_t data)
+{
+	struct reg *r = &epoll_regs[token_index(data)];
+
+	return r->used && r->generation == token_generation(data) ? r : NULL;
+}
+
+struct reg *reg_new(struct conn *c, int set, int fd)
+{
+	struct reg *r;
+	uint32_t i;
+
+	if (set >= 0 && reg_free) {
+		i = (uint32_t)reg_free - 1;
+		reg_free = epoll_regs[i].next;
+	} else if (set >= 0 && reg_made < EPOLL_REGS) {
+		i = reg_made++;
+	} else {
+		guest_lost(PAGE_LOST_WATCH);
+		return NULL;
+	}
+	r = &epoll_regs[i];
+	*r = (struct reg){.generation = r->generation, .used = true, .set = set, .fd = fd, .conn = c->index, .until_ns = FOREVER,
+			  .next = c->regs, .next_in_set = epoll_sets[set].regs};
+	if (r->next_in_set)
+		epoll_regs[r->next_in_set - 1].before_in_set = (int32_t)i + 1;
+	c->regs = epoll_sets[set].regs = (int32_t)i + 1;
+	atomic_store(&epoll_tokens, true);
+	return r;
+}
+
+/* A connection is in few sets, a set has many connections. */
+static void leave_conn(struct conn *c, const struct reg *r, int32_t index)
+{
+	int32_t *at = &c->regs;
+
+	while (*at && *at != index)
+		at = &epoll_regs[*at - 1].next;
+	if (*at)
+		*at = r->next;
+}
+
+static void leave_set(const struct reg *r)
+{
+	if (r->next_in_set)
+		epoll_regs[r->next_in_set - 1].before_in_set = r->before_in_set;
+	if (r->before_in_set)
+		epoll_regs[r->before_in_set - 1].next_in_set = r->next_in_set;
+	else
+		epoll_sets[r->set].regs = r->next_in_set;
+}
+
+static void join_waiting(struct reg *r, int32_t index, int32_t *head)
+{
+	r->next_waiting = *head;
+	r->before_waiting = 0;
+	if (*head)
+		epoll_regs[*head - 1].before_waiting = index;
+	*head = index;
+}
+
+static void leave_waiting(const struct reg *r, int32_t *head)
+{
+	if (r->next_waiting)
+		epoll_regs[r->next_waiting - 1].before_waiting = r->before_waiting;
+	if (r->before_waiting)
+		epoll_regs[r->before_waiting - 1].next_waiting = r->next_waiting;
+	else
+		*head = r->next_waiting;
+}
+
+/* A set has many registrations, of which few wait. */
+void reg_await(struct reg *r, uint64_t until_ns, bool held)
+{
+	bool waits = held || until_ns != FOREVER;
+
+	r->until_ns = until_ns;
+	r->held = held;
+	if (waits && !r->waiting)
+		join_waiting(r, (int32_t)(r - epoll_regs) + 1, &epoll_sets[r->set].waiting);
+	else if (!waits && r->waiting)
+		leave_waiting(r, &epoll_sets[r->set].waiting);
+	r->waiting = waits;
+}
+
+void reg_drop(struct conn *c, struct reg *r)
+{
+	int32_t index = (int32_t)(r - epoll_regs) + 1;
+
+	reg_await(r, FOREVER, false);
+	leave_conn(c, r, index);
+	leave_set(r);
+	r->used = false;
+	r->generation++;
+	r->next = reg_free;
+	reg_free = index;
+}
+
+uint64_t reg_token(const struct reg *r, enum token_kind kind)
+{
+	return token(kind, r->generation, (uint16_t)(r - epoll_regs));
+}
+
+/* An exclusive registration can not be modified (epoll_ctl(2)), only made anew. */
+int reg_apply(struct reg *r, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.u64 = reg_token(r, TOKEN_SOCKET)};
+	int ep = epoll_sets[r->set].ep - 1, ret;
+
+	if (r->outside) {
+		ret = raw_epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, &ev);
+	} else if (events & EPOLLEXCLUSIVE) {
+		raw_epoll_ctl(ep, EPOLL_CTL_DEL, r->fd, &ev);
+		ret = raw_epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, &ev);
+	} else {
+		ret = raw_epoll_ctl(ep, EPOLL_CTL_MOD, r->fd, &ev);
+	}
+	r->outside = false;
+	r->applied = events;
+	return ret;
+}
+
+void reg_take_out(struct reg *r)
+{
+	struct epoll_event ev = {0};
+
+	if (!r->outside)
+		raw_epoll_ctl(epoll_sets[r->set].ep - 1, EPOLL_CTL_DEL, r->fd, &ev);
+	r->outside = true;
+}
+
+void reg_release(const struct reg *r)
+{
+	struct epoll_event ev = {.events = r->events, .data.u64 = r->data};
+	int ep = epoll_sets[r->set].ep - 1;
+
+	if (r->outside)
+		raw_epoll_ctl(ep, EPOLL_CTL_ADD, r->fd, &ev);
+	else if (!(r->events & EPOLLEXCLUSIVE))
+		raw_epoll_ctl(ep, EPOLL_CTL_MOD, r->fd, &ev);
+}
