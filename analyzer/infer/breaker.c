@@ -135,6 +135,15 @@ static int times_of(const struct moments *u, uint32_t process, uint64_t **times,
 
 /* ---- when the server was bad ---- */
 
+/* Whether an exchange that a fault hit is one of the edge's server, seen from there. */
+static bool is_at_server(const struct scene *c, uint32_t exchange)
+{
+	const struct model *run = &c->m->r->model;
+	const struct model_exchange *x = exchange == MODEL_NONE ? NULL : &run->exchanges[exchange];
+
+	return x && x->edge == MODEL_NONE && x->process != MODEL_NONE && run->processes[x->process].service == c->m->graph.edges[c->edge].server;
+}
+
 static int find_bad(struct scene *c)
 {
 	const struct model *run = &c->m->r->model;
@@ -152,7 +161,7 @@ static int find_bad(struct scene *c)
 	for (size_t i = 0; i < run->fault_count; i++) {
 		const struct timeline_span *s = &c->m->r->timeline.spans[i];
 
-		if (hit[i] && s->hits)
+		if (s->hits && (hit[i] || is_at_server(c, s->first_exchange) || is_at_server(c, s->last_exchange)))
 			c->bad.of[c->bad.n++] = (struct span){s->from_ns, s->to_ns, s->cleared};
 	}
 	c->bad.faults = c->bad.n > 0;

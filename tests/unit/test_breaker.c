@@ -350,6 +350,9 @@ static void what_was_let_in_goes_on_trying(void)
 	runs_process(&r, 1, "front");
 	runs_connection(&r, 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
 	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_process(&r, 2, "back");
+	runs_connection(&r, 3, 2, "server", "127.0.0.1:81", "127.0.0.1:4000");
+	runs_fault(&r, 1, "outage", "{\"status\":503,\"from\":\"3s\",\"for\":\"1s\"}", 0, 0);
 	for (int i = 0; i < 400; i++) {
 		double at = 20 * i;
 		bool is_shed = at > open_ms && at < probe_ms, bad = at >= 3000 && at < 4000;
@@ -361,9 +364,12 @@ static void what_was_let_in_goes_on_trying(void)
 		for (int k = 0; k < (is_shed ? 0 : bad ? 3 : 1); k++)
 			runs_add(&r, ATTEMPT(.tid = 100 + i, .status = bad ? 503 : 200, .at_ms = at + 0.1 + 160 * k, .took_ms = bad ? 100 : 2,
 					     .parent = parent));
+		if (bad && !is_shed)
+			runs_inject(&r, 1, runs_add(&r, (struct runs_exchange){.connection = 3, .process = 2, .tid = 9, .role = "server", .status = 503,
+									       .at_ms = at + 0.2, .took_ms = 99}), at + 1, "status", -1, -1);
 	}
 	judge(&r, &x, everything);
-	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	b = &judge_edge(&x, "front", "back")->breaker;
 	is_int(b->opens, 1, "attempts of requests that were let in before are no probes: it opened once");
 	ok(b->shed <= shed && b->shed + 2 > shed, "and shed %d requests (the first may have met a full bulkhead)", (int)shed);
 	ok(b->counts && !strcmp(b->counts, "requests"), "it counts %s", b->counts ? b->counts : "-");
@@ -372,6 +378,8 @@ static void what_was_let_in_goes_on_trying(void)
 	ok(b->open_low_ms > 950 && b->open_low_ms <= 1000 && b->open_high_ms >= 1000 && b->open_high_ms < 1030, "open for 1 s: %.0f to %.0f ms",
 	   b->open_low_ms, b->open_high_ms);
 	NEAR(b->half_open_probes, 1, "with one probe");
+	ok(b->recovery_tax_ms > 490 && b->recovery_tax_ms < 530, "the fault, seen at the server alone, was gone for the last %.0f ms of it",
+	   b->recovery_tax_ms);
 	judge_end(&r, &x);
 }
 
