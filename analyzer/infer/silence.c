@@ -23,10 +23,12 @@
 #define STEP_AFTER 64
 #define STEP_BEFORE 256		/* attempts before it that are looked at */
 #define PACE_MIN 8		/* intervals that make a pace */
-#define PACE_SPREAD 3		/* the 90th percentile of intervals over their median: more is no pace */
+#define PACE_SPREAD 4		/* the 90th percentile of intervals over their median, 3.3 of independent arrivals: more is no pace */
 #define PACE_SILENCE 10
 #define PACE_LONGEST 4
 #define PACE_BETWEEN 3		/* times its pace: neither at its pace nor silent */
+#define PACE_LONGER 2		/* times the longer of its intervals */
+#define PACE_STRAY 10		/* of so many intervals one may be that long by chance */
 #define PACE_LEAST_NS (100 * NS_PER_MS)
 #define GROWTH 1.25
 #define HALF_OPEN_MOST 1000	/* calls that are looked at for when it closed */
@@ -46,6 +48,7 @@ struct work {	/* while one input is looked at */
 	uint64_t *taken, *given_back;	/* owned; ascending: requests that called are there from, to */
 	size_t holders;
 	uint64_t usual_ns;	/* an answer's time */
+	uint64_t longer_ns;	/* by pace: the 90th percentile of intervals */
 	uint64_t failing_since_ns;
 	uint64_t failed_ns;	/* the first failure since the silence before ended; UINT64_MAX none */
 	unsigned after_success, slow, full, unresolved;	/* silences that are none, by why */
@@ -456,6 +459,7 @@ static int find_by_pace(struct work *w)
 	p = find_pace(w, intervals);
 	spill_free(intervals);
 	w->s->pace_ns = p.median_ns;
+	w->longer_ns = p.longer_ns;
 	for (size_t i = 0; i + 1 < w->in->n && p.silent_ns && !err; i++)
 		if (w->in->attempts[i + 1].start_ns - w->in->attempts[i].start_ns >= p.silent_ns)
 			err = judge_interval(w, &p, i);
@@ -523,10 +527,13 @@ static double length(const struct work *w, const struct silence_gap *g)
 /* Calls that follow a failure neither at the pace nor silent: waits that grow, or are random. */
 static bool waits_before(const struct work *w, const struct silence_gap *g, size_t first)
 {
-	for (size_t i = g->before; i > first && g->before - i + 1 < g->run_high; i--)
-		if (w->in->attempts[i].start_ns - w->in->attempts[i - 1].start_ns > PACE_BETWEEN * w->s->pace_ns)
-			return true;
-	return false;
+	uint64_t most = PACE_BETWEEN * w->s->pace_ns > PACE_LONGER * w->longer_ns ? PACE_BETWEEN * w->s->pace_ns : PACE_LONGER * w->longer_ns;
+
+	size_t looked = 0, longer = 0;
+
+	for (size_t i = g->before; i > first && g->before - i + 1 < g->run_high; i--, looked++)
+		longer += w->in->attempts[i].start_ns - w->in->attempts[i - 1].start_ns > most;
+	return longer * PACE_STRAY > looked;
 }
 
 /* Failures in a row from `first` on: a breaker whose half-open calls fail does not let the next ones pass. */

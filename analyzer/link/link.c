@@ -2,8 +2,10 @@
 #include "analyzer/link/link.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/link/crowd.h"
 #include "analyzer/link/nest.h"
 #include "analyzer/link/rhythm.h"
 #include "analyzer/read/spill.h"
@@ -13,6 +15,7 @@
 #define GAP_MAX_NS (60 * NS_PER_S)
 #define LOOK_BACK 1024	/* failed attempts of one group that wait for a successor and are looked at */
 #define NOBODY (MODEL_NONE - 1)	/* waits */
+#define DOUBT_MAX 0.01		/* share of attempts whose links may be wrong without a figure that shows it */
 
 struct joiner {
 	struct model *m;
@@ -24,6 +27,7 @@ struct joiner {
 	struct map latest;		/* group -> its latest failed attempt without successor; NOBODY: none any more */
 	uint32_t *older;		/* per exchange that waits so: the one of its group before it; NOBODY */
 	struct map loose;		/* group of time_group() -> 1: not all in it were made for inbound requests */
+	bool *busy;			/* per process: its threads say nothing (crowd.h) */
 };
 
 /* One tier: which attempts it concerns and with whom each may be joined. */
@@ -84,7 +88,7 @@ static bool thread_decides(const struct joiner *j, const struct model_exchange *
 {
 	const struct model_process *p = x->process == MODEL_NONE ? NULL : &j->m->processes[x->process];
 
-	return p && !p->inbound && !p->threadless && !model_hops(p);
+	return p && !p->inbound && !p->threadless && !model_hops(p) && !j->busy[x->process];
 }
 
 /* As small as joining allows: with a failed connect in the lane, which may belong to any request, the whole lane. */
@@ -120,7 +124,7 @@ static bool same_caller(const struct joiner *j, uint32_t a, uint32_t b)
 
 	if (x->tid == y->tid || !x->tid || !y->tid)
 		return true;
-	if (x->process != MODEL_NONE && model_hops(&j->m->processes[x->process]))
+	if (x->process != MODEL_NONE && (model_hops(&j->m->processes[x->process]) || j->busy[x->process]))
 		return true;
 	return j->cover_end[a] && j->cover_end[b];	/* not told apart: some inbound request spans both */
 }
@@ -242,25 +246,80 @@ static bool is_by_time(const void *arg, uint32_t i)
 	return j->tier[i] == LINK_TEMPORAL;
 }
 
-static int cut_polls(struct joiner *j, struct link *l)
+/* What time alone may join as one flow of calls. */
+static uint64_t flow_of(const void *arg, uint32_t i)
 {
-	uint64_t *doubtful = calloc(j->g->count + 1, sizeof(*doubtful)), *kept = calloc(j->g->count + 1, sizeof(*kept));
-	struct rhythm r = {.m = j->m, .before = j->before, .after = j->after, .by_time = is_by_time, .arg = j};
-	int err = -ENOMEM;
+	const struct joiner *j = arg;
+	const struct model_exchange *x = &j->m->exchanges[i];
+	const struct model_process *p = x->process == MODEL_NONE ? NULL : &j->m->processes[x->process];
+	uint64_t group = time_group(j, x);
 
-	l->polls = calloc(j->g->count + 1, sizeof(*l->polls));
+	return group && p && !model_hops(p) && !j->busy[x->process] ? mix(group, x->tid) : group;
+}
+
+static bool may_join(const void *arg, uint32_t a, uint32_t b)
+{
+	return time_joins(arg, a, b);
+}
+
+static int cut_crowds(struct joiner *j, struct link *l)
+{
+	struct crowds c = {.m = j->m, .before = j->before, .after = j->after, .by_time = is_by_time, .joins = may_join, .flow = flow_of,
+			   .arg = j};
+
+	c.of = l->crowds = calloc(j->g->count + 1, sizeof(*l->crowds));
+	for (size_t e = 0; c.of && e < j->g->count; e++)
+		c.of[e].accidental = NAN;
+	return c.of ? crowd_cut(&c) : -ENOMEM;
+}
+
+static int cut_polls(struct joiner *j, struct link *l, uint64_t *doubtful)
+{
+	struct rhythm r = {.m = j->m, .before = j->before, .after = j->after, .by_time = is_by_time, .arg = j, .doubtful = doubtful};
+
+	r.polls = l->polls = calloc(j->g->count + 1, sizeof(*l->polls));
+	return r.polls ? rhythm_cut(&r) : -ENOMEM;
+}
+
+struct standing {	/* of an edge */
+	uint64_t attempts, kept;	/* kept: links by time that stand */
+};
+
+/* Which edges have more links that nobody can judge than such that stand. */
+static int find_undecided(struct joiner *j, struct link *l, const uint64_t *doubtful)
+{
+	struct standing *of = calloc(j->g->count + 1, sizeof(*of));
+
 	l->undecided = calloc(j->g->count + 1, sizeof(*l->undecided));
-	r.polls = l->polls;
-	r.doubtful = doubtful;
-	if (doubtful && kept && l->polls && l->undecided)
-		err = rhythm_cut(&r);
-	for (uint32_t i = 0; !err && i < j->m->exchange_count; i++)
-		if (j->before[i] != MODEL_NONE && is_by_time(j, i))
-			kept[j->m->exchanges[i].edge]++;
-	for (size_t e = 0; !err && e < j->g->count; e++)
-		l->undecided[e] = doubtful[e] > kept[e];
+	l->crowded = calloc(j->g->count + 1, sizeof(*l->crowded));
+	for (uint32_t i = 0; of && i < j->m->exchange_count; i++) {
+		uint32_t e = j->m->exchanges[i].edge;
+
+		if (e == MODEL_NONE)
+			continue;
+		of[e].attempts++;
+		of[e].kept += j->before[i] != MODEL_NONE && is_by_time(j, i);
+	}
+	for (size_t e = 0; of && l->undecided && l->crowded && e < j->g->count; e++) {
+		uint64_t cut = l->crowds[e].cut;
+
+		l->undecided[e] = doubtful[e] > of[e].kept;
+		l->crowded[e] = !l->undecided[e] && cut + doubtful[e] > of[e].kept && (double)cut > DOUBT_MAX * (double)of[e].attempts;
+	}
+	free(of);
+	return of && l->undecided && l->crowded ? 0 : -ENOMEM;
+}
+
+static int cut_what_is_none(struct joiner *j, struct link *l)
+{
+	uint64_t *doubtful = calloc(j->g->count + 1, sizeof(*doubtful));
+	int err = doubtful ? cut_crowds(j, l) : -ENOMEM;
+
+	if (!err)
+		err = cut_polls(j, l, doubtful);
+	if (!err)
+		err = find_undecided(j, l, doubtful);
 	free(doubtful);
-	free(kept);
 	return err;
 }
 
@@ -332,7 +391,7 @@ static int choose_tiers(struct link *l, const struct graph *g)
 		for (uint8_t t = 1; t < LINK_TIERS; t++)
 			if (count[t] >= count[l->tiers[e]] && count[t])
 				l->tiers[e] = t;
-		if (votes[e][0][LINK_AGGREGATE] || l->undecided[e])	/* some of its requests can not be told from retries */
+		if (votes[e][0][LINK_AGGREGATE] || l->undecided[e] || l->crowded[e])	/* some of its requests can not be told from retries */
 			l->tiers[e] = LINK_AGGREGATE;
 	}
 	free(votes);
@@ -348,7 +407,8 @@ static int allocate(struct joiner *j)
 	j->tier = spill_calloc(n, sizeof(*j->tier));
 	j->cover_end = spill_calloc(n, sizeof(*j->cover_end));
 	j->older = spill_calloc(n, sizeof(*j->older));
-	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->older)
+	j->busy = calloc(j->m->process_count + 1, sizeof(*j->busy));
+	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->older || !j->busy)
 		return -ENOMEM;
 	memset(j->before, 0xff, n * sizeof(*j->before));
 	memset(j->after, 0xff, n * sizeof(*j->after));
@@ -363,13 +423,15 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	if (!err)
 		err = nest_build(m, j.cover_end);
 	if (!err)
+		err = crowd_threads(m, j.busy);
+	if (!err)
 		err = find_headless(&j);
 	if (!err)
 		err = find_loose(&j);
 	for (size_t r = 0; !err && r < sizeof(rules) / sizeof(rules[0]); r++)
 		err = apply_rule(&j, r);
 	if (!err)
-		err = cut_polls(&j, l);
+		err = cut_what_is_none(&j, l);
 	if (!err)
 		err = collect_logicals(&j, l);
 	if (!err)
@@ -379,6 +441,7 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	spill_free(j.tier);
 	spill_free(j.cover_end);
 	spill_free(j.older);
+	free(j.busy);
 	map_free(&j.headless);
 	map_free(&j.loose);
 	if (err)
@@ -392,6 +455,8 @@ void link_free(struct link *l)
 	free(l->tiers);
 	free(l->polls);
 	free(l->undecided);
+	free(l->crowded);
+	free(l->crowds);
 	*l = (struct link){0};
 }
 

@@ -14,14 +14,16 @@
  * healthy polling is never joined. An attempt that ended before its request's head was known (a refused connect)
  * joins whatever the same caller tries next.
  *
- * What only time joins is then cut where the client's own rhythm says that it is its next request (rhythm.h). Where nothing can tell the two
- * apart, none is joined, and the edge's tier is aggregate.
+ * What only time joins is then cut where another request of many in flight at once explains it as well (crowd.h), and where the client's own rhythm
+ * says that it is its next request (rhythm.h). Where nothing can tell the two apart, none is joined, and the edge's tier is aggregate: unless
+ * such links are fewer than those that stand, or than a hundredth of the attempts of a crowd's edge.
  *
  * Answers that send a request elsewhere or ask for credentials (3xx, 401, 407) are answers, what follows them is no retry.
  */
 #ifndef AFTERSHOCK_ANALYZER_LINK_LINK_H
 #define AFTERSHOCK_ANALYZER_LINK_LINK_H
 
+#include "analyzer/link/crowd.h"
 #include "analyzer/link/graph.h"
 #include "analyzer/read/model.h"
 
@@ -44,6 +46,8 @@ struct link {
 	uint8_t *tiers;		/* per edge: enum link_tier that most of its requests rest on; owned */
 	uint64_t *polls;	/* per edge: attempts that follow a failure at the client's own pace: no retries; owned */
 	bool *undecided;	/* per edge: whether most of those may as well be retries; owned */
+	struct crowd *crowds;	/* per edge: owned */
+	bool *crowded;		/* per edge: whether its tier is aggregate because of them; owned */
 };
 
 /* Fills a zeroed link, every attempt's `logical` and, where it is certain, `parent`. 0 or -ENOMEM. */

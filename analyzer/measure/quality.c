@@ -64,25 +64,37 @@ static int rate_false_links(struct measure *m)
 		requests += counts[e][0];
 		joined += counts[e][1];
 		m->r->edges[e].false_link_rate = share(counts[e][1], counts[e][0]);
+		if (!isnan(m->link.crowds[e].accidental))	/* measured against its successes */
+			m->r->edges[e].false_link_rate = m->link.crowds[e].accidental;
 	}
 	m->r->false_link_rate = share(joined, requests);
 	free(counts);
 	return 0;
 }
 
-static int note_false_links(struct measure *m, const struct result_edge *e, enum link_tier tier)
+static int note_false_links(struct measure *m, const struct result_edge *e, size_t edge)
 {
+	enum link_tier tier = m->link.tiers[edge];
+
+	if (tier == LINK_TEMPORAL && m->link.crowds[edge].accidental > FALSE_LINKS_MAX)
+		return NOTE(m, "%s -> %s: its client has up to %u of the same request in flight at once; going by what follows its successes, %.1f %% of "
+			    "what counts as retries are other requests", e->client, e->server, m->link.crowds[edge].most,
+			    m->link.crowds[edge].accidental * 100);
 	if (tier != LINK_TEMPORAL || !(e->false_link_rate > FALSE_LINKS_MAX))
 		return 0;
 	return NOTE(m, "%s -> %s: %.1f %% of the requests in the baseline were joined by time alone: amplification may count new requests as "
 		    "retries, an X-Request-Id or traceparent would tell", e->client, e->server, e->false_link_rate * 100);
 }
 
-static int note_polls(struct measure *m, const struct result_edge *e, bool undecided)
+static int note_polls(struct measure *m, const struct result_edge *e, size_t edge)
 {
 	unsigned long long polls = e->excluded.polls;
 
-	if (undecided)
+	if (m->link.crowded[edge])
+		return NOTE(m, "%s -> %s: its client has up to %u of the same request in flight at once, and what follows a failure may be another of "
+			    "them as well as a retry (give requests an X-Request-Id or traceparent): attempts are not joined, figures are of attempts",
+			    e->client, e->server, m->link.crowds[edge].most);
+	if (m->link.undecided[edge])
 		return NOTE(m, "%s -> %s: its client goes on after a failure as it does anyway, so a retry can not be told from its next request "
 			    "(give requests an X-Request-Id or traceparent): attempts are not joined", e->client, e->server);
 	return polls ? NOTE(m, "%s -> %s: %llu attempt%s after a failure came at the client's own pace: new requests, not retries", e->client,
@@ -94,9 +106,9 @@ static int note_edges(struct measure *m)
 	for (size_t i = 0; i < m->r->edge_count; i++) {
 		const struct result_edge *e = &m->r->edges[i];
 
-		if (note_polls(m, e, m->link.undecided[i]) || note_false_links(m, e, m->link.tiers[i]))
+		if (note_polls(m, e, i) || note_false_links(m, e, i))
 			return -ENOMEM;
-		if (!e->whole.linked && !m->link.undecided[i] &&
+		if (!e->whole.linked && !m->link.undecided[i] && !m->link.crowded[i] &&
 		    NOTE(m, "%s -> %s: the client was not recorded and its requests carry no ids, so attempts can not be joined to requests",
 			 e->client, e->server))
 			return -ENOMEM;

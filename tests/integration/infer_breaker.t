@@ -55,9 +55,9 @@ def loop(name, work):
     record(name, work, [], PYTHON, os.path.join(PROGRAMS, "loop.py"), name, work.peer.port, 6)
 
 
-def library(name, module, options, work):
+def library(name, module, options, work, *mean):
     record(name, work, [], "node", os.path.join(PROGRAMS, "library.js"), os.path.join(MODULES, "node_modules"), module, work.peer.url("/"), options,
-           7000, warm.url("/"))
+           7000, warm.url("/"), *mean)
 
 
 def edge(name):
@@ -75,6 +75,7 @@ if libraries:
     library("opossum", "opossum", '{"resetTimeout":1500}', Work(0, 3.5))
     library("opossum of 10", "opossum", '{"resetTimeout":1500,"volumeThreshold":10}', Work(0, 3.5))
     library("cockatiel", "cockatiel", '{"resetTimeout":1500,"failures":5}', Work(1.5, 5))
+    library("crowd", "cockatiel", '{"resetTimeout":800,"failures":5}', Work(1.5, 4, 0.03), 15)
 loop("breaker", Work(1.5, 4))
 loop("backoff", Work(1.5, 4))
 gateway("gateway", "breaker,5,0.7", "1:6:0.02", Work(1.5, 4))
@@ -110,8 +111,14 @@ if libraries:
     b = opens_after("opossum of 10", 10, 1500, 2)
     is_(b["confidence"], "medium", "opossum of 10: ten at its pace and then silence is no wait between retries", b)
     opens_after("cockatiel", 5, 1500, 2)
+    e = edge("crowd")
+    b = e["breaker"] or {"opens": 0}
+    is_(e["linking"], "aggregate", "several requests at once: what follows the open breaker is joined to nothing", e)
+    ok(2 <= b["opens"] <= 4, "and yet it is seen to open", b)
+    ok(b["opens"] and 2 <= b["threshold"]["low"] <= 5 <= b["threshold"]["high"] <= 12, "5 failures open it, or a few more that were in flight", b)
+    ok(b["opens"] and 795 <= b["open_ms"]["high"] <= 850, "for 800 ms", b)
 else:
-    skip("npm has no opossum and cockatiel here", 20)
+    skip("npm has no opossum and cockatiel here", 26)
 opens_after("breaker", 3, 800, 2)
 e = edge("backoff")
 is_([e["breaker"], e["breaker_ruled_out"]], [None, "the client waits between retries"], "waits of a retry loop are no breaker, and it says why")

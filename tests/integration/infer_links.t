@@ -3,6 +3,7 @@
 """Real clients whose next request is no retry: pollers, loops, redirects, challenges, pipelines; and retries beside them."""
 import json
 import os
+import shutil
 import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for d in ("../lib", "../schema")]
@@ -82,4 +83,63 @@ while s.recv(65536):
 """
 e, notes = infer("pipeline", [], PYTHON, "-c", PIPELINE)
 is_([e["attempts"], e["logical"]], [5, 5], "five requests in a pipeline, all failing, are five requests", e)
+
+# ---- event loops: several requests for the same at once, without ids ----
+FLOWS = """
+const [how, url, n, wait, ms] = process.argv.slice(1);
+const http = require("http");
+const agent = new http.Agent({ keepAlive: true });
+const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
+const once = () => new Promise((yes, no) => http.get(url, { agent }, (r) => {
+	r.resume();
+	r.on("end", () => (r.statusCode >= 500 ? no(r.statusCode) : yes()));
+}).on("error", no));
+async function call() {
+	for (let k = 0; k < (wait < 0 ? 1 : 3); k++) {
+		try { return await once(); } catch (e) { if (k < 2 && wait > 0) await sleep(wait * 2 ** k); }
+	}
+}
+async function flow(i) {
+	await sleep(i * 7);
+	for (const end = Date.now() + Number(ms); Date.now() < end; await sleep(50 + 100 * Math.random()))
+		await call();
+}
+Promise.all(Array.from({ length: Number(n) }, (_, i) => (how === "flows" ? flow(i) : call()))).then(() => process.exit(0));
+"""
+
+
+class Outage:
+    """Answers after 30 ms; fails from 1 s to 2.5 s after its first request."""
+
+    def __init__(self):
+        self.first, self.peer = None, HttpPeer(self.answer, 0.03)
+
+    def answer(self, request):
+        self.first = self.first or request.at
+        return 503 if 1 <= request.at - self.first < 2.5 else 200
+
+
+def crowd(name, *arguments, fault=()):
+    o = Outage()
+    r = shock([f"to=127.0.0.1:{o.peer.port} {f}" for f in fault], "node", "-e", FLOWS, *[o.peer.url("/") if a == "URL" else a for a in arguments],
+              trace="shim", timeout=40)
+    report = r.report()
+    is_(validate.problems(report, validate.load("report")), [], f"{name}: the report meets its schema")
+    return report["edges"][0], report["data_quality"]["notes"], report
+
+
+if shutil.which("node"):
+    e, notes, _ = crowd("flows", "flows", "URL", 10, -1, 3500)
+    is_([e["linking"], e["amplification"]["value"], e["success"]["value"], e["retry"]], ["aggregate", None, None, None],
+        "ten flows of an event loop that never retry: no retries are made up", e)
+    ok(0.3 < e["attempt_success"]["value"] < 0.8, "and their outage shows", e["attempt_success"])
+    ok(any("of the same request in flight at once" in n for n in notes), "it says why", notes)
+    e, notes, _ = crowd("waiting flows", "flows", "URL", 10, 100, 3500)
+    is_([e["linking"], e["retry"]], ["aggregate", None], "with waits as long as those of others nobody can tell either", e)
+    e, notes, report = crowd("batch", "batch", "URL", 20, 100, 0, fault=["status=503"])
+    is_([e["logical"], e["attempts"], e["amplification"]["value"], e["retry"]["max_attempts"]], [20, 60, 3, 3], "a batch of 20 with three attempts each", e)
+    e, notes, _ = crowd("refused batch", "batch", f"http://127.0.0.1:{free_port()}/", 20, 100, 0)
+    is_([e["logical"], e["attempts"], e["amplification"]["value"]], [20, 60, 3], "and where nobody listens", e)
+else:
+    skip("there is no node here", 9)
 done()

@@ -418,38 +418,49 @@ static void two_policies_on_one_edge(void)
 	judge_end(&r, &x);
 }
 
-/* One thread of a runtime that sends the same request many times at once: time alone joins attempts, and may join wrong ones. */
+/* 40 requests at once on one thread of a runtime, of four attempts; random: with waits of full jitter. */
+static void send_at_once(struct runs *r, bool apart, bool random)
+{
+	struct stats_random numbers = {8};
+
+	judge_client(r, 100000);
+	for (int i = 0; i < 40; i++) {
+		struct client c = {.attempts = 4, .status = 503, .took_ms = 2};
+		char path[16];
+
+		snprintf(path, sizeof(path), "/%d", apart ? i : 0);
+		c.path = path;
+		for (int k = 0; k < 3; k++)
+			c.waits[k] = random ? 100 * (1 << k) * stats_uniform(&numbers) : 100 * (1 << k) + 10 * stats_uniform(&numbers);
+		send_request(r, &c, 10 + i);
+	}
+}
+
+/* Time alone joins attempts, and may join wrong ones. */
 static void overlapping_requests_of_one_thread(void)
 {
-	struct stats_random random = {8};
 	struct result x;
 	struct runs r;
 
-	for (int apart = 0; apart < 2; apart++) {
-		judge_client(&r, 100000);
-		for (int i = 0; i < 40; i++) {
-			struct client c = {.attempts = 4, .status = 503, .took_ms = 2};
-			char path[16];
+	send_at_once(&r, true, true);
+	judge(&r, &x, everything);
+	is_str(policy_backoff_name(retry_of(&x)->backoff), "exponential", "requests for different things are told apart");
+	ok(!retry_of(&x)->tangled, "and not tangled");
+	is_int(retry_of(&x)->max_attempts, 4, "each has its four attempts");
+	judge_end(&r, &x);
 
-			snprintf(path, sizeof(path), "/%d", apart ? i : 0);
-			c.path = path;
-			for (int k = 0; k < 3; k++)
-				c.waits[k] = 100 * (1 << k) * stats_uniform(&random);
-			send_request(&r, &c, 10 + i);
-		}
-		judge(&r, &x, everything);
-		if (apart) {
-			is_str(policy_backoff_name(retry_of(&x)->backoff), "exponential", "requests for different things are told apart");
-			ok(!retry_of(&x)->tangled, "and not tangled");
-			is_int(retry_of(&x)->max_attempts, 4, "each has its four attempts");
-		} else {
-			ok(retry_of(&x)->tangled, "40 requests for the same at once, on one thread, are tangled");
-			is_int(retry_of(&x)->confidence, CONFIDENCE_LOW, "their waits are guesses: low confidence");
-			ok(noted(&x, "guess"), "and that is said");
-			is_int(retry_of(&x)->max_attempts, 0, "and no number of attempts");
-		}
-		judge_end(&r, &x);
-	}
+	send_at_once(&r, false, false);
+	judge(&r, &x, everything);
+	ok(retry_of(&x)->tangled, "40 requests for the same at once, on one thread, are tangled");
+	ok(retry_of(&x)->confidence != CONFIDENCE_HIGH, "their waits are guesses: no high confidence");
+	ok(noted(&x, "guess"), "and that is said");
+	is_int(retry_of(&x)->max_attempts, 4, "but they come in waves, of which the fourth is the last");
+	judge_end(&r, &x);
+
+	send_at_once(&r, false, true);
+	judge(&r, &x, everything);
+	ok(!retry_of(&x)->known, "with random waits there are no waves, and no policy is made up");
+	judge_end(&r, &x);
 }
 
 /* Two clients in turn: what is left out of many requests must not be all of one of them. */

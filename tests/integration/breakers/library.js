@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// library.js NODE_MODULES LIBRARY URL OPTIONS MS WARM_URL: calls URL every 50 ms through a breaker of a library, for so long. It calls WARM_URL
-// before, without one, so that all code is loaded.
+// library.js NODE_MODULES LIBRARY URL OPTIONS MS WARM_URL [MEAN]: calls URL every 50 ms through a breaker of a library, for so long; with MEAN, at
+// random with that mean distance. It calls WARM_URL before, without one, so that all code is loaded.
 const http = require("http");
-const [modules, library, url, text, ms, warm] = process.argv.slice(2);
+const [modules, library, url, text, ms, warm, mean] = process.argv.slice(2);
 const options = JSON.parse(text);
 const agent = new http.Agent({ keepAlive: true });
 
@@ -28,11 +28,19 @@ const breakers = {
 	},
 };
 
+function arrive(fire) {
+	setTimeout(() => arrive(fire), -Math.log(1 - Math.random()) * mean);
+	fire().catch(() => {});
+}
+
 async function main() {
 	const fire = breakers[library]();
 	for (let i = 0; i < 20; i++)
 		await call(warm);
-	setInterval(() => fire().catch(() => {}), 50);
+	if (mean)
+		arrive(fire);
+	else
+		setInterval(() => fire().catch(() => {}), 50);
 	setTimeout(() => process.exit(0), Number(ms));
 }
 
