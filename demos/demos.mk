@@ -11,6 +11,9 @@ DEMO_LOAD_OBJ := $(call obj,$(wildcard demos/load/*.c)) $(B)/demos/service/trace
 
 # pkg-config runs in the recipe, not when make starts: `deps` may have installed it a moment ago.
 $(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PKGS))
+DEMO_SERVICE_PACKAGES := libmicrohttpd libcurl libcjson libpq hiredis
+$(DEMO_SERVICE_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PACKAGES))
+$(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libevent)
 $(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): | deps
 
 $(DEMO_SERVICE): $(DEMO_SERVICE_OBJ)
@@ -18,7 +21,7 @@ $(DEMO_SERVICE): $(DEMO_SERVICE_OBJ)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEMO_SERVICE_LIBS)
 $(DEMO_LOAD): $(DEMO_LOAD_OBJ)
 	$(call say,LINK)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libcurl) -lm
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $$($(PKG_CONFIG) --libs libevent) -lm
 
 demos-build: $(DEMO_SERVICE) $(DEMO_LOAD)
 
@@ -55,7 +58,6 @@ UNIT_OBJ_test_demo_path := $(B)/demos/service/path.o
 UNIT_OBJ_test_demo_workers := $(B)/demos/service/workers.o
 UNIT_OBJ_test_demo_backpressure := $(B)/demos/service/backpressure.o
 UNIT_OBJ_test_demo_trace := $(B)/demos/service/trace_context.o
-UNIT_OBJ_test_demo_summary := $(B)/demos/load/summary.o
 UNIT_OBJ_test_demo_idempotency := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_memory)
 UNIT_OBJ_test_demo_store := $(patsubst %,$(B)/demos/service/%.o,store postgres redis guard breaker bulkhead)
 UNIT_LIBS_test_demo_store := $$($(PKG_CONFIG) --libs libpq hiredis)
@@ -64,3 +66,5 @@ UNIT_OBJ_test_demo_idempotency_redis := $(patsubst %,$(B)/demos/service/%.o,idem
 UNIT_LIBS_test_demo_idempotency_redis := $$($(PKG_CONFIG) --libs hiredis)
 UNIT_OBJ_test_demo_outbox := $(filter-out %/main.o,$(DEMO_SERVICE_OBJ))
 UNIT_LIBS_test_demo_outbox = $(DEMO_SERVICE_LIBS)
+UNIT_OBJ_test_demo_summary := $(patsubst %,$(B)/demos/load/%.o,summary progress)
+UNIT_OBJ_test_demo_arrivals := $(B)/demos/load/arrivals.o

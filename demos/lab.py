@@ -4,6 +4,7 @@
 Everything a Lab starts runs in a session of its own, so that Ctrl-C reaches the demo alone, which then stops each of them by
 its process id. Nothing here knows which question a demo asks.
 """
+import csv
 import json
 import os
 import re
@@ -11,9 +12,7 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 import time
-import urllib.error
 import urllib.request
 
 STARTING_S = 20  # how long a service may take until it listens; loading eBPF programs on a busy machine included
@@ -105,44 +104,26 @@ class Host:
 
 
 class Arrivals:
-    """Requests that arrive at a constant rate whatever becomes of the earlier ones (an open loop), each with a trace of its own
-    and a thread of its own. Latency counts from the intended moment, so that a late start is not forgotten."""
+    """Requests that arrive whatever becomes of the earlier ones (an open loop of the load generator), until end(). Latency counts
+    from the intended moment, so that a late start is not forgotten."""
 
-    def __init__(self, url, rate, timeout_s=60):
-        self.url, self.rate, self.timeout_s = url, rate, timeout_s
-        self.answers = []  # (intended moment of CLOCK_MONOTONIC, ms, status or 0, degraded)
-        self.ending = threading.Event()
-        self.threads = []
-        self.clock = threading.Thread(target=self.run, daemon=True)
-        self.clock.start()
-
-    def run(self):
-        began, n = time.monotonic(), 0
-        while not self.ending.wait(max(0, began + n / self.rate - time.monotonic())):
-            thread = threading.Thread(target=self.ask, args=(began + n / self.rate,), daemon=True)
-            thread.start()
-            self.threads.append(thread)
-            n += 1
-
-    def ask(self, intended):
-        trace = {"traceparent": f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01", "Connection": "close"}
-        try:
-            with urllib.request.urlopen(urllib.request.Request(self.url, headers=trace), timeout=self.timeout_s) as answer:
-                answer.read()
-                status, degraded = answer.status, "X-Degraded" in answer.headers
-        except urllib.error.HTTPError as answer:
-            status, degraded = answer.code, False
-        except OSError:
-            status, degraded = 0, False
-        self.answers.append((intended, 1000 * (time.monotonic() - intended), status, degraded))
+    def __init__(self, program, log_path, url, rate, options):
+        self.url, self.log_path, self.options = url, log_path, options
+        self.summary = None  # once it has ended
+        self.child = subprocess.Popen([program, "--json", "-q", "--rate", str(rate), "-n", "20000000", "--mark", "X-Degraded", "--log", log_path,
+                                       *options, url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def end(self):
-        """No more arrive; those at work are waited for. Returns all answers in the order of arrival."""
-        self.ending.set()
-        self.clock.join()
-        for thread in self.threads:
-            thread.join(self.timeout_s)
-        return sorted(self.answers)
+        """No more arrive; those at work are waited for. Returns all answers in the order of arrival, each as (intended moment of
+        CLOCK_MONOTONIC, ms, status or 0, degraded)."""
+        self.child.send_signal(signal.SIGTERM)
+        out, _ = self.child.communicate()
+        if self.child.returncode:
+            raise Failed(f"the load on {self.url} ended with status {self.child.returncode}")
+        self.summary = json.loads(out)
+        with open(self.log_path, encoding="utf-8") as log:
+            return [(1e-9 * (self.summary["began_ns"] + int(row["intended_ns"])), 1e-6 * int(row["latency_ns"]), int(row["status"]), row["marked"] == "1")
+                    for row in csv.DictReader(log)]
 
 
 class Counters:
@@ -286,6 +267,12 @@ class Lab:
         if pid and pid != child.pid and is_service(pid, self.program("demos/service/service")):
             os.kill(pid, signal.SIGKILL)
         child.stdout.close()
+
+    def arrivals(self, name, url, rate, *options):
+        """Lets requests arrive at a rate from now on; their log is called by that name. `options`: of the load generator."""
+        arrivals = Arrivals(self.program("demos/load/load"), self.path(f"{name}.csv"), url, rate, options)
+        self.children.append(arrivals.child)
+        return arrivals
 
     def load(self, url, requests, users):
         """Sends requests and returns the load generator's summary."""

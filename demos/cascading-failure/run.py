@@ -64,7 +64,7 @@ class System:
         self.gateway = bench.service_at(self.host, gateway_config(version, self.product, self.recommendations, scale))
 
     def open_doors(self):
-        self.users = lab.Arrivals(self.gateway.url(ROUTE), RATE)
+        self.users = self.bench.arrivals(f"{self.version}.users", self.gateway.url(ROUTE), RATE, "-t", "60")
 
     def close(self):
         """The users stop, what the services counted is read, the run file is closed."""
