@@ -82,7 +82,7 @@ $(BENCHES): $(B)/tests/bench/%: tests/bench/%.c
 
 BENCH_LIBS_synth := -lsqlite3 -lm
 
-.PHONY: bench-preload bench-accuracy bench-trace bench-analyzer
+.PHONY: bench-preload bench-accuracy bench-trace bench-analyzer bench-demo-load
 bench-preload: all $(BENCHES) ## what the library costs, beside libfiu, HAProxy and strace (five minutes)
 	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/preload.py
 
@@ -94,3 +94,6 @@ bench-trace: all $(BENCHES) ## what it costs to be traced, beside bpftrace, perf
 
 bench-analyzer: all $(BENCHES) ## how long a report takes, beside a bare scan of the run file (three minutes, 3 GB of temporary space)
 	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/analyzer.py
+
+bench-demo-load: all ## what the demos' load generator sees and costs, beside wrk and hey (a minute and a half)
+	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/demo_load.py

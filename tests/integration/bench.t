@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -36,6 +37,13 @@ else:
 reports = bench("analyzer.py", SIZES="2000 20000", ROUNDS="2")
 is_(reports.rc, 0, "the_report_benchmark_ends_in_order", reports)
 ok("20,000" in reports.out and "report" in reports.out, "and_has_a_row_for_each_size", reports)
+
+demo = bench("demo_load.py", SECONDS="0.3") if shutil.which("hey") else None
+if demo:
+    is_(demo.rc, 0, "the_benchmark_of_the_load_generator_ends_in_order", demo)
+    ok(all(name in demo.out for name in ("closed loop", "one rate", "stops for 1 s", "wrk", "hey")), "and_has_its_three_tables", demo)
+else:
+    skip("hey is not there", 2)
 
 late = bench("accuracy.py", HELD="10", MODES="blocking poll epoll")
 is_(late.rc, 0, "the_accuracy_benchmark_ends_in_order", late)
