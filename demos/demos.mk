@@ -10,9 +10,7 @@ DEMO_LOAD_OBJ := $(call obj,$(wildcard demos/load/*.c)) $(B)/demos/service/trace
 
 
 # pkg-config runs in the recipe, not when make starts: `deps` may have installed it a moment ago.
-$(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PKGS))
-DEMO_SERVICE_PACKAGES := libmicrohttpd libcurl libcjson libpq hiredis
-$(DEMO_SERVICE_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PACKAGES))
+$(DEMO_SERVICE_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PKGS))
 $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libevent)
 $(DEMO_SERVICE_OBJ) $(DEMO_LOAD_OBJ): | deps
 

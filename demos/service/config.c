@@ -11,6 +11,7 @@
 
 #include "demos/service/config_peers.h"
 #include "demos/service/config_policies.h"
+#include "demos/service/config_stores.h"
 #include "demos/service/fields.h"
 #include "demos/service/routes.h"
 
@@ -45,7 +46,9 @@ static const struct field config_fields[] = {
 	{"drain_ms", fields_ms, OF_CONFIG(drain_ns), .low = 0, .high = HOUR_MS},
 	{"backpressure", config_backpressure, OF_CONFIG(backpressure)},
 	{"strategies", config_strategies, WHOLE},
+	{"stores", config_stores, WHOLE},
 	{"peers", config_peers, WHOLE},
+	{"outbox", config_outboxes, WHOLE},
 	{"routes", routes_read, WHOLE, .required = true},
 	{NULL},
 };
@@ -116,7 +119,9 @@ int config_load(const char *path, struct config *config, char *why, size_t why_s
 void config_free(struct config *config)
 {
 	routes_clear(config->routes, config->route_count);
+	free(config->outboxes);
 	free(config->peers);
+	free(config->stores);
 	free(config->strategies);
 	cJSON_Delete(config->tree);
 	*config = (struct config){.tree = NULL};

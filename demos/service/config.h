@@ -17,8 +17,8 @@
  * A breaker opens after `consecutive` failures or at a share of `rate` among the last `window` calls (at least `min_calls`), or either.
  * A fallback is "default" (the route goes on without that part) or "static" (the route ends with its status, body and content_type).
  * A body is a text, or an object or array that is sent as JSON; what ${...} stands for is said in values.h. The kinds of steps are those
- * in steps.c. The keys, their ranges and defaults are the tables in config.c, config_peers.c, config_policies.c, routes.c and of each
- * step_KIND.c. Read only once loaded, so any thread may use it.
+ * in steps.c. Stores, outboxes and idempotent routes are shown in config_stores.h. The keys, their ranges and defaults are the tables in
+ * config.c, config_peers.c, config_policies.c, config_stores.c, routes.c and of each step_KIND.c. Read only once loaded, so any thread may use it.
  */
 #ifndef DEMOS_SERVICE_CONFIG_H
 #define DEMOS_SERVICE_CONFIG_H
@@ -33,7 +33,10 @@
 #include "demos/service/bulkhead.h"
 #include "demos/service/deadline.h"
 #include "demos/service/fallback.h"
+#include "demos/service/outbox.h"
+#include "demos/service/replay.h"
 #include "demos/service/retry.h"
+#include "demos/service/store.h"
 
 struct cJSON;
 struct step;
@@ -60,6 +63,7 @@ struct route {
 	const char *path;		/* see path.h */
 	struct step *steps;		/* see step.h */
 	unsigned step_count;
+	struct replay_config idempotency;
 	bool uses_values;		/* a step's template names some ... */
 	bool uses_body;			/* ... of the body, which has to be JSON then */
 };
@@ -71,9 +75,11 @@ struct config {
 	uint64_t drain_ns;		/* how long requests at work may go on after SIGTERM */
 	struct backpressure_policy backpressure;
 	struct strategy *strategies;	/* always holds one called "none" */
+	struct store_config *stores;
 	struct peer_config *peers;
+	struct outbox_config *outboxes;
 	struct route *routes;
-	unsigned strategy_count, peer_count, route_count;
+	unsigned strategy_count, store_count, peer_count, outbox_count, route_count;
 	struct cJSON *tree;		/* owns all strings */
 };
 

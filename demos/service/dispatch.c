@@ -7,10 +7,10 @@
 #include "demos/service/admin.h"
 #include "demos/service/health.h"
 #include "demos/service/metrics.h"
+#include "demos/service/replay.h"
 #include "demos/service/routes.h"
 #include "demos/service/service.h"
 #include "demos/service/status.h"
-#include "demos/service/steps.h"
 
 struct builtin {
 	const char *method, *path;
@@ -70,7 +70,7 @@ static void run_route(struct request *r)
 	if (r->route->uses_body && r->length && !cJSON_HasObjectItem(r->values, "body"))
 		request_fail(r, 400, "the body is not JSON");
 	else
-		steps_run(r);
+		replay_run(&r->service->replays[r->route - r->service->config.routes], r);
 	door_leave(r);
 }
 

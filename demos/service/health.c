@@ -22,6 +22,10 @@ void health_live(struct service *service, struct reply *reply)
 void health_ready(struct service *service, struct reply *reply)
 {
 	bool stopping = drain_is_stopping(&service->drain);
+	const char *why = stopping ? "stopping" : NULL;
 
-	reply_health(service, stopping ? 503 : 200, stopping ? "stopping" : "ready", reply);
+	for (unsigned i = 0; !why && i < service->config.store_count; i++)
+		if (!store_is_reachable(&service->stores[i]))
+			why = "a store is not reachable";
+	reply_health(service, why ? 503 : 200, why ? why : "ready", reply);
 }

@@ -110,17 +110,16 @@ static enum idempotency_swap read_reply(const redisReply *reply, struct idempote
 	return IDEMPOTENCY_DIFFERS;
 }
 
-/* record: its text, or "" to remove. */
-static enum idempotency_swap ask(struct store *store, const char *key, uint64_t expected, const char *record, size_t length,
+/* What the script is given; record: the text of the new one, "" to remove it. */
+static enum idempotency_swap ask(struct store *store, const char *name, uint64_t expected, const char *record, size_t length,
 				 uint64_t ttl_ms, struct idempotency_record *found)
 {
-	char name[16 + IDEMPOTENCY_NAME_MAX], version[24], ttl[24], why[STORE_WHY_SIZE];
+	char version[24], ttl[24], why[STORE_WHY_SIZE];
 	const char *words[] = {"EVAL", script, "1", name, version, record, ttl};
 	size_t lengths[7];
 	enum idempotency_swap swap;
 	redisReply *reply;
 
-	snprintf(name, sizeof(name), "idempotency:%s", key);
 	snprintf(version, sizeof(version), "%016" PRIx64, expected);
 	snprintf(ttl, sizeof(ttl), "%" PRIu64, ttl_ms ? ttl_ms : 1);
 	for (unsigned i = 0; i < 7; i++)
@@ -136,12 +135,14 @@ static enum idempotency_swap swap(void *context, const char *key, uint64_t expec
 				  struct idempotency_record *found)
 {
 	size_t length = 0;
-	char *text = record ? idempotency_redis_write(record, &length) : NULL;
+	char *text = record ? idempotency_redis_write(record, &length) : strdup(""), *name = NULL;
 	enum idempotency_swap swapped = IDEMPOTENCY_STORAGE_DOWN;
 
 	*found = (struct idempotency_record){.version = 0};
-	if (strlen(key) < IDEMPOTENCY_NAME_MAX && (text || !record))
-		swapped = ask(context, key, expected, text ? text : "", length, record ? record->ttl_ns / NS_PER_MS : 0, found);
+	if (text && asprintf(&name, "idempotency:%s", key) >= 0) {
+		swapped = ask(context, name, expected, text, length, record ? record->ttl_ns / NS_PER_MS : 0, found);
+		free(name);
+	}
 	free(text);
 	return swapped;
 }

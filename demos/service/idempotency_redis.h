@@ -12,8 +12,6 @@
 #include "demos/service/idempotency.h"
 #include "demos/service/store.h"
 
-#define IDEMPOTENCY_NAME_MAX 1024	/* longest name of a key, with what the service says before it */
-
 /* The storage; the store must outlive it and be of redis_kind. */
 struct idempotency_storage idempotency_redis_storage(struct store *store);
 

@@ -14,7 +14,7 @@
 static const char usage[] =
 	"usage: service CONFIG.json\n"
 	"\n"
-	"An HTTP/1.1 service whose routes call peers, compute and answer as CONFIG.json says.\n"
+	"An HTTP/1.1 service whose routes call peers, ask stores, compute and answer as CONFIG.json says.\n"
 	"It prints \"listening on ADDRESS:PORT\" once it is ready; port 0 lets the kernel choose.\n"
 	"\n"
 	"  GET /health, /health/live, /health/ready    GET /metrics    GET /status/breakers\n"

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "demos/service/compute.h"
+#include "demos/service/metrics_stores.h"
 #include "demos/service/steps.h"
 
 void metrics_label(FILE *out, const char *key, const char *value)
@@ -193,6 +194,21 @@ static const struct metrics_family families[] = {
 	{"compute_taken_total", "counter", "Work that the workers of a route's step have taken.", compute_write_taken},
 	{"compute_refused_total", "counter", "Work that found their queue full.", compute_write_refused},
 	{"compute_waiting", "gauge", "Work that waits for a worker.", compute_write_waiting},
+	{"store_operations_total", "counter", "Pieces of work at a store (a statement, a transaction, a command), by how they ended.",
+	 metrics_store_operations},
+	{"store_connections_opened_total", "counter", "Connections that were opened.", metrics_store_opened},
+	{"store_connections_replaced_total", "counter", "Connections closed because they were broken, or in the middle of something.",
+	 metrics_store_replaced},
+	{"store_connections", "gauge", "Requests in a store's pool, those that wait for a place in it, and connections at rest.",
+	 metrics_store_connections},
+	{"idempotent_requests_total", "counter", "Requests with an Idempotency-Key, by what was made of them.", metrics_idempotent_requests},
+	{"idempotent_requests_refused_total", "counter", "Requests whose Idempotency-Key was missing or none.", metrics_idempotent_refused},
+	{"idempotent_answers_unstored_total", "counter", "Answers that could not be kept, so that a repetition may run again.",
+	 metrics_idempotent_unstored},
+	{"outbox_messages_total", "counter", "Attempts to deliver a message of an outbox, by what became of it.", metrics_outbox_messages},
+	{"outbox_unmarked_total", "counter", "Attempts whose end the database did not take; they are made again.", metrics_outbox_unmarked},
+	{"outbox_database_failures_total", "counter", "Looks into an outbox that failed.", metrics_outbox_database_failures},
+	{"outbox_pending", "gauge", "Messages neither delivered nor given up, as last counted.", metrics_outbox_pending},
 	{"bulkhead_attempts", "gauge", "Attempts in a bulkhead, and those that wait for a place.", write_bulkhead_calls},
 };
 

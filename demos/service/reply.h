@@ -20,6 +20,7 @@ struct reply {
 	char content_type[CONTENT_TYPE_SIZE];	/* "" none */
 	char allow[64];			/* for 405: the methods this path takes; else "" */
 	char degraded[128];		/* peers that a fallback stood in for; "" none */
+	bool is_replayed;		/* the answer to an earlier request: see replay.h */
 	unsigned retry_after_s;		/* 0: not said */
 	char *body;			/* NULL: empty */
 	size_t length;

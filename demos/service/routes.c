@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demos/service/config_stores.h"
 #include "demos/service/path.h"
 #include "demos/service/reply.h"
 #include "demos/service/steps.h"
@@ -73,6 +74,7 @@ static int read_steps(struct fields *f, const struct field *field, const cJSON *
 static const struct field route_fields[] = {
 	{"method", routes_method, OF_ROUTE(method)},
 	{"path", read_pattern, OF_ROUTE(path), .required = true},
+	{"idempotency", config_idempotency, OF_ROUTE(idempotency)},
 	{"steps", read_steps, WHOLE},
 	{NULL},
 };

@@ -48,6 +48,8 @@ static void add_headers(struct MHD_Response *response, const struct reply *reply
 		MHD_add_response_header(response, "Allow", reply->allow);
 	if (reply->degraded[0])
 		MHD_add_response_header(response, FALLBACK_HEADER, reply->degraded);
+	if (reply->is_replayed)
+		MHD_add_response_header(response, REPLAY_HEADER, "true");
 	if (reply->retry_after_s) {
 		snprintf(seconds, sizeof(seconds), "%u", reply->retry_after_s);
 		MHD_add_response_header(response, "Retry-After", seconds);

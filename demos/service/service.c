@@ -21,6 +21,95 @@ static void peers_close(struct service *service)
 	free(service->peers);
 }
 
+static void clear_stores(struct service *service, unsigned count)
+{
+	while (count)
+		store_clear(&service->stores[--count]);
+	free(service->stores);
+}
+
+static int stores_open(struct service *service)
+{
+	int err;
+
+	service->stores = calloc(service->config.store_count + 1, sizeof(*service->stores));
+	if (!service->stores)
+		return -ENOMEM;
+	for (unsigned i = 0; i < service->config.store_count; i++) {
+		err = store_init(&service->stores[i], &service->config.stores[i]);
+		if (err) {
+			clear_stores(service, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void stores_close(struct service *service)
+{
+	clear_stores(service, service->config.store_count);
+}
+
+static void clear_replays(struct service *service, unsigned count)
+{
+	while (count)
+		replay_clear(&service->replays[--count]);
+	free(service->replays);
+}
+
+static int replays_open(struct service *service)
+{
+	int err;
+
+	service->replays = calloc(service->config.route_count + 1, sizeof(*service->replays));
+	if (!service->replays)
+		return -ENOMEM;
+	for (unsigned i = 0; i < service->config.route_count; i++) {
+		const struct replay_config *config = &service->config.routes[i].idempotency;
+
+		err = replay_init(&service->replays[i], config, &service->stores[config->store]);
+		if (err) {
+			clear_replays(service, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void replays_close(struct service *service)
+{
+	clear_replays(service, service->config.route_count);
+}
+
+static void stop_outboxes(struct service *service, unsigned count)
+{
+	while (count)
+		outbox_stop(&service->outboxes[--count], service->config.drain_ns);
+	free(service->outboxes);
+}
+
+static int outboxes_open(struct service *service)
+{
+	int err;
+
+	service->outboxes = calloc(service->config.outbox_count + 1, sizeof(*service->outboxes));
+	if (!service->outboxes)
+		return -ENOMEM;
+	for (unsigned i = 0; i < service->config.outbox_count; i++) {
+		err = outbox_start(&service->outboxes[i], &service->config.outboxes[i], service);
+		if (err) {
+			stop_outboxes(service, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
+static void outboxes_close(struct service *service)
+{
+	stop_outboxes(service, service->config.outbox_count);
+}
+
 static int counts_open(struct service *service)
 {
 	service->routes = calloc(service->config.route_count + 1, sizeof(*service->routes));
@@ -43,6 +132,9 @@ static const struct part {
 	{counts_open, counts_close},
 	{door_open, door_close},
 	{peers_open, peers_close},
+	{stores_open, stores_close},
+	{replays_open, replays_close},
+	{outboxes_open, outboxes_close},	/* the first to end: it calls peers and asks stores */
 };
 
 #define PARTS (sizeof(parts) / sizeof(*parts))

@@ -12,7 +12,10 @@
 #include "demos/service/config.h"
 #include "demos/service/door.h"
 #include "demos/service/drain.h"
+#include "demos/service/outbox.h"
 #include "demos/service/peer.h"
+#include "demos/service/replay.h"
+#include "demos/service/store.h"
 
 struct route_counts {
 	_Atomic uint64_t statuses[RETRY_STATUS_MAX];	/* answers */
@@ -23,7 +26,10 @@ struct service {
 	struct config config;
 	struct drain drain;
 	struct door door;
+	struct store *stores;		/* as config.stores */
 	struct peer *peers;		/* as config.peers */
+	struct outbox *outboxes;	/* as config.outboxes */
+	struct replay *replays;		/* as config.routes */
 	_Atomic uint64_t over;		/* requests that ended because their caller's time was over */
 	struct route_counts *routes;	/* as config.routes, and one more for what met no route */
 };

@@ -17,6 +17,8 @@ static const struct step_kind *const kinds[] = {
 	&step_call,
 	&step_compute,
 	&step_answer,
+	&step_sql,
+	&step_redis,
 };
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))
