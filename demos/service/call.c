@@ -30,9 +30,14 @@ static char *body_of(const struct request *r, const cJSON *template)
 	return text;
 }
 
+char *call_path(const struct request *r, const struct call *call)
+{
+	return values_url(r->values, call->path);
+}
+
 bool call_make(struct request *r, const struct call *call, struct peer_result *result)
 {
-	char *path = values_url(r->values, call->path), *body = call->body ? body_of(r, call->body) : NULL;
+	char *path = call_path(r, call), *body = call->body ? body_of(r, call->body) : NULL;
 	char *key = call->idempotency_key ? values_url(r->values, call->idempotency_key) : NULL;
 	struct peer_request what = {
 		.method = call->method,
@@ -53,14 +58,19 @@ bool call_make(struct request *r, const struct call *call, struct peer_result *r
 	return is_ok;
 }
 
-cJSON *call_answer(const struct peer_result *result)
+cJSON *call_value(const char *body)
 {
 	cJSON *tree;
 
-	if (!result->answer.text)
+	if (!body)
 		return NULL;
-	tree = cJSON_ParseWithOpts(result->answer.text, NULL, true);
-	return tree ? tree : cJSON_CreateString(result->answer.text);
+	tree = cJSON_ParseWithOpts(body, NULL, true);
+	return tree ? tree : cJSON_CreateString(body);
+}
+
+cJSON *call_answer(const struct peer_result *result)
+{
+	return call_value(result->answer.text);
 }
 
 void call_reply_failed(struct request *r, const struct call *call, const struct peer_result *result)

@@ -43,8 +43,12 @@ int call_peer(struct fields *f, const struct field *field, const cJSON *value, v
 /* Makes the call, as peer_call() says; r->reply is not touched. peer_result_clear() is owed. */
 bool call_make(struct request *r, const struct call *call, struct peer_result *result);
 
+/* Which path the call is made to for this request. Caller frees; NULL without memory. */
+char *call_path(const struct request *r, const struct call *call);
+
 /* The body of an answer as a value: JSON when it is that, else a text. NULL without a body or memory. */
 cJSON *call_answer(const struct peer_result *result);
+cJSON *call_value(const char *body);	/* the same of a body, or NULL */
 
 /* Answers for a call that failed: 504 when the peer did not answer in time, 503 when breaker or bulkhead refused, else 502. */
 void call_reply_failed(struct request *r, const struct call *call, const struct peer_result *result);

@@ -15,7 +15,8 @@
  *                              { "compute_ms": 5, "workers": 4 }, { "answer": 201, "body": { "id": "${work.id}" } } ] } ] }
  *
  * A breaker opens after `consecutive` failures or at a share of `rate` among the last `window` calls (at least `min_calls`), or either.
- * A fallback is "default" (the route goes on without that part) or "static" (the route ends with its status, body and content_type).
+ * A fallback is "default" (the route goes on without that part) or "static" (the route ends with its status, body and content_type)
+ * or "cached" (the route goes on with the last good answer to the same call, at most ttl_ms old).
  * A body is a text, or an object or array that is sent as JSON; what ${...} stands for is said in values.h. The kinds of steps are those
  * in steps.c. Stores, outboxes and idempotent routes are shown in config_stores.h. The keys, their ranges and defaults are the tables in
  * config.c, config_peers.c, config_policies.c, config_stores.c, routes.c and of each step_KIND.c. Read only once loaded, so any thread may use it.

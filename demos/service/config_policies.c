@@ -12,7 +12,6 @@
 #define HOUR_MS 3600000.0
 
 static const char *const scope_names[] = {"request", "attempt", NULL};
-static const char *const fallback_names[] = {"none", "static", "default", NULL};
 
 #define OF_BREAKER(member) .offset = offsetof(struct breaker_policy, member)
 static const struct field breaker_fields[] = {
@@ -69,10 +68,11 @@ int config_bulkhead(struct fields *f, const struct field *field, const cJSON *va
 
 #define OF_FALLBACK(member) .offset = offsetof(struct fallback_policy, member)
 static const struct field fallback_fields[] = {
-	{"kind", fields_name, OF_FALLBACK(kind), .required = true, .names = fallback_names},
+	{"kind", fields_name, OF_FALLBACK(kind), .required = true, .names = fallback_kind_names},
 	{"status", fields_count, OF_FALLBACK(status), .low = 200, .high = 599},
 	{"body", fields_text, OF_FALLBACK(body)},
 	{"content_type", fields_string, OF_FALLBACK(content_type)},
+	{"ttl_ms", fields_ms, OF_FALLBACK(ttl_ns), .low = 1, .high = 24 * HOUR_MS},
 	{NULL},
 };
 
@@ -83,6 +83,8 @@ int config_fallback(struct fields *f, const struct field *field, const cJSON *va
 
 	if (!err && p->kind != FALLBACK_STATIC && (p->status || p->body || p->content_type))
 		return fields_refuse(f, NULL, "without status, body and content_type, or have a kind of static");
+	if (!err && (p->kind == FALLBACK_CACHED) != (p->ttl_ns > 0))
+		return fields_refuse(f, NULL, "given ttl_ms and a kind of cached together");
 	if (!p->status)
 		p->status = 200;
 	if (!p->content_type)

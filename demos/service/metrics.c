@@ -107,9 +107,24 @@ static void write_cut_short(FILE *out, const char *name, struct service *service
 static void write_fallbacks(FILE *out, const char *name, struct service *service)
 {
 	for (unsigned i = 0; i < service->config.peer_count; i++) {
+		uint64_t sum = 0;
+
+		for (unsigned kind = 0; kind < FALLBACK_KINDS; kind++)
+			sum += service->peers[i].counts.fallbacks[kind];
 		begin_peer(out, name, &service->peers[i]);
-		fprintf(out, "} %" PRIu64 "\n", service->peers[i].counts.fallbacks);
+		fprintf(out, "} %" PRIu64 "\n", sum);
 	}
+}
+
+static void write_fallback_kinds(FILE *out, const char *name, struct service *service)
+{
+	for (unsigned i = 0; i < service->config.peer_count; i++)
+		for (unsigned kind = 0; kind < FALLBACK_KINDS; kind++)
+			if (service->peers[i].counts.fallbacks[kind]) {
+				begin_peer(out, name, &service->peers[i]);
+				fprintf(out, ",kind=\"%s\"} %" PRIu64 "\n", fallback_kind_names[kind],
+					service->peers[i].counts.fallbacks[kind]);
+			}
 }
 
 static void write_degraded(FILE *out, const char *name, struct service *service)
@@ -189,6 +204,7 @@ static const struct metrics_family families[] = {
 	 write_refused},
 	{"peer_calls_cut_short_total", "counter", "Calls whose total timeout left no time for another attempt.", write_cut_short},
 	{"peer_fallbacks_total", "counter", "Failed calls that a fallback stood in for.", write_fallbacks},
+	{"peer_fallbacks_by_kind_total", "counter", "The same by what it was: static, default, cached.", write_fallback_kinds},
 	{"breaker_state", "gauge", "0 closed, 1 open, 2 half-open.", write_breaker_states},
 	{"breaker_transitions_total", "counter", "How often a breaker became closed, open or half-open.", write_breaker_transitions},
 	{"compute_taken_total", "counter", "Work that the workers of a route's step have taken.", compute_write_taken},

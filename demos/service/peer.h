@@ -21,7 +21,7 @@ struct peer_counts {
 	_Atomic uint64_t calls_ok, calls_failed;
 	_Atomic uint64_t retries;			/* attempts that were not a call's first */
 	_Atomic uint64_t cut_short;			/* calls that failed for want of time for another attempt */
-	_Atomic uint64_t fallbacks;			/* calls that something else stood in for */
+	_Atomic uint64_t fallbacks[FALLBACK_KINDS];	/* calls that something else stood in for */
 	_Atomic uint64_t statuses[RETRY_STATUS_MAX];	/* attempts answered with this status */
 	_Atomic uint64_t errors[ATTEMPT_ERRORS];	/* attempts that ended without an answer */
 };

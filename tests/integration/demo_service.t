@@ -390,6 +390,34 @@ is_(handed.metric("http_requests_over_total"), 1, "which_is_counted")
 is_(handed.status("/done", headers={TIMEOUT: "50"}), 200, "but_what_is_done_is_answered")
 is_(stop(handed.child), 0, "it_ends_with_status_0")
 
+# ---- the last good answer stands in ----
+fickle = {"status": 200, "n": 0}
+
+
+def counts_up(request):
+    fickle["n"] += 1
+    return fickle["status"], {}, json.dumps({"path": request.path, "n": fickle["n"]})
+
+
+source = HttpPeer(counts_up)
+cached = Service(
+    name="cached", peers={"source": {"url": source.url("").rstrip("/")}},
+    routes=[{"path": "/{ttl}/" + str(ttl) + "/{id}", "steps": [
+        {"call": "source", "path": "/r/${path.id}", "as": "r", "fallback": {"kind": "cached", "ttl_ms": ttl}},
+        {"answer": 200, "body": "${r.n}"}]} for ttl in (60000, 200)])
+is_([cached.ask(f"/ttl/{ttl}/a")[1] for ttl in (60000, 200, 60000)], ["1", "2", "3"], "good_answers_are_fresh")
+fickle["status"] = 503
+status, body, headers = cached.ask("/ttl/60000/a")
+is_((status, body, headers["X-Degraded"]), (200, "3", "source"), "then_the_last_good_one_stands_in_and_says_so")
+is_(cached.status("/ttl/60000/b"), 502, "but_not_for_another_path")
+time.sleep(0.25)
+is_(cached.status("/ttl/200/a"), 502, "nor_when_it_is_too_old")
+fickle["status"] = 404
+is_(cached.status("/ttl/60000/a"), 502, "nor_for_what_the_caller_did_wrong")
+is_((cached.metric('peer_fallbacks_by_kind_total{peer="source",kind="cached"}'), cached.metric('peer_fallbacks_total{peer="source"}')), (1, 1),
+    "which_is_counted")
+is_(stop(cached.child), 0, "it_ends_with_status_0")
+
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
 asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))

@@ -19,6 +19,8 @@ static const struct {
 	{"a_599_is_covered", FALLBACK_STATIC, FAILED_STATUS, 599, 1},
 	{"a_429_is_covered", FALLBACK_STATIC, FAILED_STATUS, 429, 1},
 	{"a_408_is_covered", FALLBACK_STATIC, FAILED_STATUS, 408, 1},
+	{"what_was_cached_covers_the_same", FALLBACK_CACHED, FAILED_STATUS, 503, 1},
+	{"and_no_more", FALLBACK_CACHED, FAILED_STATUS, 404, 0},
 	{"a_400_is_the_callers_own", FALLBACK_STATIC, FAILED_STATUS, 400, 0},
 	{"a_404_is_the_callers_own", FALLBACK_DEFAULT, FAILED_STATUS, 404, 0},
 	{"a_499_is_the_callers_own", FALLBACK_DEFAULT, FAILED_STATUS, 499, 0},
