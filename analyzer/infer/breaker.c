@@ -8,8 +8,11 @@
  *   kind        consecutive: three opens agree on one number and some failures between them, mixed with successes, did not open it;
  *               rate: opens disagree, or a longer run of failures did not open it. Where outcomes do not tell: unknown.
  *   open time   longer than from the failure that opened it to the last request shed, at most to the first call let through.
+ *   shed        requests that came while it was open, and those that it turned away half-open while its calls were in work.
  *   doomed      demands while a fault of the edge was felt (without one: from the first failure before it opened to the last failure), times
  *               the share of attempts that failed then; shed, leak (attempts then, once it had opened), collateral from the same window.
+ *   recovery tax    what it shed from when the fault cleared until it had closed, or the next fault came: of opens that this fault's failures
+ *               brought about, and of those that half-open calls then brought about again.
  */
 #include <errno.h>
 #include <math.h>
@@ -43,7 +46,7 @@ struct span {			/* [from, to] */
 	bool cleared;
 };
 
-struct spans {			/* when the server was bad */
+struct spans {			/* when the server was bad; in order, none meets another */
 	struct span *of;	/* owned */
 	size_t n;
 	bool faults;		/* known from faults, not guessed from failures */
@@ -144,6 +147,30 @@ static bool is_at_server(const struct scene *c, uint32_t exchange)
 	return x && x->edge == MODEL_NONE && x->process != MODEL_NONE && run->processes[x->process].service == c->m->graph.edges[c->edge].server;
 }
 
+static int by_start(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+
+	return (x->from_ns > y->from_ns) - (x->from_ns < y->from_ns);
+}
+
+/* Faults that were felt at once are one bad time, which clears with the last of them. */
+static void join(struct spans *bad)
+{
+	size_t n = 0;
+
+	qsort(bad->of, bad->n, sizeof(*bad->of), by_start);
+	for (size_t i = 0; i < bad->n; i++) {
+		struct span *last = n ? &bad->of[n - 1] : NULL, *next = &bad->of[i];
+
+		if (!last || next->from_ns > last->to_ns)
+			bad->of[n++] = *next;
+		else if (next->to_ns >= last->to_ns)
+			*last = (struct span){last->from_ns, next->to_ns, next->cleared && (last->cleared || next->to_ns > last->to_ns)};
+	}
+	bad->n = n;
+}
+
 static int find_bad(struct scene *c)
 {
 	const struct model *run = &c->m->r->model;
@@ -164,6 +191,7 @@ static int find_bad(struct scene *c)
 		if (s->hits && (hit[i] || is_at_server(c, s->first_exchange) || is_at_server(c, s->last_exchange)))
 			c->bad.of[c->bad.n++] = (struct span){s->from_ns, s->to_ns, s->cleared};
 	}
+	join(&c->bad);
 	c->bad.faults = c->bad.n > 0;
 	free(hit);
 	return 0;
@@ -231,7 +259,8 @@ static int view_demands(struct view *v)
 		return -ENOMEM;
 	for (size_t i = first; i < last; i++)
 		if (d->of[i].expected)
-			v->demands[v->demand_count++] = (struct silence_demand){d->of[i].at_ns, d->of[i].end_ns, demand_shed(&d->of[i])};
+			v->demands[v->demand_count++] = (struct silence_demand){d->of[i].at_ns, d->of[i].end_ns, demand_shed(&d->of[i]),
+										d->of[i].call_ns};
 	v->in.demands = v->demands;
 	v->in.demand_count = v->demand_count;
 	v->in.need = silence_need(d->normal_asked, d->normal);
@@ -373,35 +402,61 @@ static size_t demand_at(const struct view *v, uint64_t t)
 	return v->demands ? times_before(&v->demands->at_ns, sizeof(*v->demands), v->demand_count, t) : 0;
 }
 
-/* Shed requests of a silence in [from, to]; by pace they lie evenly. */
-static uint64_t shed_between(const struct view *v, const struct silence_gap *g, uint64_t from, uint64_t to)
+/* Requests shed in what [from, to] and [first, last] have in common. */
+static uint64_t shed_in(const struct view *v, uint64_t first, uint64_t last, uint64_t from, uint64_t to)
 {
 	uint64_t n = 0;
+
+	from = from < first ? first : from;
+	to = to > last ? last : to;
+	for (size_t i = from <= to ? demand_at(v, from) : v->demand_count; i < v->demand_count && v->demands[i].at_ns <= to; i++)
+		n += v->demands[i].shed;
+	return n;
+}
+
+/* By pace they lie evenly. */
+static uint64_t paced_in(const struct silence_gap *g, uint64_t from, uint64_t to)
+{
 	double span = (double)(g->last_shed_ns - g->first_shed_ns);
 
 	from = from < g->first_shed_ns ? g->first_shed_ns : from;
 	to = to > g->last_shed_ns ? g->last_shed_ns : to;
 	if (from > to || g->last_shed_ns < g->first_shed_ns)
 		return 0;
-	if (v->s.paced)
-		return span > 0 ? (uint64_t)llround((double)g->shed * (double)(to - from) / span) : g->shed;
-	for (size_t i = demand_at(v, from); i < v->demand_count && v->demands[i].at_ns <= to; i++)
-		n += v->demands[i].shed;
-	return n;
+	return span > 0 ? (uint64_t)llround((double)g->shed * (double)(to - from) / span) : g->shed;
 }
 
-static void add_tax(const struct view *v, const struct silence_gap *g)
+/* What a silence, and half-open behind it, shed in [from, to]. */
+static uint64_t shed_between(const struct view *v, const struct silence_gap *g, uint64_t from, uint64_t to)
 {
-	struct policy_breaker *p = v->c->p;
+	if (v->s.paced)
+		return paced_in(g, from, to);
+	return shed_in(v, g->first_shed_ns, g->last_shed_ns, from, to) + shed_in(v, g->refused_first_ns, g->refused_last_ns, from, to);
+}
+
+/* When it let calls through again, all of them as far as is known. */
+static uint64_t closed_ns(const struct view *v, const struct silence_gap *g)
+{
 	uint64_t end = g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns;
 
-	for (size_t i = 0; i < v->c->bad.n; i++) {
-		const struct span *s = &v->c->bad.of[i];
+	return g->refused_last_ns > end ? g->refused_last_ns : end;
+}
 
-		if (!s->cleared || s->to_ns < g->trip_late_ns || s->to_ns >= end)
+/* root: the open that began it, of those that half-open calls brought about again. */
+static void add_tax(const struct view *v, const struct silence_gap *g, const struct silence_gap *root)
+{
+	struct policy_breaker *p = v->c->p;
+	const struct spans *bad = &v->c->bad;
+	uint64_t end = closed_ns(v, g);
+
+	for (size_t i = 0; i < bad->n; i++) {
+		const struct span *s = &bad->of[i];
+		uint64_t until = i + 1 < bad->n ? bad->of[i + 1].from_ns - 1 : UINT64_MAX, to = end < until ? end : until;
+
+		if (!s->cleared || v->attempts[root->trip].start_ns > s->to_ns || s->to_ns >= to || g->trip_late_ns > until)
 			continue;
-		p->recovery_tax += shed_between(v, g, s->to_ns + 1, UINT64_MAX);
-		p->recovery_tax_ms = isnan(p->recovery_tax_ms) || model_ms(s->to_ns, end) > p->recovery_tax_ms ? model_ms(s->to_ns, end) : p->recovery_tax_ms;
+		p->recovery_tax += shed_between(v, g, s->to_ns + 1, until);
+		p->recovery_tax_ms = isnan(p->recovery_tax_ms) || model_ms(s->to_ns, to) > p->recovery_tax_ms ? model_ms(s->to_ns, to) : p->recovery_tax_ms;
 	}
 }
 
@@ -448,20 +503,20 @@ static int add_span(struct policy_breaker *p, uint64_t from_ns, uint64_t to_ns)
 	return 0;
 }
 
-static int add_gap(const struct view *v, size_t i)
+static int add_gap(const struct view *v, size_t i, const struct silence_gap *root)
 {
 	struct scene *c = v->c;
 	const struct silence_gap *g = &v->s.gaps[i];
 	uint64_t end = g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns;
 
 	c->p->opens++;
-	c->p->shed += g->shed;
+	c->p->shed += g->shed + g->refused;
 	c->p->reopens += !g->fresh;
-	c->shed_ms += v->s.paced ? 0 : g->shed_ms;
+	c->shed_ms += v->s.paced ? 0 : g->shed_ms + g->refused_ms;
 	c->last_ns = end > c->last_ns ? end : c->last_ns;
 	add_threshold(c, g);
 	add_open_time(v, i);
-	add_tax(v, g);
+	add_tax(v, g, root);
 	if (i == 0)
 		add_first(v, g);
 	c->p->false_opens += g->fresh && is_false(v, g);
@@ -488,7 +543,7 @@ static void add_bad(const struct view *v)
 		c->asked_bad += v->s.paced;
 	}
 	for (size_t i = 0; i < v->demand_count; i++)
-		c->asked_bad += !v->demands[i].shed && (is_bad(c, v->demands[i].at_ns) || is_bad(c, v->demands[i].end_ns));
+		c->asked_bad += !v->demands[i].shed && is_bad(c, v->demands[i].call_ns);
 }
 
 static void add_probes(const struct view *v)
@@ -518,6 +573,7 @@ static void note_outage(const struct view *v)
 static int absorb(struct view *v)
 {
 	struct scene *c = v->c;
+	size_t root = 0;
 	int err = 0;
 
 	if (v->s.ruled_out)
@@ -532,8 +588,10 @@ static int absorb(struct view *v)
 	c->alike |= v->s.paced && v->s.alike;
 	c->trickle |= !v->s.paced && v->s.trickle && !v->s.closed;
 	c->closed += v->s.closed;
-	for (size_t i = 0; i < v->s.count && !err; i++)
-		err = add_gap(v, i);
+	for (size_t i = 0; i < v->s.count && !err; i++) {
+		root = v->s.gaps[i].fresh ? i : root;
+		err = add_gap(v, i, &v->s.gaps[root]);
+	}
 	add_probes(v);
 	add_bad(v);
 	return err;

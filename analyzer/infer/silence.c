@@ -707,6 +707,36 @@ static double successes_to_close(const struct work *w, size_t first)
 	return NAN;
 }
 
+/*
+ * What half-open turned away behind a gap: until the next gap, until more pass than half-open lets (a request asks though all its calls are in work),
+ * or until so many ask in a row that nothing is turned away any more.
+ */
+static void find_refused(const struct work *w, struct silence_gap *g, uint64_t to)
+{
+	const struct silence_input *in = w->in;
+	double permits = w->s->probes.permits, row = 0, enough = fmax(in->need, 2 * permits);
+
+	g->refused_first_ns = UINT64_MAX;
+	if (g->after >= in->n || isnan(permits))
+		return;
+	for (size_t i = demand_at(in, in->attempts[g->after].start_ns); i < in->demand_count && in->demands[i].at_ns < to; i++) {
+		const struct silence_demand *d = &in->demands[i];
+		uint64_t end = d->end_ns > d->at_ns ? d->end_ns : d->at_ns;
+		double now = (double)in_work_at(w, d->at_ns), then = (double)in_work_at(w, end);
+
+		if (!d->shed && (now >= permits || ++row >= enough))
+			break;
+		if (!d->shed)
+			continue;
+		row = 0;
+		if (!is_fast(w, d) || fmax(now, then) < 1 || fmin(now, then) > permits)
+			continue;
+		g->refused_first_ns = g->refused++ ? g->refused_first_ns : d->at_ns;
+		g->refused_last_ns = d->at_ns;
+		g->refused_ms += (double)(end - d->at_ns) / NS_PER_MS;
+	}
+}
+
 static void find_rules(const struct work *w)
 {
 	struct silence_probes *p = &w->s->probes;
@@ -757,6 +787,8 @@ int silence_find(struct silences *s, const struct silence_input *in)
 			rule_out_waits(&w);
 		if (s->count) {
 			find_permits(&w);
+			for (size_t i = 0; i < s->count; i++)
+				find_refused(&w, &s->gaps[i], i + 1 < s->count ? s->gaps[i + 1].first_shed_ns : UINT64_MAX);
 			find_rules(&w);
 		}
 	}

@@ -26,6 +26,7 @@ struct silence_attempt {	/* in order of start */
 struct silence_demand {		/* in order of arrival; only of kinds that normally ask */
 	uint64_t at_ns, end_ns;	/* end 0: never answered */
 	bool shed;
+	uint64_t call_ns;	/* the caller's, and not looked at */
 };
 
 struct silence_gap {
@@ -34,6 +35,9 @@ struct silence_gap {
 	uint64_t decided_ns;	/* it was open by then: the first request that was shed had its answer */
 	uint64_t shed;		/* requests; by pace: calls that the pace would have made */
 	double shed_ms;		/* what answering them took, summed */
+	uint64_t refused;	/* requests shed by the half-open breaker after it, while its calls were in work: neither in shed nor in shed_ms */
+	uint64_t refused_first_ns, refused_last_ns;	/* arrivals; last before first: none */
+	double refused_ms;
 	uint64_t trip_early_ns, trip_late_ns;	/* it opened between */
 	size_t trip;		/* the failed attempt that ended at trip_late_ns */
 	bool fresh;		/* it was closed before: not a probe that failed */

@@ -131,7 +131,7 @@ static void gateways_ask(struct gateway *g, struct gateways_state *s, double now
 
 	if (g->demand_count == GATEWAYS_MOST)
 		return;
-	g->demands[g->demand_count++] = (struct silence_demand){at, at + (uint64_t)((passes ? took + 0.5 : 0.3) * 1e6), !passes};
+	g->demands[g->demand_count++] = (struct silence_demand){at, at + (uint64_t)((passes ? took + 0.5 : 0.3) * 1e6), !passes, 0};
 	if (!passes)
 		return;
 	s->in_work++;

@@ -133,6 +133,135 @@ static void one_gateway(int nested)
 	gateways_end(&g);
 }
 
+/* Requests come while half-open calls, which take long, are in work: they are shed too. */
+static void half_open_sheds(unsigned permits, unsigned close_after)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	double closed = 0;
+	struct truth t;
+
+	g.tick_ms = 10;
+	g.service_ms = 120;
+	g.permits = permits;
+	g.close_after = close_after;
+	gateways_run(&g);
+	t = count(&g);
+	for (size_t i = 0; i < g.demand_count; i++)
+		closed = g.demands[i].shed ? at_ms(g.demands[i].at_ns) : closed;
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, 1, 1);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	is_int(b->opens, g.opens, "half-open, %u calls at once, closed after %u: it opened %u times", permits, close_after, g.opens);
+	NEAR(b->half_open_probes, permits, "half-open lets so many pass");
+	is_int(b->shed, t.shed, "what it turned away meanwhile was shed");
+	is_int(b->recovery_tax, t.tax, "until it had closed after the fault");
+	ok(fabs(b->recovery_tax_ms - (closed - t.clear_ms)) < 0.01, "which was when the last was shed (%g ms)", b->recovery_tax_ms);
+	NEAR(b->shed_efficacy.value, (double)t.shed_bad / (double)t.asked_bad, "its efficacy is the share that it shed, half-open and open");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+/* Most calls fail while it is bad: what was shed then, half-open too, would have succeeded as often as what passed. */
+static void half_open_collateral(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	double first = -1, last = -1, passed = 0, failed = 0, shed = 0;
+
+	g.tick_ms = 10;
+	g.service_ms = 60;
+	g.bad_share = 0.7;
+	g.consecutive = 3;
+	g.open_ms = 300;
+	gateways_run(&g);
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, 1, 1);
+	runs_sql(&r, "UPDATE exchange SET fault_id = 1 WHERE role = 'client' AND status = 503");
+	runs_sql(&r, "INSERT INTO injection(fault_id, exchange_id, at_ns, action) SELECT 1, id, started_ns, 'status' FROM exchange WHERE fault_id");
+	for (size_t i = 0; i < g.n; i++)
+		first = first < 0 && g.attempts[i].failed ? at_ms(g.attempts[i].start_ns) : first;
+	for (size_t i = 0; i < g.n; i++) {
+		double at = at_ms(g.attempts[i].start_ns);
+
+		passed += at >= first && at <= 8000;
+		failed += at >= first && at <= 8000 && g.attempts[i].failed;
+		last = at > 8000 && last < 0 ? at : last;
+	}
+	for (size_t i = 0; i < g.demand_count; i++)
+		shed += g.demands[i].shed && at_ms(g.demands[i].at_ns) >= first && at_ms(g.demands[i].at_ns) <= 8000;
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(failed < passed && shed > 100, "half-open, %g of %g calls fail: %g were shed", failed, passed, shed);
+	is_int(b->opens, g.opens, "all opens are seen");
+	NEAR(b->collateral, round((1 - failed / passed) * shed), "those that would have succeeded are collateral, half-open ones too");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+/* A half-open call under way as the fault clears fails, and opens it once more: that is tax too. */
+static void a_probe_of_the_fault_fails_after_it(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	struct truth t;
+
+	g.tick_ms = 10;
+	g.service_ms = 400;
+	g.spread_ms = 0;
+	g.open_ms = 1000;
+	for (g.bad_to_ms = 7000; g.bad_to_ms < 9000; g.bad_to_ms += 100) {
+		double probe = -1;
+
+		gateways_run(&g);
+		for (size_t i = 0; i < g.n; i++)
+			if (at_ms(g.attempts[i].start_ns) < g.bad_to_ms && g.attempts[i].failed)
+				probe = at_ms(g.attempts[i].end_ns);
+		if (probe > g.bad_to_ms + 50)
+			break;
+		gateways_end(&g);
+		g.n = g.demand_count = g.opens = 0;
+	}
+	t = count(&g);
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, 1, 1);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(t.tax > 100, "a probe of the fault fails after it: %llu requests are shed then", (unsigned long long)t.tax);
+	is_int(b->recovery_tax, t.tax, "all of them are its tax");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+/* The server needs 3 s more than its fault to be well again: probes fail meanwhile. */
+static void a_server_that_stays_bad(void)
+{
+	struct gateway g = plain, felt = plain;
+	struct runs r;
+	struct result x;
+	uint64_t tax = 0;
+
+	gateways_run(&g);
+	felt.bad_to_ms = 5000;
+	begin(&r, &felt);
+	write_gateway(&r, &g, 1, 1, 1);
+	runs_sql(&r, "UPDATE exchange SET fault_id = NULL WHERE started_ns > %lld", (long long)((RUNS_START_MS + 5000) * 1e6));
+	runs_sql(&r, "DELETE FROM injection WHERE at_ns > %lld", (long long)((RUNS_START_MS + 5000) * 1e6));
+	for (size_t i = 0; i < g.demand_count; i++)
+		tax += g.demands[i].shed && at_ms(g.demands[i].at_ns) >= 5000;
+	judge(&r, &x, everything);
+	is_int(judge_edge(&x, "front", "127.0.0.1:81")->breaker.recovery_tax, tax, "probes go on failing after the fault: tax until one succeeds");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
 static void breakers_are_of_a_process(void)
 {
 	struct gateway g[3] = {plain, plain, plain};
@@ -431,6 +560,12 @@ int main(void)
 {
 	one_gateway(1);
 	one_gateway(0);
+	half_open_sheds(1, 1);
+	half_open_sheds(1, 3);
+	half_open_sheds(3, 6);
+	half_open_collateral();
+	a_probe_of_the_fault_fails_after_it();
+	a_server_that_stays_bad();
 	breakers_are_of_a_process();
 	partial_failures_tell_the_kind();
 	false_opens();

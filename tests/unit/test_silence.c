@@ -403,7 +403,7 @@ static void damaged(void)
 							stats_uniform(&r) < 0.7, i % 3 != 0, 0, 0};
 		for (int i = 0; i < 600; i++)
 			d[i] = (struct silence_demand){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
-						       stats_uniform(&r) < 0.7};
+						       stats_uniform(&r) < 0.7, 0};
 		if (!silence_find(&s, &in))
 			found += s.count <= 300;
 		silence_free(&s);
