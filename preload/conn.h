@@ -162,6 +162,8 @@ struct conn {
 	uint32_t sequence;
 	struct http1 requests, answers;	/* framing of either direction */
 	uint64_t judged_bytes;		/* of requests, from here on: each that begins in them is decided and passes untouched */
+	bool more_behind;			/* server: bytes behind these were there as well when they were looked at */
+	bool input_known;			/* server: the kernel has just said that there is input and no error; forgotten by the next look */
 	bool next_judged;			/* the request that begins (server: or is cut short) behind these is decided as well: */
 	struct verdict next;
 	struct exchange *ring;		/* of those in flight: `room` (a power of 2) places, the oldest at `first` */

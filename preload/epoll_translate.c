@@ -58,6 +58,7 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 		events &= (uint32_t)(uint16_t)raw_ready(fd, (short)events);	/* the kernel's event may be of a connect before this one */
 	if (outgate_hidden(c))
 		events &= ~EPOLL_OUTPUT;
+	c->input_known = (events & (EPOLLIN | TROUBLE)) == EPOLLIN;
 	if (!(events & (EPOLL_INPUT | TROUBLE)) || gate_readable(c, fd, now_ns)) {
 		if (c->dead && (events & TROUBLE))
 			events |= EPOLLIN;

@@ -345,6 +345,52 @@ bool gate_lowat(struct conn *c, int *value, bool set)
 	return ours;
 }
 
+/* Decides the request that begins at raw, of which p took len bytes and said e; upgrades: the one before it asks for another protocol.
+ * True: the program may have it now. What is not decided here stays, and is looked at in its turn. */
+static bool may_follow(struct conn *c, const struct http1 *p, enum http1_event e, bool upgrades, const char *raw, size_t len)
+{
+	if (e == HTTP1_OPAQUE)
+		return upgrades;
+	if (e == HTTP1_MORE && http1_idle(p))
+		return true;
+	if (e == HTTP1_MORE && c->needs_head)
+		return upgrades && !exchange_awaits_head(c, raw, len);
+	exchange_decide(c, e == HTTP1_HEAD ? &p->head : NULL, raw, len, clock_now_ns(), &c->next);
+	c->next_judged = e == HTTP1_MORE || c->next.actions;
+	return !c->next.actions;
+}
+
+/* How many bytes of requests, of which the first n are at data, the program may have at once: the rest of the one under way, and those
+ * behind it up to the first to which something is to be done, as a receive of the kernel would bring them. */
+static uint64_t judge_ahead(struct conn *c, const char *data, size_t n)
+{
+	struct http1 p = c->requests;
+	uint32_t in_flight = c->count;
+	enum http1_event e;
+	size_t at = follow(&p, data, n, &e);
+
+	while (e == HTTP1_DONE && at < n && in_flight++ < CONN_PIPELINE) {
+		bool upgrades = p.head.flags & (HTTP1_UPGRADE | HTTP1_IS_CONNECT);
+		size_t begin = at;
+
+		at += http1_feed(&p, data + at, n - at, &e);
+		if (begin >= c->judged_bytes && !may_follow(c, &p, e, upgrades, data + begin, at - begin))
+			return begin;
+		at += e == HTTP1_MORE ? 0 : follow(&p, data + at, n - at, &e);
+	}
+	return at + (e == HTTP1_MORE ? http1_room(&p) : 0);
+}
+
+/* The program may have that much of the n bytes that are there, without another look. What comes later has an edge of its own. */
+static void may_have(struct conn *c, const char *data, size_t n)
+{
+	uint64_t limit = judge_ahead(c, data, n);
+
+	if (limit > c->judged_bytes)
+		c->judged_bytes = limit;
+	c->more_behind = c->judged_bytes < n;
+}
+
 enum look {
 	LOOK_DECIDED,
 	LOOK_WAIT,	/* nothing there, or not enough to decide */
@@ -365,9 +411,12 @@ static bool patient(struct conn *c, size_t n, uint64_t now_ns)
 
 /* Whether there are bytes to look at; else *r says as a receive would whether more may come (-EAGAIN). To receive would take an error that
  * the program's next call is to report, or with EPIPE instead SIGPIPE. */
-static bool has_input(int fd, long *r)
+static bool has_input(struct conn *c, int fd, long *r)
 {
-	if (there(fd))
+	bool known = c->input_known;
+
+	c->input_known = false;
+	if (known || there(fd))
 		return true;
 	*r = ended(fd) ? 0 : -EAGAIN;
 	return *r == 0 && there(fd);	/* it came with the end, just now */
@@ -384,7 +433,7 @@ static enum look look(struct conn *c, int fd)
 	size_t n, used;
 	long r = -EAGAIN;
 
-	n = buf && has_input(fd, &r) ? peek(c, fd, buf, &r) : 0;
+	n = buf && has_input(c, fd, &r) ? peek(c, fd, buf, &r) : 0;
 	now_ns = clock_now_ns();	/* not before: what was seen may have come this instant */
 	if (!n) {
 		c->patience_ns = 0;
@@ -422,6 +471,8 @@ static enum look look(struct conn *c, int fd)
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		exchange_turn_opaque(c, buf, n);
 	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now_ns);
+	if (e == HTTP1_HEAD && !v.actions)
+		may_have(c, buf, n);
 	pool_give(buf);
 	return LOOK_DECIDED;
 }
@@ -569,63 +620,26 @@ static uint64_t client_limit(struct conn *c, const struct exchange *x, int fd)
 	return end < limit ? end : limit;
 }
 
-/* Decides the request that begins at raw, of which p took len bytes and said e; upgrades: the one before it asks for another protocol.
- * True: the program may have it now. What is not decided here stays, and is looked at in its turn. */
-static bool may_follow(struct conn *c, const struct http1 *p, enum http1_event e, bool upgrades, const char *raw, size_t len)
-{
-	if (e == HTTP1_OPAQUE)
-		return upgrades;
-	if (e == HTTP1_MORE && http1_idle(p))
-		return true;
-	if (e == HTTP1_MORE && c->needs_head)
-		return upgrades && !exchange_awaits_head(c, raw, len);
-	exchange_decide(c, e == HTTP1_HEAD ? &p->head : NULL, raw, len, clock_now_ns(), &c->next);
-	c->next_judged = e == HTTP1_MORE || c->next.actions;
-	return !c->next.actions;
-}
-
-/* How many bytes of requests, of which the first n are at data, the program may have at once: the rest of the one under way, and those
- * behind it up to the first to which something is to be done, as a receive of the kernel would bring them. */
-static uint64_t judge_ahead(struct conn *c, const char *data, size_t n)
-{
-	struct http1 p = c->requests;
-	uint32_t in_flight = c->count;
-	enum http1_event e;
-	size_t at = follow(&p, data, n, &e);
-
-	while (e == HTTP1_DONE && at < n && in_flight++ < CONN_PIPELINE) {
-		bool upgrades = p.head.flags & (HTTP1_UPGRADE | HTTP1_IS_CONNECT);
-		size_t begin = at;
-
-		at += http1_feed(&p, data + at, n - at, &e);
-		if (begin >= c->judged_bytes && !may_follow(c, &p, e, upgrades, data + begin, at - begin))
-			return begin;
-		at += e == HTTP1_MORE ? 0 : follow(&p, data + at, n - at, &e);
-	}
-	return at + (e == HTTP1_MORE ? http1_room(&p) : 0);
-}
-
 static uint64_t server_limit(struct conn *c, int fd)
 {
-	uint64_t room = http1_room(&c->requests), limit = SIZE_MAX;
+	uint64_t room = http1_room(&c->requests);
 	char *buf;
 	size_t n;
 	long r;
 
 	if (!request_under_way(c, conn_tail(c)))
 		return c->judged_bytes ? c->judged_bytes : SIZE_MAX;
-	if (c->next_judged)
+	if (c->judged_bytes || c->next_judged)
 		return c->judged_bytes;
+	c->more_behind = false;
 	if (room > there(fd))
 		return room;
 	buf = pool_take();
 	n = buf ? peek(c, fd, buf, &r) : 0;
 	if (n)
-		limit = judge_ahead(c, buf, n);
-	if (n && limit > c->judged_bytes)
-		c->judged_bytes = limit;
+		may_have(c, buf, n);
 	pool_give(buf);
-	return limit;
+	return n ? c->judged_bytes : SIZE_MAX;
 }
 
 size_t gate_limit(struct conn *c, int fd)

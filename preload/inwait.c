@@ -24,7 +24,9 @@ static bool must_be_there(struct conn *c)
 {
 	struct exchange *x = conn_head(c);
 
-	if (c->role == JOURNAL_SERVER || c->count > 1)
+	if (c->role == JOURNAL_SERVER)
+		return !c->judged_bytes;
+	if (c->count > 1)
 		return true;
 	/* Nothing asked yet, or all that was asked is answered: another thread may ask while this one waits. */
 	return !x || x->gate == GATE_ARMED || (x->verdict.actions & (PAGE_THROTTLE | PAGE_TRUNCATE | PAGE_RESET)) || (c->opaque && x->last_ns);
@@ -36,6 +38,15 @@ static bool may_be_asked(struct conn *c)
 	if (c->role != JOURNAL_CLIENT)
 		return false;
 	return (!c->count && (c->needs_head || c->can_hold)) || (c->can_hold && c->opaque && conn_tail(c)->last_ns);
+}
+
+/* Whether there is something to read, or the end. */
+static bool has_arrived(struct conn *c, int fd)
+{
+	short ready = raw_ready(fd, POLLIN | POLLRDHUP);
+
+	c->input_known = ready == POLLIN;
+	return ready != 0;
 }
 
 int inwait_turn(struct conn *c, int fd, struct blocking *b)
@@ -56,7 +67,7 @@ int inwait_turn(struct conn *c, int fd, struct blocking *b)
 		error = patience_wait(c, fd, b->limit_ns);
 	} else if (may_be_asked(c) && !raw_ready(fd, POLLIN) && blocking_may(b)) {
 		error = blocking_either(c, fd, POLLIN, b->limit_ns);
-	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !raw_ready(fd, POLLIN | POLLRDHUP)) {
+	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !has_arrived(c, fd)) {
 		error = blocking_may(b) ? blocking_arrival(c, fd) : EAGAIN;
 	} else if (gate_readable(c, fd, now)) {
 		return 0;

@@ -79,7 +79,7 @@ static ssize_t recv_visible(struct conn *c, struct io *io)
 		return strike(c, x, io->fd, clock_now_ns());
 	limit = gate_limit(c, io->fd);
 	r = recv_plain(c, io, limit);
-	if (r > 0 && (size_t)r == limit)
+	if (r > 0 && (size_t)r == limit && (c->role == JOURNAL_CLIENT || c->opaque || c->more_behind))
 		epoll_rearm(c);	/* who takes a short read for an empty socket waits for the next edge */
 	return r;
 }

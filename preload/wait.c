@@ -117,6 +117,7 @@ static short admit(struct conn *c, int fd, short revents, uint64_t now)
 		conn_unlock(c);
 		return revents;
 	}
+	c->input_known = (revents & (POLLIN | TROUBLE)) == POLLIN;
 	visible = gate_readable(c, fd, now);
 	if (!visible && (revents & TROUBLE))
 		c->hup_hidden = true;

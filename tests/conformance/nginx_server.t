@@ -4,6 +4,7 @@
 import math
 import os
 import re
+import socket
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -28,6 +29,20 @@ def statuses(nginx, count=COUNT):
     curl = run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{num_connects}\n", nginx.url(f"/?n=[1-{count}]")])
     pairs = [line.split() for line in curl.out.splitlines()]
     return [status for status, _ in pairs], sum(int(n) for _, n in pairs)
+
+
+def http_statuses(s, count):
+    """The statuses of `count` answers that come on s; fewer when it takes more than its timeout until the next byte."""
+    got = b""
+    while len(found := re.findall(rb"HTTP/1\.1 (\d+)", got)) < count:
+        try:
+            more = s.recv(65536)
+        except TimeoutError:
+            break
+        if not more:
+            break
+        got += more
+    return [int(status) for status in found]
 
 
 # curl on one connection: share, keep-alive, evidence
@@ -56,6 +71,14 @@ again.stop()
 other = nginx_under("at=:PORT status=503 probability=0.3", os.path.join(tmpdir(), "b.db"), nginx.port, ("--seed", "8"))
 ok(statuses(other)[0] != first, "another_seed_hits_others")
 other.stop()
+
+# nginx waits for edges: what it is not shown of a pipeline at first, it is told of again
+pipelined = nginx_under("at=:PORT status=503 every=2", os.path.join(tmpdir(), "pipeline.db"))
+with socket.create_connection(("127.0.0.1", pipelined.port), timeout=10) as s:
+    s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 8)
+    answers = http_statuses(s, 8)
+is_(answers, [200, 503] * 4, "every_other_request_of_a_pipeline_is_answered_for_nginx_which_waits_for_edges")
+pipelined.stop()
 
 # wrk, several connections and workers, each witness
 for trace in ("shim", "auto"):
