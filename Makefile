@@ -32,7 +32,7 @@ EBPF := $(filter-out %.bpf.c,$(wildcard ebpf/*.c))
 ANALYZER := $(wildcard analyzer/*.c analyzer/*/*.c)
 CLI := $(wildcard cli/*.c)
 PRELOAD := $(wildcard preload/*.c)
-GUEST := base/clock.c base/addr.c base/glob.c base/host.c base/http1.c base/pace.c base/service.c \
+GUEST := base/clock.c base/addr.c base/glob.c base/host.c $(wildcard base/http1*.c) base/pace.c base/service.c \
 	plan/decide.c record/journal_writer.c record/protocol.c
 TOOL_LIBS := -lbpf -lcjson -lsqlite3 -lm -lpthread
 

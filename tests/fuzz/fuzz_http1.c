@@ -3,7 +3,7 @@
  * libFuzzer target for HTTP/1 framing. The first two bytes choose the role, the answered request, a place to stop and how
  * the rest is split; whole and split must give the same events and the same head, in memory of exact size.
  *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/fuzz_http1.c base/http1.c -o fuzz_http1
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. tests/fuzz/fuzz_http1.c base/http1*.c base/host.c -o fuzz_http1
  *     ./fuzz_http1 -max_total_time=60 -max_len=4096
  */
 #include <stdint.h>
