@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/infer/silence_demand.h"
+
+#include <errno.h>
+#include "analyzer/read/spill.h"
+#include "analyzer/read/times.h"
+#include "base/clock.h"
+
+#define SLOW_NS (50 * NS_PER_MS)	/* an answer without a call that takes longer is no fast failure ... */
+#define SLOW_TIMES 3		/* ... unless answers usually take that many times less */
+
+bool silence_is_fast(const struct silence_work *w, const struct silence_demand *d)
+{
+	uint64_t took = d->end_ns > d->at_ns ? d->end_ns - d->at_ns : 0;
+
+	return d->end_ns && (took <= SLOW_NS || took <= SLOW_TIMES * w->usual_ns);
+}
+
+/* The median time of an answer for which the server was asked. */
+static int find_usual(struct silence_work *w)
+{
+	uint64_t *took = spill_realloc(NULL, (w->in->demand_count + 1) * sizeof(*took));
+	size_t n = 0;
+
+	if (!took)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->in->demand_count; i++) {
+		const struct silence_demand *d = &w->in->demands[i];
+
+		if (!d->shed && d->end_ns > d->at_ns)
+			took[n++] = d->end_ns - d->at_ns;
+	}
+	times_sort(took, n);
+	w->usual_ns = n ? took[n / 2] : 0;
+	spill_free(took);
+	return 0;
+}
+
+static int find_holders(struct silence_work *w)
+{
+	w->taken = spill_realloc(NULL, (w->in->demand_count + 1) * sizeof(*w->taken));
+	w->given_back = spill_realloc(NULL, (w->in->demand_count + 1) * sizeof(*w->given_back));
+	if (!w->taken || !w->given_back)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->in->demand_count; i++) {
+		const struct silence_demand *d = &w->in->demands[i];
+
+		if (d->shed || d->end_ns <= d->at_ns)
+			continue;
+		w->taken[w->holders] = d->at_ns;
+		w->given_back[w->holders++] = d->end_ns;
+	}
+	times_sort(w->taken, w->holders);
+	times_sort(w->given_back, w->holders);
+	return 0;
+}
+
+/* Whether requests that call are enough to fill a bulkhead: their places are taken before the call is seen to start, and given back after it. */
+static bool may_be_full(const struct silence_work *w, uint64_t t)
+{
+	return times_upto(w->taken, w->holders, t) >= times_upto(w->given_back, w->holders, t) + w->most;
+}
+
+struct shed {			/* requests shed between two starts, by what it says */
+	unsigned full, slow, well;	/* while all calls were in work; answered slowly; with nothing in work and nothing failed */
+};
+
+/*
+ * When a request was turned down lies between its start and its end: what is in work is looked at for both. What comes before the first failure
+ * since the last silence is of a half-open breaker, whose calls are still in work.
+ */
+static void weigh(const struct silence_work *w, struct silence_gap *g, const struct silence_demand *d, struct shed *shed)
+{
+	uint64_t end = d->end_ns > d->at_ns ? d->end_ns : d->at_ns;
+	size_t now = silence_in_work_at(w, d->at_ns), then = silence_is_fast(w, d) ? silence_in_work_at(w, end) : now;
+
+	if ((now > then ? now : then) >= w->most || may_be_full(w, d->at_ns)) {
+		shed->full++;
+	} else if (!silence_is_fast(w, d)) {
+		shed->slow++;
+	} else if (end < w->failed_ns) {
+		shed->well += !now && !then;
+	} else {
+		g->first_shed_ns = g->shed ? g->first_shed_ns : d->at_ns;
+		g->decided_ns = g->shed ? g->decided_ns : end;
+		g->last_shed_ns = d->at_ns;
+		g->shed_ms += (double)(end - d->at_ns) / NS_PER_MS;
+		g->shed++;
+	}
+}
+
+static int judge_demands(struct silence_work *w, size_t before, size_t from, size_t to)
+{
+	uint64_t end = before + 1 < w->in->n ? w->in->attempts[before + 1].start_ns : w->in->end_ns;
+	struct silence_gap g = {.before = before, .after = before + 1}, *made;
+	struct shed shed = {0};
+
+	for (size_t i = from; i < to; i++)
+		if (w->in->demands[i].shed)
+			weigh(w, &g, &w->in->demands[i], &shed);
+	if (g.shed < w->in->need) {
+		w->full += shed.full >= w->in->need;
+		w->slow += shed.slow >= w->in->need;
+		w->after_success += shed.well >= w->in->need;
+		return 0;
+	}
+	if (silence_is_unresolved(w, w->in->attempts[before].start_ns, end)) {
+		w->unresolved++;
+		return 0;
+	}
+	silence_find_trip(w, &g);
+	if (g.trip == SIZE_MAX) {
+		w->after_success++;
+		return 0;
+	}
+	made = silence_add(w->s);
+	if (!made)
+		return -ENOMEM;
+	*made = g;
+	w->failed_ns = UINT64_MAX;
+	return 0;
+}
+
+int silence_find_by_demand(struct silence_work *w)
+{
+	size_t d = 0;
+	int err = find_usual(w) || find_holders(w) ? -ENOMEM : 0;
+
+	w->failed_ns = UINT64_MAX;
+	for (size_t i = 0; i < w->in->n && !err; i++) {
+		const struct silence_attempt *a = &w->in->attempts[i];
+		size_t from;
+
+		if (a->failed && a->end_ns && a->end_ns < w->failed_ns)
+			w->failed_ns = a->end_ns;
+
+		while (d < w->in->demand_count && w->in->demands[d].at_ns < w->in->attempts[i].start_ns)
+			d++;
+		for (from = d; d < w->in->demand_count && (i + 1 == w->in->n || w->in->demands[d].at_ns < w->in->attempts[i + 1].start_ns);)
+			d++;
+		if (d - from >= w->in->need)
+			err = judge_demands(w, i, from, d);
+	}
+	return err;
+}
