@@ -274,19 +274,26 @@ static bool joins_surely(const struct view *v)
 	return v->c->m->link.tiers[v->c->edge] == LINK_ID || v->c->m->link.tiers[v->c->edge] == LINK_NESTING;
 }
 
-/* Silences that begin in the middle of a request: retries are counted, and shed, one by one. */
-static void find_cuts(struct view *v)
+/* The most attempts that a failed request made. */
+static uint32_t most_attempts(const struct view *v)
 {
 	const struct link_logical *logicals = v->c->m->link.logicals;
 	uint32_t most = 0;
 
-	if (!joins_surely(v))
-		return;
 	for (size_t i = 0; i < v->in.n; i++) {
 		const struct link_logical *q = &logicals[v->attempts[i].request];
 
 		most = !q->ok && q->attempts > most ? q->attempts : most;
 	}
+	return most;
+}
+
+/* Silences that begin in the middle of a request: retries are counted, and shed, one by one. */
+static void find_cuts(struct view *v)
+{
+	const struct link_logical *logicals = v->c->m->link.logicals;
+	uint32_t most = joins_surely(v) ? most_attempts(v) : 0;
+
 	for (size_t i = 0; i < v->s.count && most > 1; i++) {
 		const struct link_logical *q = &logicals[v->attempts[v->s.gaps[i].before].request];
 
@@ -295,37 +302,59 @@ static void find_cuts(struct view *v)
 	}
 }
 
-/* Each request as one call, from its first attempt to the end of its last. */
+/* When a request ended for its caller. One that failed with attempts left was waiting for the next, which did not come: as its caller was answered. */
+static uint64_t request_end(const struct view *v, const struct link_logical *q, uint32_t most)
+{
+	const struct model *run = &v->c->m->r->model;
+	const struct model_exchange *last = &run->exchanges[q->last];
+	uint64_t answered = last->parent == MODEL_NONE ? 0 : run->exchanges[last->parent].ended_ns;
+
+	return model_failed(last) && q->attempts < most && last->ended_ns && answered > last->ended_ns ? answered : last->ended_ns;
+}
+
+/* Each request as one call, from its first attempt to its end. */
 static struct silence_attempt *requests_of(const struct view *v, size_t *n)
 {
 	const struct link_logical *logicals = v->c->m->link.logicals;
-	const struct model *run = &v->c->m->r->model;
 	struct silence_attempt *requests = spill_realloc(NULL, (v->in.n + 1) * sizeof(*requests));
+	uint32_t most = most_attempts(v);
 
 	*n = 0;
 	for (size_t i = 0; requests && i < v->in.n; i++) {
 		const struct silence_attempt *a = &v->attempts[i];
 		const struct link_logical *q = &logicals[a->request];
-		const struct model_exchange *last = &run->exchanges[q->last];
 
 		if (q->first == a->row)
-			requests[(*n)++] = (struct silence_attempt){a->start_ns, last->ended_ns, model_failed(last), true, a->request, a->row};
+			requests[(*n)++] = (struct silence_attempt){a->start_ns, request_end(v, q, most),
+								    model_failed(&v->c->m->r->model.exchanges[q->last]), true, a->request, a->row};
 	}
 	return requests;
 }
 
-/* Attempts that began while requests were shed: of requests that were let in before, by a breaker that does not ask about attempts. */
+/*
+ * Attempts that began while requests were shed, in the first tenth of a silence, the most of any: of requests that were let in before, by a breaker
+ * that does not ask about attempts. Later ones may be probes.
+ */
 static uint64_t let_through(const struct view *v, const struct silences *s, const struct silence_attempt *requests, size_t n)
 {
-	uint64_t through = 0;
+	uint64_t most = 0, through = 0, until_ns = 0;
 	size_t g = 0;
 
-	for (size_t i = 0; i < v->in.n; i++) {
-		while (g < s->count && s->gaps[g].after < n && requests[s->gaps[g].after].start_ns <= v->attempts[i].start_ns)
+	for (size_t i = 0; i < v->in.n && g < s->count; i++) {
+		uint64_t start = v->attempts[i].start_ns, end;
+
+		while (g < s->count && s->gaps[g].after < n && requests[s->gaps[g].after].start_ns <= start) {
 			g++;
-		through += g < s->count && v->attempts[i].start_ns > s->gaps[g].decided_ns;
+			through = 0;
+		}
+		if (g == s->count)
+			break;
+		end = s->gaps[g].after < n ? requests[s->gaps[g].after].start_ns : v->in.end_ns;
+		until_ns = s->gaps[g].decided_ns + (end > s->gaps[g].decided_ns ? end - s->gaps[g].decided_ns : 0) / 10;
+		through += start > s->gaps[g].decided_ns && start <= until_ns;
+		most = through > most ? through : most;
 	}
-	return through;
+	return most;
 }
 
 /*
@@ -345,9 +374,7 @@ static int recount(struct view *v)
 	in.attempts = requests;
 	err = !requests ? -ENOMEM : in.n < v->in.n ? silence_find(&again, &in) : 0;
 	if (!err && again.count && !again.paced) {
-		uint64_t through = let_through(v, &again, requests, in.n);
-
-		v->c->uncut += through < LET_THROUGH ? 0 : 2;
+		v->c->uncut += let_through(v, &again, requests, in.n) < LET_THROUGH ? 0 : 2;
 		if (v->c->uncut > 1) {
 			silence_free(&v->s);
 			spill_free(v->attempts);

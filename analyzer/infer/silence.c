@@ -13,6 +13,7 @@
 
 #define CHANCE 1e-3
 #define NEED_MIN 3
+#define TRIFLE 50		/* one in so many requests that were shed */
 #define SLACK_NS (2 * NS_PER_MS)	/* from an answer on the wire to the client's count of it, while other calls are in work */
 #define COLD_NS (500 * NS_PER_MS)	/* a program's first calls load code: it may notice answers that much later */
 #define COLD_SLACK_NS (100 * NS_PER_MS)
@@ -32,12 +33,15 @@ unsigned silence_need(uint64_t asked, uint64_t n)
 	return need < NEED_MIN ? NEED_MIN : need > 1e9 ? (unsigned)1e9 : (unsigned)need;
 }
 
-/* Silences after successes too: something that has nothing to do with failures. */
+/* Silences after successes too, which are no trifle beside the others: something that has nothing to do with failures. */
 static void rule_out(struct silence_work *w)
 {
 	struct silences *s = w->s;
+	uint64_t shed = 0;
 
-	if (w->after_success * 4u > s->count) {
+	for (size_t i = 0; i < s->count; i++)
+		shed += s->gaps[i].shed;
+	if (w->after_success * 4u > s->count && (s->paced || w->shed_after_success * TRIFLE >= shed)) {
 		s->count = 0;
 		s->ruled_out = "calls stopped though none had failed: a rate limiter, or work that does not always call";
 	} else if (!s->count && w->unresolved) {

@@ -102,6 +102,7 @@ static int judge_demands(struct silence_work *w, size_t before, size_t from, siz
 		w->full += shed.full >= w->in->need;
 		w->slow += shed.slow >= w->in->need;
 		w->after_success += shed.well >= w->in->need;
+		w->shed_after_success += shed.well;
 		return 0;
 	}
 	if (silence_is_unresolved(w, w->in->attempts[before].start_ns, end)) {
@@ -111,6 +112,7 @@ static int judge_demands(struct silence_work *w, size_t before, size_t from, siz
 	silence_find_trip(w, &g);
 	if (g.trip == SIZE_MAX) {
 		w->after_success++;
+		w->shed_after_success += g.shed;
 		return 0;
 	}
 	made = silence_add(w->s);

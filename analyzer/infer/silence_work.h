@@ -31,6 +31,7 @@ struct silence_work {
 	uint64_t failing_since_ns;
 	uint64_t failed_ns;	/* the first failure since the silence before ended; UINT64_MAX none */
 	unsigned after_success, slow, full, unresolved;	/* silences that are none, by why */
+	uint64_t shed_after_success;
 };
 
 /* Makes a zeroed one (with in and s) ready. 0 or -ENOMEM; to be freed also then. */
