@@ -111,6 +111,18 @@ static bool asked_no_more(const struct felt *f, const struct tail *t)
 	return t->seconds > 0 && t->requests <= SAME_LOAD * expected + 2 * sqrt(expected + expected * expected / (double)f->base);
 }
 
+/* Whether users were ill served for most of that time: a bad second at the end of a good time is no state that stays. */
+static bool stays_bad(const struct felt *f, long well)
+{
+	long end = well < 0 ? f->count : well, bad = 0, asked = 0;
+
+	for (long i = f->zero; i < end; i++) {
+		asked += f->seconds[i].n > 0;
+		bad += felt_bad(f, i);
+	}
+	return bad * 2 > asked;
+}
+
 static bool grows(const struct felt *f, const struct tail *t)
 {
 	uint64_t clear = f->episode->to_ns, third = (uint64_t)(t->seconds / 3) * NS_PER_S;
@@ -230,7 +242,7 @@ struct metastable metastable_judge(const struct felt *f, long well, struct resul
 	struct tail t = sum_tail(f, well);
 	struct metastable s = {.explained_ms = explained_ms(f)};
 
-	s.sustained = asked_no_more(f, &t) && (r->load_amplification >= RETRYING || (well < 0 && (wastes(f) || grows(f, &t))));
+	s.sustained = asked_no_more(f, &t) && stays_bad(f, well) && (r->load_amplification >= RETRYING || (well < 0 && (wastes(f) || grows(f, &t))));
 	s.confirmed = !isnan(f->load) && dipped(f, well);
 	if (s.sustained && t.seconds >= FELT_HOLD_S) {
 		r->capacity_rps = answered_rps(f, &t);

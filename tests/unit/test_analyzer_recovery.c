@@ -296,6 +296,27 @@ static void a_backlog_that_empties_is_no_more_than_that(void)
 	}
 }
 
+/* Retries or not: 20 s that went well, but for two seconds, are no state that stays bad. */
+static void a_bad_second_at_the_end_is_a_relapse(void)
+{
+	struct site s;
+	struct result x;
+
+	begin(&s, 50000, "{\"from\":\"10s\",\"for\":\"10s\"}");
+	for (int at = 0; at < 50; at++) {
+		bool hit = at >= 10 && at < 20, bad = hit || (at >= 20 && at < 24) || at == 30 || at == 46;
+
+		second(&s, at, 20, bad ? 20 : 0, bad ? 3 : 1, hit);
+		if (at >= 24 && !bad)
+			for (int i = 0; i < 5; i++)	/* they retry, and win */
+				ask(&s, (struct request){.at_ms = 1000 * at + 500 + i, .attempts = 6});
+	}
+	judge(&s.r, &x, everything);
+	ok(x.recoveries[0].censored && x.recoveries[0].load_amplification >= 1.5, "it ends badly, and retries take more than half as much again");
+	is_str(x.recoveries[0].label, "slow_recovery", "but stays no longer so than three seconds");
+	judge_end(&s.r, &x);
+}
+
 /* A timeout of 10 s explains 30 s; one of 5 s does not. */
 static void long_waits_explain_a_lag(void)
 {
@@ -424,6 +445,7 @@ int main(void)
 	a_fault_that_comes_on_again();
 	staying_bad_by_itself();
 	a_backlog_that_empties_is_no_more_than_that();
+	a_bad_second_at_the_end_is_a_relapse();
 	long_waits_explain_a_lag();
 	a_margin_needs_an_overload();
 	a_fault_in_front_of_another();
