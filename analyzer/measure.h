@@ -41,6 +41,7 @@ int measure_latency(struct latency *l, const struct model_exchange *x);
 
 int measure_services(struct measure *m);	/* services.c: what arrived at each recorded service */
 int measure_edges(struct measure *m);		/* edges.c: what each service asked of another */
+int measure_destinations(struct measure *m);	/* destinations.c: the same where it asks several servers for one request */
 int measure_excluded(struct measure *m);	/* excluded.c: attempts that look like retries and are none */
 int measure_demand(struct measure *m);		/* demand.c: the same against what was asked of the caller */
 int measure_wasted(struct measure *m);		/* wasted.c: what servers did for clients that had given up */

@@ -44,18 +44,30 @@ static void edge_free(struct result_edge *e)
 	series_free(&e->series);
 }
 
+static void destination_free(struct result_destination *d)
+{
+	cohort_free(&d->whole);
+	for (int k = 0; k < TIMELINE_KINDS; k++)
+		cohort_free(&d->window[k]);
+	free(d->name);
+	free(d->edges);
+}
+
 void result_free(struct result *r)
 {
 	for (size_t i = 0; i < r->service_count; i++)
 		service_free(&r->services[i]);
 	for (size_t i = 0; i < r->edge_count; i++)
 		edge_free(&r->edges[i]);
+	for (size_t i = 0; i < r->destination_count; i++)
+		destination_free(&r->destinations[i]);
 	for (size_t i = 0; i < r->fault_count; i++) {
 		samples_free(&r->faults[i].delay_error_ms);
 		samples_free(&r->faults[i].achieved_ms);
 	}
 	free(r->services);
 	free(r->edges);
+	free(r->destinations);
 	free(r->paths);
 	free(r->recoveries);
 	free(r->faults);
@@ -98,14 +110,24 @@ struct metric result_success_of_users(const struct result *r)
 	uint64_t good = 0, all = 0;
 
 	for (size_t i = 0; i < r->edge_count; i++) {
-		const struct result_cohort *c = &r->edges[i].whole;
+		const struct result_cohort *c = result_seen(r, &r->edges[i]);
 
-		if (r->edges[i].root) {
+		if (r->edges[i].root && c) {
 			good += c->succeeded;
 			all += c->linked ? c->logical : c->attempts;
 		}
 	}
 	return metric_share(good, all);
+}
+
+const struct result_cohort *result_seen(const struct result *r, const struct result_edge *e)
+{
+	const struct result_destination *d;
+
+	if (!r->destination_count || e->destination == MODEL_NONE)
+		return &e->whole;
+	d = &r->destinations[e->destination];
+	return &r->edges[d->edges[0]] == e ? &d->whole : NULL;
 }
 
 static const struct { const char *name; int status; } verdicts[] = {

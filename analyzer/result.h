@@ -59,6 +59,7 @@ struct result_excluded {	/* attempts that follow an answer, and are no retries *
 struct result_edge {
 	const char *client, *server, *protocol, *linking;
 	bool root;		/* nobody recorded calls its client: its requests are those of users */
+	uint32_t destination;	/* that it is a server of; MODEL_NONE: it is one by itself */
 	uint64_t worst;		/* id of the first attempt of the request that took most; 0 none */
 	uint32_t worst_attempts;
 	struct result_cohort whole, window[TIMELINE_KINDS];
@@ -84,6 +85,18 @@ struct result_edge {
 	struct policy_idempotency idempotency;
 	struct policy_hedging hedging;
 	struct series series;
+};
+
+struct result_destination {	/* several servers that a client tries one after another for one request */
+	const char *client, *linking;	/* linking: what joins requests across servers */
+	char *name;		/* owned: the name that all are addresses of, or the first and how many more */
+	bool root;		/* as of its edges */
+	size_t *edges;		/* indices, ascending; at least 2; owned */
+	size_t edge_count;
+	uint64_t hops;		/* requests that went to another server */
+	uint64_t retries, saved;	/* attempts after the first; requests that succeeded with one */
+	struct result_cohort whole, window[TIMELINE_KINDS];	/* of whole requests */
+	struct metric retry_yield;	/* as of an edge, whatever server the retry asked */
 };
 
 struct result_path {
@@ -141,6 +154,7 @@ struct result {
 	struct timeline timeline;
 	struct result_service *services;
 	struct result_edge *edges;
+	struct result_destination *destinations;
 	struct result_path *paths;
 	struct result_recovery *recoveries;
 	struct result_fault *faults;
@@ -149,7 +163,7 @@ struct result {
 	struct finding *findings;	/* the gravest first */
 	struct exemplar *exemplars;
 	size_t hierarchy_count, finding_count, exemplar_count;
-	size_t service_count, edge_count, path_count, recovery_count, fault_count, loss_count;
+	size_t service_count, edge_count, destination_count, path_count, recovery_count, fault_count, loss_count;
 	struct metric mttr_ms;	/* of recoveries that had an impact: n of them */
 	size_t recovered_count;	/* those of them that the run saw recover */
 	double false_link_rate;	/* of all edges; NAN: no baseline, or nothing was joined by time */
@@ -167,6 +181,9 @@ int result_say(char ***list, size_t *count, const char *format, ...) __attribute
 /* "pass", "fail", "inconclusive", "vacuous", and the exit status it stands for (0, 1, 3, 3). */
 const char *verdict_name(enum verdict v);
 int verdict_status(enum verdict v);
+
+/* What is seen of an edge's requests: with other servers of its destination they are seen at the first of them, NULL at the others. */
+const struct result_cohort *result_seen(const struct result *r, const struct result_edge *e);
 
 /* The share of users' requests that succeeded, over all edges of theirs; of attempts where those are not joined. */
 struct metric result_success_of_users(const struct result *r);

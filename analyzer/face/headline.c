@@ -50,41 +50,62 @@ static int success(const struct face *f, const struct result *r)
 	return 0;
 }
 
-/* While the fault lasted, where that is known. */
-static const struct metric *amplification_of(const struct result *r, const struct result_edge *e, bool *in_fault)
-{
-	const struct result_cohort *c = &e->window[TIMELINE_FAULT];
+struct amplified {		/* an edge or a destination */
+	const char *client, *server;
+	struct metric m;
+	uint64_t attempts;
+	bool in_fault;
+};
 
-	*in_fault = r->timeline.window_count > 1 && c->amplification.known;
-	return *in_fault ? &c->amplification : &e->whole.amplification;
+/* While the fault lasted, where that is known. */
+static struct amplified amplified_by(const struct result *r, const char *client, const char *server, const struct result_cohort *whole,
+				     const struct result_cohort *windows)
+{
+	const struct result_cohort *c = &windows[TIMELINE_FAULT];
+	bool in_fault = r->timeline.window_count > 1 && c->amplification.known;
+
+	return (struct amplified){client, server, in_fault ? c->amplification : whole->amplification, whole->attempts, in_fault};
+}
+
+static bool is_more(const struct amplified *a, const struct amplified *than)
+{
+	if (!a->m.known || !than->m.known)
+		return a->m.known;
+	return a->m.value > than->m.value || (a->m.value == than->m.value && a->attempts > than->attempts);
+}
+
+static struct amplified most_amplified(const struct result *r)
+{
+	struct amplified top = {0};
+
+	for (size_t i = 0; i < r->edge_count + r->destination_count; i++) {
+		const struct result_edge *e = i < r->edge_count ? &r->edges[i] : NULL;
+		const struct result_destination *d = e ? NULL : &r->destinations[i - r->edge_count];
+		struct amplified a = e ? amplified_by(r, e->client, e->server, &e->whole, e->window) :
+					 amplified_by(r, d->client, d->name, &d->whole, d->window);
+
+		if (is_more(&a, &top))
+			top = a;
+	}
+	return top;
 }
 
 static int amplification(const struct face *f, const struct result *r)
 {
-	const struct result_edge *most = NULL;
 	const struct result_path *longest = NULL;
-	const struct metric *m, *top = NULL;
+	struct amplified top = most_amplified(r);
 	char value[64], bounds[64], *through = NULL;
-	bool in_fault, at_top = false;
 
-	for (size_t i = 0; i < r->edge_count; i++) {
-		m = amplification_of(r, &r->edges[i], &in_fault);
-		if (!m->known || (top && (m->value < top->value || (m->value == top->value && r->edges[i].whole.attempts <= most->whole.attempts))))
-			continue;
-		top = m;
-		most = &r->edges[i];
-		at_top = in_fault;
-	}
-	if (!top)
+	if (!top.m.known)
 		return 0;
 	for (size_t i = 0; i < r->path_count; i++)
-		if (r->paths[i].hops > 1 && r->paths[i].raw > (longest ? longest->raw : top->value))
+		if (r->paths[i].hops > 1 && r->paths[i].raw > (longest ? longest->raw : top.m.value))
 			longest = &r->paths[i];
 	if (longest && asprintf(&through, "; %s => %s %.2f attempts per request end to end", longest->root, longest->leaf, longest->raw) < 0)
 		return -ENOMEM;
-	show_bounds(top, false, bounds);
-	LINE(f, top->value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", show_factor(top, value),
-	     "%s -> %s%s%s%s%s%s%s", most->client, most->server, at_top ? " while the fault lasted" : "", *bounds ? " (" : "",
+	show_bounds(&top.m, false, bounds);
+	LINE(f, top.m.value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", show_factor(&top.m, value),
+	     "%s -> %s%s%s%s%s%s%s", top.client, top.server, top.in_fault ? " while the fault lasted" : "", *bounds ? " (" : "",
 	     *bounds && strcmp(bounds, "exact") ? "95 %: " : "", bounds, *bounds ? ")" : "", longest ? through : "");
 	free(through);
 	return 0;

@@ -203,6 +203,7 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 
 	json_text(o, "client", e->client);
 	json_text(o, "server", e->server);
+	json_text(o, "destination", e->destination == MODEL_NONE ? NULL : r->destinations[e->destination].name);
 	json_text(o, "protocol", e->protocol);
 	cJSON_AddBoolToObject(o, "root", e->root);
 	add_cohort(o, &e->whole);
@@ -234,6 +235,29 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	cJSON_AddItemToObject(o, "bulkhead", policy_json_bulkhead(&e->bulkhead));
 	cJSON_AddItemToObject(o, "idempotency", policy_json_idempotency(&e->idempotency));
 	cJSON_AddItemToObject(o, "hedging", policy_json_hedging(&e->hedging));
+	return o;
+}
+
+/* What is asked of several servers, as one. */
+static cJSON *destination(const struct result *r, const struct result_destination *d)
+{
+	cJSON *o = cJSON_CreateObject(), *servers, *by_window;
+
+	json_text(o, "client", d->client);
+	json_text(o, "name", d->name);
+	servers = cJSON_AddArrayToObject(o, "servers");
+	for (size_t i = 0; i < d->edge_count; i++)
+		cJSON_AddItemToArray(servers, cJSON_CreateString(r->edges[d->edges[i]].server));
+	cJSON_AddBoolToObject(o, "root", d->root);
+	json_number(o, "hops", (double)d->hops);
+	add_cohort(o, &d->whole);
+	json_number(o, "max_attempts_seen", d->whole.linked && d->whole.chain.n ? tally_percentile(&d->whole.chain, 1) : NAN);
+	json_metric(o, "retry_yield", &d->retry_yield);
+	json_text(o, "linking", d->linking);
+	by_window = cJSON_AddObjectToObject(o, "by_window");
+	for (int k = 0; k < TIMELINE_KINDS; k++)
+		if (has_window(r, k))
+			add_cohort(cJSON_AddObjectToObject(by_window, timeline_name(k)), &d->window[k]);
 	return o;
 }
 
@@ -350,6 +374,7 @@ cJSON *report_tree(const struct result *r)
 	json_metric(o, "success_of_users", &success);
 	ADD_ROWS(o, "services", r->service_count, service(r, &r->services[i]));
 	ADD_ROWS(o, "edges", r->edge_count, edge(r, &r->edges[i]));
+	ADD_ROWS(o, "destinations", r->destination_count, destination(r, &r->destinations[i]));
 	ADD_ROWS(o, "end_to_end", r->path_count, path(&r->paths[i]));
 	ADD_ROWS(o, "recovery", r->recovery_count, recovery(&r->recoveries[i]));
 	json_metric(o, "mttr_ms", &r->mttr_ms);

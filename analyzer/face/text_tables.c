@@ -112,6 +112,19 @@ static void load_cells(struct table *t, const struct result_cohort *c)
 	table_cell(t, "%s", show_share(&success, buf));
 }
 
+/* The same over all windows, when there are several. */
+static void window_rows(struct table *t, const struct result *r, const struct result_cohort *windows, int blanks)
+{
+	for (int k = 0; k < TIMELINE_KINDS && r->timeline.window_count > 1; k++) {
+		if (!windows[k].attempts)
+			continue;
+		table_cell(t, "  %s", timeline_name(k));
+		load_cells(t, &windows[k]);
+		for (int blank = 0; blank < blanks; blank++)
+			table_cell(t, "%s", "");
+	}
+}
+
 static void load_rows(struct table *t, const struct result *r, const struct result_edge *e, bool demand)
 {
 	char buf[64];
@@ -121,14 +134,17 @@ static void load_rows(struct table *t, const struct result *r, const struct resu
 	if (demand)
 		table_cell(t, "%s", demand_tells(e) ? show_factor(&e->amplification_demand, buf) : "");
 	table_cell(t, "%.0f", e->peak_attempts_per_s);
-	for (int k = 0; k < TIMELINE_KINDS && r->timeline.window_count > 1; k++) {
-		if (!e->window[k].attempts)
-			continue;
-		table_cell(t, "  %s", timeline_name(k));
-		load_cells(t, &e->window[k]);
-		for (int blank = 0; blank < 1 + demand; blank++)
-			table_cell(t, "%s", "");
-	}
+	window_rows(t, r, e->window, 1 + demand);
+}
+
+/* Whole requests, through all servers that they tried. */
+static void destination_rows(struct table *t, const struct result *r, const struct result_destination *d, bool demand)
+{
+	table_cell(t, "%s -> %s (%zu servers)", d->client, d->name, d->edge_count);
+	load_cells(t, &d->whole);
+	for (int blank = 0; blank < 1 + demand; blank++)
+		table_cell(t, "%s", "");
+	window_rows(t, r, d->window, 1 + demand);
 }
 
 static int print_load(const struct face *f, const struct result *r)
@@ -145,6 +161,8 @@ static int print_load(const struct face *f, const struct result *r)
 	header(&t, demand ? with_demand : columns);
 	for (size_t i = 0; i < r->edge_count && i < ROWS_MAX; i++)
 		load_rows(&t, r, &r->edges[i], demand);
+	for (size_t i = 0; i < r->destination_count && i < ROWS_MAX; i++)
+		destination_rows(&t, r, &r->destinations[i], demand);
 	return print(f, &t, r->edge_count);
 }
 

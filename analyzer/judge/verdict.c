@@ -38,21 +38,25 @@ static int judge_data(struct result *r)
 }
 
 /* What users see of an edge: the success of their requests, or of attempts where these can not be told apart. */
-static const struct metric *seen_success(const struct result_edge *e)
+static struct metric seen_success(const struct result *r, const struct result_edge *e)
 {
-	return e->whole.linked ? &e->whole.success : &e->attempt_success;
+	const struct result_cohort *c = result_seen(r, e);
+
+	if (!c)
+		return metric_unknown("seen at the first server of its destination");
+	return c->linked ? c->success : metric_share(c->succeeded, c->attempts);
 }
 
 static int judge_objective(struct result *r)
 {
 	for (size_t i = 0; i < r->edge_count && !isnan(r->slo); i++) {
-		const struct metric *s = seen_success(&r->edges[i]);
+		const struct metric s = seen_success(r, &r->edges[i]);
 
-		if (!r->edges[i].root || !s->known || s->value >= r->slo)
+		if (!r->edges[i].root || !s.known || s.value >= r->slo)
 			continue;
 		raise(r, VERDICT_FAIL);
 		if (REASON(r, "%s -> %s: %.2f %% of %llu requests succeeded, %.6g %% are asked for", r->edges[i].client,
-			   r->edges[i].server, s->value * 100, (unsigned long long)s->n, r->slo * 100))
+			   r->edges[i].server, s.value * 100, (unsigned long long)s.n, r->slo * 100))
 			return -1;
 	}
 	return 0;

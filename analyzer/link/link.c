@@ -27,6 +27,7 @@ struct joiner {
 	struct map latest;		/* group -> its latest failed attempt without successor; NOBODY: none any more */
 	uint32_t *older;		/* per exchange that waits so: the one of its group before it; NOBODY */
 	struct map loose;		/* group of time_group() -> 1: not all in it were made for inbound requests */
+	uint64_t *served_ns;		/* per exchange: when its thread had last got from another server what one had refused it; 0 never */
 	bool *busy;			/* per process: its threads say nothing (crowd.h) */
 };
 
@@ -134,7 +135,7 @@ static bool time_joins(const struct joiner *j, uint32_t a, uint32_t b)
 	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
 	uint64_t limit = GAP_MAX_NS + (x->retry_after_ms > 0 ? (uint64_t)x->retry_after_ms * NS_PER_MS : 0);
 
-	if (!model_failed_before(x, y) || y->started_ns - x->ended_ns > limit || !model_same_request(x, y))
+	if (!model_failed_before(x, y) || y->started_ns - x->ended_ns > limit || !model_same_request(x, y) || j->served_ns[b] > x->ended_ns)
 		return false;
 	return !told_apart(j, a, b) && same_caller(j, a, b);
 }
@@ -235,6 +236,58 @@ static int find_loose(struct joiner *j)
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* ---- requests that another server has answered: their failures are over ---- */
+
+struct thread {
+	uint32_t last;		/* its latest call */
+	uint32_t served;	/* that succeeded right behind a failure elsewhere; MODEL_NONE */
+};
+
+static bool goes_on_elsewhere(const struct model_exchange *x, const struct model_exchange *y)
+{
+	return x->edge != y->edge && model_failed_before(x, y) && y->outcome == MODEL_OK && model_same_request(x, y) && !model_headless(y);
+}
+
+static void follow_thread(struct joiner *j, struct thread *t, uint32_t i)
+{
+	const struct model_exchange *x = &j->m->exchanges[i];
+
+	if (t->served != MODEL_NONE && model_same_request(&j->m->exchanges[t->served], x))
+		j->served_ns[i] = j->m->exchanges[t->served].ended_ns;
+	if (t->last != MODEL_NONE && goes_on_elsewhere(&j->m->exchanges[t->last], x))
+		t->served = i;
+	t->last = i;
+}
+
+/* Of threads that say who calls. */
+static int find_served(struct joiner *j)
+{
+	struct thread *threads = spill_realloc(NULL, (j->m->exchange_count + 1) * sizeof(*threads));
+	struct map index = {0};
+	uint32_t count = 0;
+	int err = threads ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; i < j->m->exchange_count && !err; i++) {
+		const struct model_exchange *x = &j->m->exchanges[i];
+		const struct model_process *p = x->process == MODEL_NONE ? NULL : &j->m->processes[x->process];
+		bool hops = p && model_hops(p);
+		uint64_t key = hops ? mix(x->process, 1) : mix(mix(x->process, 2), x->tid);
+		uint32_t at;
+
+		if (x->edge == MODEL_NONE || x->role != MODEL_CLIENT || !p || !(hops || thread_decides(j, x)))
+			continue;
+		at = map_get(&index, key);
+		if (at == MAP_NONE) {
+			threads[at = count++] = (struct thread){MODEL_NONE, MODEL_NONE};
+			err = map_put(&index, key, at);
+		}
+		follow_thread(j, &threads[at], i);
+	}
+	map_free(&index);
+	spill_free(threads);
+	return err;
 }
 
 /* ---- what is no retry after all ---- */
@@ -407,8 +460,9 @@ static int allocate(struct joiner *j)
 	j->tier = spill_calloc(n, sizeof(*j->tier));
 	j->cover_end = spill_calloc(n, sizeof(*j->cover_end));
 	j->older = spill_calloc(n, sizeof(*j->older));
+	j->served_ns = spill_calloc(n, sizeof(*j->served_ns));
 	j->busy = calloc(j->m->process_count + 1, sizeof(*j->busy));
-	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->older || !j->busy)
+	if (!j->before || !j->after || !j->tier || !j->cover_end || !j->older || !j->served_ns || !j->busy)
 		return -ENOMEM;
 	memset(j->before, 0xff, n * sizeof(*j->before));
 	memset(j->after, 0xff, n * sizeof(*j->after));
@@ -428,6 +482,8 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 		err = find_headless(&j);
 	if (!err)
 		err = find_loose(&j);
+	if (!err)
+		err = find_served(&j);
 	for (size_t r = 0; !err && r < sizeof(rules) / sizeof(rules[0]); r++)
 		err = apply_rule(&j, r);
 	if (!err)
@@ -441,6 +497,7 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	spill_free(j.tier);
 	spill_free(j.cover_end);
 	spill_free(j.older);
+	spill_free(j.served_ns);
 	free(j.busy);
 	map_free(&j.headless);
 	map_free(&j.loose);

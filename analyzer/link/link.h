@@ -11,8 +11,8 @@
  * A failed attempt has at most one successor: of those it may have, the one whose start follows closest; an attempt
  * has at most one predecessor. Threads do not count where they are not known, where one flow of calls moves between
  * them (model_hops), or where an inbound request spans both attempts. A success is never followed by a retry, so
- * healthy polling is never joined. An attempt that ended before its request's head was known (a refused connect)
- * joins whatever the same caller tries next.
+ * healthy polling is never joined; nor is one when another server has answered the same since, on the same thread (hops.h).
+ * An attempt that ended before its request's head was known (a refused connect) joins whatever the same caller tries next.
  *
  * What only time joins is then cut where another request of many in flight at once explains it as well (crowd.h), and where the client's own rhythm
  * says that it is its next request (rhythm.h). Where nothing can tell the two apart, none is joined, and the edge's tier is aggregate: unless

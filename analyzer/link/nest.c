@@ -20,7 +20,10 @@ struct desk {		/* the jobs of one process */
 
 struct choice {		/* the jobs that an attempt may be for */
 	struct job *at_once, *waiting, *fresh;
-	uint64_t at_once_ns, waiting_ns, fresh_ns;	/* how long ago the cause was: least, most, least */
+	struct job *hop;	/* failed at another server, and has not asked this one */
+	uint64_t at_once_ns, waiting_ns, fresh_ns, hop_ns;	/* how long ago the cause was: least, most, least, least */
+	struct job *scatters;	/* the latest whose attempt at another server is in work, or was answered */
+	bool again;		/* at_once has asked this server before */
 };
 
 static uint64_t end_of(const struct model_exchange *x)
@@ -94,17 +97,45 @@ static int note_attempt(const struct model *m, struct job *j, uint32_t attempt)
 
 /* ---- whose attempt ---- */
 
+/* When the job's latest attempt at the same thing failed at another server; 0: none did. *served: one is in work there, or was answered. */
+static uint64_t failed_elsewhere(const struct model *m, const struct job *j, const struct model_exchange *x, bool *served)
+{
+	uint64_t end_ns = 0;
+
+	for (size_t i = 0; i < j->n; i++) {
+		const struct model_exchange *y = &m->exchanges[j->latest[i]];
+
+		if (y->edge == x->edge || !model_same_request(x, y))
+			continue;
+		*served |= !model_failed_before(y, x);
+		if (model_failed_before(y, x) && y->ended_ns > end_ns)
+			end_ns = y->ended_ns;
+	}
+	return end_ns;
+}
+
 static void consider(const struct model *m, struct choice *c, struct job *j, const struct model_exchange *x)
 {
 	uint32_t *known = latest(m, j, x);
 	uint64_t cause_ns = known ? m->exchanges[*known].ended_ns : m->exchanges[j->exchange].started_ns, gap_ns;
+	bool served = false;
+	uint64_t elsewhere_ns = failed_elsewhere(m, j, x, &served);
 
+	if (served) {	/* unless it asks several servers anyway, it has no reason to ask another */
+		c->scatters = !c->scatters || j->exchange > c->scatters->exchange ? j : c->scatters;
+		return;
+	}
+	if (!known && elsewhere_ns && x->started_ns - elsewhere_ns <= AT_ONCE_NS && (!c->hop || x->started_ns - elsewhere_ns < c->hop_ns)) {
+		c->hop = j;
+		c->hop_ns = x->started_ns - elsewhere_ns;
+	}
 	if (known && !model_failed_before(&m->exchanges[*known], x))
 		return;
 	gap_ns = x->started_ns - cause_ns;
 	if (gap_ns <= AT_ONCE_NS && (!c->at_once || gap_ns < c->at_once_ns)) {
 		c->at_once = j;
 		c->at_once_ns = gap_ns;
+		c->again = known != NULL;
 	}
 	if (known && (!c->waiting || gap_ns > c->waiting_ns)) {
 		c->waiting = j;
@@ -124,7 +155,11 @@ static struct job *choose(const struct model *m, struct desk *d, const struct mo
 	for (size_t i = 0; i < d->n; i++)
 		if (!tid || m->exchanges[d->jobs[i].exchange].tid == tid)
 			consider(m, &c, &d->jobs[i], x);
-	return c.at_once ? c.at_once : c.waiting ? c.waiting : c.fresh;
+	if (c.hop && (!c.at_once || c.again || c.hop_ns <= c.at_once_ns))	/* who goes on elsewhere does not come back while there is a new server */
+		return c.hop;
+	if (c.at_once || c.waiting || c.fresh)
+		return c.at_once ? c.at_once : c.waiting ? c.waiting : c.fresh;
+	return c.scatters;
 }
 
 /* The job of an attempt when there is just one that it can be; *same_thread: how many are in work on its thread. */

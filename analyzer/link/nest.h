@@ -4,7 +4,7 @@
  * inbound request is in work on the attempt's thread, or when none is there and exactly one is in work in the process.
  *
  * An event loop has several in work on one thread. There an attempt is laid to the request with the closest cause: one
- * that arrived, or saw an attempt fail, within the last 5 ms; else the one that has waited longest since an attempt of
+ * that arrived, or saw an attempt fail (at whatever server), within the last 5 ms; else the one that has waited longest since an attempt of
  * it failed; else the latest that has made none. Which of them it is may be wrong, how many there are is not: each request
  * is given one first attempt, and only requests whose attempt failed are given another.
  */

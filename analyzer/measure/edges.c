@@ -3,8 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/measure.h"
-
-#define SEED 0x6166746572736831ull	/* any constant: the same data must give the same intervals */
+#include "analyzer/measure/cohort.h"
 
 struct workbench {	/* what is needed of an edge only while it is measured */
 	uint64_t retries, saved;	/* attempts after the first; requests that succeeded with one */
@@ -12,15 +11,6 @@ struct workbench {	/* what is needed of an edge only while it is measured */
 	struct samples starts;	/* ns since the run's start, ascending */
 	struct tally protocols;	/* names */
 };
-
-static int add_logical(struct result_cohort *c, const struct link_logical *q)
-{
-	c->logical++;
-	c->attempts += q->attempts;
-	c->delivered += q->delivered;
-	c->succeeded += q->ok;
-	return tally_add(&c->chain, q->attempts, 1) || tally_add(&c->chain_delivered, q->delivered, 1) ? -ENOMEM : 0;
-}
 
 static void add_retries(const struct measure *m, struct workbench *w, const struct link_logical *q)
 {
@@ -42,7 +32,7 @@ static int add_logicals(struct measure *m, struct workbench *benches)
 
 		if (!measure_counts(m, q->started_ns))
 			continue;
-		if (add_logical(&e->whole, q) || add_logical(&e->window[timeline_at(&m->r->timeline, q->started_ns)], q))
+		if (cohort_add(&e->whole, q) || cohort_add(&e->window[timeline_at(&m->r->timeline, q->started_ns)], q))
 			return -ENOMEM;
 		add_retries(m, &benches[q->edge], q);
 	}
@@ -110,26 +100,14 @@ static const char *protocol(const struct measure *m, const struct tally *protoco
 	return most;
 }
 
-static void settle_cohort(struct result_cohort *c, bool linked)
-{
-	c->linked = linked;
-	if (!linked) {
-		c->amplification = c->amplification_delivered = c->success = metric_unknown("aggregate");
-		return;
-	}
-	c->amplification = metric_mean(&c->chain, SEED);
-	c->amplification_delivered = metric_mean(&c->chain_delivered, SEED + 1);
-	c->success = metric_share(c->succeeded, c->logical);
-}
-
 static void settle_edge(struct measure *m, size_t i, struct workbench *w)
 {
 	struct result_edge *e = &m->r->edges[i];
 	bool linked = m->link.tiers[i] != LINK_AGGREGATE;
 
-	settle_cohort(&e->whole, linked);
+	cohort_settle(&e->whole, linked);
 	for (int k = 0; k < TIMELINE_KINDS; k++)
-		settle_cohort(&e->window[k], linked);
+		cohort_settle(&e->window[k], linked);
 	e->linking = link_tier_name(m->link.tiers[i]);
 	e->protocol = protocol(m, &w->protocols);
 	e->attempt_success = metric_share(e->attempts_ok, e->whole.attempts);

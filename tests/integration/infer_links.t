@@ -84,6 +84,51 @@ while s.recv(65536):
 e, notes = infer("pipeline", [], PYTHON, "-c", PIPELINE)
 is_([e["attempts"], e["logical"]], [5, 5], "five requests in a pipeline, all failing, are five requests", e)
 
+# ---- retries at another server ----
+def destinations(db):
+    result = aftershock("report", db, "--format", "json")
+    report = json.loads(result.out)
+    is_(validate.problems(report, validate.load("report")), [], "the report meets its schema")
+    return report["destinations"], aftershock("report", db).out
+
+
+FAILOVER = """
+import http.client, sys, time
+for i in range(30):
+    for port in map(int, sys.argv[2:]):
+        c = http.client.HTTPConnection('127.0.0.1', port)
+        try:
+            c.request('GET', '/x')
+            good = c.getresponse().status < 500
+        except OSError:
+            good = False
+        if good and sys.argv[1] == 'failover':
+            break
+    time.sleep(.02)
+"""
+for how, want in (("failover", 1), ("health", 0)):
+    servers = [HttpPeer((lambda c: lambda request: (c.append(0), 503 if 10 < len(c) <= 20 else 200)[1])([])), HttpPeer(lambda request: 200)]
+    r = shock([], PYTHON, "-c", FAILOVER, how, *[s.port for s in servers], trace="shim")
+    d, text = destinations(r.db)
+    is_(len(d), want, f"{how}: {want} destinations", d)
+    if d:
+        is_([d[0]["logical"], d[0]["attempts"], d[0]["success"]["value"], d[0]["hops"], d[0]["max_attempts_seen"], d[0]["linking"]],
+            [30, 40, 1, 10, 2, "temporal"], "a client with two addresses makes 30 requests, ten of them of two attempts", d)
+        ok("127.0.0.1:" in text and "(2 servers)" in text and "1.33x" in text, "the text has it in its load and its first lines", text)
+servers = [HttpPeer(lambda request, i=i: 503 if i < 2 else 200) for i in range(3)]
+db = os.path.join(tmpdir(), "proxy.db")
+proxy = Nginx("location / { proxy_pass http://up; proxy_next_upstream error http_503; }",
+              http="upstream up { %s }" % " ".join(f"server 127.0.0.1:{s.port} max_fails=0;" for s in servers),
+              under=shock_argv([], db, (), "shim")[:-1])
+for _ in range(30):
+    run(["curl", "-s", proxy.url("/in")])
+proxy.stop()
+d, text = destinations(db)
+is_(len(d), 1, "nginx with three upstreams of which two are out: one destination", text)
+if d:
+    is_([d[0]["logical"], d[0]["success"]["value"], len(d[0]["servers"]), d[0]["linking"]], [30, 1, 3, "nesting"], "every request got its answer", d)
+    is_([d[0]["attempts"], d[0]["max_attempts_seen"]], [sum(len(s.requests) for s in servers), 3], "the servers saw as many attempts", d)
+
 # ---- event loops: several requests for the same at once, without ids ----
 FLOWS = """
 const [how, url, n, wait, ms] = process.argv.slice(1);

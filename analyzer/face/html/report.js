@@ -52,7 +52,8 @@ function amplification(edge) {
 }
 
 function loadHeadlines(report) {
-	const amplified = largest(report.edges, e => value(amplification(e)), e => e.attempts), busiest = largest(report.edges, e => e.peak_attempts_per_s);
+	const all = report.edges.concat(report.destinations.map(d => Object.assign({server: d.name}, d)));
+	const amplified = largest(all, e => value(amplification(e)), e => e.attempts), busiest = largest(report.edges, e => e.peak_attempts_per_s);
 	const most = amplified ? amplification(amplified) : null, when = most && most !== amplified.amplification ? "under the fault" : null;
 	const note = amplified ? [pair(amplified)].concat([bounds(most, two), when].filter(Boolean).map(t => DOT + t)) : "attempts per request";
 
@@ -284,6 +285,19 @@ function edgesTable(report) {
 		report.edges.flatMap(e => withWindows(report, e, pair(e), cells, w => w.attempts > 0)));
 }
 
+/* Whole requests, through all servers that they tried. */
+function destinationsTable(report) {
+	const columns = [["client \u2192 destination", "text"], ["requests"], ["went on elsewhere"], ["attempts"], ["amplif."], ["95 %"], ["success"], ["95 %"],
+		["most attempts"], ["servers", "long"], ["linked by", "text"]];
+	const name = d => pair(Object.assign({}, d, {server: d.name}));
+	const cells = (c, whole) => [c.logical === null ? "?" : count(c.logical), whole ? count(c.hops) : "", count(c.attempts),
+		factor(value(c.amplification)), bounds(c.amplification, two), percent(value(c.success)), bounds(c.success, percent),
+		whole ? count(c.max_attempts_seen) : "", whole ? c.servers.join(", ") : "", whole ? c.linking : ""];
+
+	return report.destinations.length ? table("Destinations: several servers tried one after another for one request", columns,
+		report.destinations.flatMap(d => withWindows(report, d, name(d), cells, w => w.attempts > 0))) : null;
+}
+
 function attemptsTable(report) {
 	const columns = [["client \u2192 server", "text"], ["mean"], ["p50"], ["p90"], ["p95"], ["p99"], ["max"], ["ok"], ["failed"],
 		["indeterm."], ["not sent"], ["answers", "long"], ["protocol", "text"], ["linked by", "text"]];
@@ -342,7 +356,7 @@ function hierarchyTable(report) {
 
 function figures(report) {
 	const makers = [servicesTable, faultsTable, recoveryTable, pathsTable, hierarchyTable];
-	const list = (report.edges.length ? [edgesTable, attemptsTable] : []).concat(makers).map(make => make(report)).filter(Boolean);
+	const list = (report.edges.length ? [edgesTable, destinationsTable, attemptsTable] : []).concat(makers).map(make => make(report)).filter(Boolean);
 
 	return section("figures", "Figures", list.length ? list : aside("None."));
 }

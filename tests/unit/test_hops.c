@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* Retries at another server: which edges are one destination, and what its requests come to. */
+#include "analyzer/stats/stats.h"
+#include "tests/unit/judge.h"
+
+#define A "10.0.0.1:80"
+#define B "10.0.0.2:80"
+#define C "10.0.0.3:80"
+
+static void begin(struct runs *r)
+{
+	runs_begin(r, 100000);
+	runs_process(r, 1, "app");
+	runs_connection(r, 1, 1, "client", "127.0.0.1:4001", A);
+	runs_connection(r, 2, 1, "client", "127.0.0.1:4002", B);
+	runs_connection(r, 3, 1, "client", "127.0.0.1:4003", C);
+	runs_connection(r, 9, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+}
+
+static const struct result_destination *only(const struct result *x, const char *what)
+{
+	static const struct result_destination none = {.name = "", .linking = ""};
+
+	is_int((int)x->destination_count, 1, "%s: one destination", what);
+	return x->destination_count ? &x->destinations[0] : &none;
+}
+
+/* One program on one thread that asks servers 1 to 3 for the same. */
+struct asker {
+	bool (*out)(int server, int round);
+	bool anyway;		/* asks all, whatever they answer */
+	bool refused;		/* who is out refuses the connection: no request is known */
+	double apart_ms;	/* from one server to the next */
+};
+
+static double ask(struct runs *r, const struct asker *p, int server, int round, double at)
+{
+	bool out = p->out(server, round);
+
+	if (out && p->refused)
+		runs_add(r, ATTEMPT(.connection = server, .unsent = 1, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED",
+				    .at_ms = at, .took_ms = 1));
+	else
+		runs_add(r, ATTEMPT(.connection = server, .status = out ? 503 : 200, .at_ms = at, .took_ms = 1));
+	return at + 1;
+}
+
+static void play(struct runs *r, const struct asker *p)
+{
+	begin(r);
+	for (int round = 0; round < 60; round++)
+		for (int server = 1, more = 1; server <= 3 && more; server++) {
+			ask(r, p, server, round, 10 + round * 100 + (server - 1) * (1 + p->apart_ms));
+			more = p->anyway || p->out(server, round);
+		}
+}
+
+static bool second_third(int server, int round)
+{
+	return server < 3 && round >= 20 && round < 40;
+}
+
+static bool first_dead(int server, int round)
+{
+	return server == 1 || (server == 2 && round >= 20 && round < 40);
+}
+
+static bool all(int server, int round)
+{
+	return server && round >= 0;
+}
+
+/* Twenty rounds of three attempts, the others of one (of two where the first is dead). */
+static void a_list_of_addresses(void)
+{
+	static const struct { struct asker p; int attempts; const char *what; } cases[] = {
+		{{second_third, false, false, 0.2}, 100, "two of three out for a while"},
+		{{second_third, false, true, 0.2}, 100, "two of three refuse for a while"},
+		{{first_dead, false, true, 0.2}, 140, "the first refuses all the time"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct result_destination *d;
+		struct runs r;
+		struct result x;
+		struct metric users;
+
+		play(&r, &cases[i].p);
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		d = only(&x, cases[i].what);
+		is_int((int)d->edge_count, 3, "%s: of three servers", cases[i].what);
+		is_str(d->name, A " and 2 more", "%s: called by its first", cases[i].what);
+		is_int(d->whole.logical, 60, "%s: 60 requests", cases[i].what);
+		is_int(d->whole.attempts, cases[i].attempts, "%s: of %d attempts", cases[i].what, cases[i].attempts);
+		NEAR(d->whole.amplification.value, cases[i].attempts / 60.0, "%s: which is its amplification", cases[i].what);
+		NEAR(d->whole.success.value, 1, "%s: all succeeded somewhere", cases[i].what);
+		is_str(d->linking, "temporal", "%s: by time", cases[i].what);
+		NEAR(judge_edge(&x, "app", A)->whole.amplification.value, 1, "%s: nobody is asked twice", cases[i].what);
+		NEAR(judge_edge(&x, "app", B)->whole.amplification.value, 1, "%s: nor the second", cases[i].what);
+		users = result_success_of_users(&x);
+		NEAR(users.value, 1, "%s: users saw no failure", cases[i].what);
+		is_int(users.n, 60, "%s: of their 60 requests", cases[i].what);
+		judge_end(&r, &x);
+	}
+}
+
+static void who_asks_all_anyway(void)
+{
+	static const struct { struct asker p; const char *what; } cases[] = {
+		{{second_third, true, false, 0.2}, "health checks of three servers"},
+		{{second_third, true, true, 0.2}, "of which two refuse for a while"},
+		{{first_dead, true, true, 0.2}, "of which one refuses all the time"},
+		{{second_third, true, false, 33}, "a round of three servers"},
+		{{all, false, false, 0.2}, "nothing but failures on a thread: failover or a round"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct runs r;
+		struct result x;
+
+		play(&r, &cases[i].p);
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		is_int((int)x.destination_count, 0, "%s: no destination", cases[i].what);
+		judge_end(&r, &x);
+	}
+}
+
+/* Hosts of one name are one destination where nothing else tells. */
+static void addresses_of_one_name(void)
+{
+	struct asker p = {all, false, false, 0.2};
+	const struct result_destination *d;
+	struct runs r;
+	struct result x;
+
+	play(&r, &p);
+	runs_sql(&r, "INSERT INTO host VALUES('api.local', '10.0.0.1'), ('api.local', '10.0.0.2'), ('api.local', '10.0.0.3')");
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	d = only(&x, "three addresses of one name, all out");
+	is_str(d->name, "api.local", "called by their name");
+	is_int(d->whole.attempts, 180, "with all attempts");
+	judge_end(&r, &x);
+}
+
+/* An inbound request, and calls of it one after another: "xo" fails at A and succeeds at B. "-": the next server. */
+static int serve(struct runs *r, double at, const char *calls, bool ids)
+{
+	int parent = runs_add(r, ATTEMPT(.connection = 9, .role = "server", .status = 200, .at_ms = at, .took_ms = 20)), server = 1;
+
+	for (double t = at + 0.1; *calls; calls++) {
+		if (*calls == '-') {
+			server++;
+			continue;
+		}
+		runs_add(r, ATTEMPT(.connection = server++, .status = *calls == 'x' ? 503 : 200, .at_ms = t, .took_ms = 3,
+				    .parent = ids ? parent : 0));
+		t += 3.1;
+	}
+	return parent;
+}
+
+static void calls_of_inbound_requests(void)
+{
+	const struct result_destination *d;
+	struct runs r;
+	struct result x;
+
+	for (int known = 0; known < 2; known++) {	/* parents of the file, or guessed */
+		begin(&r);
+		for (int i = 0; i < 30; i++)
+			serve(&r, 100 * i + 1, i < 20 ? "o" : i < 25 ? "xo" : "xxx", known);
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		d = only(&x, "a proxy with three upstreams");
+		is_str(d->linking, "nesting", "joined by the inbound request");
+		is_int(d->whole.logical, 30, "30 requests");
+		is_int(d->whole.attempts, 20 + 10 + 15, "45 attempts");
+		is_int(d->whole.succeeded, 25, "five got no answer anywhere");
+		is_int(d->hops, 10, "ten went on elsewhere");
+		NEAR(d->retry_yield.value, 5 / 15.0, "5 of 15 retries helped");
+		is_int((int)d->whole.chain.cells[d->whole.chain.used - 1].value, 3, "three attempts at most");
+		judge_end(&r, &x);
+	}
+
+	begin(&r);
+	for (int i = 0; i < 30; i++)
+		serve(&r, 100 * i + 1, "xxx", true);
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	d = only(&x, "all upstreams out all the time");
+	NEAR(d->whole.amplification.value, 3, "three attempts each");
+	judge_end(&r, &x);
+
+	begin(&r);
+	for (int i = 0; i < 30; i++)
+		serve(&r, 100 * i + 1, i < 20 ? "ooo" : "xox", true);
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_int((int)x.destination_count, 0, "one that asks all shards for each request has no such destination");
+	judge_end(&r, &x);
+}
+
+/* Four users at once of one event loop, whose servers are all out: three calls for each request, each 0.1 ms behind its cause. */
+static void an_event_loop_with_upstreams(void)
+{
+	struct stats_random random = {7};
+	const struct result_destination *d;
+	struct runs r;
+	struct result x;
+	int first = 0;
+
+	begin(&r);
+	for (int user = 0; user < 4; user++) {
+		double at = 10 + 0.3 * user;
+
+		for (int i = 0; i < 100; i++, first++) {
+			double t = at + 0.1, took[3];
+
+			for (int k = 0; k < 3; k++) {
+				took[k] = 10 + 2 * stats_uniform(&random);
+				runs_add(&r, ATTEMPT(.connection = 1 + (first + k) % 3, .status = 503, .at_ms = t, .took_ms = took[k]));
+				t += took[k] + 0.05 + 0.1 * stats_uniform(&random);
+			}
+			runs_add(&r, ATTEMPT(.connection = 9, .role = "server", .status = 503, .at_ms = at, .took_ms = t - at));
+			at = t + 20 * stats_uniform(&random);
+		}
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	d = only(&x, "four users at once");
+	ok(d->whole.logical >= 396 && d->whole.logical <= 404, "400 requests, about");
+	is_int(d->whole.attempts, 1200, "of three attempts");
+	ok(judge_edge(&x, "app", A)->whole.logical >= 390 && judge_edge(&x, "app", B)->whole.logical >= 390, "who goes on elsewhere hardly comes back");
+	judge_end(&r, &x);
+}
+
+/* A server that redirects, and is out for a while: what follows the redirect says nothing of what follows its failures. */
+static void redirects_lead_elsewhere(void)
+{
+	struct runs r;
+	struct result x;
+	const struct result_destination *d;
+
+	for (int out = 0; out < 2; out++) {
+		begin(&r);
+		for (int i = 0; i < 30; i++) {
+			runs_add(&r, ATTEMPT(.connection = 1, .status = out && i > 20 ? 503 : 307, .at_ms = 100 * i + 1, .took_ms = 1));
+			runs_add(&r, ATTEMPT(.connection = 2, .status = 200, .at_ms = 100 * i + 3, .took_ms = 1));
+		}
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		if (out) {
+			d = only(&x, "a server that redirects and fails");
+			is_int(d->hops, 9, "requests that failed went on elsewhere");
+		} else {
+			is_int((int)x.destination_count, 0, "where a redirect leads to is no other server of the same");
+		}
+		judge_end(&r, &x);
+	}
+}
+
+/* What is asked elsewhere is something else. */
+static void other_requests(void)
+{
+	struct runs r;
+	struct result x;
+
+	begin(&r);
+	for (int i = 0; i < 30; i++) {
+		runs_add(&r, ATTEMPT(.connection = 1, .status = i > 20 ? 503 : 200, .at_ms = 100 * i + 1, .took_ms = 1));
+		if (i > 20)
+			runs_add(&r, ATTEMPT(.connection = 2, .status = 200, .path = "/log", .at_ms = 100 * i + 3, .took_ms = 1));
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_int((int)x.destination_count, 0, "a failure that is reported to another server is not tried again there");
+	judge_end(&r, &x);
+}
+
+static void an_objective_is_of_destinations(void)
+{
+	struct analyze_options options = ANALYZE_EVERYTHING;
+	struct asker p = {second_third, false, false, 0.2};
+	struct runs r;
+	struct result x;
+
+	options.slo = 0.99;
+	play(&r, &p);
+	judge(&r, &x, &options);
+	is_int(x.verdict, VERDICT_PASS, "the servers that failed break no objective while others answer");
+	judge_end(&r, &x);
+}
+
+static void damaged_rows(void)
+{
+	struct runs r;
+	struct result x;
+
+	begin(&r);
+	for (int i = 0; i < 60; i++)
+		runs_add(&r, ATTEMPT(.connection = i % 4 ? i % 4 : -1, .process = i % 7 ? 1 : -1, .status = i % 2 ? 503 : 200, .at_ms = 10 + i % 9,
+				     .took_ms = i % 5 ? 3 : -1, .key = i % 3));
+	runs_sql(&r, "UPDATE exchange SET ended_ns = started_ns - 5 WHERE id %% 6 = 0; UPDATE exchange SET parent_id = id + 1 WHERE id %% 11 = 0");
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	ok(x.edge_count > 0, "ends before starts, parents that are none: an answer all the same");
+	judge_end(&r, &x);
+}
+
+int main(void)
+{
+	a_list_of_addresses();
+	who_asks_all_anyway();
+	addresses_of_one_name();
+	calls_of_inbound_requests();
+	an_event_loop_with_upstreams();
+	redirects_lead_elsewhere();
+	other_requests();
+	an_objective_is_of_destinations();
+	damaged_rows();
+	return tap_done();
+}
