@@ -54,6 +54,7 @@ struct result_cohort {	/* logical requests of an edge that started in some windo
 struct result_excluded {	/* attempts that follow an answer, and are no retries */
 	uint64_t redirects, challenges;	/* of what a 3xx leads to; with what a 401 or 407 asked for */
 	uint64_t polls;		/* after a failure at the client's own pace */
+	uint64_t reconnects;	/* sent again as the server had closed the idle connection; not among the attempts */
 };
 
 struct result_edge {

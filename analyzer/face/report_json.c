@@ -176,6 +176,7 @@ static cJSON *excluded(const struct result_edge *e)
 	json_number(o, "challenges", (double)e->excluded.challenges);
 	json_number(o, "hedges", e->hedging.known ? (double)e->hedging.hedged : 0);
 	json_number(o, "polls", (double)e->excluded.polls);
+	json_number(o, "reconnects", (double)e->excluded.reconnects);
 	return o;
 }
 

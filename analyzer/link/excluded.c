@@ -32,8 +32,10 @@ int measure_excluded(struct measure *m)
 	struct map last = {0};	/* flow -> exchange */
 	int err = 0;
 
-	for (size_t e = 0; e < m->r->edge_count; e++)
+	for (size_t e = 0; e < m->r->edge_count; e++) {
 		m->r->edges[e].excluded.polls = m->link.polls[e];
+		m->r->edges[e].excluded.reconnects = m->link.reconnects[e];
+	}
 	for (uint32_t i = 0; i < run->exchange_count && !err; i++) {
 		const struct model_exchange *x = &run->exchanges[i];
 		uint32_t before;

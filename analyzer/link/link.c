@@ -7,6 +7,7 @@
 #include <string.h>
 #include "analyzer/link/crowd.h"
 #include "analyzer/link/nest.h"
+#include "analyzer/link/reconnects.h"
 #include "analyzer/link/rhythm.h"
 #include "analyzer/read/spill.h"
 #include "base/clock.h"
@@ -474,10 +475,13 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	struct joiner j = {.m = m, .g = g};
 	int err = allocate(&j);
 
+	l->reconnects = calloc(g->count + 1, sizeof(*l->reconnects));
+	if (!err)
+		err = l->reconnects ? crowd_threads(m, j.busy) : -ENOMEM;
+	if (!err)
+		err = reconnects_take(m, j.busy, l->reconnects);
 	if (!err)
 		err = nest_build(m, j.cover_end);
-	if (!err)
-		err = crowd_threads(m, j.busy);
 	if (!err)
 		err = find_headless(&j);
 	if (!err)
@@ -511,6 +515,7 @@ void link_free(struct link *l)
 	spill_free(l->logicals);
 	free(l->tiers);
 	free(l->polls);
+	free(l->reconnects);
 	free(l->undecided);
 	free(l->crowded);
 	free(l->crowds);

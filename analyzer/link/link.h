@@ -45,6 +45,7 @@ struct link {
 	size_t count;
 	uint8_t *tiers;		/* per edge: enum link_tier that most of its requests rest on; owned */
 	uint64_t *polls;	/* per edge: attempts that follow a failure at the client's own pace: no retries; owned */
+	uint64_t *reconnects;	/* per edge: first tries on connections that the server was closing: no attempts (reconnects.h); owned */
 	bool *undecided;	/* per edge: whether most of those may as well be retries; owned */
 	struct crowd *crowds;	/* per edge: owned */
 	bool *crowded;		/* per edge: whether its tier is aggregate because of them; owned */

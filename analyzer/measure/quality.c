@@ -101,12 +101,20 @@ static int note_polls(struct measure *m, const struct result_edge *e, size_t edg
 			    e->server, polls, polls == 1 ? "" : "s") : 0;
 }
 
+static int note_reconnects(struct measure *m, const struct result_edge *e)
+{
+	unsigned long long n = e->excluded.reconnects;
+
+	return n ? NOTE(m, "%s -> %s: the server closed idle connections as %llu request%s came on them; sent again at once on fresh ones: no retries",
+			e->client, e->server, n, n == 1 ? "" : "s") : 0;
+}
+
 static int note_edges(struct measure *m)
 {
 	for (size_t i = 0; i < m->r->edge_count; i++) {
 		const struct result_edge *e = &m->r->edges[i];
 
-		if (note_polls(m, e, i) || note_false_links(m, e, i))
+		if (note_reconnects(m, e) || note_polls(m, e, i) || note_false_links(m, e, i))
 			return -ENOMEM;
 		if (!e->whole.linked && !m->link.undecided[i] && !m->link.crowded[i] &&
 		    NOTE(m, "%s -> %s: the client was not recorded and its requests carry no ids, so attempts can not be joined to requests",

@@ -84,6 +84,26 @@ while s.recv(65536):
 e, notes = infer("pipeline", [], PYTHON, "-c", PIPELINE)
 is_([e["attempts"], e["logical"]], [5, 5], "five requests in a pipeline, all failing, are five requests", e)
 
+# ---- a server that closes idle connections ----
+class Closing(Peer):
+    """Answers one request of each connection, and closes it when the next begins to come."""
+
+    def __init__(self):
+        super().__init__(self.once)
+
+    @staticmethod
+    def once(conn, n):
+        conn.recv(65536)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        conn.recv(1)
+
+
+closing = Closing()
+r = shock([], "curl", "-s", *[closing.url("/")] * 8, trace="shim")
+e = r.edge()
+is_([e["attempts"], e["logical"], e["success"]["value"], e["excluded"]["reconnects"]], [8, 8, 1, 7],
+    "requests that curl sends again as their idle connection was closed are no retries", e)
+
 # ---- retries at another server ----
 def destinations(db):
     result = aftershock("report", db, "--format", "json")
