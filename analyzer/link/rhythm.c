@@ -16,6 +16,7 @@
 #define NOISE 0.02		/* of a logarithm of a wait: less is not told apart */
 #define FLOOR_MS 5.0		/* below it waits are alike */
 #define PACE_MIN 5		/* waits after a success that show a pace */
+#define TIGHT_MIN 3		/* that show that there is none, and the client goes on at once */
 #define PACE_MAX 4096		/* more add nothing */
 #define TIGHT_MS 20.0		/* a pace that immediate retries have too */
 #define STEADY 4.0		/* a pace is steady when its 95th percentile is at most so often its 5th */
@@ -325,7 +326,9 @@ static struct pace pace_of(const struct lane *l)
 	struct pace p = {0};
 	double middle, slack;
 
-	if (l->ends.n < PACE_MIN || (double)l->overlaps > OVERLAP_MAX * (double)l->pairs)
+	if (l->ends.n < TIGHT_MIN || (double)l->overlaps > OVERLAP_MAX * (double)l->pairs)
+		return p;
+	if (l->ends.n < PACE_MIN && samples_percentile(s, 1) >= TIGHT_MS)
 		return p;
 	if (spread_of(&l->starts) < spread_of(s) && samples_percentile(s, 0.5) >= TIGHT_MS) {
 		p.by_start = true;
@@ -477,7 +480,7 @@ static int judge_chain(struct work *w, const struct chain *c, uint32_t usual, si
 	bool drone = false;
 	int err = 0;
 
-	if (w->lanes[c->lane].ends.n >= PACE_MIN) {
+	if (w->lanes[c->lane].ends.n >= PACE_MIN || pace_of(&w->lanes[c->lane]).known) {
 		cut_pace(w, c, skips);
 		return 0;
 	}

@@ -242,6 +242,22 @@ static void what_nobody_can_tell(void)
 
 /* ---- retries that look like polling ---- */
 
+/* A long poll: 408 when nothing happened for a while, and another one at once, also after the few events that there are. */
+static void long_polls(void)
+{
+	struct loop l;
+
+	for (int events = 3; events >= 2; events--) {
+		begin(&l, 60000);
+		for (int i = 0; i < 4 * (events + 1); i++)
+			attempt(&l, i % 4 == 3 ? 200 : 408, 300.3);
+		if (events == 3)
+			expect(&l, 16, 1, 12, "aggregate", "three events after which it polls at once");
+		else
+			expect(&l, 3, 4, 0, "temporal", "two events do not show it");
+	}
+}
+
 /* Threads that go on at once whatever they get, each until its work is done. */
 static void loops_without_pause(void)
 {
@@ -464,6 +480,7 @@ int main(void)
 	few_waits_are_not_alike();
 	a_first_retry_without_a_wait();
 	what_nobody_can_tell();
+	long_polls();
 	loops_without_pause();
 	fixed_waits_that_somebody_counts();
 	growing_waits_are_never_cut();
