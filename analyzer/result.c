@@ -198,3 +198,17 @@ void latency_settle(struct latency *l)
 	l->p99 = samples_percentile(&l->samples, 0.99);
 	l->max = samples_percentile(&l->samples, 1);
 }
+
+struct metric result_seen_success(const struct result *r, const struct result_edge *e)
+{
+	const struct result_cohort *c = result_seen(r, e);
+
+	if (!c)
+		return metric_unknown("seen at the first server of its destination");
+	return c->linked ? c->success : metric_share(c->succeeded, c->attempts);
+}
+
+const char *result_seen_server(const struct result *r, const struct result_edge *e)
+{
+	return r->destination_count && e->destination != MODEL_NONE ? r->destinations[e->destination].name : e->server;
+}

@@ -186,6 +186,10 @@ int verdict_status(enum verdict v);
 /* What is seen of an edge's requests: with other servers of its destination they are seen at the first of them, NULL at the others. */
 const struct result_cohort *result_seen(const struct result *r, const struct result_edge *e);
 
+/* Its success, of attempts where these are not joined to requests, and what it is called: the server or its destination. */
+struct metric result_seen_success(const struct result *r, const struct result_edge *e);
+const char *result_seen_server(const struct result *r, const struct result_edge *e);
+
 /* The share of users' requests that succeeded, over all edges of theirs; of attempts where those are not joined. */
 struct metric result_success_of_users(const struct result *r);
 

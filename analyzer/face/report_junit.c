@@ -46,17 +46,17 @@ static int test_objective(struct junit_suite *s, const struct result *r)
 {
 	for (size_t i = 0; i < r->edge_count && !isnan(r->slo); i++) {
 		const struct result_edge *e = &r->edges[i];
-		const struct metric *m = e->whole.linked ? &e->whole.success : &e->attempt_success;
+		const struct metric m = result_seen_success(r, e);
 		char *name;
 		struct junit_test *t;
 
-		if (!e->root || !m->known)
+		if (!e->root || !m.known)
 			continue;
-		name = junit_text("%s -> %s: at least %.6g %% succeed", e->client, e->server, r->slo * 100);
+		name = junit_text("%s -> %s: at least %.6g %% succeed", e->client, result_seen_server(r, e), r->slo * 100);
 		t = name ? junit_add(s, "slo", name) : NULL;
 		free(name);
-		if (!t || (m->value < r->slo && junit_blame(t, JUNIT_FAILED, "slo", junit_text("%.2f %% of %llu requests succeeded", m->value * 100,
-											       (ull)m->n))))
+		if (!t || (m.value < r->slo && junit_blame(t, JUNIT_FAILED, "slo", junit_text("%.2f %% of %llu requests succeeded", m.value * 100,
+											      (ull)m.n))))
 			return -ENOMEM;
 	}
 	return 0;

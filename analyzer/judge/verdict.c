@@ -37,26 +37,16 @@ static int judge_data(struct result *r)
 	return REASON(r, "more than 0.1 %% of the events were lost");
 }
 
-/* What users see of an edge: the success of their requests, or of attempts where these can not be told apart. */
-static struct metric seen_success(const struct result *r, const struct result_edge *e)
-{
-	const struct result_cohort *c = result_seen(r, e);
-
-	if (!c)
-		return metric_unknown("seen at the first server of its destination");
-	return c->linked ? c->success : metric_share(c->succeeded, c->attempts);
-}
-
 static int judge_objective(struct result *r)
 {
 	for (size_t i = 0; i < r->edge_count && !isnan(r->slo); i++) {
-		const struct metric s = seen_success(r, &r->edges[i]);
+		const struct metric s = result_seen_success(r, &r->edges[i]);
 
 		if (!r->edges[i].root || !s.known || s.value >= r->slo)
 			continue;
 		raise(r, VERDICT_FAIL);
 		if (REASON(r, "%s -> %s: %.2f %% of %llu requests succeeded, %.6g %% are asked for", r->edges[i].client,
-			   r->edges[i].server, s.value * 100, (unsigned long long)s.n, r->slo * 100))
+			   result_seen_server(r, &r->edges[i]), s.value * 100, (unsigned long long)s.n, r->slo * 100))
 			return -1;
 	}
 	return 0;

@@ -38,6 +38,7 @@ struct link_logical {
 	uint32_t delivered;	/* attempts whose request reached the peer */
 	uint8_t tier;		/* enum link_tier: the weakest that joined its attempts; of a single one, the best that could */
 	bool ok;		/* its last attempt, or with an idempotency key any, succeeded */
+	bool partial;		/* it went on at another server (hops.h): not a request of users by itself; filled by destinations.c */
 };
 
 struct link {

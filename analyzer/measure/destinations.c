@@ -36,7 +36,7 @@ static int add_request(struct measure *m, struct result_destination *to, const s
 
 static int add_requests(struct measure *m, const struct hops *h)
 {
-	const struct link *l = &m->link;
+	struct link *l = &m->link;
 	struct link_logical *wholes = spill_realloc(NULL, (l->count + 1) * sizeof(*wholes));
 	int err = wholes ? 0 : -ENOMEM;
 
@@ -49,6 +49,7 @@ static int add_requests(struct measure *m, const struct hops *h)
 	for (uint32_t q = 0; q < l->count && !err; q++) {
 		uint32_t d = m->r->edges[l->logicals[q].edge].destination;
 
+		l->logicals[q].partial = l->logicals[q].last != wholes[h->request[q]].last;
 		if (d != MODEL_NONE && h->request[q] == q && measure_counts(m, l->logicals[q].started_ns))
 			err = add_request(m, &m->r->destinations[d], &l->logicals[q], &wholes[q]);
 	}

@@ -107,7 +107,7 @@ static void count_baseline(struct felt *f)
 			break;
 		if (!(f->entry[q->edge] || f->struck[q->edge]) || !felt_calm(f, q->started_ns))
 			continue;
-		if (f->entry[q->edge]) {
+		if (f->entry[q->edge] && !q->partial) {
 			f->base++;
 			good += q->ok;
 		}
@@ -196,7 +196,7 @@ static void count_requests(struct felt *f)
 
 	for (size_t i = first_request(l, felt_start(f, 0)); i < l->count && l->logicals[i].started_ns < f->until_ns; i++) {
 		const struct link_logical *q = &l->logicals[i];
-		struct felt_second *s = f->entry[q->edge] && measure_counts(f->m, q->started_ns) ? second_of(f, q->started_ns) : NULL;
+		struct felt_second *s = f->entry[q->edge] && !q->partial && measure_counts(f->m, q->started_ns) ? second_of(f, q->started_ns) : NULL;
 
 		if (!s)
 			continue;

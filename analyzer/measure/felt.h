@@ -2,7 +2,7 @@
 /*
  * What users felt of a fault, second by second: the share of good requests at the entry edges (those of clients that nobody recorded calls) from
  * which the service that the fault struck can be reached. Seconds are counted from the instant at which an episode of the fault cleared, so that
- * recovery begins with a whole one. A request belongs to the second in which it started.
+ * recovery begins with a whole one. A request belongs to the second in which it started; one that went on at another server, to that of its last.
  *
  *   bad    even the upper end of Wilson's interval of the second's share is below theta
  *   good   the share is at least theta: the SLO, else max(0.95 mu, mu - 3 sigma) of the baseline's share mu

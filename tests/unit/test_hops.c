@@ -285,6 +285,32 @@ static void an_objective_is_of_destinations(void)
 	judge_end(&r, &x);
 }
 
+/* A fault strikes the first server for two seconds; with another one nobody feels it. */
+static void what_users_feel_of_a_fault(void)
+{
+	for (int servers = 1; servers <= 2; servers++) {
+		struct runs r;
+		struct result x;
+
+		begin(&r);
+		runs_fault(&r, 1, "outage", "{\"to\": \"10.0.0.1:80\", \"status\": 503}", 20, 20);
+		for (int i = 0; i < 100; i++) {
+			bool out = i >= 40 && i < 60;
+			int id = runs_add(&r, ATTEMPT(.connection = 1, .status = out ? 503 : 200, .at_ms = 100 * i + 1, .took_ms = 1, .fault = out));
+
+			if (out)
+				runs_inject(&r, 1, id, 100 * i + 1, "status", -1, -1);
+			if (out && servers > 1)
+				runs_add(&r, ATTEMPT(.connection = 2, .status = 200, .at_ms = 100 * i + 3, .took_ms = 1));
+		}
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		is_int((int)x.recovery_count, 1, "one fault, %d servers", servers);
+		ok(isnan(x.recoveries[0].impact_ms) == (servers > 1), "%s",
+		   servers > 1 ? "another server answers: users feel nothing" : "without another, they do");
+		judge_end(&r, &x);
+	}
+}
+
 static void damaged_rows(void)
 {
 	struct runs r;
@@ -310,6 +336,7 @@ int main(void)
 	redirects_lead_elsewhere();
 	other_requests();
 	an_objective_is_of_destinations();
+	what_users_feel_of_a_fault();
 	damaged_rows();
 	return tap_done();
 }

@@ -28,7 +28,9 @@ function together(shares) {
 function windowSuccess(report, edges, kind) {
 	const of = x => x && x.by_window && x.by_window[kind] ? x.by_window[kind].success : null;
 
-	return together(edges.map(e => value(of(e)) !== null ? of(e) : of(report.services.find(x => x.name === e.server))));
+	const seen = new Set(edges.map(e => e.destination === null ? e : report.destinations.find(d => d.client === e.client && d.name === e.destination)));
+
+	return together([...seen].map(e => value(of(e)) !== null ? of(e) : of(report.services.find(x => x.name === e.server))));
 }
 
 function headline(label, figure, ...note) {
