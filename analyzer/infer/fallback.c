@@ -2,14 +2,16 @@
 /*
  * Answers that were good though something they normally need was not to be had: degraded ones (a fallback, a cache, a default).
  *
- * What is needed: edges that at least 95 % of a service's good answers called, told by method and path (3 or more of them), else by all of the
- * service's (20 or more); in the healthy baseline, or in the whole run when it has none. It was not to be had when all that was asked of it for this
- * request had failed by then, or, outside the baseline, when it was not asked and its last attempt until then had failed (a breaker).
+ * What is needed: edges that at least 95 % of a service's good answers to this method and path called (3 or more of them); in the healthy baseline,
+ * or in the whole run when it has none; what was under way as the baseline ended tells nothing. Where most answers are to paths that hardly ever come
+ * again (an id in them), such a path is judged by all of the service's answers (20 or more); of any other path that the baseline does not know
+ * nothing is known. It was not to be had when all that was asked of it for this request had failed by then, or, outside the baseline, when it was not
+ * asked and its last attempt until then had failed (a breaker).
  *
  * Not degraded: another server gave what was asked (same method and path: a failover), a call that the answer did not wait for, an answer of status
  * 400 and above. Only what a service calls itself counts, not what those call in turn: their answers were good.
  *
- * distinct: at least half of the degraded answers have a size that no healthy answer to the same has.
+ * distinct: at least half of the degraded answers have a size that no healthy answer to the same has: one for which no call had failed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +31,8 @@ struct need {		/* an edge that answers of a habit called */
 
 struct habit {		/* good answers of a service to a method and path, or to all */
 	uint64_t answers;
+	uint64_t requests;	/* to them in the whole run, good or not */
+	uint64_t rare;		/* of all: answers to methods and paths that have fewer than NORMAL_MIN */
 	uint32_t needs;		/* the first; MODEL_NONE */
 	uint32_t smallest, largest;	/* bytes of them; smallest above largest: not known */
 };
@@ -139,11 +143,14 @@ static int note_answer(struct kitchen *k, struct habit *h, uint32_t inbound)
 {
 	const struct model_exchange *y = exchange(k, inbound);
 	struct chains_span calls = calls_of(k, inbound);
+	bool whole = true;
 
 	if (!h)
 		return -ENOMEM;
 	h->answers++;
-	if (y->bytes_in) {
+	for (size_t i = 0; i < calls.n; i++)
+		whole &= !model_failed(exchange(k, calls.members[i]));
+	if (y->bytes_in && whole) {
 		h->smallest = y->bytes_in < h->smallest ? y->bytes_in : h->smallest;
 		h->largest = y->bytes_in > h->largest ? y->bytes_in : h->largest;
 	}
@@ -166,6 +173,13 @@ static bool is_inbound(const struct kitchen *k, const struct model_exchange *y)
 	return y->role == MODEL_SERVER && y->process != MODEL_NONE && measure_counts(k->m, y->started_ns);
 }
 
+static bool teaches(const struct kitchen *k, const struct model_exchange *y)
+{
+	const struct timeline *t = &k->m->r->timeline;
+
+	return is_good(y) && (!k->baseline || (timeline_at(t, y->started_ns) == TIMELINE_BASELINE && timeline_at(t, y->ended_ns) == TIMELINE_BASELINE));
+}
+
 static int learn(struct kitchen *k)
 {
 	const struct model *run = &k->m->r->model;
@@ -173,15 +187,35 @@ static int learn(struct kitchen *k)
 	for (uint32_t i = 0; i < run->exchange_count; i++) {
 		const struct model_exchange *y = &run->exchanges[i];
 		uint32_t service = service_of(k, y);
+		struct habit *own;
 
-		if (!is_inbound(k, y) || !is_good(y) || !run->processes[y->process].outbound)
+		if (!is_inbound(k, y) || !y->ended_ns || !run->processes[y->process].outbound)
 			continue;
-		if (k->baseline && timeline_at(&k->m->r->timeline, y->started_ns) != TIMELINE_BASELINE)
-			continue;
-		if (note_answer(k, habit(k, service, y->target, true), i) || note_answer(k, habit(k, service, 0, true), i))
+		own = habit(k, service, y->target, true);
+		if (!own)
+			return -ENOMEM;
+		own->requests++;
+		if (teaches(k, y) && (note_answer(k, own, i) || note_answer(k, habit(k, service, 0, true), i)))
 			return -ENOMEM;
 	}
 	return 0;
+}
+
+/* How many answers of each service are to paths that hardly ever come again. */
+static void count_rare(struct kitchen *k)
+{
+	const struct model *run = &k->m->r->model;
+
+	for (uint32_t i = 0; i < run->exchange_count; i++) {
+		const struct model_exchange *y = &run->exchanges[i];
+		struct habit *all;
+
+		if (!is_inbound(k, y) || !teaches(k, y) || !run->processes[y->process].outbound)
+			continue;
+		all = habit(k, service_of(k, y), 0, false);
+		if (all)
+			all->rare += habit(k, service_of(k, y), y->target, false)->answers < NORMAL_MIN;
+	}
 }
 
 /* What is known of the needs of such a request; NULL: nothing. */
@@ -189,10 +223,10 @@ static const struct habit *known_habit(struct kitchen *k, const struct model_exc
 {
 	const struct habit *own = habit(k, service_of(k, y), y->target, false), *all;
 
-	if (own && own->answers >= NORMAL_MIN)
+	if (!own || own->answers >= NORMAL_MIN)
 		return own;
 	all = habit(k, service_of(k, y), 0, false);
-	return all && all->answers >= SERVICE_MIN ? all : NULL;
+	return all && all->answers >= SERVICE_MIN && all->rare * 2 >= all->answers && own->requests < NORMAL_MIN ? all : NULL;
 }
 
 /* ---- what was not to be had ---- */
@@ -363,8 +397,10 @@ int measure_fallbacks(struct measure *m)
 
 	if (!err)
 		err = learn(&k);
-	if (!err)
+	if (!err) {
 		keep_needs(&k);
+		count_rare(&k);
+	}
 	for (uint32_t i = 0; i < m->r->model.exchange_count && !err; i++)
 		err = judge(&k, i);
 	if (!err)

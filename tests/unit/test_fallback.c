@@ -53,7 +53,8 @@ static void ask(struct runs *r, int i, int parent, const struct ask *a, bool hit
 		runs_inject(r, 1, id, 100 * i + a->at, "status", -1, -1);
 }
 
-static void play(struct runs *r, struct result *x, const struct scene *s)
+/* Besides: requests to a path of its own under the fault, which ask for nothing; requests that begin before the fault and end in it. */
+static void play_with(struct runs *r, struct result *x, const struct scene *s, int others, int under_way)
 {
 	runs_begin(r, 100 * TICKS);
 	runs_process(r, 1, "shop");
@@ -73,7 +74,23 @@ static void play(struct runs *r, struct result *x, const struct scene *s)
 		if (hit && !s->asks[0].status && !s->asks[0].headless && i == FROM)	/* a breaker has a reason */
 			ask(r, i, parent, &(struct ask){.status = 503, .at = 2, .took = 1}, true);
 	}
+	for (int k = 0; k < others; k++)
+		runs_add(r, ATTEMPT(.connection = 3, .role = "server", .tid = 100, .path = "/version", .status = 200,
+				    .at_ms = 100 * (FROM + 1 + k) + 50, .took_ms = 1));
+	for (int k = 0; k < under_way; k++) {
+		int parent = runs_add(r, ATTEMPT(.connection = 3, .role = "server", .tid = 99, .path = "/page", .status = 200, .at_ms = 100 * FROM - 60,
+						 .took_ms = 80));
+
+		runs_sql(r, "UPDATE exchange SET bytes_in = 5000, bytes_out = %d WHERE id = %d", s->reply.size, parent);
+		runs_add(r, ATTEMPT(.connection = 4, .tid = 99, .path = "/price", .status = 200, .at_ms = 100 * FROM - 58, .took_ms = 1, .parent = parent));
+		runs_add(r, ATTEMPT(.connection = 2, .tid = 99, .path = "/stock", .status = 503, .at_ms = 100 * FROM - 55, .took_ms = 70, .parent = parent));
+	}
 	judge(r, x, &ANALYZE_EVERYTHING);
+}
+
+static void play(struct runs *r, struct result *x, const struct scene *s)
+{
+	play_with(r, x, s, 0, 0);
 }
 
 #define OUT(when, ...) {.status = 503, .at = when, .took = 1, ##__VA_ARGS__}
@@ -168,6 +185,36 @@ static void a_cache(void)
 	judge_end(&r, &x);
 }
 
+/* Paths that come for the first time while the stock is out, without asking for it: of what they need nothing is known. */
+static void paths_of_the_fault_alone(void)
+{
+	for (int ids = 0; ids < 2; ids++) {
+		struct scene s = {.reply = {200, 700, 10}, .unique = ids};
+		const struct result_service *shop;
+		struct runs r;
+		struct result x;
+
+		s.asks[0] = (struct ask){.status = 503, .at = 2, .took = 1};
+		play_with(&r, &x, &s, 5, 0);
+		shop = &x.services[0];
+		is_int((long long)shop->whole.degraded, 20, "%s: five requests to a path that the baseline has not are not degraded", ids ? "ids" : "one page");
+		judge_end(&r, &x);
+	}
+}
+
+/* A request that came before the fault and was answered in it, without the stock: no healthy answer is as short for that. */
+static void under_way_as_it_begins(void)
+{
+	static const struct scene s = {.reply = {200, 700, 10}, .asks = {OUT(2)}};
+	struct runs r;
+	struct result x;
+
+	play_with(&r, &x, &s, 0, 1);
+	is_int((long long)x.services[0].whole.degraded, 21, "one that was under way as the stock failed is degraded too");
+	is_int(x.services[0].fallback.distinct, 1, "and its size is not taken for a healthy one");
+	judge_end(&r, &x);
+}
+
 static void damaged_rows(void)
 {
 	struct runs r;
@@ -195,6 +242,8 @@ int main(void)
 	what_counts();
 	a_breaker();
 	a_cache();
+	paths_of_the_fault_alone();
+	under_way_as_it_begins();
 	damaged_rows();
 	return tap_done();
 }
