@@ -76,6 +76,31 @@ cJSON *policy_json_bulkhead(const struct policy_bulkhead *p)
 	json_number(o, "high", p->high);
 	json_number(o, "little", p->little);
 	json_number(o, "rejected", (double)p->rejected);
+	json_number(o, "asked", (double)p->asked);
+	json_number(o, "stopped", (double)p->stopped);
+	json_number(o, "wait_ms", p->wait_ms);
 	json_text(o, "confidence", policy_confidence_name(p->confidence));
+	json_id(o, "witness", p->witness);
+	return o;
+}
+
+cJSON *policy_json_flood(const struct policy_flood *p)
+{
+	cJSON *o;
+
+	if (!p->known)
+		return cJSON_CreateNull();
+	o = cJSON_CreateObject();
+	json_number(o, "in_work", p->in_work);
+	json_number(o, "in_work_before", p->in_work_before);
+	json_number(o, "most", p->most);
+	json_number(o, "most_before", p->most_before);
+	json_number(o, "call_ms", p->call_ms);
+	json_number(o, "call_before_ms", p->call_before_ms);
+	json_number(o, "others", (double)p->others);
+	json_number(o, "others_failed", (double)p->others_failed);
+	json_number(o, "others_ms", p->others_ms);
+	json_number(o, "others_before_ms", p->others_before_ms);
+	json_id(o, "witness", p->witness);
 	return o;
 }

@@ -14,6 +14,7 @@ cJSON *policy_json_timeout(const struct policy_timeout *p);					/* timeout_json.
 cJSON *policy_json_hierarchy(const struct result *r, const struct policy_hierarchy *p);		/* timeout_json.c */
 cJSON *policy_json_breaker(const struct policy_breaker *p);					/* breaker_json.c */
 cJSON *policy_json_bulkhead(const struct policy_bulkhead *p);					/* breaker_json.c */
+cJSON *policy_json_flood(const struct policy_flood *p);						/* breaker_json.c */
 cJSON *policy_json_idempotency(const struct policy_idempotency *p);				/* effects_json.c */
 cJSON *policy_json_hedging(const struct policy_hedging *p);					/* effects_json.c */
 cJSON *policy_json_shedding(const struct policy_shedding *p);					/* effects_json.c */

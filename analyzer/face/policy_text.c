@@ -308,6 +308,8 @@ static void say_bulkhead(const struct result *r, const struct result_edge *e, FI
 	static const char *const words[] = {"", ", the rest waits", ", the rest is turned away"};
 	const struct policy_bulkhead *p = &e->bulkhead;
 
+	if (!p->known && p->flood.known)
+		fprintf(out, "none: %.1f calls in work instead of %.1f, and other routes suffered", p->flood.in_work, p->flood.in_work_before);
 	if (!p->known)
 		return;
 	if (p->moving)

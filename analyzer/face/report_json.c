@@ -234,6 +234,7 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	cJSON_AddItemToObject(o, "breaker", policy_json_breaker(&e->breaker));
 	json_text(o, "breaker_ruled_out", e->breaker.ruled_out);
 	cJSON_AddItemToObject(o, "bulkhead", policy_json_bulkhead(&e->bulkhead));
+	cJSON_AddItemToObject(o, "no_bulkhead", policy_json_flood(&e->bulkhead.flood));
 	cJSON_AddItemToObject(o, "idempotency", policy_json_idempotency(&e->idempotency));
 	cJSON_AddItemToObject(o, "hedging", policy_json_hedging(&e->hedging));
 	return o;

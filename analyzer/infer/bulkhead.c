@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/infer/bulkhead_flood.h"
 #include "analyzer/infer/plateau.h"
 #include "analyzer/link/crew.h"
 #include "analyzer/measure.h"
@@ -63,6 +64,31 @@ static void absorb(struct policy_bulkhead *b, const struct plateau *p, uint64_t 
 	b->high = high;
 }
 
+/* Whether a limit stopped this request: turned it away, or let it wait. */
+static bool is_stopped(const struct demand *d, const struct plateau *p)
+{
+	return p->waits ? d->call_ns > d->at_ns && d->call_ns - d->at_ns > p->usual_ns : demand_shed(d);
+}
+
+/* Of the fault's requests, or of all without a fault. */
+static int count_stopped(struct measure *m, struct policy_bulkhead *b, const struct demand *d, size_t n, const struct plateau *p, struct samples *waits)
+{
+	bool fault = measure_seconds(m, TIMELINE_FAULT) > 0;
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		if ((!d[i].expected && !d[i].call_ns) || (fault && timeline_at(&m->r->timeline, d[i].at_ns) != TIMELINE_FAULT))
+			continue;
+		b->asked++;
+		if (!is_stopped(&d[i], p))
+			continue;
+		if (!b->stopped++)
+			b->witness = (uint64_t)m->r->model.exchanges[d[i].row].id;
+		err = d[i].call_ns ? samples_add(waits, model_ms(d[i].at_ns, d[i].call_ns)) : 0;
+	}
+	return err;
+}
+
 static int gather_calls(const struct measure *m, struct chains_span rows, struct plateau_call **calls, size_t *n)
 {
 	*calls = spill_realloc(NULL, (rows.n + 1) * sizeof(**calls));
@@ -79,7 +105,7 @@ static int gather_calls(const struct measure *m, struct chains_span rows, struct
 }
 
 static int judge_process(struct measure *m, struct policy_bulkhead *b, const struct demands *d, size_t first, size_t last, const struct crew *crew,
-			 uint64_t *most)
+			 uint64_t *most, struct samples *waits)
 {
 	struct plateau_demand *demands = spill_realloc(NULL, (last - first + 1) * sizeof(*demands));
 	struct plateau_call *calls = NULL;
@@ -93,29 +119,37 @@ static int judge_process(struct measure *m, struct policy_bulkhead *b, const str
 		err = plateau_find(&p, calls, n, demands, count, d->nested);
 	if (!err && n)
 		absorb(b, &p, most);
+	if (!err && n && p.known)
+		err = count_stopped(m, b, d->of + first, last - first, &p, waits);
 	spill_free(demands);
 	spill_free(calls);
 	return err;
 }
 
-static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book)
+static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book, struct flood_edges *floods)
 {
 	struct policy_bulkhead *b = &m->r->edges[edge].bulkhead;
 	struct demands d;
 	struct crew crew = {0};
+	struct samples waits = {0};
 	uint64_t most = 0;
 	int err = demand_of(&d, book, m, edge);
 
-	*b = (struct policy_bulkhead){.little = NAN};
+	*b = (struct policy_bulkhead){.little = NAN, .wait_ms = NAN, .call_ms = floods->fault_ms[edge], .call_before_ms = floods->before_ms[edge]};
 	if (!err && d.n)
 		err = crew_of(&crew, m, chains_of(&m->chains.by_edge, edge));
 	for (size_t first = 0, last; first < d.n && !err; first = last) {
 		for (last = first; last < d.n && d.of[last].process == d.of[first].process;)
 			last++;
-		err = judge_process(m, b, &d, first, last, &crew, &most);
+		err = judge_process(m, b, &d, first, last, &crew, &most, &waits);
 	}
+	samples_sort(&waits);
+	b->wait_ms = samples_percentile(&waits, 0.5);
 	if (b->known)
 		name_candidates(b);
+	else if (!err)
+		err = flood_find(floods, m, edge);
+	samples_free(&waits);
 	crew_free(&crew);
 	demand_free(&d);
 	return err;
@@ -123,12 +157,14 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 
 int measure_bulkheads(struct measure *m)
 {
-	struct demand_book book;
-	int err = demand_open(&book, m);
+	struct demand_book book = {0};
+	struct flood_edges floods;
+	int err = flood_open(&floods, m) || demand_open(&book, m) ? -ENOMEM : 0;
 
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
 		if (!m->graph.edges[i].external)
-			err = judge_edge(m, i, &book);
+			err = judge_edge(m, i, &book, &floods);
+	flood_close(&floods);
 	demand_close(&book);
 	return err;
 }

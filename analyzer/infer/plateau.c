@@ -311,6 +311,7 @@ int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, 
 	if (!err)
 		err = find_usual(&c);
 	if (!err) {
+		p->usual_ns = c.usual_ns;
 		find_levels(&c, can_wait);
 		keep_majority(&c, p);
 		err = judge_still(p, &c);

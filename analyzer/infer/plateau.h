@@ -31,6 +31,7 @@ struct plateau {
 	bool known, waits, moving;
 	unsigned width, low, high;	/* moving: the latest, the 5th and the 95th percentile; else all the same */
 	uint64_t turned_down, waited;
+	uint64_t usual_ns;	/* a request whose call comes later than this waited */
 	double offered;		/* the most calls in work and waiting at once over the width: 1 and below says nothing */
 	double little;		/* calls in work on the average from the first to the last of those requests */
 };

@@ -172,6 +172,16 @@ struct policy_breaker {
 
 enum policy_bulkhead_mode { BULKHEAD_UNKNOWN, BULKHEAD_QUEUE, BULKHEAD_REJECT };
 
+struct policy_flood {		/* no limit: calls piled up at a slow server, and the caller's other routes suffered (bulkhead_flood.h) */
+	bool known;
+	double in_work, in_work_before;	/* calls in work under the fault, and before, on the average */
+	unsigned most, most_before;	/* and at once */
+	double call_ms, call_before_ms;	/* medians */
+	uint64_t others, others_failed;	/* requests to other routes under the fault */
+	double others_ms, others_before_ms;	/* medians */
+	uint64_t witness;		/* the slowest of them */
+};
+
 struct policy_bulkhead {
 	bool known;
 	unsigned width;
@@ -182,7 +192,12 @@ struct policy_bulkhead {
 	unsigned low, high;
 	double little;			/* throughput x mean time: what the width must at least be */
 	uint64_t rejected;
+	uint64_t asked, stopped;	/* requests for calls under the fault, or in all without one; those of them turned away, or made to wait */
+	double wait_ms;			/* median of those waits; NAN */
+	double call_ms, call_before_ms;	/* median time of a call under the fault, and in the baseline; NAN */
+	uint64_t witness;		/* the first request that it stopped */
 	enum policy_confidence confidence;
+	struct policy_flood flood;	/* also when no bulkhead is known */
 };
 
 struct policy_idempotency {

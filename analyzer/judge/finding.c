@@ -8,13 +8,14 @@
 #include <string.h>
 
 static const char *const keys[] = {
-	"amplification", "attempts", "attempts_that_fit", "calls_between_false_opens", "capacity_margin", "collapse", "count",
-	"degraded", "duplicates", "failed", "false_opens", "hedged", "hedged_share", "herd_index", "herd_preservation", "keys",
-	"load_amplification", "load_ratio", "longest_ms", "lost_goodput", "max_attempts", "mismatched", "observed_ms", "open_high_ms",
-	"open_low_ms", "opens", "orphan_ms", "outage_attempts", "peak_attempts_per_s", "recovery_lag_ms", "recovery_tax",
-	"recovery_tax_ms", "requests", "retries", "retries_per_request", "retry_after_kept", "retry_after_seen", "seconds", "shed",
-	"shed_share", "threshold_high", "threshold_low", "timeout_callee_ms", "timeout_caller_ms", "violations", "wait_p50_ms", "wins",
-	"yield",
+	"amplification", "asked", "attempts", "attempts_that_fit", "call_before_ms", "call_ms", "calls_between_false_opens",
+	"capacity_margin", "collapse", "count", "degraded", "duplicates", "failed", "false_opens", "hedged", "hedged_share",
+	"herd_index", "herd_preservation", "in_work", "in_work_before", "keys", "load_amplification", "load_ratio", "longest_ms",
+	"lost_goodput", "max_attempts", "mismatched", "observed_ms", "open_high_ms", "open_low_ms", "opens", "orphan_ms",
+	"others", "others_before_ms", "others_failed", "others_ms", "outage_attempts", "peak_attempts_per_s", "recovery_lag_ms",
+	"recovery_tax", "recovery_tax_ms", "requests", "retries", "retries_per_request", "retry_after_kept", "retry_after_seen",
+	"seconds", "shed", "shed_share", "stopped", "stopped_share", "threshold_high", "threshold_low", "timeout_callee_ms",
+	"timeout_caller_ms", "violations", "wait_p50_ms", "width", "wins", "yield",
 };
 
 void finding_free(struct finding *f)

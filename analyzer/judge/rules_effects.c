@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What retries, overload and a dead dependency do to those who are served (definitions: policy.h; idempotency.c, hedging.c, shedding.c,
- * fallback.c). Bounds: hedging beyond 10 % of the requests (hedging at the 95th percentile adds 5 %: Dean, Barroso, The Tail at Scale); goodput at the
- * highest load below half of the best.
+ * fallback.c, bulkhead.c, bulkhead_flood.c). Bounds: a limit that stops 10 % of the requests; hedging beyond 10 % of the requests (hedging at the 95th
+ * percentile adds 5 %: Dean, Barroso, The Tail at Scale); goodput at the highest load below half of the best.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,8 @@
 
 #define HEDGED_MAX 0.1
 #define COLLAPSE 0.5
+#define FULL_MIN 20	/* requests */
+#define FULL_SHARE 0.1	/* of them turned away, or made to wait */
 #define OUTAGE_MIN 10	/* requests, all of which failed with their dependency */
 #define DEAD_MIN 3	/* calls to it, all of which failed: a breaker lets no more through */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
@@ -97,6 +99,91 @@ static void tell_collapses(const struct rule_subject *s, struct finding *f)
 		       " latency), a short queue, 503 with Retry-After beyond it.");
 }
 
+/* ---- limits on calls ---- */
+
+static bool is_full(const struct rule_subject *s)
+{
+	const struct policy_bulkhead *p = &s->edge->bulkhead;
+
+	return p->known && p->asked >= FULL_MIN && (double)p->stopped >= FULL_SHARE * (double)p->asked;
+}
+
+static bool doubt_limit(const struct rule_subject *s)
+{
+	return s->edge->bulkhead.confidence == CONFIDENCE_LOW;
+}
+
+/* Slower calls fill a limit that was wide enough: then it does what it is for. */
+static bool got_slow(const struct policy_bulkhead *p)
+{
+	return p->call_ms >= 2 * p->call_before_ms;
+}
+
+static void fix_full(const struct policy_bulkhead *p, const char *server, struct finding *f)
+{
+	if (got_slow(p))
+		finding_fix(f, "Leave the limit: it keeps the rest of the service free. Give calls to %s a timeout nearer to what they usually take,"
+			       " %s.", server,
+			    p->mode == BULKHEAD_QUEUE ? "and let requests wait for a place for a short time only, then answer without it"
+						      : "and answer what is turned away without it");
+	else
+		finding_fix(f, "Widen the limit if %s can take more (throughput x time of a call: %.1f on the average at the limit); else ask less of it,"
+			       " or turn requests away where they come in.",
+			    server, p->little > 0 ? p->little : p->width);
+}
+
+static void tell_full(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_bulkhead *p = &s->edge->bulkhead;
+	char wait[64], now[64], before[64], waits[96] = "", slow[192] = "";
+
+	if (p->mode == BULKHEAD_QUEUE && p->wait_ms >= 0)
+		snprintf(waits, sizeof(waits), ", %s at the median", show_duration(p->wait_ms, wait));
+	if (got_slow(p))
+		snprintf(slow, sizeof(slow), " while a call took %s instead of %s", show_duration(p->call_ms, now), show_duration(p->call_before_ms, before));
+	finding_says(f, "has as many calls in work as it may, %u at once: %llu of %llu requests %s%s%s", p->width, (ull)p->stopped, (ull)p->asked,
+		     p->mode == BULKHEAD_QUEUE ? "had to wait" : "were turned away", waits, slow);
+	finding_shows(f, "width", p->width);
+	finding_shows(f, "asked", (double)p->asked);
+	finding_shows(f, "stopped", (double)p->stopped);
+	finding_shows(f, "stopped_share", (double)p->stopped / (double)p->asked);
+	finding_shows(f, "wait_p50_ms", p->wait_ms);
+	finding_shows(f, "call_ms", p->call_ms);
+	finding_shows(f, "call_before_ms", p->call_before_ms);
+	f->witness = p->witness;
+	fix_full(p, s->edge->server, f);
+}
+
+static bool floods(const struct rule_subject *s)
+{
+	return !s->edge->bulkhead.known && s->edge->bulkhead.flood.known;
+}
+
+static void tell_floods(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_flood *p = &s->edge->bulkhead.flood;
+	char now[64], before[64], call[64], failed[64] = "";
+
+	if (p->others_failed)
+		snprintf(failed, sizeof(failed), ", %llu failed", (ull)p->others_failed);
+	finding_says(f, "lets calls pile up while the server is slow (%s each): %.1f in work on the average instead of %.1f; requests"
+			" to other routes of %s took %s at the median instead of %s (%llu of them%s)",
+		     show_duration(p->call_ms, call), p->in_work, p->in_work_before, s->edge->client, show_duration(p->others_ms, now),
+		     show_duration(p->others_before_ms, before), (ull)p->others, failed);
+	finding_shows(f, "in_work", p->in_work);
+	finding_shows(f, "in_work_before", p->in_work_before);
+	finding_shows(f, "call_ms", p->call_ms);
+	finding_shows(f, "call_before_ms", p->call_before_ms);
+	finding_shows(f, "others", (double)p->others);
+	finding_shows(f, "others_failed", (double)p->others_failed);
+	finding_shows(f, "others_ms", p->others_ms);
+	finding_shows(f, "others_before_ms", p->others_before_ms);
+	f->witness = p->witness;
+	finding_fix(f, "Give calls to %s a limit of their own (a bulkhead), below what %s has of workers or connections in all: before, %.1f were in"
+		       " work on the average and %u at most. Turn requests away at once beyond it, and shorten their timeout.",
+		    s->edge->server, s->edge->client, p->in_work_before, p->most_before);
+}
+
 /* ---- no fallback ---- */
 
 /* A call of this service of which every request failed while the fault lasted; NULL: none. */
@@ -146,6 +233,8 @@ static const struct rule rules[] = {
 	{"idempotency-violated", SEVERITY_CRITICAL, RULE_EDGE, twice, NULL, tell_twice},
 	{"idempotency-violated", SEVERITY_MEDIUM, RULE_EDGE, answers_differ, NULL, tell_answers_differ},
 	{"collapses-under-overload", SEVERITY_HIGH, RULE_SERVICE, collapses, NULL, tell_collapses},
+	{"no-bulkhead", SEVERITY_HIGH, RULE_EDGE, floods, NULL, tell_floods},
+	{"bulkhead-full", SEVERITY_MEDIUM, RULE_EDGE, is_full, doubt_limit, tell_full},
 	{"hedging-load", SEVERITY_MEDIUM, RULE_EDGE, hedges_much, NULL, tell_hedges_much},
 	{"no-fallback", SEVERITY_MEDIUM, RULE_SERVICE, no_fallback, NULL, tell_no_fallback},
 };

@@ -65,6 +65,9 @@ static void rejecting(void)
 		ok(e->bulkhead.known && e->bulkhead.mode == BULKHEAD_REJECT, "width %u: rejects", width);
 		is_int(e->bulkhead.width, width, "width %u: width", width);
 		is_int(e->bulkhead.rejected, shed, "width %u: rejected", width);
+		is_int(e->bulkhead.stopped, shed, "width %u: stopped, without a fault in the whole run", width);
+		is_int(e->bulkhead.asked, (long long)g.demand_count + 20, "width %u: of all that asked", width);
+		ok(e->bulkhead.witness && isnan(e->bulkhead.wait_ms), "width %u: with a witness, and nobody waits", width);
 		is_int(e->bulkhead.confidence, CONFIDENCE_HIGH, "width %u: certain", width);
 		ok(e->bulkhead.candidate_count >= 2, "width %u: what it may be", width);
 		ok(!e->breaker.known && !e->breaker.opens, "width %u: no breaker", width);

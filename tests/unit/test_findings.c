@@ -295,6 +295,8 @@ static void effects(void)
 {
 	struct policy_idempotency *keys = &edge->idempotency;
 	struct policy_hedging *hedging = &edge->hedging;
+	struct policy_bulkhead *bulkhead = &edge->bulkhead;
+	struct policy_flood *flood = &bulkhead->flood;
 	struct policy_shedding *shedding = &service->shedding;
 	struct policy_fallback *fallback = &service->fallback;
 
@@ -313,6 +315,26 @@ static void effects(void)
 	SILENT("collapses-under-overload", (shedding->known = true, shedding->collapse = 0.5));
 	SILENT("collapses-under-overload", (shedding->known = true));
 	SILENT("collapses-under-overload", (shedding->collapse = 0.1));
+
+#define LIMIT bulkhead->known = true, bulkhead->width = 4, bulkhead->mode = BULKHEAD_REJECT, bulkhead->confidence = CONFIDENCE_HIGH, \
+	bulkhead->little = 3.9, bulkhead->wait_ms = NAN, bulkhead->asked = 100, bulkhead->stopped = 10, bulkhead->call_ms = bulkhead->call_before_ms = 12
+	FIRES("bulkhead-full", MEDIUM, (LIMIT));
+	ok(strstr(result.findings[0].fix, "Widen"), "calls take what they always took: a wider limit helps");
+	FIRES("bulkhead-full", MEDIUM, (LIMIT, bulkhead->call_ms = 24));
+	ok(strstr(result.findings[0].fix, "Leave the limit"), "the server got slow: the limit does what it is for");
+	FIRES("bulkhead-full", MEDIUM, (LIMIT, bulkhead->mode = BULKHEAD_QUEUE, bulkhead->wait_ms = 35, bulkhead->call_ms = 240));
+	FIRES("bulkhead-full", INFO, (LIMIT, bulkhead->confidence = CONFIDENCE_LOW));
+	FIRES("bulkhead-full", MEDIUM, (LIMIT, bulkhead->asked = 20, bulkhead->stopped = 2, bulkhead->call_before_ms = NAN));
+	SILENT("bulkhead-full", (LIMIT, bulkhead->stopped = 9));
+	SILENT("bulkhead-full", (LIMIT, bulkhead->asked = 19));
+	SILENT("bulkhead-full", (LIMIT, bulkhead->known = false));
+
+#define FLOOD flood->known = true, flood->in_work = 40, flood->in_work_before = 2, flood->call_ms = 900, flood->call_before_ms = 10, flood->others = 30, \
+	flood->others_ms = 600, flood->others_before_ms = 2, flood->witness = 4
+	FIRES("no-bulkhead", HIGH, (FLOOD));
+	FIRES("no-bulkhead", HIGH, (FLOOD, flood->others_failed = 12));
+	SILENT("no-bulkhead", (FLOOD, flood->known = false));
+	SILENT("no-bulkhead", (FLOOD, LIMIT));
 
 	FIRES("no-fallback", MEDIUM, (fallback->known = true, fallback->failed = 3, fallback->witness = 6));
 	FIRES("no-fallback", MEDIUM, (fallback->known = true, fallback->failed = 3, fallback->dependency = 2));
