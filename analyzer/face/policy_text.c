@@ -88,7 +88,7 @@ static bool around(const struct policy_retry *p)
 /* What the schedule begins with: where jitter takes from it, the median of what was waited is less. */
 static double base(const struct policy_retry *p)
 {
-	return p->jitter_low.known && p->base_high_ms > 0 && !around(p) ? p->base_high_ms : p->base_ms;
+	return p->jitter_low.known && p->jitter_low.value < 1 && p->base_high_ms > 0 && !around(p) ? p->base_high_ms : p->base_ms;
 }
 
 static void say_backoff(FILE *out, const struct policy_retry *p)

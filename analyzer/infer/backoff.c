@@ -7,6 +7,7 @@
 #include <string.h>
 #include "analyzer/infer/backoff_fit.h"
 #include "analyzer/infer/backoff_law.h"
+#include "analyzer/infer/backoff_shape.h"
 #include "analyzer/read/samples.h"
 #include "analyzer/stats/stats.h"
 
@@ -19,6 +20,10 @@
 #define REQUESTS_HIGH 30
 #define REQUESTS_MEDIUM 10
 #define DEPTH_SURE 3		/* waits that tell a law of growth */
+#define SHAPE_EVEN 0.06	/* of evenness, per wait: a third of what waits of an even jitter have */
+#define SHAPE_WAITS 60	/* of fewer, evenly spread ones may look otherwise by chance */
+#define TICK_MS 1.0
+#define LATE_SHARE 0.015
 
 struct bench {
 	struct policy_retry *p;
@@ -133,6 +138,12 @@ static void count_usable(struct bench *b)
 	}
 }
 
+/* What can not be known for certain is not said to be. */
+static void doubt(struct bench *b, enum policy_confidence most)
+{
+	b->p->confidence = b->p->confidence > most ? most : b->p->confidence;
+}
+
 /* ---- nothing waited ---- */
 
 struct short_waits {
@@ -166,6 +177,8 @@ static bool waits_nothing(struct bench *b)
 	b->p->mixed = many;
 	if (none && !many) {
 		decide(b, BACKOFF_NONE);
+		if (s.mean_ms > fmax(2, 2 * b->late))
+			doubt(b, CONFIDENCE_MEDIUM);	/* a wait of 3 ms, or a slow client */
 		return true;
 	}
 	add_candidate(b->p, BACKOFF_NONE, NAN);
@@ -258,11 +271,22 @@ static void show_fan(struct policy_gap *g, double low, double high)
 	g->fitted_high = high;
 }
 
+/*
+ * What the first wait is set to, if it has no jitter: timers count in milliseconds, are late by what the run's are (taken off already, as a median), and
+ * by more the longer they wait.
+ */
+static void take_base(struct bench *b, double ms)
+{
+	b->p->base_ms = ms;
+	b->p->base_low_ms = fmax(0, ms - fmax(TICK_MS + b->late, LATE_SHARE * ms));
+	b->p->base_high_ms = ms + fmax(TICK_MS, LATE_SHARE * ms);
+}
+
 static void take_law(struct bench *b, const struct law_fit *f)
 {
 	struct policy_retry *p = b->p;
 
-	p->base_ms = p->base_low_ms = p->base_high_ms = law_wait(f, 1);
+	take_base(b, law_wait(f, 1));
 	p->multiplier = f->multiplier;
 	p->step_ms = f->step_ms;
 	p->cap_ms = f->cap_ms;
@@ -302,6 +326,8 @@ static bool regular(struct bench *b)
 		decide(b, BACKOFF_AMBIGUOUS);
 	if (found != 1)
 		b->p->multiplier = b->p->step_ms = NAN;
+	if (b->p->base_ms <= at_once_ms(b))
+		doubt(b, CONFIDENCE_MEDIUM);	/* a tick of the clock is as long */
 	return true;
 }
 
@@ -506,8 +532,15 @@ static int measure_jitter(struct bench *b, const struct fit *f)
 	}
 	samples_sort(&scaled);
 	if (!err && scaled.n) {
+		double even = shape_evenness(&scaled);
+
 		b->p->jitter_low = jitter(&scaled);
-		name_jitter(b->p);
+		if (even > -SHAPE_MARGIN)
+			name_jitter(b->p);
+		else
+			b->p->jitter_low.method = "quantiles; the waits crowd in the middle, which no jitter with a name makes them do";
+		if (even > -SHAPE_MARGIN && even <= fmax(SHAPE_MARGIN, SHAPE_EVEN * (double)scaled.n))
+			doubt(b, CONFIDENCE_MEDIUM);
 		scale_cap(b->p);
 	}
 	samples_free(&scaled);
@@ -576,6 +609,21 @@ static bool two_waits_undecided(const struct bench *b, const struct fit *f)
 	       (f->family == BACKOFF_LINEAR || (f->multiplier_low <= 2.2 && f->multiplier_high >= 1.8));
 }
 
+/* How evenly what was added to the law is spread (backoff_shape.h); without memory not at all. */
+static double shape_of_added(const struct bench *b, const struct fit *f)
+{
+	struct samples added = {0};
+	double even;
+
+	for (size_t k = b->skipped; k < b->depth && k - b->skipped < FIT_DEEPEST; k++)
+		for (size_t i = 0; i < b->by_k[k].n; i++)
+			(void)samples_add(&added, b->by_k[k].values[i] - f->low * f->shape[k - b->skipped + 1]);
+	samples_sort(&added);
+	even = shape_evenness(&added);
+	samples_free(&added);
+	return even;
+}
+
 static int judge_jittered(struct bench *b, const struct fit *fits, const struct fit_data *d)
 {
 	enum policy_backoff best = best_of(fits, &b->p->bic_margin);
@@ -597,6 +645,11 @@ static int judge_jittered(struct bench *b, const struct fit *fits, const struct 
 		add_candidate(b->p, BACKOFF_EXPONENTIAL, fits[best].multiplier);
 		b->p->bic_margin = 0;
 	}
+	if (best == BACKOFF_ADDITIVE && shape_of_added(b, &fits[best]) < (d->n < SHAPE_WAITS ? -SHAPE_MARGIN : SHAPE_MARGIN)) {	/* around the law, maybe */
+		add_candidate(b->p, BACKOFF_ADDITIVE, fits[best].multiplier);
+		add_candidate(b->p, BACKOFF_EXPONENTIAL, NAN);
+		b->p->bic_margin = 0;
+	}
 	if (few || wrong || undecided || b->usable < 2 || b->p->bic_margin < MARGIN)
 		list_candidates(b->p, fits, best, few ? 2 * MARGIN_HIGH : undecided ? 0 : MARGIN);
 	if (few || wrong || undecided || b->usable < 2 || b->p->bic_margin < MARGIN_NAME) {
@@ -608,6 +661,8 @@ static int judge_jittered(struct bench *b, const struct fit *fits, const struct 
 	} else {
 		decide(b, best);
 	}
+	if (b->p->base_high_ms <= at_once_ms(b))
+		doubt(b, CONFIDENCE_MEDIUM);
 	return few || wrong || best == BACKOFF_DECORRELATED || best == BACKOFF_DECORRELATED_V2 || best == BACKOFF_ADDITIVE ?
 		       0 : measure_jitter(b, &fits[best]);
 }
@@ -628,6 +683,19 @@ static int jittered(struct bench *b)
 
 /* ---- all ---- */
 
+/* What fits no law is not sure to be of one: those that do as it does, in that they grow or do not, are all that can be said. */
+static void add_likely(struct bench *b)
+{
+	struct policy_retry *p = b->p;
+	bool grows = b->depth > b->skipped + 1 && median(b, b->depth - 1) > 1.25 * median(b, b->skipped);
+
+	if (p->backoff != BACKOFF_AMBIGUOUS || p->candidate_count)
+		return;
+	add_candidate(p, grows ? BACKOFF_EXPONENTIAL : BACKOFF_FIXED, NAN);
+	if (grows)
+		add_candidate(p, BACKOFF_LINEAR, NAN);
+}
+
 static int infer(struct bench *b)
 {
 	int err = sort_by_number(b);
@@ -642,7 +710,10 @@ static int infer(struct bench *b)
 		return 0;
 	find_skipped(b);
 	count_usable(b);
-	return regular(b) ? 0 : jittered(b);
+	if (!regular(b))
+		err = jittered(b);
+	add_likely(b);
+	return err;
 }
 
 int backoff_infer(struct policy_retry *p, const struct backoff_waits *w, double lateness_ms)

@@ -126,7 +126,7 @@ static const struct {
 static void identification(size_t f, size_t s)
 {
 	struct crowd c = {.random = {1000 * f + s}};
-	int right = 0, ambiguous = 0, confidently_wrong = 0, least = table[f].least[s];
+	int right = 0, ambiguous = 0, confidently_wrong = 0, empty = 0, least = table[f].least[s];
 
 	for (int i = 0; i < TRIALS; i++) {
 		struct policy_retry p;
@@ -136,6 +136,7 @@ static void identification(size_t f, size_t s)
 		right += p.backoff == table[f].family;
 		ambiguous += p.backoff == BACKOFF_AMBIGUOUS;
 		confidently_wrong += p.backoff != table[f].family && p.confidence == CONFIDENCE_HIGH;
+		empty += p.backoff == BACKOFF_AMBIGUOUS && !p.candidate_count;
 		policy_retry_free(&p);
 	}
 	if (least == AMBIGUOUS)
@@ -146,6 +147,7 @@ static void identification(size_t f, size_t s)
 		ok(right * 100 >= (least - SLACK) * TRIALS, "%s, %u waits of %zu requests: found in %d of %d", table[f].name, sizes[s].deep,
 		   sizes[s].requests, right, TRIALS);
 	is_int(confidently_wrong, 0, "... and never another with high confidence");
+	is_int(empty, 0, "... nor ambiguous without saying what it may be");
 }
 
 /* ---- its numbers ---- */
@@ -307,6 +309,95 @@ static void lateness_is_no_jitter(void)
 	ok(unsure, "it may be exponential: so in %d of 20", unsure);
 }
 
+static double normal(struct stats_random *r, double mean, double deviation)
+{
+	return fmax(0, mean + deviation * sqrt(-2 * log(1 - stats_uniform(r))) * cos(2 * M_PI * stats_uniform(r)));
+}
+
+static double normal_fixed(struct stats_random *r, unsigned k, double *s) { return normal(r, 100, 15); }
+static double normal_doubling(struct stats_random *r, unsigned k, double *s) { double w = doubling(r, k, s); return normal(r, w, w / 5); }
+static double normal_added(struct stats_random *r, unsigned k, double *s) { return normal(r, doubling(r, k, s), 10); }
+static double two_uniforms(struct stats_random *r, unsigned k, double *s) { return doubling(r, k, s) * (between(r, 0.7, 1.3) + between(r, 0.7, 1.3)) / 2; }
+
+/* Waits that crowd in the middle: jitter has names for even ones alone. */
+static void jitter_without_a_name(const char *what, policy waits, enum policy_backoff family)
+{
+	struct crowd c = {.random = {17}};
+	int names = 0, wrong = 0, even = 0;
+
+	for (int i = 0; i < 40; i++) {
+		struct policy_retry p;
+
+		fill(&c, waits, 5, 60);
+		p = infer(&c);
+		names += p.jitter_name_count && p.confidence == CONFIDENCE_HIGH;
+		wrong += p.backoff != family && p.confidence == CONFIDENCE_HIGH;
+		even += p.jitter_low.known && strstr(p.jitter_low.method, "crowd") == NULL;
+		policy_retry_free(&p);
+	}
+	is_int(names, 0, "%s: its jitter is given no name with high confidence", what);
+	is_int(wrong, 0, "... nor another family");
+	ok(even <= 4, "... and that it is none of those is said (not in %d of 40)", even);
+}
+
+/* 5 ms are a tick of a clock, or two: whatever is made of them is not certain. */
+static double ticks(struct stats_random *r, unsigned k, double *s) { return ceil((5 * exp2(k - 1.0) + between(r, 0, 4)) / 4) * 4; }
+static double full_of_5(struct stats_random *r, unsigned k, double *s) { return between(r, 0, 5 * exp2(k - 1.0)); }
+static double full_of_5_floored(struct stats_random *r, unsigned k, double *s) { return floor(full_of_5(r, k, s)); }
+static double around_5(struct stats_random *r, unsigned k, double *s) { return 5 * exp2(k - 1.0) * between(r, 0.5, 1.5); }
+static double fixed_3(struct stats_random *r, unsigned k, double *s) { return 3; }
+static double fixed_5(struct stats_random *r, unsigned k, double *s) { return 5; }
+static double linear_5(struct stats_random *r, unsigned k, double *s) { return 5 * k; }
+static double full_of_20(struct stats_random *r, unsigned k, double *s) { return between(r, 0, 20); }
+
+static void small_waits(void)
+{
+	static const policy small[] = {ticks, full_of_5, full_of_5_floored, around_5, fixed_3, fixed_5, linear_5, full_of_20};
+
+	for (size_t i = 0; i < sizeof(small) / sizeof(small[0]); i++) {
+		struct crowd c = {.random = {23 + i}};
+		int sure = 0, empty = 0;
+
+		for (int n = 0; n < 40; n++) {
+			struct policy_retry p;
+
+			fill(&c, small[i], n % 2 ? 3 : 5, n % 4 < 2 ? 30 : 200);
+			p = infer(&c);
+			sure += p.confidence == CONFIDENCE_HIGH;
+			empty += p.backoff == BACKOFF_AMBIGUOUS && !p.candidate_count;
+			policy_retry_free(&p);
+		}
+		is_int(sure, 0, "waits of about 5 ms, way %zu: no name with high confidence", i);
+		is_int(empty, 0, "... nor ambiguous without saying what it may be");
+	}
+}
+
+static double b_137(struct stats_random *r, unsigned k, double *s) { return 137 * exp2(k - 1.0); }
+static double b_2000(struct stats_random *r, unsigned k, double *s) { return 2000.0 * k; }
+
+/* Even without jitter the first wait is known only to what clocks and timers are exact to. */
+static void the_base_has_an_interval(void)
+{
+	static const struct { policy waits; double base; } laws[] = {{doubling, 50}, {b_137, 137}, {linear, 50}, {fixed, 100}, {b_2000, 2000}};
+
+	for (size_t i = 0; i < sizeof(laws) / sizeof(laws[0]); i++) {
+		struct crowd c = {.random = {31 + i}};
+		int held = 0, wide = 0;
+
+		for (int n = 0; n < 100; n++) {
+			struct policy_retry p;
+
+			fill(&c, laws[i].waits, 5, n % 2 ? 5 : 60);
+			p = infer(&c);
+			held += p.base_low_ms <= laws[i].base && laws[i].base <= p.base_high_ms && p.base_low_ms < p.base_high_ms;
+			wide += !(p.base_high_ms - p.base_low_ms <= fmax(4.5, 0.031 * laws[i].base));
+			policy_retry_free(&p);
+		}
+		ok(held >= 95, "base %g ms: the interval holds it in %d of 100", laws[i].base, held);
+		is_int(wide, 0, "... and is no wider than timers make it");
+	}
+}
+
 static double fibonacci(struct stats_random *r, unsigned k, double *s)
 {
 	return ((double[]){0, 50, 50, 100, 150, 250, 400})[k];
@@ -339,7 +430,7 @@ static double short_waits(struct stats_random *r, unsigned k, double *s)
 static void no_policy(const char *what, policy p, bool mixed)
 {
 	struct crowd c = {.random = {4}};
-	int named_one = 0, told = 0;
+	int named_one = 0, told = 0, empty = 0;
 
 	for (int i = 0; i < 20; i++) {
 		struct policy_retry got;
@@ -348,9 +439,11 @@ static void no_policy(const char *what, policy p, bool mixed)
 		got = infer(&c);
 		named_one += got.backoff != BACKOFF_AMBIGUOUS || got.confidence != CONFIDENCE_LOW;
 		told += got.mixed;
+		empty += got.backoff == BACKOFF_AMBIGUOUS && !got.candidate_count;
 		policy_retry_free(&got);
 	}
 	is_int(named_one, 0, "%s: ambiguous, low", what);
+	is_int(empty, 0, "... with what it may be");
 	if (mixed)
 		ok(told >= 18, "... and that several policies are at work is said");
 	else
@@ -383,6 +476,12 @@ int main(void)
 	rho_is_estimated(30, 0.521, 0.579);
 	rho_is_estimated(100, 0.529, 0.557);
 	rho_is_estimated(300, 0.532, 0.549);
+	jitter_without_a_name("100 ms, normally distributed", normal_fixed, BACKOFF_FIXED);
+	jitter_without_a_name("doubling, normally distributed", normal_doubling, BACKOFF_EXPONENTIAL);
+	jitter_without_a_name("doubling, with two jitters", two_uniforms, BACKOFF_EXPONENTIAL);
+	jitter_without_a_name("doubling, normal noise added", normal_added, BACKOFF_EXPONENTIAL);
+	small_waits();
+	the_base_has_an_interval();
 	no_policy("Fibonacci's numbers", fibonacci, false);
 	no_policy("two clients of different base", two_clients, true);
 	no_policy("some requests retried at once, others not", retries_at_once_or_not, true);
