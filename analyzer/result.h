@@ -46,6 +46,8 @@ struct result_service {
 struct result_cohort {	/* logical requests of an edge that started in some window */
 	bool linked;		/* false: attempts were not joined to requests, `logical` says nothing */
 	uint64_t logical, attempts, delivered, succeeded;
+	uint64_t demand, censored;	/* requests and shed calls; requests that the end of the run may have cut (demand.c) */
+	struct metric amplification_demand;	/* attempts / demand */
 	struct metric amplification, amplification_delivered, success;
 	struct tally chain;		/* attempts per logical request */
 	struct tally chain_delivered;

@@ -71,6 +71,11 @@ static cJSON *windows(const struct result *r)
 		json_number(o, "from_s", (double)(w->from_ns - r->model.started_ns) / NS_PER_S);
 		json_number(o, "to_s", (double)(to - r->model.started_ns) / NS_PER_S);
 		cJSON_AddItemToObject(o, "faults", window_faults(r, w));
+		json_number(o, "demand", (double)w->demand);
+		json_number(o, "logical", (double)w->logical);
+		json_number(o, "attempts", (double)w->attempts);
+		json_number(o, "answers", (double)w->answers);
+		json_number(o, "censored", (double)w->censored);
 		cJSON_AddItemToArray(list, o);
 	}
 	return list;
@@ -133,6 +138,15 @@ static void add_cohort(cJSON *o, const struct result_cohort *c)
 	json_metric(o, "amplification", &c->amplification);
 	json_metric(o, "amplification_delivered", &c->amplification_delivered);
 	json_metric(o, "success", &c->success);
+}
+
+/* A part of a run: what was asked for against what was tried and answered. */
+static void add_demand(cJSON *o, const struct result_cohort *c)
+{
+	json_number(o, "demand", c->linked ? (double)c->demand : NAN);
+	json_number(o, "answers", c->linked ? (double)c->succeeded : NAN);
+	json_number(o, "censored", c->linked ? (double)c->censored : NAN);
+	json_metric(o, "amplification_demand", &c->amplification_demand);
 }
 
 static cJSON *statuses(const struct tally *t)
@@ -227,8 +241,12 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	cJSON_AddItemToObject(o, "latency_ms", latency(&e->latency));
 	by_window = cJSON_AddObjectToObject(o, "by_window");
 	for (int k = 0; k < TIMELINE_KINDS; k++)
-		if (has_window(r, k))
-			add_cohort(cJSON_AddObjectToObject(by_window, timeline_name(k)), &e->window[k]);
+		if (has_window(r, k)) {
+			cJSON *part = cJSON_AddObjectToObject(by_window, timeline_name(k));
+
+			add_cohort(part, &e->window[k]);
+			add_demand(part, &e->window[k]);
+		}
 	cJSON_AddItemToObject(o, "retry", policy_json_retry(r, &e->retry));
 	cJSON_AddItemToObject(o, "timeout", policy_json_timeout(&e->timeout));
 	cJSON_AddItemToObject(o, "breaker", policy_json_breaker(&e->breaker));

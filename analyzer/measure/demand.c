@@ -3,6 +3,9 @@
  * Demand of an edge: its logical requests, and the calls that a breaker or bulkhead shed: inbound requests of the caller that normally ask
  * (demand.h) and did not, outside the healthy baseline. Without a baseline, or where attempts can not be laid to inbound requests, demand is
  * what was tried.
+ *
+ * A request counts where it started, with all its attempts. It is censored when the run does not tell how it ended: its last attempt was still open, or
+ * had failed, and the run ended before the edge's longest wait between two attempts was over, while others of the edge were tried more often.
  */
 #include "analyzer/measure/demand.h"
 
@@ -338,17 +341,101 @@ int demand_of(struct demands *d, struct demand_book *b, const struct measure *m,
 
 /* ---- the step ---- */
 
-static void settle(struct result_edge *e, uint64_t shed, bool told)
+static struct metric per_demand(const struct result_cohort *c, uint64_t shed, bool told)
 {
-	e->demand = e->whole.logical + shed;
-	e->amplification_demand = e->whole.amplification;
-	if (!e->whole.linked)
-		return;
-	if (shed)
-		e->amplification_demand =
-			metric_plain((double)e->whole.attempts / (double)e->demand, e->demand, "counts, shed calls inferred");
-	else if (!told)
-		e->amplification_demand.method = "no baseline of inbound requests: demand is what was tried";
+	struct metric all = c->amplification;
+
+	if (c->linked && shed)
+		return metric_plain((double)c->attempts / (double)c->demand, c->demand, "counts, shed calls inferred");
+	if (c->linked && !told)
+		all.method = "no baseline of inbound requests: demand is what was tried";
+	return all;
+}
+
+static void settle(struct result_edge *e, const uint64_t shed[TIMELINE_KINDS], bool told)
+{
+	uint64_t all = 0;
+
+	for (int k = 0; k < TIMELINE_KINDS; k++) {
+		e->window[k].demand = e->window[k].logical + shed[k];
+		e->window[k].amplification_demand = per_demand(&e->window[k], shed[k], told);
+		all += shed[k];
+	}
+	e->demand = e->whole.demand = e->whole.logical + all;
+	e->amplification_demand = e->whole.amplification_demand = per_demand(&e->whole, all, told);
+}
+
+/* The window of the run that holds this instant; NULL: none. */
+static struct timeline_window *window_at(struct timeline *t, uint64_t at_ns)
+{
+	size_t low = 0, high = t->window_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (t->windows[middle].to_ns <= at_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < t->window_count && t->windows[low].from_ns <= at_ns ? &t->windows[low] : NULL;
+}
+
+struct waits {			/* of an edge */
+	uint64_t longest_ns;	/* between two attempts of a request */
+	uint32_t most;		/* attempts of a request */
+};
+
+static struct waits find_waits(const struct measure *m, uint32_t edge)
+{
+	const struct model_exchange *x = m->r->model.exchanges;
+	struct chains_span requests = chains_of(&m->chains.requests, edge);
+	struct waits w = {0, 0};
+
+	for (size_t i = 0; i < requests.n; i++) {
+		struct chains_span tries = chains_of(&m->chains.by_logical, requests.members[i]);
+
+		w.most = tries.n > w.most ? (uint32_t)tries.n : w.most;
+		for (size_t k = 1; k < tries.n; k++) {
+			uint64_t ended = x[tries.members[k - 1]].ended_ns, next = x[tries.members[k]].started_ns;
+
+			if (ended && next > ended && next - ended > w.longest_ns)
+				w.longest_ns = next - ended;
+		}
+	}
+	return w;
+}
+
+static bool is_censored(const struct measure *m, const struct link_logical *q, const struct waits *w)
+{
+	if (!q->ended_ns)
+		return true;
+	return !q->ok && q->attempts < w->most && q->ended_ns + w->longest_ns >= m->r->model.ended_ns;
+}
+
+static void count_requests(struct measure *m, uint32_t edge)
+{
+	struct result_edge *e = &m->r->edges[edge];
+	struct chains_span requests = chains_of(&m->chains.requests, edge);
+	struct waits waits = find_waits(m, edge);
+
+	for (size_t i = 0; i < requests.n && e->whole.linked; i++) {
+		const struct link_logical *q = &m->link.logicals[requests.members[i]];
+		struct timeline_window *w = window_at(&m->r->timeline, q->started_ns);
+		bool cut = is_censored(m, q, &waits);
+
+		if (!measure_counts(m, q->started_ns))
+			continue;
+		e->whole.censored += cut;
+		e->window[timeline_at(&m->r->timeline, q->started_ns)].censored += cut;
+		if (!w)
+			continue;
+		w->demand++;
+		w->logical++;
+		w->attempts += q->attempts;
+		w->answers += q->ok;
+		w->censored += cut;
+	}
 }
 
 int measure_demand(struct measure *m)
@@ -357,12 +444,22 @@ int measure_demand(struct measure *m)
 	int err = demand_open(&b, m);
 
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
+		uint64_t shed[TIMELINE_KINDS] = {0};
 		struct demands d;
-		uint64_t shed = 0;
 
 		err = demand_of(&d, &b, m, i);
-		for (size_t k = 0; k < d.n && !err && d.nested; k++)
-			shed += demand_shed(&d.of[k]) && timeline_at(&m->r->timeline, d.of[k].at_ns) != TIMELINE_BASELINE;
+		for (size_t k = 0; k < d.n && !err && d.nested; k++) {
+			enum timeline_kind kind = timeline_at(&m->r->timeline, d.of[k].at_ns);
+			struct timeline_window *w = window_at(&m->r->timeline, d.of[k].at_ns);
+
+			if (!demand_shed(&d.of[k]) || kind == TIMELINE_BASELINE)
+				continue;
+			shed[kind]++;
+			if (w && m->r->edges[i].whole.linked)
+				w->demand++;
+		}
+		if (!err)
+			count_requests(m, i);
 		settle(&m->r->edges[i], shed, d.nested && d.told);
 		demand_free(&d);
 	}

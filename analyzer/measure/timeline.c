@@ -138,7 +138,7 @@ static int add_window(struct timeline *t, enum timeline_kind kind, uint64_t from
 	if (!windows)
 		return -ENOMEM;
 	t->windows = windows;
-	t->windows[t->window_count++] = (struct timeline_window){kind, from_ns, to_ns};
+	t->windows[t->window_count++] = (struct timeline_window){.kind = kind, .from_ns = from_ns, .to_ns = to_ns};
 	return 0;
 }
 

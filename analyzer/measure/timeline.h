@@ -42,6 +42,9 @@ struct timeline_episode {
 struct timeline_window {
 	enum timeline_kind kind;
 	uint64_t from_ns, to_ns;	/* [from, to) */
+	/* of all edges whose requests are known, by when a request started (demand.c): */
+	uint64_t demand, logical, attempts, answers;	/* calls asked for, shed ones included; requests; their attempts; those that got a good answer */
+	uint64_t censored;		/* requests of which the run does not tell how they ended */
 };
 
 struct timeline {

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* What was asked for, tried and answered in each window of a run (analyzer/measure/demand.c), and what its end leaves open. */
+#include "tests/unit/gateways.h"
+#include "tests/unit/judge.h"
+
+static double at_ms(uint64_t ns)
+{
+	return (double)ns / 1e6 - 1000;
+}
+
+static void write_gateway(struct runs *r, const struct gateway *g)
+{
+	size_t k = 0;
+
+	runs_begin(r, g->run_ms);
+	runs_fault(r, 1, "outage", "{\"status\":503,\"from\":\"3s\",\"for\":\"5s\"}", 0, 0);
+	runs_mark(r, g->bad_from_ms, "fault on outage");
+	runs_mark(r, g->bad_to_ms, "fault off outage");
+	runs_process(r, 1, "front");
+	runs_connection(r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (size_t i = 0; i < g->demand_count; i++) {
+		const struct silence_demand *d = &g->demands[i];
+		const struct silence_attempt *a = d->shed ? NULL : &g->attempts[k++];
+		int x, parent = runs_add(r, ATTEMPT(.connection = 3, .tid = 7, .role = "server", .path = "/in", .status = !a || a->failed ? 503 : 200,
+						    .at_ms = at_ms(d->at_ns), .took_ms = at_ms(d->end_ns) - at_ms(d->at_ns)));
+
+		if (!a)
+			continue;
+		x = runs_add(r, ATTEMPT(.connection = 2, .tid = 7, .status = a->failed ? 503 : 200, .at_ms = at_ms(a->start_ns), .parent = parent,
+					.took_ms = at_ms(a->end_ns) - at_ms(a->start_ns), .fault = a->failed));
+		if (a->failed)
+			runs_inject(r, 1, x, at_ms(a->start_ns), "status", -1, -1);
+	}
+}
+
+static void windows_of_a_breaker(void)
+{
+	struct gateway g = {.tick_ms = 50, .service_ms = 3, .spread_ms = 2, .run_ms = 12000, .bad_from_ms = 3000, .bad_to_ms = 8000, .bad_share = 1,
+			    .open_ms = 1500, .consecutive = 5, .seed = 7};
+	uint64_t demand[2] = {0}, attempts[2] = {0}, answers[2] = {0}, all[2] = {0};
+	const struct result_edge *e;
+	struct runs r;
+	struct result x;
+	double first = -1;
+	size_t k = 0;
+
+	gateways_run(&g);
+	write_gateway(&r, &g);
+	for (size_t i = 0; i < g.n && first < 0; i++)
+		first = g.attempts[i].failed ? at_ms(g.attempts[i].start_ns) : -1;
+	for (size_t i = 0; i < g.demand_count; i++) {
+		const struct silence_attempt *a = g.demands[i].shed ? NULL : &g.attempts[k++];
+		double at = at_ms(a ? a->start_ns : g.demands[i].at_ns);
+		int after = at > 8000;
+
+		if (at < first)
+			continue;
+		demand[after]++;
+		attempts[after] += a != NULL;
+		answers[after] += a && !a->failed;
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	e = judge_edge(&x, "front", "127.0.0.1:81");
+	for (int after = 0; after < 2; after++) {
+		const struct result_cohort *c = &e->window[after ? TIMELINE_RECOVERY : TIMELINE_FAULT];
+
+		is_int((long long)c->demand, (long long)demand[after], "%s: what was asked for, shed calls included", after ? "recovery" : "fault");
+		is_int((long long)c->attempts, (long long)attempts[after], "what was tried");
+		is_int((long long)c->succeeded, (long long)answers[after], "what was answered well");
+		NEAR(c->amplification_demand.value, (double)attempts[after] / (double)demand[after], "attempts per demand");
+	}
+	ok(e->window[TIMELINE_FAULT].amplification_demand.value < 0.2, "under the fault the breaker brings it far below one");
+	is_int((long long)e->window[TIMELINE_BASELINE].demand, (long long)e->window[TIMELINE_BASELINE].logical, "in the baseline nothing is shed");
+	is_int((long long)(e->window[0].demand + e->window[1].demand + e->window[2].demand), (long long)e->demand, "the windows make the whole");
+	for (size_t i = 0; i < x.timeline.window_count; i++) {
+		const struct timeline_window *w = &x.timeline.windows[i];
+		const struct result_cohort *c = &e->window[w->kind];
+
+		is_int((long long)w->demand, (long long)c->demand, "%s: a window has the edges whose requests are known", timeline_name(w->kind));
+		is_int((long long)w->answers, (long long)c->succeeded, "and their answers");
+		is_int((long long)w->censored, 0, "nothing is left open");
+		all[0] += w->demand;
+		all[1] += w->attempts;
+	}
+	ok(!judge_edge(&x, "external", "front")->whole.linked, "of those who ask from outside nothing joins attempts to requests");
+	is_int((long long)all[0], (long long)e->demand, "all windows make the run");
+	is_int((long long)all[1], (long long)e->whole.attempts, "in attempts too");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+/* Requests of up to three attempts, 100 ms apart; the run ends at 5 s. */
+static void request(struct runs *r, int i, double at, int attempts, int status, double last_took)
+{
+	for (int k = 0; k < attempts; k++)
+		runs_add(r, ATTEMPT(.status = k + 1 == attempts && last_took < 0 ? 0 : k + 1 == attempts ? status : 503, .at_ms = at + 105 * k, .took_ms =
+				    k + 1 == attempts ? last_took : 5, .correlation = 1000 + i, .outcome = last_took < 0 && k + 1 == attempts ?
+				    "indeterminate" : NULL));
+}
+
+static void what_the_end_cuts(void)
+{
+	const struct result_edge *e;
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 5000);
+	for (int i = 0; i < 10; i++)
+		request(&r, i, 300 * i, 3, 503, 5);		/* given up after three attempts */
+	request(&r, 20, 4700, 3, 503, 5);	/* at its end, but all three are made */
+	request(&r, 21, 4800, 2, 503, 5);	/* 4905 + 5 ms: a third might have come at 5010 */
+	request(&r, 22, 4600, 2, 503, 5);	/* 4705 + 5 ms: a third would have come */
+	request(&r, 23, 4850, 2, 200, 5);	/* answered */
+	request(&r, 24, 4400, 1, 200, -1);	/* never answered */
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	e = judge_edge(&x, "curl", "127.0.0.1:80");
+	is_int((long long)e->whole.logical, 15, "fifteen requests");
+	is_int((long long)e->whole.censored, 2, "one that is open, and one whose retry may have been to come, are censored");
+	is_int((long long)e->window[TIMELINE_BASELINE].censored, 2, "in their window");
+	judge_end(&r, &x);
+}
+
+int main(void)
+{
+	windows_of_a_breaker();
+	what_the_end_cuts();
+	return tap_done();
+}
