@@ -24,7 +24,9 @@ $(DEMO_LOAD): $(DEMO_LOAD_OBJ)
 demos-build: $(DEMO_SERVICE) $(DEMO_LOAD)
 
 # Each demo is a folder; `make demo-FOLDER` runs it. How long it takes and what it asks:
-DEMOS := retry-storm cascading-failure real-clients
+DEMOS := reliability-patterns retry-storm cascading-failure real-clients
+DEMO_TIME_reliability-patterns := 2 min
+DEMO_ASKS_reliability-patterns := What do timeout, retry, breaker, idempotency and bulkhead do, each alone and all together?
 DEMO_TIME_retry-storm := 1 min
 DEMO_ASKS_retry-storm := What do three retry strategies do to a backend that is out for ten seconds?
 DEMO_TIME_cascading-failure := 3 min

@@ -274,9 +274,9 @@ class Lab:
         self.children.append(arrivals.child)
         return arrivals
 
-    def load(self, url, requests, users):
-        """Sends requests and returns the load generator's summary."""
-        done = subprocess.run([self.program("demos/load/load"), "-n", str(requests), "-c", str(users), "--json", url],
+    def load(self, url, requests, users, *options):
+        """Sends requests in a closed loop and returns the load generator's summary. `options`: of the load generator."""
+        done = subprocess.run([self.program("demos/load/load"), "-n", str(requests), "-c", str(users), "--json", "-q", *options, url],
                               stdout=subprocess.PIPE, text=True, start_new_session=True, check=False)
         if done.returncode:
             raise Failed(f"the load generator ended with status {done.returncode}")
