@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The requests of one edge that failed at first, and the attempts of each, as retry.c puts them before those who judge: what was retried and
- * what should not have been (misuse.c), how long was waited (waits.c), what it did to the rate of calls (storm.h, herding.h).
+ * what should not have been (retry_misuse.c), how long was waited (retry_waits.c), what it did to the rate of calls (storm.h, herding.h).
  *
  * Where nothing but time joined attempts (link.h), a run of failed ones may be several requests of a loop: it is cut where its waits begin to
  * repeat (period.h). Where the client calls again at the same pace after a success, it polls, and nothing is said of it.
@@ -51,6 +51,18 @@ double retry_gap_ms(const struct retries *r, const struct model_exchange *x, con
 
 /* From the start of a request's first attempt to the end of its last, ms. */
 double retry_took_ms(const struct retries *r, const struct retry_request *q);
+
+/* retry_polls.c: 1 the client polls, 0 it does not or nothing tells, -ENOMEM. */
+int retry_polls(struct retries *r);
+
+/* retry_collect.c: fills r with the requests, and says which are tangled. 0 or -ENOMEM. */
+int retry_collect(struct retries *r);
+
+/* retry_ends.c: how each request ended. */
+void retry_ends(struct retries *r);
+
+/* retry_lengths.c: number of attempts, deadline, budget. 0 or -ENOMEM. */
+int retry_lengths(struct retries *r);
 
 /* retry_reactions.c: what followed a failure of which kind, and the requests whose last failure is never retried. 0 or -ENOMEM. */
 int retry_reactions(struct retries *r);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The requests of an edge that failed at first. Tangled: which attempt is whose request's is a guess, and a number is only said where all requests
+ * have it.
+ */
+#include "analyzer/infer/retry.h"
+
+#include <errno.h>
+#include "analyzer/infer/period.h"
+#include "analyzer/read/spill.h"
+#include "base/hash.h"
+
+/* ---- which requests ---- */
+
+static bool concerns(const struct retries *r, const struct link_logical *q)
+{
+	return measure_counts(r->m, q->started_ns) && model_failed(&r->m->r->model.exchanges[q->first]);
+}
+
+/* Calls back with each logical request of the edge that failed at first. */
+static int each_failed(struct retries *r, int (*take)(struct retries *, const struct link_logical *, struct chains_span, void *), void *more)
+{
+	struct chains_span requests = chains_of(&r->m->chains.requests, r->edge);
+	int err = 0;
+
+	for (size_t i = 0; i < requests.n && !err; i++) {
+		const struct link_logical *q = &r->m->link.logicals[requests.members[i]];
+
+		if (concerns(r, q))
+			err = take(r, q, chains_of(&r->m->chains.by_logical, requests.members[i]), more);
+	}
+	return err;
+}
+
+struct runs_of_waits {
+	double *ms;
+	size_t *begins;
+	size_t n, runs;
+};
+
+static int add_run(struct retries *r, const struct link_logical *q, struct chains_span span, void *more)
+{
+	const struct model_exchange *x = r->m->r->model.exchanges;
+	struct runs_of_waits *w = more;
+
+	if (q->tier != LINK_TEMPORAL || span.n < 2)
+		return 0;
+	for (size_t i = 1; i < span.n; i++)
+		w->ms[w->n++] = retry_gap_ms(r, &x[span.members[i - 1]], &x[span.members[i]]);
+	w->begins[++w->runs] = w->n;
+	return 0;
+}
+
+/* *period: attempts of each request where a loop sends them one behind the other; 0 no loop is seen. */
+static int find_period(struct retries *r, unsigned *period)
+{
+	struct chains_span attempts = chains_of(&r->m->chains.by_edge, r->edge);
+	struct runs_of_waits w = {spill_realloc(NULL, (attempts.n + 1) * sizeof(*w.ms)), spill_realloc(NULL, (attempts.n + 2) * sizeof(*w.begins)), 0, 0};
+	int err = w.ms && w.begins ? 0 : -ENOMEM;
+
+	if (!err) {
+		w.begins[0] = 0;
+		err = each_failed(r, add_run, &w);
+	}
+	if (!err)
+		*period = period_find(&(struct period_waits){w.ms, w.begins, w.runs});
+	spill_free(w.ms);
+	spill_free(w.begins);
+	return err;
+}
+
+static void settle_request(struct retries *r, struct retry_request *q)
+{
+	for (uint32_t i = 1; i < q->n; i++) {
+		const struct model_exchange *x = retry_attempt(r, q, i - 1), *y = retry_attempt(r, q, i);
+
+		q->hops = q->hops || (i > 1 && x->tid != y->tid && y->tid != retry_attempt(r, q, 0)->tid && x->tid != retry_attempt(r, q, 0)->tid);
+		q->hedged = q->hedged || !model_failed_before(x, y);
+		q->asked = q->asked || x->retry_after_ms > 0;
+	}
+}
+
+static int add_request(struct retries *r, const struct link_logical *l, struct chains_span span, void *more)
+{
+	size_t period = *(unsigned *)more, step = l->tier == LINK_TEMPORAL && period ? period : span.n;
+
+	for (size_t from = 0; from < span.n; from += step) {
+		struct retry_request *q = &r->requests[r->count++];
+
+		*q = (struct retry_request){.begin = r->attempt_count, .n = (uint32_t)(span.n - from < step ? span.n - from : step)};
+		for (size_t i = 0; i < q->n; i++)
+			r->attempts[r->attempt_count++] = span.members[from + i];
+		settle_request(r, q);
+	}
+	return 0;
+}
+
+static int collect(struct retries *r)
+{
+	struct chains_span attempts = chains_of(&r->m->chains.by_edge, r->edge);
+	unsigned period = 0;
+	int err = r->temporal ? find_period(r, &period) : 0;
+
+	if (err)
+		return err;
+	r->attempts = spill_realloc(NULL, (attempts.n + 1) * sizeof(*r->attempts));
+	r->requests = spill_realloc(NULL, (attempts.n + 1) * sizeof(*r->requests));
+	if (!r->attempts || !r->requests)
+		return -ENOMEM;
+	return each_failed(r, add_request, &period);
+}
+
+/* ---- which of them can not be told apart ---- */
+
+/* Who asks what, as far as link.h may tell one from another. */
+static uint64_t caller_of(const struct retries *r, const struct model_exchange *x)
+{
+	const struct model_process *p = x->process == MODEL_NONE ? NULL : &r->m->r->model.processes[x->process];
+	uint64_t who = x->parent != MODEL_NONE ? x->parent : !p || p->inbound || p->threadless || model_hops(p) ? MODEL_NONE : x->tid;
+
+	return hash_mix(hash_mix(hash_mix((uint64_t)x->process << 32 | who) ^ x->target) ^ x->fingerprint);
+}
+
+static uint64_t last_start_ns(const struct retries *r, const struct retry_request *q)
+{
+	return retry_attempt(r, q, q->n - 1)->started_ns;
+}
+
+/* Requests are in order of start: each meets the one of its caller that goes on longest. */
+static int find_tangled(struct retries *r)
+{
+	struct map longest = {0};	/* caller -> request */
+	int err = 0;
+
+	for (size_t i = 0; i < r->count && !err; i++) {
+		struct retry_request *q = &r->requests[i];
+		const struct model_exchange *x = retry_attempt(r, q, 0);
+		uint64_t caller = caller_of(r, x);
+		uint32_t before = x->correlation || x->idempotency_key ? MAP_NONE : map_get(&longest, caller);
+
+		if (before != MAP_NONE && x->started_ns < last_start_ns(r, &r->requests[before]))
+			r->requests[before].tangled = q->tangled = true;
+		if (before == MAP_NONE || last_start_ns(r, q) > last_start_ns(r, &r->requests[before]))
+			err = map_put(&longest, caller, (uint32_t)i);
+	}
+	map_free(&longest);
+	return err;
+}
+
+int retry_collect(struct retries *r)
+{
+	int err = collect(r);
+
+	return !err && r->temporal ? find_tangled(r) : err;
+}
