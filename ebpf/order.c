@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/grow.h"
 
 #define ALIGNMENT 8
 #define CHUNK_BYTES (1u << 20)
@@ -65,8 +66,7 @@ static void *copy(struct order *o, const void *record, size_t size, struct order
 /* Room for one more item; what was taken makes room first. */
 static int reserve(struct order_lane *l)
 {
-	size_t there = l->count - l->taken, wanted = l->room ? 2 * l->room : 1024;
-	struct order_item *more;
+	size_t there = l->count - l->taken;
 
 	if (l->count < l->room)
 		return 0;
@@ -76,12 +76,7 @@ static int reserve(struct order_lane *l)
 		l->count = there;
 		return 0;
 	}
-	more = realloc(l->items, wanted * sizeof(*more));
-	if (!more)
-		return -ENOMEM;
-	l->items = more;
-	l->room = wanted;
-	return 0;
+	return GROW(l->items, l->count, l->room);
 }
 
 static void insert(struct order_lane *l, struct order_item item)

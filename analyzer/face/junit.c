@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/face/face.h"
+#include "base/grow.h"
 
 #define STAMP 19	/* 2026-01-02T03:04:05 */
 
@@ -14,15 +15,8 @@ struct junit_test *junit_add(struct junit_suite *s, const char *kind, const char
 {
 	struct junit_test *t;
 
-	if (s->count == s->room) {
-		size_t room = s->room ? s->room * 2 : 64;
-		struct junit_test *longer = realloc(s->tests, room * sizeof(*longer));
-
-		if (!longer)
-			return NULL;
-		s->tests = longer;
-		s->room = room;
-	}
+	if (GROW(s->tests, s->count, s->room))
+		return NULL;
 	t = &s->tests[s->count];
 	*t = (struct junit_test){.kind = kind, .name = strdup(name)};
 	s->count += t->name != NULL;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include "analyzer/face/face.h"
+#include "base/grow.h"
 
 #define NAME_MIN 16	/* columns of a first column that is made narrower */
 
@@ -22,21 +23,6 @@ void table_free(struct table *t)
 	*t = (struct table){0};
 }
 
-static int make_room(struct table *t)
-{
-	size_t room = t->room ? t->room * 2 : 64;
-	char **cells;
-
-	if (t->count < t->room)
-		return 0;
-	cells = realloc(t->cells, room * sizeof(*cells));
-	if (!cells)
-		return -ENOMEM;
-	t->cells = cells;
-	t->room = room;
-	return 0;
-}
-
 void table_cell(struct table *t, const char *format, ...)
 {
 	char *raw = NULL, *safe;
@@ -49,7 +35,7 @@ void table_cell(struct table *t, const char *format, ...)
 	safe = n < 0 ? NULL : face_escape(raw);
 	if (n >= 0)
 		free(raw);
-	if (!safe || make_room(t)) {
+	if (!safe || GROW(t->cells, t->count, t->room)) {
 		free(safe);
 		t->failed = -ENOMEM;
 		return;

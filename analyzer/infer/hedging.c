@@ -82,15 +82,8 @@ static int add_pair(struct hedges *h, uint32_t first, uint32_t second, bool kin)
 {
 	const struct model_exchange *x = exchange(h, first), *y = exchange(h, second);
 
-	if (h->count == h->room) {
-		size_t room = h->room ? h->room * 2 : 64;
-		struct pair *pairs = spill_realloc(h->pairs, room * sizeof(*pairs));
-
-		if (!pairs)
-			return -ENOMEM;
-		h->pairs = pairs;
-		h->room = room;
-	}
+	if (SPILL_GROW(h->pairs, h->count, h->room))
+		return -ENOMEM;
 	h->pairs[h->count++] = (struct pair){
 		.delay_ms = model_ms(x->started_ns, y->started_ns), .kin = kin,
 		.won = y->outcome == MODEL_OK && (x->outcome != MODEL_OK || y->ended_ns < x->ended_ns),

@@ -22,6 +22,7 @@
 #include "analyzer/infer/clusters.h"
 #include "analyzer/measure.h"
 #include "analyzer/read/spill.h"
+#include "base/grow.h"
 #include "base/hash.h"
 
 #define NO_TIMEOUT_MS 10000.0
@@ -75,15 +76,8 @@ static bool gave_up(const struct layers *l, const struct model_exchange *x, cons
 
 static int note_left(struct layers *l, uint64_t ends, uint32_t attempt)
 {
-	if (l->left_count == l->left_room) {
-		size_t room = l->left_room ? l->left_room * 2 : 64;
-		struct left *lefts = spill_realloc(l->lefts, room * sizeof(*lefts));
-
-		if (!lefts)
-			return -ENOMEM;
-		l->lefts = lefts;
-		l->left_room = room;
-	}
+	if (SPILL_GROW(l->lefts, l->left_count, l->left_room))
+		return -ENOMEM;
 	l->lefts[l->left_count] = (struct left){attempt, map_get(&l->lefts_at, ends)};
 	return map_put(&l->lefts_at, ends, (uint32_t)l->left_count++);
 }
@@ -168,15 +162,8 @@ static struct pair *pair_of(struct layers *l, uint32_t parent, uint32_t child)
 
 	if (at != MAP_NONE)
 		return &l->pairs[at];
-	if (l->pair_count == l->pair_room) {
-		size_t room = l->pair_room ? l->pair_room * 2 : 16;
-		struct pair *pairs = realloc(l->pairs, room * sizeof(*pairs));
-
-		if (!pairs)
-			return NULL;
-		l->pairs = pairs;
-		l->pair_room = room;
-	}
+	if (GROW(l->pairs, l->pair_count, l->pair_room))
+		return NULL;
 	if (map_put(&l->pairs_at, key, (uint32_t)l->pair_count))
 		return NULL;
 	l->pairs[l->pair_count] = (struct pair){.parent = parent, .child = child};

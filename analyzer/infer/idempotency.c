@@ -59,22 +59,6 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return hash_mix(hash_mix(a) ^ b);
 }
 
-/* Room for one more element in an owned array. */
-static int grow(void **array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room ? *room * 2 : 64;
-	void *longer;
-
-	if (count < *room)
-		return 0;
-	longer = spill_realloc(*array, more * size);
-	if (!longer)
-		return -ENOMEM;
-	*array = longer;
-	*room = more;
-	return 0;
-}
-
 static const struct model_exchange *exchange(const struct ledger *l, uint32_t i)
 {
 	return &l->m->r->model.exchanges[i];
@@ -93,7 +77,7 @@ static struct job *job_of(struct ledger *l, uint64_t id, uint64_t kind)
 
 	if (at != MAP_NONE)
 		return &l->jobs[at];
-	if (grow((void **)&l->jobs, l->job_count, &l->job_room, sizeof(*l->jobs)) || map_put(&l->job_at, id, (uint32_t)l->job_count))
+	if (SPILL_GROW(l->jobs, l->job_count, l->job_room) || map_put(&l->job_at, id, (uint32_t)l->job_count))
 		return NULL;
 	l->jobs[l->job_count] = (struct job){.kind = kind};
 	return &l->jobs[l->job_count++];
@@ -125,7 +109,7 @@ static int note_effect(struct ledger *l, uint64_t job, uint64_t kind, uint32_t i
 
 	if (!changes_something(l, x))
 		return 0;
-	if (grow((void **)&l->effects, l->effect_count, &l->effect_room, sizeof(*l->effects)))
+	if (SPILL_GROW(l->effects, l->effect_count, l->effect_room))
 		return -ENOMEM;
 	l->effects[l->effect_count++] = (struct effect){
 		.job = job, .what = what, .scope = mix(kind, what), .op = x->logical, .inbound = inbound};
@@ -152,7 +136,7 @@ static int note_attempt(struct ledger *l, uint32_t i)
 {
 	const struct model_exchange *x = exchange(l, i);
 
-	if (grow((void **)&l->keyed, l->keyed_count, &l->keyed_room, sizeof(*l->keyed)))
+	if (SPILL_GROW(l->keyed, l->keyed_count, l->keyed_room))
 		return -ENOMEM;
 	l->keyed[l->keyed_count++] = (struct keyed){x->target, x->idempotency_key, x->edge, i};
 	return 0;

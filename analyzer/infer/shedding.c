@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "analyzer/measure.h"
+#include "base/grow.h"
 
 #define FAST 0.1
 #define SHED_MIN 3
@@ -78,15 +79,8 @@ static struct second *second_of(struct door *d, uint32_t service, uint64_t at_ns
 
 	if (at != MAP_NONE)
 		return &d->seconds[at];
-	if (d->second_count == d->second_room) {
-		size_t room = d->second_room ? d->second_room * 2 : 64;
-		struct second *seconds = realloc(d->seconds, room * sizeof(*seconds));
-
-		if (!seconds)
-			return NULL;
-		d->seconds = seconds;
-		d->second_room = room;
-	}
+	if (GROW(d->seconds, d->second_count, d->second_room))
+		return NULL;
 	if (map_put(&d->second_at, key, (uint32_t)d->second_count))
 		return NULL;
 	d->seconds[d->second_count] = (struct second){.service = service};

@@ -6,6 +6,7 @@
 #include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
+#include "base/grow.h"
 
 /* ---- completions ---- */
 
@@ -120,15 +121,8 @@ size_t silence_in_work_at(const struct silence_work *w, uint64_t t)
 
 struct silence_gap *silence_add(struct silences *s)
 {
-	if (s->count == s->room) {
-		size_t room = s->room ? 2 * s->room : 8;
-		struct silence_gap *more = realloc(s->gaps, room * sizeof(*more));
-
-		if (!more)
-			return NULL;
-		s->gaps = more;
-		s->room = room;
-	}
+	if (GROW(s->gaps, s->count, s->room))
+		return NULL;
 	return &s->gaps[s->count++];
 }
 

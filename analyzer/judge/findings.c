@@ -10,6 +10,7 @@
 #include <string.h>
 #include "analyzer/judge/rules.h"
 #include "analyzer/measure.h"
+#include "base/grow.h"
 
 static const struct rules *const tables[] = {&rules_effects, &rules_retry, &rules_timeout, &rules_breaker};
 
@@ -38,15 +39,8 @@ static int make(struct desk *d, const struct rule *rule, const struct rule_subje
 {
 	struct finding f = {.code = rule->code, .severity = rule->severity, .doubtful = rule->doubtful && rule->doubtful(s)};
 
-	if (d->r->finding_count == d->room) {
-		size_t room = d->room ? d->room * 2 : 16;
-		struct finding *longer = realloc(d->r->findings, room * sizeof(*longer));
-
-		if (!longer)
-			return -ENOMEM;
-		d->r->findings = longer;
-		d->room = room;
-	}
+	if (GROW(d->r->findings, d->r->finding_count, d->room))
+		return -ENOMEM;
 	if (f.doubtful && f.severity > SEVERITY_INFO)
 		f.severity--;
 	rule->tell(s, &f);

@@ -16,6 +16,7 @@
 #include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
+#include "base/grow.h"
 
 #define NORMAL_SHARE 0.95
 #define NORMAL_MIN 3
@@ -123,7 +124,8 @@ struct habit {	/* what requests of one method and path do: while the edge is wel
 struct habits {
 	struct map rows;	/* target -> index */
 	struct habit *of;	/* owned */
-	uint32_t count, room;
+	uint32_t count;
+	size_t room;
 };
 
 static struct habit *habit(struct habits *h, uint64_t target)
@@ -132,15 +134,8 @@ static struct habit *habit(struct habits *h, uint64_t target)
 
 	if (at != MAP_NONE)
 		return &h->of[at];
-	if (h->count == h->room) {
-		uint32_t room = h->room ? 2 * h->room : 16;
-		struct habit *of = realloc(h->of, room * sizeof(*of));
-
-		if (!of)
-			return NULL;
-		h->of = of;
-		h->room = room;
-	}
+	if (GROW(h->of, h->count, h->room))
+		return NULL;
 	h->of[h->count] = (struct habit){0};
 	return map_put(&h->rows, target, h->count) ? NULL : &h->of[h->count++];
 }

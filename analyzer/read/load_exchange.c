@@ -38,15 +38,8 @@ static uint64_t target(const char *method, const char *path)
 
 static int note_parent(struct loader *l, int64_t parent)
 {
-	if (l->kin_count == l->kin_room) {
-		size_t room = l->kin_room ? l->kin_room * 2 : 64;
-		struct kin *kin = spill_realloc(l->kin, room * sizeof(*kin));
-
-		if (!kin)
-			return -ENOMEM;
-		l->kin = kin;
-		l->kin_room = room;
-	}
+	if (SPILL_GROW(l->kin, l->kin_count, l->kin_room))
+		return -ENOMEM;
 	l->kin[l->kin_count++] = (struct kin){l->m->exchanges[l->m->exchange_count].id, parent};
 	return 0;
 }

@@ -6,18 +6,6 @@
 #include "analyzer/read/column.h"
 #include "analyzer/read/spill.h"
 
-void *loader_grown(struct loader *l, void *array, size_t count, size_t size)
-{
-	size_t room = count ? count * 2 : 64;
-
-	if (count < l->room)
-		return array;
-	array = spill_realloc(array, room * size);
-	if (array)
-		l->room = room;
-	return array;
-}
-
 int loader_name(struct loader *l, sqlite3_stmt *row, int column, uint32_t *number)
 {
 	*number = texts_add(&l->m->names, column_text(row, column));

@@ -5,13 +5,13 @@
 #ifndef AFTERSHOCK_ANALYZER_READ_LOADER_H
 #define AFTERSHOCK_ANALYZER_READ_LOADER_H
 
-#include <errno.h>
 #include <sqlite3.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "analyzer/read/map.h"
 #include "analyzer/read/model.h"
 #include "analyzer/read/rows.h"
+#include "analyzer/read/spill.h"
 
 struct kin {	/* row ids of an exchange and of the one that caused it */
 	int64_t child, parent;
@@ -61,16 +61,7 @@ int loader_name_again(struct loader *l, sqlite3_stmt *row, int column, struct re
 /* enum model_role of a column. */
 uint8_t loader_role(sqlite3_stmt *row, int column);
 
-/* The array with room for one more element: itself, or moved; NULL without memory (the old one is still there). */
-void *loader_grown(struct loader *l, void *array, size_t count, size_t size);
-
 /* Makes room for one more in an array of the model, the only one that is being filled. 0 or -ENOMEM. */
-#define LOADER_GROW(l, array, count) \
-	({ \
-		void *grown_ = loader_grown(l, (l)->m->array, (l)->m->count, sizeof(*(l)->m->array)); \
-		if (grown_) \
-			(l)->m->array = grown_; \
-		grown_ ? 0 : -ENOMEM; \
-	})
+#define LOADER_GROW(l, array, count) SPILL_GROW((l)->m->array, (l)->m->count, (l)->room)
 
 #endif

@@ -18,15 +18,8 @@ void samples_free(struct samples *s)
 
 int samples_add(struct samples *s, double value)
 {
-	if (s->n == s->room) {
-		size_t room = s->room ? s->room * 2 : 16;
-		double *values = spill_realloc(s->values, room * sizeof(*values));
-
-		if (!values)
-			return -ENOMEM;
-		s->values = values;
-		s->room = room;
-	}
+	if (SPILL_GROW(s->values, s->n, s->room))
+		return -ENOMEM;
 	s->values[s->n++] = value;
 	s->sorted = false;
 	return 0;

@@ -11,9 +11,13 @@
 #define AFTERSHOCK_ANALYZER_READ_SPILL_H
 
 #include <stddef.h>
+#include "base/grow.h"
 
 /* As realloc(3); array is NULL or from here. */
 void *spill_realloc(void *array, size_t size);
+
+/* As GROW() of base/grow.h, of an array from here. */
+#define SPILL_GROW(array, count, room) GROW_WITH(spill_realloc, array, count, room)
 
 /* As calloc(3). */
 void *spill_calloc(size_t n, size_t size);

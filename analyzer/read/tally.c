@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/grow.h"
 
 void tally_free(struct tally *t)
 {
@@ -29,15 +30,8 @@ static size_t lower_bound(const struct tally *t, uint32_t value)
 
 static int insert(struct tally *t, size_t at, uint32_t value)
 {
-	if (t->used == t->room) {
-		size_t room = t->room ? t->room * 2 : 8;
-		struct tally_cell *cells = realloc(t->cells, room * sizeof(*cells));
-
-		if (!cells)
-			return -ENOMEM;
-		t->cells = cells;
-		t->room = room;
-	}
+	if (GROW(t->cells, t->used, t->room))
+		return -ENOMEM;
 	memmove(&t->cells[at + 1], &t->cells[at], (t->used - at) * sizeof(*t->cells));
 	t->cells[at] = (struct tally_cell){value, 0};
 	t->used++;

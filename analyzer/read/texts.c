@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/grow.h"
 #include "base/hash.h"
 
 /* Bytes of the UTF-8 sequence at p (RFC 3629: shortest form, no surrogates), 0 when it is none. */
@@ -60,24 +61,9 @@ void texts_free(struct texts *n)
 	*n = (struct texts){0};
 }
 
-static int make_room(struct texts *n)
-{
-	uint32_t room = n->room ? n->room * 2 : 64;
-	char **texts;
-
-	if (n->count + 1 < n->room)
-		return 0;
-	texts = realloc(n->texts, room * sizeof(*texts));
-	if (!texts)
-		return -ENOMEM;
-	n->texts = texts;
-	n->room = room;
-	return 0;
-}
-
 static uint32_t add_new(struct texts *n, char *clean, uint64_t hash)
 {
-	if (!clean || make_room(n) || map_put(&n->by_hash, hash, n->count + 1)) {
+	if (!clean || GROW(n->texts, n->count + 1u, n->room) || map_put(&n->by_hash, hash, n->count + 1)) {
 		free(clean);
 		return MAP_NONE;
 	}

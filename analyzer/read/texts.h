@@ -6,12 +6,14 @@
 #ifndef AFTERSHOCK_ANALYZER_READ_TEXTS_H
 #define AFTERSHOCK_ANALYZER_READ_TEXTS_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include "analyzer/read/map.h"
 
 struct texts {
 	char **texts;		/* texts[1..count]; owned */
-	uint32_t count, room;
+	uint32_t count;
+	size_t room;
 	struct map by_hash;
 };
 
