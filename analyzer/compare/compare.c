@@ -16,8 +16,8 @@
 
 struct place {	/* what is compared: the same thing in every run */
 	enum figure_kind kind;
-	const char *a, *b;	/* edge: client and server; else its name */
-	bool only;		/* edge: the server is the only address that the client calls, where it was met first */
+	const char *a, *b;	/* edge, destination: client and server or name; else its name */
+	bool only;		/* edge: the server is the only address that the client calls, destination: its only one, where it was met first */
 	const char *label;
 };
 
@@ -55,10 +55,35 @@ static const struct result_edge *find_edge(const struct result *r, const struct 
 	return p->only ? only_address(r, p->a) : NULL;
 }
 
+/* The destination of client alone; NULL when it has none or several. */
+static const struct result_destination *only_destination(const struct result *r, const char *client)
+{
+	const struct result_destination *only = NULL;
+
+	for (size_t i = 0; i < r->destination_count; i++) {
+		if (strcmp(r->destinations[i].client, client))
+			continue;
+		if (only)
+			return NULL;
+		only = &r->destinations[i];
+	}
+	return only;
+}
+
+static const struct result_destination *find_destination(const struct result *r, const struct place *p)
+{
+	for (size_t i = 0; i < r->destination_count; i++)
+		if (!strcmp(r->destinations[i].client, p->a) && !strcmp(r->destinations[i].name, p->b))
+			return &r->destinations[i];
+	return p->only ? only_destination(r, p->a) : NULL;
+}
+
 static struct figure_place find(const struct result *r, const struct place *p)
 {
 	struct figure_place at = {0};
 
+	if (p->kind == FIGURE_DESTINATION)
+		at.destination = find_destination(r, p);
 	if (p->kind == FIGURE_EDGE)
 		at.edge = find_edge(r, p);
 	for (size_t i = 0; p->kind == FIGURE_SERVICE && i < r->service_count; i++)
@@ -83,13 +108,13 @@ static bool on_side(const struct compare_side *s, const struct place *p)
 	return false;
 }
 
-/* Whether all runs know the edge's server by the same name. */
+/* Whether all runs know the edge's server, the destination, by the same name. */
 static bool same_server(const struct compare_side *s, const struct place *p)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		const struct result_edge *e = find_edge(&s->runs[i], p);
+		struct figure_place at = find(&s->runs[i], p);
 
-		if (e && strcmp(e->server, p->b))
+		if ((at.edge && strcmp(at.edge->server, p->b)) || (at.destination && strcmp(at.destination->name, p->b)))
 			return false;
 	}
 	return true;
@@ -97,9 +122,9 @@ static bool same_server(const struct compare_side *s, const struct place *p)
 
 static int name_place(struct compare *c, struct place *p)
 {
-	bool same = p->kind != FIGURE_EDGE || (same_server(&c->base, p) && same_server(&c->fresh, p));
+	const char *server = !p->b || (same_server(&c->base, p) && same_server(&c->fresh, p)) ? p->b : p->kind == FIGURE_EDGE ? "*" : "* (several servers)";
 
-	if (result_say(&c->places, &c->place_count, p->kind == FIGURE_EDGE ? "%s -> %s" : "%s", p->a, same && p->b ? p->b : "*"))
+	if (server ? result_say(&c->places, &c->place_count, "%s -> %s", p->a, server) : result_say(&c->places, &c->place_count, "%s", p->a))
 		return -ENOMEM;
 	p->label = c->places[c->place_count - 1];
 	return 0;
@@ -242,6 +267,10 @@ static bool nth(const struct result *r, enum figure_kind kind, size_t i, struct 
 		p->a = r->edges[i].client;
 		p->b = r->edges[i].server;
 		p->only = only_address(r, p->a) == &r->edges[i];
+	} else if (kind == FIGURE_DESTINATION && i < r->destination_count) {
+		p->a = r->destinations[i].client;
+		p->b = r->destinations[i].name;
+		p->only = only_destination(r, p->a) != NULL;
 	} else if (kind == FIGURE_SERVICE && i < r->service_count) {
 		p->a = r->services[i].name;
 	} else if (kind == FIGURE_FAULT && i < r->recovery_count) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Runs before a change against runs after it, figure by figure, matched by the names of edges, services and faults. An
- * edge to an address that nobody recorded matches the only such edge of the same client when ports differ.
+ * Runs before a change against runs after it, figure by figure, matched by the names of edges, destinations, services and faults. An
+ * edge to an address that nobody recorded matches the only such edge of the same client when ports differ, a destination the only one.
  *
  * How figures, ratios and chances are made is said in estimate.h; what may be wrong with how the runs were made, in design.h. Gates are decided on
  * intervals; one that regresses must also do so by Holm's adjustment over all gates, else it is inconclusive.

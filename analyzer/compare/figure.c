@@ -25,6 +25,8 @@ static bool is_percentile(enum gate_metric metric)
 
 bool figure_exists(enum gate_metric metric, enum figure_kind kind)
 {
+	if (kind == FIGURE_DESTINATION)
+		return metric == GATE_AMPLIFICATION || metric == GATE_SUCCESS;
 	if (is_percentile(metric) || metric == GATE_SUCCESS)
 		return kind != FIGURE_FAULT;
 	if (metric == GATE_MTTR || metric == GATE_RECOVERY_LAG)
@@ -157,10 +159,17 @@ static struct metric lag(const struct figure_place *at)
 	return m;
 }
 
+static const struct metric *amplification_at(const struct figure_place *at)
+{
+	return at->destination ? &at->destination->whole.amplification : &at->edge->whole.amplification;
+}
+
 static struct metric success_of(const struct figure_place *at)
 {
 	if (at->service)
 		return at->service->whole.success;
+	if (at->destination)
+		return at->destination->whole.success;
 	return at->edge->whole.linked ? at->edge->whole.success : at->edge->attempt_success;
 }
 
@@ -178,7 +187,7 @@ struct metric figure_of(enum gate_metric metric, const struct figure_place *at)
 		return percentile(latency_at(at), share_of(metric));
 	switch (metric) {
 	case GATE_AMPLIFICATION:
-		return at->edge->whole.amplification;
+		return *amplification_at(at);
 	case GATE_SUCCESS:
 		return success_of(at);
 	case GATE_PEAK:
@@ -212,7 +221,7 @@ double figure_draw(enum gate_metric metric, const struct figure_place *at, struc
 	if (is_percentile(metric))
 		return draw_percentile(latency_at(at), share_of(metric), r);
 	if (metric == GATE_AMPLIFICATION)
-		return draw_between(&at->edge->whole.amplification, r);
+		return draw_between(amplification_at(at), r);
 	if (metric == GATE_SHED_EFFICACY)
 		return draw_between(&at->edge->breaker.shed_efficacy, r);
 	if (metric == GATE_PEAK)

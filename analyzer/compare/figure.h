@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One figure of one place (an edge, a service, a fault) in one run or in several: its value, its interval, and draws
+ * One figure of one place (an edge, a destination, a service, a fault) in one run or in several: its value, its interval, and draws
  * from what it may really be. Used by compare.c only.
  */
 #ifndef AFTERSHOCK_ANALYZER_COMPARE_FIGURE_H
@@ -12,16 +12,17 @@
 /* Where a figure is looked up: exactly one is not NULL. */
 struct figure_place {
 	const struct result_edge *edge;
+	const struct result_destination *destination;
 	const struct result_service *service;
 	const struct result_recovery *recovery;	/* the first of recovery_count: one for each time that the fault came on */
 	size_t recovery_count;
 };
 
-enum figure_kind { FIGURE_EDGE, FIGURE_SERVICE, FIGURE_FAULT, FIGURE_KINDS };
+enum figure_kind { FIGURE_EDGE, FIGURE_DESTINATION, FIGURE_SERVICE, FIGURE_FAULT, FIGURE_KINDS };
 
 static inline bool figure_is_there(const struct figure_place *at)
 {
-	return at->edge || at->service || at->recovery;
+	return at->edge || at->destination || at->service || at->recovery;
 }
 
 /* Whether the figure is only known to be at least m->low: a recovery that the run did not see. */
