@@ -25,6 +25,7 @@
 #define MOST 0.8
 #define DRONE_MIN 5		/* waits */
 #define DRONE_SURE 12
+#define LATE 0.9			/* of so many some come late on a busy machine; none comes early */
 #define CHAINS_MIN 3		/* chains that would show a usual number of attempts */
 #define SEEN_APART 0.5		/* waits are only called alike where so much of a difference would have been seen: 22 against 22 */
 #define KS_99 1.628		/* 99 % point of Kolmogorov's distribution */
@@ -457,7 +458,8 @@ static int is_drone(struct work *w, const struct chain *c, size_t at_once, bool 
 	samples_sort(&s);
 	middle = samples_percentile(&s, 0.5);
 	slack = fmax(0.1 * middle, FLOOR_MS);
-	*drone = !err && s.n >= DRONE_MIN && s.values[0] >= middle - slack && s.values[s.n - 1] <= middle + slack &&
+	*drone = !err && s.n >= DRONE_MIN && s.values[0] >= middle - slack &&
+		 samples_percentile(&s, s.n >= DRONE_SURE ? LATE : 1) <= middle + slack &&
 		 (s.n >= DRONE_SURE || (model_failed(&x[i]) && lives_on(w->r->m, &w->lanes[c->lane], i, middle)));
 	*drone = *drone || (!err && s.n >= at_once && samples_percentile(&s, 0.9) <= TIGHT_MS);
 	samples_free(&s);
