@@ -11,8 +11,8 @@ from system import CALLEE, OPEN_S, System  # noqa: E402
 
 # Orders, and seconds. Only the breaker's open time is changed in short mode; half a minute does not fit into a test.
 FULL = {"retry": 1000, "growth": 1000, "combined": 1000, "open": OPEN_S, "before": 5, "fault": 10, "after": 8, "watch": 5, "seconds": 120}
-SHORT = {"retry": 500, "growth": 300, "combined": 200, "open": 2, "before": 2, "fault": 3, "after": 2, "watch": 2, "seconds": 36}
-BREAKER_RATE = 40  # orders per second
+SHORT = {"retry": 500, "growth": 300, "combined": 200, "open": 2, "before": 2, "fault": 1.5, "after": 2, "watch": 2, "seconds": 36}
+BREAKER_RATE = 150  # orders per second: a probe takes 25 ms, in which more orders come than there may be probes
 FAILING = f"{CALLEE} name=error status=503 probability=80%"
 MIXED = ("name=error status=503 probability=10% delay=150ms", "name=limit status=429 probability=5% delay=150ms", "name=slow delay=150ms")
 

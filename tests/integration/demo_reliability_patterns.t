@@ -73,8 +73,8 @@ b = edge["breaker"]["breaker"]
 is_(b["opens"], counted("breaker", "order", 'breaker_transitions_total{peer="payment",to="open"}'), "breaker: it opened as often as it says itself")
 # It counts orders: others, let in before it opened, still try again for up to 150 ms.
 ok(b["open_ms"]["low"] <= OPEN_MS <= b["open_ms"]["high"] + 150 and b["open_ms"]["high"] <= 1.3 * OPEN_MS, "breaker: for the configured time", b)
-ok(b["half_open_probes"] <= 3 and counted("breaker", "order", 'breaker_transitions_total{peer="payment",to="closed"}') >= 1,
-   "breaker: it let at most three probes through and closed", b)
+ok(1 <= b["half_open_probes"] <= 3 and (b["half_open_probes"] == 3 or b["half_open_at_least"]), "breaker: with the configured probes", b)
+ok(counted("breaker", "order", 'breaker_transitions_total{peer="payment",to="closed"}') >= 1, "breaker: and it closed")
 i = edge["idempotency"]
 is_((i["logical"], i["idempotency"]["keys"], counted("idempotency", "payment", 'http_requests_total{route="/charge"}')), (21, 21, 21),
     "idempotency: 46 orders of 21 keys are 21 payments")
