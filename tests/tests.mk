@@ -37,7 +37,7 @@ tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 # for timeouts and rates: four of them at once take a third of the machine. All others one at a time: they measure time themselves. Scripts find the
 # build under test through the environment; without it they use build/release.
 PATIENT := $(wildcard tests/integration/report_*.t) $(addprefix tests/integration/,infer_links.t infer_timeout.t \
-	demo_cascading_failure.t hostile.t) tests/fuzz/fuzz.t
+	demo_cascading_failure.t demo_stores.t hostile.t) tests/fuzz/fuzz.t
 WAITING := $(addprefix tests/conformance/,connects.t throttle.t connect_clients.t python_clients.t suites.t cpython.t victims.t throttle_ways.t \
 	late_requests.t other_clients.t node_clients.t resolve.t curl_retry.t throttle_at.t names.t answers_at.t hang_at.t)
 SIDE_BY_SIDE = $(filter $(B)/% $(PATIENT),$(TESTS))
