@@ -60,6 +60,7 @@ int measure_bulkheads(struct measure *m);	/* bulkhead.c */
 int measure_idempotency(struct measure *m);	/* idempotency.c */
 int measure_hedging(struct measure *m);		/* hedging.c */
 int measure_shedding(struct measure *m);	/* shedding.c */
+int measure_backpressure(struct measure *m);	/* backpressure.c */
 int measure_fallbacks(struct measure *m);	/* fallback.c */
 int measure_series(struct measure *m);		/* series.c */
 int measure_exemplars(struct measure *m);	/* exemplars.c */

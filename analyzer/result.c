@@ -73,6 +73,7 @@ void result_free(struct result *r)
 	free(r->faults);
 	free(r->losses);
 	free(r->hierarchies);
+	free(r->backpressures);
 	for (size_t i = 0; i < r->finding_count; i++)
 		finding_free(&r->findings[i]);
 	free(r->findings);

@@ -163,9 +163,10 @@ struct result {
 	struct result_fault *faults;
 	struct result_loss *losses;
 	struct policy_hierarchy *hierarchies;
+	struct policy_backpressure *backpressures;
 	struct finding *findings;	/* the gravest first */
 	struct exemplar *exemplars;
-	size_t hierarchy_count, finding_count, exemplar_count;
+	size_t hierarchy_count, backpressure_count, finding_count, exemplar_count;
 	size_t service_count, edge_count, destination_count, path_count, recovery_count, fault_count, loss_count;
 	struct metric mttr_ms;	/* of recoveries that had an impact: n of them */
 	size_t recovered_count;	/* those of them that the run saw recover */

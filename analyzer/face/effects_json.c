@@ -50,7 +50,24 @@ cJSON *policy_json_shedding(const struct policy_shedding *p)
 	json_number(o, "latency_ms", p->latency_ms);
 	json_number(o, "success_latency_ms", p->success_latency_ms);
 	json_number(o, "collapse", p->collapse);
+	json_number(o, "told", (double)p->told);
 	json_id(o, "witness", p->witness);
+	return o;
+}
+
+cJSON *policy_json_backpressure(const struct result *r, const struct policy_backpressure *p)
+{
+	cJSON *o = cJSON_CreateObject(), *by_window;
+
+	json_text(o, "service", texts_text(&r->model.names, p->service));
+	json_number(o, "sends", (double)p->sends);
+	json_number(o, "refused", (double)p->refused);
+	json_number(o, "slow", (double)p->slow);
+	json_number(o, "slow_ms", p->slow_ms);
+	json_number(o, "seconds", (double)p->seconds);
+	by_window = cJSON_AddObjectToObject(o, "by_window");
+	for (int k = 0; k < TIMELINE_KINDS; k++)
+		json_number(by_window, timeline_name(k), (double)p->by_window[k]);
 	return o;
 }
 

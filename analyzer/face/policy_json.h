@@ -18,6 +18,7 @@ cJSON *policy_json_flood(const struct policy_flood *p);						/* breaker_json.c *
 cJSON *policy_json_idempotency(const struct policy_idempotency *p);				/* effects_json.c */
 cJSON *policy_json_hedging(const struct policy_hedging *p);					/* effects_json.c */
 cJSON *policy_json_shedding(const struct policy_shedding *p);					/* effects_json.c */
+cJSON *policy_json_backpressure(const struct result *r, const struct policy_backpressure *p);	/* effects_json.c */
 cJSON *policy_json_fallback(const struct result *r, const struct policy_fallback *p);		/* effects_json.c */
 cJSON *finding_json(const struct finding *f);							/* finding_json.c */
 

@@ -395,6 +395,7 @@ cJSON *report_tree(const struct result *r)
 	ADD_ROWS(o, "services", r->service_count, service(r, &r->services[i]));
 	ADD_ROWS(o, "edges", r->edge_count, edge(r, &r->edges[i]));
 	ADD_ROWS(o, "destinations", r->destination_count, destination(r, &r->destinations[i]));
+	ADD_ROWS(o, "backpressure", r->backpressure_count, policy_json_backpressure(r, &r->backpressures[i]));
 	ADD_ROWS(o, "end_to_end", r->path_count, path(&r->paths[i]));
 	ADD_ROWS(o, "recovery", r->recovery_count, recovery(&r->recoveries[i]));
 	json_metric(o, "mttr_ms", &r->mttr_ms);

@@ -122,6 +122,8 @@ static int print_findings(const struct face *f, const struct result *r)
 
 /* ---- what the clients and services do ---- */
 
+#define HELD_BACK_MIN 10	/* sends */
+
 struct policies {	/* a block of lines, begun with the first */
 	const struct face *f;
 	const char *heading;	/* NULL: printed */
@@ -190,6 +192,22 @@ static int service_policies(struct policies *p, const struct result *r, const st
 	return 0;
 }
 
+/* Of those who were held back more than once or twice. */
+static int backpressure(struct policies *p, const struct result *r, const struct policy_backpressure *b)
+{
+	char *text = NULL;
+
+	p->named = false;
+	if (b->refused + b->slow < HELD_BACK_MIN)
+		return 0;
+	if (asprintf(&text, "%llu sends were refused as the other end did not read, %llu took 10 ms or longer (%.0f ms in sum), in %llu s of the run",
+		     (unsigned long long)b->refused, (unsigned long long)b->slow, b->slow_ms, (unsigned long long)b->seconds) < 0)
+		return -ENOMEM;
+	print_policy(p, texts_text(&r->model.names, b->service), "", "held back", text);
+	free(text);
+	return 0;
+}
+
 static int print_policies(const struct face *f, const struct result *r)
 {
 	struct policies p = {f, "Policies, as the traffic tells", false};
@@ -199,6 +217,9 @@ static int print_policies(const struct face *f, const struct result *r)
 			return -ENOMEM;
 	for (size_t i = 0; i < r->service_count && i < ROWS_MAX; i++)
 		if (service_policies(&p, r, &r->services[i]))
+			return -ENOMEM;
+	for (size_t i = 0; i < r->backpressure_count && i < ROWS_MAX; i++)
+		if (backpressure(&p, r, &r->backpressures[i]))
 			return -ENOMEM;
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The resilience policy that a client really runs, as far as its traffic tells: shapes of what retry.c, timeouts.c, breaker.c, bulkhead.c,
- * idempotency.c, hedging.c, shedding.c, fallback.c and hierarchy.c infer. Times in ms, NAN where the data can not tell; ids are row ids of the
+ * idempotency.c, hedging.c, shedding.c, backpressure.c, fallback.c and hierarchy.c infer. Times in ms, NAN where the data can not tell; ids are row ids of the
  * run file's table exchange, 0 none. Names (statuses aside) are numbers of the model's texts. Without `known` nothing of a shape says anything,
  * and its face is null. Definitions and formulas: analysis of the named file's head comment.
  */
@@ -221,7 +221,17 @@ struct policy_shedding {		/* shedding.c */
 	uint64_t shed, witness;
 	double latency_ms, success_latency_ms;	/* medians */
 	double collapse;		/* goodput at the highest load / the best goodput; NAN */
+	uint64_t told;			/* of the shed: answers that said when to come back (Retry-After) */
 	struct metric share;
+};
+
+struct policy_backpressure {		/* backpressure.c; of a service, as who sends, that the kernel's witness saw send */
+	uint32_t service;		/* name */
+	uint64_t sends, refused, slow;	/* in all; as the buffer was full; that took 10 ms or longer */
+	double slow_ms;			/* those, in sum */
+	uint64_t by_window[3];		/* refused and slow ones, by enum timeline_kind */
+	uint64_t seconds;		/* in which there were any */
+	int64_t last_second;		/* of them */
 };
 
 struct policy_fallback {		/* fallback.c */

@@ -179,6 +179,7 @@ static int judge(struct door *d, uint32_t i)
 		return 0;
 	if (!p->shed++)
 		p->witness = (uint64_t)y->id;
+	p->told += y->retry_after_ms >= 0;
 	return samples_add(&d->desks[at].shed, model_took_ms(y));
 }
 

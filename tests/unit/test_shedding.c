@@ -30,7 +30,8 @@ static void second(struct runs *r, int s, const struct scene *c, int good, int b
 	for (int i = 0; i < bad; i++) {
 		int y = runs_add(r, ATTEMPT(.connection = c->status ? 2 : 4, .role = "server", .tid = 300 + i, .status = c->status,
 					    .outcome = c->status ? NULL : "indeterminate", .error = c->status ? NULL : "closed",
-					    .at_ms = 1000 * s + 500 + i, .took_ms = c->took, .synthetic = c->synthetic));
+					    .at_ms = 1000 * s + 500 + i, .took_ms = c->took, .synthetic = c->synthetic,
+					    .retry_after_ms = c->status && i % 2 ? 1000 : 0));
 
 		if (c->calls)
 			runs_add(r, ATTEMPT(.connection = 3, .tid = 300 + i, .status = 200, .at_ms = 1000 * s + 500.1 + i, .took_ms = 0.5, .parent = y));
@@ -82,6 +83,7 @@ static void what_counts(void)
 		p = &x.services[0].shedding;
 		is_int(p->known, c->shed, "%s: %s", c->what, c->shed ? "shed" : "not shed");
 		is_int((long long)p->shed, c->shed ? 20 * c->bad : 0, "each of them");
+		is_int((long long)p->told, c->shed && c->status ? 20 * (c->bad / 2) : 0, "those of them that say when to come back");
 		if (c->shed) {
 			NEAR(p->collapse, c->collapse, "what became of its goodput");
 			NEAR(p->latency_ms, c->took, "their median");
