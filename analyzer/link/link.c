@@ -60,12 +60,16 @@ static bool key_joins(const struct joiner *j, uint32_t a, uint32_t b)
 
 static uint64_t id_group(const struct joiner *j, const struct model_exchange *x)
 {
-	return x->correlation && !x->idempotency_key ? mix(mix(x->edge, x->target), x->correlation) : 0;
+	return x->correlation ? mix(mix(x->edge, x->target), x->correlation) : 0;
 }
 
+/* One id and another key: the same sent again under a new key, when it is the same to the last byte; else two requests of one id's work. */
 static bool id_joins(const struct joiner *j, uint32_t a, uint32_t b)
 {
-	return model_failed_before(&j->m->exchanges[a], &j->m->exchanges[b]);
+	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
+	bool same = x->idempotency_key == y->idempotency_key || (x->fingerprint && x->fingerprint == y->fingerprint);
+
+	return same && model_failed_before(x, y);
 }
 
 static uint64_t nest_group(const struct joiner *j, const struct model_exchange *x)

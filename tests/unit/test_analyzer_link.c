@@ -280,6 +280,15 @@ static void ids_tell_requests_apart(void)
 	runs_add(&r, ATTEMPT(.status = 200, .method = "POST", .at_ms = 210, .took_ms = 2, .key = 6));
 	expect(&r, 2, 3, "id", "the same idempotency key is the same request, even after a success");
 
+	judge_client(&r, 5000);
+	for (int k = 0; k < 3; k++)
+		runs_add(&r, ATTEMPT(.status = k < 2 ? 503 : 200, .method = "POST", .at_ms = 100 + 100 * k, .took_ms = 2, .correlation = 7, .key = 5 + k));
+	expect(&r, 1, 3, "id", "one id, the same to the last byte, but a new key for each attempt");
+	judge_client(&r, 5000);
+	for (int k = 0; k < 3; k++)
+		runs_add(&r, ATTEMPT(.status = k < 2 ? 503 : 200, .method = "POST", .at_ms = 100 + 100 * k, .took_ms = 2, .correlation = 7, .key = 5 + k,
+				     .fingerprint = 50 + k));
+	expect(&r, 3, 3, "id", "one id, other keys and other contents: three requests");
 	judge_client(&r, 60000);
 	runs_add(&r, ATTEMPT(.status = 503, .tid = 9, .at_ms = 100, .took_ms = 2, .correlation = 7));
 	runs_add(&r, ATTEMPT(.status = 200, .tid = 10, .at_ms = 200, .took_ms = 2, .correlation = 7));
