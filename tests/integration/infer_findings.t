@@ -42,7 +42,21 @@ CASES = (
     ("the same again and again", "attempts=1", 60, always(None), set(), {"retry-without-backoff", "unbounded-retries", "retry-storm"}),
     ("the same again, though it fails", "attempts=1,pause=0.05", 40, always(503), set(), {"retry-without-backoff", "unbounded-retries"}),
 )
+GATEWAY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "breakers", "gateway.py")
+# the policy of a service on threads, the fault of what it calls -> the same
+SERVICES = (
+    ("no breaker", "none", "from=1s for=2s", {"no-breaker-under-outage", "no-fallback"}, {"breaker-slows-recovery", "breaker-false-open"}),
+    ("a breaker", "breaker,5,0.3", "from=1s for=2s", set(), {"no-breaker-under-outage", "breaker-slows-recovery", "breaker-false-open"}),
+    ("open for too long", "breaker,5,2.6", "from=1s for=1s", {"breaker-slows-recovery"}, {"no-breaker-under-outage", "breaker-false-open"}),
+    ("a fallback", "fallback", "from=1s for=2s", set(), {"no-fallback"}),
+    ("well", "none", "from=60s for=1s", set(), {"no-breaker-under-outage", "no-fallback", "no-bulkhead", "bulkhead-full"}),
+)
 RUNS = {}
+
+
+def serve(name, policy, window):
+    peer = HttpPeer(delay=0.002)
+    RUNS[name] = shock([f"to=127.0.0.1:{peer.port} status=503 {window}"], PYTHON, GATEWAY, policy, peer.port, "2:4.5:0.02", timeout=40)
 
 
 def record(name, options, requests, answer):
@@ -50,15 +64,17 @@ def record(name, options, requests, answer):
     RUNS[name] = shock([], PYTHON, ASKER, peer.port, requests, options, timeout=40)
 
 
-for i in range(0, len(CASES), 4):
-    threads = [threading.Thread(target=record, args=case[:4]) for case in CASES[i:i + 4]]
+work = [(record, case[:4]) for case in CASES] + [(serve, case[:3]) for case in SERVICES]
+for i in range(0, len(work), 5):
+    threads = [threading.Thread(target=target, args=arguments) for target, arguments in work[i:i + 5]]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-for name, options, requests, answer, must, must_not in CASES:
+for name, *_, must, must_not in CASES + SERVICES:
     report = RUNS[name].report()
-    found = {f["code"]: f for f in report["findings"]}
+    # of what the driver of a service does nothing is asked
+    found = {f["code"]: f for f in report["findings"] if not f["where"].endswith("-> gateway.py")}
     is_(validate.problems(report, validate.load("report")), [], f"{name}: the report meets its schema")
     is_(sorted(must - set(found)), [], f"{name}: {', '.join(sorted(must)) or 'nothing'} must be found", list(found))
     is_(sorted(must_not & set(found)), [], f"{name}: {', '.join(sorted(must_not))} must not", {c: found[c]["message"] for c in must_not & set(found)})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """gateway.py POLICY PORT LOAD: a service on threads that calls 127.0.0.1:PORT for each of its requests, through a policy of its own, and a driver
-of it. POLICY: `breaker THRESHOLD OPEN_SECONDS`, `none`, `queue WIDTH`, `reject WIDTH`, in one word with commas. LOAD: phases
+of it. POLICY: `breaker THRESHOLD OPEN_SECONDS`, `none`, `fallback` (200 whatever it gets), `queue WIDTH`, `reject WIDTH`, in one word with commas. LOAD: phases
 CLIENTS:SECONDS:PAUSE, with commas."""
 import http.client
 import http.server
@@ -44,7 +44,7 @@ class Bulkhead:
 
 
 POLICIES = {"breaker": Breaker, "queue": lambda width: Bulkhead(width, True), "reject": lambda width: Bulkhead(width, False),
-            "none": lambda: lambda call: call()}
+            "none": lambda: lambda call: call(), "fallback": lambda: lambda call: (call(), 200)[1]}
 DRIVER = """
 import http.client, sys, threading, time
 def drive(until, pause):
