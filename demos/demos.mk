@@ -50,6 +50,7 @@ $(DEMOS:%=demo-%): demo-%: all
 UNIT_OBJ_test_demo_retry := $(B)/demos/service/retry.o
 UNIT_OBJ_test_demo_breaker := $(B)/demos/service/breaker.o
 UNIT_OBJ_test_demo_saga := $(B)/demos/service/saga.o
+UNIT_OBJ_test_demo_events := $(B)/demos/service/events.o
 UNIT_OBJ_test_demo_deadline := $(B)/demos/service/deadline.o
 UNIT_OBJ_test_demo_bulkhead := $(B)/demos/service/bulkhead.o
 UNIT_OBJ_test_demo_fallback := $(B)/demos/service/fallback.o
