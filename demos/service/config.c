@@ -13,6 +13,7 @@
 #include "demos/service/config_policies.h"
 #include "demos/service/config_stores.h"
 #include "demos/service/fields.h"
+#include "demos/service/projection.h"
 #include "demos/service/routes.h"
 
 #define NS_PER_MS 1000000ull
@@ -49,6 +50,7 @@ static const struct field config_fields[] = {
 	{"stores", config_stores, WHOLE},
 	{"peers", config_peers, WHOLE},
 	{"outbox", config_outboxes, WHOLE},
+	{"projections", projections_read, WHOLE},
 	{"routes", routes_read, WHOLE, .required = true},
 	{NULL},
 };
@@ -119,6 +121,7 @@ int config_load(const char *path, struct config *config, char *why, size_t why_s
 void config_free(struct config *config)
 {
 	routes_clear(config->routes, config->route_count);
+	projections_free(config->projections, config->projection_count);
 	free(config->outboxes);
 	free(config->peers);
 	free(config->stores);

@@ -18,7 +18,8 @@
  * A fallback is "default" (the route goes on without that part) or "static" (the route ends with its status, body and content_type)
  * or "cached" (the route goes on with the last good answer to the same call, at most ttl_ms old).
  * A body is a text, or an object or array that is sent as JSON; what ${...} stands for is said in values.h. The kinds of steps are those
- * in steps.c. Stores, outboxes and idempotent routes are shown in config_stores.h. The keys, their ranges and defaults are the tables in
+ * in steps.c. Stores, outboxes and idempotent routes are shown in config_stores.h,
+ * projections in projection.h. The keys, their ranges and defaults are the tables in
  * config.c, config_peers.c, config_policies.c, config_stores.c, routes.c and of each step_KIND.c. Read only once loaded, so any thread may use it.
  */
 #ifndef DEMOS_SERVICE_CONFIG_H
@@ -40,6 +41,7 @@
 #include "demos/service/store.h"
 
 struct cJSON;
+struct projection_config;
 struct step;
 
 struct strategy {
@@ -79,8 +81,9 @@ struct config {
 	struct store_config *stores;
 	struct peer_config *peers;
 	struct outbox_config *outboxes;
+	struct projection_config *projections;
 	struct route *routes;
-	unsigned strategy_count, store_count, peer_count, outbox_count, route_count;
+	unsigned strategy_count, store_count, peer_count, outbox_count, projection_count, route_count;
 	struct cJSON *tree;		/* owns all strings */
 };
 

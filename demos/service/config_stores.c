@@ -148,7 +148,7 @@ static int find_peer(struct fields *f, const char *name, unsigned *index)
 /* ---- outboxes ---- */
 
 /* It becomes part of statements: a name, with that of its schema before it perhaps, and nothing that would have to be quoted. */
-static int read_table(struct fields *f, const struct field *field, const cJSON *value, void *into)
+int config_table(struct fields *f, const struct field *field, const cJSON *value, void *into)
 {
 	const char *name = cJSON_GetStringValue(value);
 
@@ -161,7 +161,7 @@ static int read_table(struct fields *f, const struct field *field, const cJSON *
 #define OF_OUTBOX(member) .offset = offsetof(struct outbox_config, member)
 static const struct field outbox_fields[] = {
 	{"store", fields_string, OF_OUTBOX(store_name), .required = true},
-	{"table", read_table, OF_OUTBOX(table), .required = true},
+	{"table", config_table, OF_OUTBOX(table), .required = true},
 	{"peer", fields_string, OF_OUTBOX(peer_name), .required = true},
 	{"path", routes_path, OF_OUTBOX(path), .required = true},
 	{"poll_ms", fields_ms, OF_OUTBOX(poll_ns), .low = 1, .high = HOUR_MS},

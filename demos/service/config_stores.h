@@ -25,4 +25,7 @@ int config_outboxes(struct fields *f, const struct field *field, const cJSON *va
 /* The member's type: struct replay_config. */
 int config_idempotency(struct fields *f, const struct field *field, const cJSON *value, void *into);
 
+/* The member's type: const char *. The name of a table, fit to be part of a statement as it is. */
+int config_table(struct fields *f, const struct field *field, const cJSON *value, void *into);
+
 #endif

@@ -7,6 +7,7 @@
 #include "demos/service/admin.h"
 #include "demos/service/health.h"
 #include "demos/service/metrics.h"
+#include "demos/service/projection.h"
 #include "demos/service/replay.h"
 #include "demos/service/routes.h"
 #include "demos/service/service.h"
@@ -24,8 +25,10 @@ static const struct builtin builtins[] = {
 	{"GET", "/health/ready", .reply = health_ready},
 	{"GET", "/metrics", .reply = metrics_reply},
 	{"GET", "/status/breakers", .reply = status_breakers},
+	{"GET", "/status/projections", .reply = projections_status},
 	{"GET", "/admin/strategy", .reply = admin_get_strategy},
 	{"POST", "/admin/strategy", .reply_to = admin_set_strategy},
+	{"POST", "/admin/rebuild", .reply_to = projections_rebuild},
 };
 
 /* Notes a method that the path takes otherwise, for a 405. */

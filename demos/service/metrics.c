@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "demos/service/compute.h"
+#include "demos/service/metrics_sagas.h"
 #include "demos/service/metrics_stores.h"
 #include "demos/service/steps.h"
 
@@ -225,6 +226,16 @@ static const struct metrics_family families[] = {
 	{"outbox_unmarked_total", "counter", "Attempts whose end the database did not take; they are made again.", metrics_outbox_unmarked},
 	{"outbox_database_failures_total", "counter", "Looks into an outbox that failed.", metrics_outbox_database_failures},
 	{"outbox_pending", "gauge", "Messages neither delivered nor given up, as last counted.", metrics_outbox_pending},
+	{"sagas_begun_total", "counter", "Sagas that a request began.", metrics_sagas_begun},
+	{"sagas_resumed_total", "counter", "Sagas taken up by a worker, each time.", metrics_sagas_resumed},
+	{"sagas_over_total", "counter", "Sagas that ended here, by state.", metrics_sagas_over},
+	{"saga_acts_total", "counter", "Actions and undos of sagas, by step and by how they ended.", metrics_saga_acts},
+	{"saga_lost_total", "counter", "Changes of sagas that could not be put down: another goes on from the one before.", metrics_saga_lost},
+	{"saga_misfits_total", "counter", "Sagas found in the table that were begun under another configuration.", metrics_saga_misfits},
+	{"projection_events_total", "counter", "Events that a projection has followed, those again after a rebuild included.",
+	 metrics_projection_events},
+	{"projection_rebuilds_total", "counter", "Times that a projection was reset.", metrics_projection_rebuilds},
+	{"projection_failures_total", "counter", "Batches of events that failed, and are done again.", metrics_projection_failures},
 	{"bulkhead_attempts", "gauge", "Attempts in a bulkhead, and those that wait for a place.", write_bulkhead_calls},
 };
 

@@ -36,7 +36,7 @@ enum saga_state { SAGA_RUNNING, SAGA_COMPENSATING, SAGA_COMPLETED, SAGA_COMPENSA
 extern const char *const saga_state_names[SAGA_STATES];
 
 /* How an act, an action or its undo, ended. */
-enum saga_end { SAGA_DONE, SAGA_REFUSED /* and nothing was done */, SAGA_UNKNOWN };
+enum saga_end { SAGA_DONE, SAGA_REFUSED /* and nothing was done */, SAGA_UNKNOWN, SAGA_ACT_ENDS };
 
 struct saga_policy {
 	unsigned steps;			/* 1..SAGA_STEPS_MAX */

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "demos/service/orchestrator.h"
+#include "demos/service/projection.h"
+
 static int peers_open(struct service *service)
 {
 	service->peers = calloc(service->config.peer_count + 1, sizeof(*service->peers));
@@ -134,6 +137,8 @@ static const struct part {
 	{peers_open, peers_close},
 	{stores_open, stores_close},
 	{replays_open, replays_close},
+	{orchestrators_open, orchestrators_close},
+	{projections_open, projections_close},
 	{outboxes_open, outboxes_close},	/* the first to end: it calls peers and asks stores */
 };
 

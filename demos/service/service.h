@@ -17,6 +17,9 @@
 #include "demos/service/replay.h"
 #include "demos/service/store.h"
 
+struct orchestrator;
+struct projection;
+
 struct route_counts {
 	_Atomic uint64_t statuses[RETRY_STATUS_MAX];	/* answers */
 	_Atomic uint64_t degraded;			/* those among them that a fallback had a part in */
@@ -29,6 +32,9 @@ struct service {
 	struct store *stores;		/* as config.stores */
 	struct peer *peers;		/* as config.peers */
 	struct outbox *outboxes;	/* as config.outboxes */
+	struct orchestrator *orchestrators;	/* of the steps of the kind saga */
+	unsigned orchestrator_count;
+	struct projection *projections;	/* as config.projections */
 	struct replay *replays;		/* as config.routes */
 	_Atomic uint64_t over;		/* requests that ended because their caller's time was over */
 	struct route_counts *routes;	/* as config.routes, and one more for what met no route */

@@ -43,6 +43,6 @@ struct step {
 #define STEP_AS {"as", step_as, .offset = 0}
 int step_as(struct fields *f, const struct field *field, const cJSON *value, void *into);
 
-extern const struct step_kind step_call, step_compute, step_answer, step_sql, step_redis;
+extern const struct step_kind step_call, step_compute, step_answer, step_sql, step_redis, step_saga, step_event, step_replay;
 
 #endif

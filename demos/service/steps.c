@@ -19,6 +19,9 @@ static const struct step_kind *const kinds[] = {
 	&step_answer,
 	&step_sql,
 	&step_redis,
+	&step_saga,
+	&step_event,
+	&step_replay,
 };
 
 #define KINDS (sizeof(kinds) / sizeof(*kinds))

@@ -33,6 +33,12 @@ static int load(const char *text, struct config *config, char *why, size_t size)
 #define BULKHEAD(text) PEER("{\"url\":\"http://h:1\",\"bulkhead\":" text "}")
 #define FALLBACK(text) ROUTE("{\"path\":\"/\",\"steps\":[{\"call\":\"b\",\"path\":\"/\",\"fallback\":" text "}]}")
 #define CALL(text) ROUTE("{\"path\":\"/{id}\",\"steps\":[{\"call\":\"b\",\"path\":\"/\"," text "}]}")
+#define STORES "\"stores\":{\"db\":{\"postgres\":\"host=127.0.0.1\"},\"cache\":{\"redis\":\"127.0.0.1:1\"}},\"peers\":{\"b\":{\"url\":\"http://h:1\"}},"
+#define STEP(text) HEAD STORES "\"routes\":[{\"path\":\"/{id}\",\"steps\":[" text "]}]}"
+#define ACT "{\"name\":\"one\",\"do\":{\"call\":\"b\",\"path\":\"/\",\"as\":\"x\"}}"
+#define SAGA(text) STEP("{\"saga\":\"s\",\"store\":\"db\",\"table\":\"sagas\",\"id\":\"${path.id}\"," text "}")
+#define EVENT(text) STEP("{\"event\":\"db\",\"table\":\"events\",\"stream\":\"${path.id}\",\"type\":\"T\"," text "}")
+#define PROJECTION(text) HEAD STORES "\"projections\":[{\"name\":\"p\",\"store\":\"db\",\"events\":\"e\",\"reset\":\"r\"," text "}]," ROUTES
 #define ROUTE(text) HEAD "\"peers\":{\"b\":{\"url\":\"http://h:1\"}},\"routes\":[" text "]}"
 
 static const struct {
@@ -122,6 +128,21 @@ static const struct {
 	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200,\"as\":\"x\"}]}"), "unknown key \"as\" in routes[0].steps[0]"},
 	{ROUTE("{\"path\":\"/\",\"steps\":[{\"answer\":200,\"content_type\":\"a\\r\\nX: b\"}]}"),
 	 "routes[0].steps[0].content_type must be a text of at most 63 characters"},
+	{SAGA("\"steps\":[]"), "routes[0].steps[0].steps must be an array of 1 to 64 steps"},
+	{SAGA("\"steps\":[{\"name\":\"one\"}]"), "routes[0].steps[0].steps[0].do must be given"},
+	{SAGA("\"steps\":[" ACT "," ACT "]"), "routes[0].steps[0].steps[1] must be called otherwise than steps[0]"},
+	{SAGA("\"steps\":[" ACT "],\"tries\":0"), "routes[0].steps[0].tries must be a whole number from 1"},
+	{SAGA("\"steps\":[" ACT "],\"backoff_max_ms\":1"), "routes[0].steps[0] must be given a backoff_max_ms of at least backoff_ms"},
+	{SAGA("\"steps\":[{\"name\":\"one\",\"do\":{\"call\":\"c\",\"path\":\"/\"}}]"), "routes[0].steps[0].steps[0].do.call must be one of peers"},
+	{SAGA("\"steps\":[{\"name\":\"one\",\"do\":{\"call\":\"b\",\"path\":\"/${y}\"}}]"), "routes[0].steps[0] must be without ${y}"},
+	{STEP("{\"saga\":\"s\",\"store\":\"cache\",\"table\":\"s\",\"id\":\"1\",\"steps\":[" ACT "]}"), "routes[0].steps[0] must be at a store of postgres"},
+	{STEP("{\"saga\":\"s\",\"store\":\"db\",\"table\":\"a b\",\"id\":\"1\",\"steps\":[" ACT "]}"), "routes[0].steps[0].table must be the name of a table"},
+	{EVENT("\"data\":3"), "routes[0].steps[0].data must be a string, an object or an array"},
+	{EVENT("\"data\":{},\"after\":[1]"), "routes[0].steps[0].after must be an array of types"},
+	{STEP("{\"replay\":\"none\",\"table\":\"e\",\"stream\":\"1\"}"), "routes[0].steps[0] must be at one of stores"},
+	{PROJECTION("\"apply\":{}"), "projections[0].positions must be given"},
+	{PROJECTION("\"positions\":\"p\",\"apply\":{\"T\":{}}"), "projections[0].apply.T.query must be given"},
+	{PROJECTION("\"positions\":\"p\",\"apply\":{\"T\":{\"query\":\"q\",\"params\":1}}"), "projections[0].apply.T.params must be an array of at most"},
 };
 
 static void check_refused(void)
