@@ -24,7 +24,7 @@ $(DEMO_LOAD): $(DEMO_LOAD_OBJ)
 demos-build: $(DEMO_SERVICE) $(DEMO_LOAD)
 
 # Each demo is a folder; `make demo-FOLDER` runs it. How long it takes and what it asks:
-DEMOS := reliability-patterns retry-storm cascading-failure recovery-patterns real-clients
+DEMOS := reliability-patterns retry-storm cascading-failure recovery-patterns pattern-catalogue real-clients
 DEMO_TIME_reliability-patterns := 2 min
 DEMO_ASKS_reliability-patterns := What do timeout, retry, breaker, idempotency and bulkhead do, each alone and all together?
 DEMO_TIME_retry-storm := 1 min
@@ -33,6 +33,8 @@ DEMO_TIME_cascading-failure := 3 min
 DEMO_ASKS_cascading-failure := What does one hanging dependency do to a gateway, and what do timeout, breaker and fallback change?
 DEMO_TIME_recovery-patterns := 80 min
 DEMO_ASKS_recovery-patterns := What do retries, breakers, bulkheads, shedding, keys and an outbox change, and is an order lost when something dies?
+DEMO_TIME_pattern-catalogue := 1 min
+DEMO_ASKS_pattern-catalogue := Do sagas, event sourcing, pools, cached fallbacks, jitter and timeouts hold what is said of them?
 DEMO_TIME_real-clients := 3 min
 DEMO_ASKS_real-clients := What do curl, wget, urllib3, undici, opossum, nginx and HAProxy really do, and is it what they say?
 
