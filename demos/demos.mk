@@ -63,6 +63,7 @@ UNIT_OBJ_test_demo_values := $(B)/demos/service/values.o
 UNIT_OBJ_test_demo_path := $(B)/demos/service/path.o
 UNIT_OBJ_test_demo_workers := $(B)/demos/service/workers.o
 UNIT_OBJ_test_demo_backpressure := $(B)/demos/service/backpressure.o
+UNIT_OBJ_test_demo_limits := $(B)/demos/service/limits.o
 UNIT_OBJ_test_demo_cache := $(B)/demos/service/cache.o
 UNIT_OBJ_test_demo_trace := $(B)/demos/service/trace_context.o
 UNIT_OBJ_test_demo_idempotency := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_memory)

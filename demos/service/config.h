@@ -9,7 +9,7 @@
  *                             "breaker": { "consecutive": 5, "open_ms": 30000, "permits": 3, "close_after": 3, "scope": "request" },
  *                             "bulkhead": { "width": 10, "queue": 20, "wait_ms": 100 } } },
  *     "backpressure": { "max_in_flight": 200, "retry_after_s": 1 },
- *     "routes": [ { "path": "/orders/{id}",
+ *     "routes": [ { "path": "/orders/{id}", "limits": { "tenant_header": "X-Tenant", "per_minute": 1000, "burst": 50 },
  *                   "steps": [ { "call": "backend", "method": "POST", "path": "/work/${path.id}", "body": { "amount": "${body.amount}" },
  *                                "idempotency_key": "${header.idempotency-key}", "as": "work", "fallback": { "kind": "default" } },
  *                              { "compute_ms": 5, "workers": 4 }, { "answer": 201, "body": { "id": "${work.id}" } } ] } ] }
@@ -35,6 +35,7 @@
 #include "demos/service/bulkhead.h"
 #include "demos/service/deadline.h"
 #include "demos/service/fallback.h"
+#include "demos/service/limits.h"
 #include "demos/service/outbox.h"
 #include "demos/service/replay.h"
 #include "demos/service/retry.h"
@@ -64,6 +65,7 @@ struct peer_config {
 struct route {
 	const char *method;		/* "GET" also answers HEAD */
 	const char *path;		/* see path.h */
+	struct limits_policy limits;	/* per_minute 0: none */
 	struct step *steps;		/* see step.h */
 	unsigned step_count;
 	struct replay_config idempotency;

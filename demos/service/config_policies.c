@@ -7,6 +7,7 @@
 #include "demos/service/breaker.h"
 #include "demos/service/bulkhead.h"
 #include "demos/service/fallback.h"
+#include "demos/service/limits.h"
 
 #define NS_PER_MS 1000000ull
 #define HOUR_MS 3600000.0
@@ -103,4 +104,23 @@ int config_backpressure(struct fields *f, const struct field *field, const cJSON
 {
 	*(struct backpressure_policy *)into = (struct backpressure_policy){.retry_after_s = 1};
 	return fields_read(f, value, backpressure_fields, into);
+}
+
+#define OF_LIMITS(member) .offset = offsetof(struct limits_policy, member)
+static const struct field limits_fields[] = {
+	{"tenant_header", fields_string, OF_LIMITS(tenant_header)},
+	{"per_minute", fields_count, OF_LIMITS(per_minute), .required = true, .low = 1, .high = 1e9},
+	{"burst", fields_count, OF_LIMITS(burst), .low = 1, .high = 1e6},
+	{NULL},
+};
+
+/* Without a burst a tenant that was quiet for a minute may have that minute's requests at once. */
+int config_limits(struct fields *f, const struct field *field, const cJSON *value, void *into)
+{
+	struct limits_policy *p = into;
+	int err = fields_read(f, value, limits_fields, p);
+
+	if (!err && !p->burst)
+		p->burst = p->per_minute;
+	return err;
 }

@@ -7,10 +7,14 @@
 
 #include "demos/service/fields.h"
 
-/* The member's type: struct breaker_policy · struct bulkhead_policy · struct fallback_policy · struct backpressure_policy. */
+/*
+ * The member's type: struct breaker_policy · struct bulkhead_policy · struct fallback_policy · struct backpressure_policy ·
+ * struct limits_policy.
+ */
 int config_breaker(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int config_bulkhead(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int config_fallback(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int config_backpressure(struct fields *f, const struct field *field, const cJSON *value, void *into);
+int config_limits(struct fields *f, const struct field *field, const cJSON *value, void *into);
 
 #endif

@@ -65,12 +65,10 @@ static enum MHD_Result add_header(void *context, enum MHD_ValueKind kind, const 
 	return key[n] ? MHD_YES : add_text(context, kind, name, value);
 }
 
-bool intake_values(struct request *r, struct MHD_Connection *connection)
+static bool read_values(struct request *r, struct MHD_Connection *connection)
 {
 	cJSON *path, *query, *headers, *body;
 
-	if (!r->route || !r->route->uses_values)
-		return true;
 	path = cJSON_AddObjectToObject(r->values, "path");
 	query = cJSON_AddObjectToObject(r->values, "query");
 	headers = cJSON_AddObjectToObject(r->values, "header");
@@ -83,4 +81,13 @@ bool intake_values(struct request *r, struct MHD_Connection *connection)
 	if (body)
 		cJSON_AddItemToObject(r->values, "body", body);
 	return true;
+}
+
+bool intake_rest(struct request *r, struct MHD_Connection *connection)
+{
+	if (!r->route)
+		return true;
+	if (r->route->limits.tenant_header)
+		r->tenant = header(connection, r->route->limits.tenant_header);
+	return !r->route->uses_values || read_values(r, connection);
 }

@@ -26,7 +26,7 @@ void intake_clear(struct intake *intake);
 /* Reads the head of a request: trace, keys. Strings stay the connection's. */
 void intake_head(struct request *r, struct MHD_Connection *connection);
 
-/* Fills r->values, as far as r->route names any. false without memory. */
-bool intake_values(struct request *r, struct MHD_Connection *connection);
+/* Reads what r->route needs to know: the tenant, and r->values as far as it names any. false without memory. */
+bool intake_rest(struct request *r, struct MHD_Connection *connection);
 
 #endif

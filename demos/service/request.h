@@ -24,6 +24,7 @@ struct request {
 	const char *body;		/* NUL-terminated; "" none */
 	size_t length;			/* of the body */
 	const char *idempotency_key;	/* the caller's header; NULL none */
+	const char *tenant;		/* by the header of the route's limits; NULL none */
 	struct trace_context trace;
 	struct deadline deadline;	/* the caller's, by deadline_read(); no call for it lasts longer */
 	cJSON *values;			/* see values.h; an object, filled with the request's own roots only when the route names any */

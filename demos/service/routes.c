@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "demos/service/config_policies.h"
 #include "demos/service/config_stores.h"
 #include "demos/service/path.h"
 #include "demos/service/reply.h"
@@ -75,6 +76,7 @@ static const struct field route_fields[] = {
 	{"method", routes_method, OF_ROUTE(method)},
 	{"path", read_pattern, OF_ROUTE(path), .required = true},
 	{"idempotency", config_idempotency, OF_ROUTE(idempotency)},
+	{"limits", config_limits, OF_ROUTE(limits)},
 	{"steps", read_steps, WHOLE},
 	{NULL},
 };

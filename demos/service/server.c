@@ -32,7 +32,7 @@ static void refuse(struct request *r, const struct intake *intake)
 static void answer(struct request *r, const struct intake *intake, struct MHD_Connection *connection)
 {
 	dispatch_find(r);
-	if (!intake->is_too_large && !intake->is_out_of_memory && r->values && intake_values(r, connection))
+	if (!intake->is_too_large && !intake->is_out_of_memory && r->values && intake_rest(r, connection))
 		dispatch_run(r);
 	else
 		refuse(r, intake);

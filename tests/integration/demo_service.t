@@ -418,6 +418,19 @@ is_((cached.metric('peer_fallbacks_by_kind_total{peer="source",kind="cached"}'),
     "which_is_counted")
 is_(stop(cached.child), 0, "it_ends_with_status_0")
 
+# ---- a share for each tenant ----
+shared = Service(name="shared", routes=[
+    {"path": "/", "limits": {"tenant_header": "X-Tenant", "per_minute": 2, "burst": 3}, "steps": [{"answer": 200}]},
+    {"path": "/fast", "limits": {"per_minute": 600, "burst": 1}, "steps": [{"answer": 200}]}])
+is_([shared.status("/", headers={"X-Tenant": "a"}) for _ in range(5)], [200] * 3 + [429] * 2, "a_tenant_has_its_burst")
+status, body, headers = shared.ask("/", headers={"x-tenant": "a"})
+ok(status == 429 and 20 <= int(headers["Retry-After"]) <= 30, "and_is_told_when_to_come_back", headers)
+is_([shared.status("/", headers={"X-Tenant": "b"}), shared.status("/")], [200, 200], "another_one_has_its_own_and_so_have_those_without_a_name")
+is_([shared.metric(m + '{method="GET",route="/"}') for m in ("http_requests_limited_total", "limits_tenants")], [3, 3], "which_is_counted")
+is_((shared.status("/fast"), shared.status("/fast")), (200, 429), "a_route_without_a_header_has_one_share_for_all")
+ok(wait_for(lambda: shared.status("/fast") == 200, every=0.05), "and_a_share_comes_back")
+is_(stop(shared.child), 0, "it_ends_with_status_0")
+
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
 asker = threading.Thread(target=lambda: run(["curl", "-s", stuck.url("/")]))
