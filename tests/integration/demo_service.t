@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -430,6 +431,33 @@ is_([shared.metric(m + '{method="GET",route="/"}') for m in ("http_requests_limi
 is_((shared.status("/fast"), shared.status("/fast")), (200, 429), "a_route_without_a_header_has_one_share_for_all")
 ok(wait_for(lambda: shared.status("/fast") == 200, every=0.05), "and_a_share_comes_back")
 is_(stop(shared.child), 0, "it_ends_with_status_0")
+
+# ---- two thousand connections at once, and an end in order with all of them at work ----
+CROWD = 2000
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else 65536, hard))
+crowded = Service(name="crowded", drain_ms=60000, routes=[{"path": "/", "steps": [{"answer": 200}]}, {"path": "/wait", "steps": [{"compute_ms": 3000}]}])
+crowd = [socket.create_connection(("127.0.0.1", crowded.port)) for _ in range(CROWD)]
+
+
+def ask_all(path):
+    for s in crowd:
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+
+
+def count_good():
+    return sum(s.recv(4096).startswith(b"HTTP/1.1 200") for s in crowd)
+
+
+ask_all("/")
+is_(count_good(), CROWD, "two_thousand_connections_are_held_and_served")
+ask_all("/wait")
+ok(wait_for(lambda: crowded.metric("http_requests_in_flight") == CROWD + 1), "all_of_them_are_at_work")
+crowded.child.send_signal(signal.SIGTERM)
+ok(wait_for(lambda: not listening(crowded.port)), "new_ones_are_refused_then")
+is_((count_good(), crowded.child.wait(60)), (CROWD, 0), "none_is_cut_off_and_it_ends_with_status_0")
+for s in crowd:
+    s.close()
 
 # ---- a request that outlasts the patience of the shutdown ----
 stuck = Service(name="stuck", drain_ms=100, routes=[{"path": "/", "steps": [{"compute_ms": 1500}]}])
