@@ -23,6 +23,7 @@ static const struct builtin builtins[] = {
 	{"GET", "/health", .reply = health_live},
 	{"GET", "/health/live", .reply = health_live},
 	{"GET", "/health/ready", .reply = health_ready},
+	{"GET", "/health/startup", .reply = health_startup},
 	{"GET", "/metrics", .reply = metrics_reply},
 	{"GET", "/status/breakers", .reply = status_breakers},
 	{"GET", "/status/projections", .reply = projections_status},

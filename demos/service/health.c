@@ -19,13 +19,27 @@ void health_live(struct service *service, struct reply *reply)
 	reply_health(service, 200, "ok", reply);
 }
 
+static bool are_stores_reachable(const struct service *service)
+{
+	for (unsigned i = 0; i < service->config.store_count; i++)
+		if (!store_is_reachable(&service->stores[i]))
+			return false;
+	return true;
+}
+
+void health_startup(struct service *service, struct reply *reply)
+{
+	if (!service->has_started && are_stores_reachable(service))
+		service->has_started = true;
+	reply_health(service, service->has_started ? 200 : 503, service->has_started ? "started" : "starting", reply);
+}
+
 void health_ready(struct service *service, struct reply *reply)
 {
 	bool stopping = drain_is_stopping(&service->drain);
 	const char *why = stopping ? "stopping" : NULL;
 
-	for (unsigned i = 0; !why && i < service->config.store_count; i++)
-		if (!store_is_reachable(&service->stores[i]))
-			why = "a store is not reachable";
+	if (!why && !are_stores_reachable(service))
+		why = "a store is not reachable";
 	reply_health(service, why ? 503 : 200, why ? why : "ready", reply);
 }

@@ -15,4 +15,7 @@ void health_live(struct service *service, struct reply *reply);
 /* GET /health/ready: 200, or 503 once the service is stopping. */
 void health_ready(struct service *service, struct reply *reply);
 
+/* GET /health/startup: 503 until all stores have been reachable once, then 200 for ever: what goes away later is a matter of ready. */
+void health_startup(struct service *service, struct reply *reply);
+
 #endif

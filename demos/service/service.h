@@ -36,6 +36,7 @@ struct service {
 	unsigned orchestrator_count;
 	struct projection *projections;	/* as config.projections */
 	struct replay *replays;		/* as config.routes */
+	_Atomic bool has_started;	/* its stores have been reachable once */
 	_Atomic uint64_t over;		/* requests that ended because their caller's time was over */
 	struct route_counts *routes;	/* as config.routes, and one more for what met no route */
 };

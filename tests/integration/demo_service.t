@@ -432,6 +432,17 @@ is_((shared.status("/fast"), shared.status("/fast")), (200, 429), "a_route_witho
 ok(wait_for(lambda: shared.status("/fast") == 200, every=0.05), "and_a_share_comes_back")
 is_(stop(shared.child), 0, "it_ends_with_status_0")
 
+# ---- what has started stays started ----
+there = free_port()
+begun = Service(name="begun", stores={"cache": {"redis": f"127.0.0.1:{there}", "pool": 1}}, routes=[])
+is_([begun.status("/health/" + h) for h in ("live", "startup", "ready")], [200, 503, 503], "it_has_not_started_before_its_store_is_there")
+redis = spawn(["redis-server", "--port", str(there), "--bind", "127.0.0.1", "--save", "", "--dir", HOME], stdout=subprocess.DEVNULL)
+if ok(wait_for(lambda: listening(there)), "its_store_comes"):
+    is_([begun.status("/health/" + h) for h in ("startup", "ready")], [200, 200], "then_it_has")
+stop(redis)
+is_([begun.status("/health/" + h) for h in ("startup", "ready")], [200, 503], "and_is_not_ready_but_started_when_it_goes")
+is_(stop(begun.child), 0, "it_ends_with_status_0")
+
 # ---- two thousand connections at once, and an end in order with all of them at work ----
 CROWD = 2000
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
