@@ -82,7 +82,7 @@ $(BENCHES): $(B)/tests/bench/%: tests/bench/%.c
 
 BENCH_LIBS_synth := -lsqlite3 -lm
 
-.PHONY: bench-preload bench-accuracy bench-trace bench-analyzer bench-demo-load
+.PHONY: bench-preload bench-accuracy bench-trace bench-analyzer bench-demo-load bench-demo-service
 bench-preload: all $(BENCHES) ## what the library costs, beside libfiu, HAProxy and strace (five minutes)
 	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/preload.py
 
@@ -97,3 +97,6 @@ bench-analyzer: all $(BENCHES) ## how long a report takes, beside a bare scan of
 
 bench-demo-load: all ## what the demos' load generator sees and costs, beside wrk and hey (a minute and a half)
 	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/demo_load.py
+
+bench-demo-service: all ## what one core does for the demo service, at 16 to 2,000 connections (half a minute)
+	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/demo_service.py

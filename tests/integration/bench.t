@@ -45,6 +45,10 @@ if demo:
 else:
     skip("hey is not there", 2)
 
+service = bench("demo_service.py", SECONDS="1")
+is_((service.rc, re.findall(r"(?m)^(\d+) +[\d,]+ +[\d,]+\.\.", service.out)), (0, ["16", "256", "2000"]),
+    "the_benchmark_of_the_demo_service_has_a_row_for_each_number_of_connections", service)
+
 late = bench("accuracy.py", HELD="10", MODES="blocking poll epoll")
 is_(late.rc, 0, "the_accuracy_benchmark_ends_in_order", late)
 figures = {m.group(1): [float(v) for v in m.group(2).split()]
