@@ -23,16 +23,25 @@ static size_t shed_within(const struct silence_input *in, uint64_t from, uint64_
 	return n;
 }
 
-/* Attempts from `first` on that started before it ended. */
-static size_t together(const struct silence_input *in, size_t first)
+/* Attempts from `first` on that started before it ended; *most: how many of them were in work at once. */
+static size_t together(const struct silence_work *w, size_t first, size_t *most)
 {
-	size_t n = 0;
+	const struct silence_input *in = w->in;
+	size_t n = 0, before = silence_in_work(w, first, in->attempts[first].start_ns);
 
-	while (first + n < in->n && in->attempts[first + n].start_ns < in->attempts[first].end_ns)
-		n++;
+	*most = 0;
+	for (; first + n < in->n && in->attempts[first + n].start_ns < in->attempts[first].end_ns; n++) {
+		size_t now = n < HALF_OPEN_MOST ? silence_in_work(w, first + n + 1, in->attempts[first + n].start_ns) : 0;
+
+		*most = now > before + *most ? now - before : *most;
+	}
 	return n;
 }
 
+/*
+ * Some breakers let so many calls in at once, others so many in all before they judge. Where a call ended while the first was still in work, and another
+ * came in its place, one can not be told from the other: then it is as many as were in work at once, or more.
+ */
 static void find_permits(const struct silence_work *w)
 {
 	struct silence_probes *p = &w->s->probes;
@@ -40,15 +49,14 @@ static void find_permits(const struct silence_work *w)
 	double seen = NAN, exact = NAN;
 
 	for (size_t i = 0; i < w->s->count; i++) {
-		size_t first = w->s->gaps[i].after;
-		double n;
+		size_t first = w->s->gaps[i].after, n, most;
 
 		if (first >= in->n || !in->attempts[first].end_ns)
 			continue;
-		n = (double)together(in, first);
-		seen = fmax(seen, n);
-		if (in->demands && shed_within(in, in->attempts[first].start_ns, in->attempts[first].end_ns))
-			exact = fmax(exact, n);
+		n = together(w, first, &most);
+		seen = fmax(seen, (double)most);
+		if (n == most && in->demands && shed_within(in, in->attempts[first].start_ns, in->attempts[first].end_ns))
+			exact = fmax(exact, (double)n);
 	}
 	p->at_least = isnan(exact);
 	p->permits = p->at_least ? seen : exact;

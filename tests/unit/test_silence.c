@@ -191,6 +191,54 @@ static void too_little_demand_to_see_permits(void)
 	drop(&g, &s);
 }
 
+/* Every 10 ms one asks. Five calls fail, nothing is let through for a second, then these (ms from the first of them): */
+struct probe {
+	unsigned start, end;
+};
+
+static struct silences probed(const struct probe *probes, size_t count)
+{
+	static struct silence_attempt a[100];
+	static struct silence_demand d[300];
+	size_t n = 0;
+
+	for (size_t i = 0; i < 300; i++) {
+		unsigned at = (unsigned)i * 10, end = at + 5;
+		bool asks = i < 30;
+
+		for (size_t k = 0; i >= 130 && k < count; k++)
+			if (1300 + probes[k].start == at) {
+				asks = true;
+				end = 1300 + probes[k].end;
+			}
+		asks |= i >= 150;
+		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + (asks ? end : at)) * MS, .shed = !asks};
+		if (asks && n < 100)
+			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, (uint32_t)i, 0};
+	}
+	struct silence_input in = {.attempts = a, .n = n, .demands = d, .demand_count = 300, .need = 3, .end_ns = 4000 * MS};
+	struct silences s;
+
+	if (silence_find(&s, &in))
+		abort();
+	return s;
+}
+
+static void probes_that_come_in_place_of_others(void)
+{
+	static const struct probe three[] = {{0, 200}, {10, 200}, {20, 200}};
+	static const struct probe in_turn[] = {{0, 200}, {10, 35}, {20, 200}, {50, 75}, {80, 200}};
+	struct silences s = probed(three, 3);
+
+	is_int(s.count, 1, "three probes: it opened once");
+	ok(s.probes.permits == 3 && !s.probes.at_least, "three at once while others are turned away are its permits");
+	silence_free(&s);
+	s = probed(in_turn, 5);
+	is_int(s.count, 1, "five probes in turn: it opened once");
+	ok(s.probes.permits == 3 && s.probes.at_least, "five of which three were in work at once are three permits, or more in all");
+	silence_free(&s);
+}
+
 static void no_half_open(void)
 {
 	struct gateway g = plain;
@@ -419,6 +467,7 @@ int main(void)
 	half_open();
 	first_calls_are_slow();
 	too_little_demand_to_see_permits();
+	probes_that_come_in_place_of_others();
 	no_half_open();
 	rates_disagree();
 	look_alikes();
