@@ -345,6 +345,28 @@ static void outcomes_that_the_file_lacks(void)
 	judge_end(&r, &x);
 }
 
+static void delays_that_are_let_go(void)
+{
+	static const double took[] = {60000.2, 60000.4, 1800, 900};
+	struct runs r;
+	struct result x;
+
+	for (int cleared = 0; cleared < 2; cleared++) {
+		judge_client(&r, 90000);
+		runs_fault(&r, 1, "f", "{\"delay\":\"60s\"}", 4, 4);
+		runs_mark(&r, 0, "fault on f");
+		if (cleared)
+			runs_mark(&r, 61800, "fault off f");
+		for (int i = 0; i < 4; i++)
+			runs_inject(&r, 1, runs_add(&r, ATTEMPT(.status = 200, .at_ms = i < 2 ? i : 60000, .took_ms = took[i])), i < 2 ? i : 60000,
+				    "delay", 60000, took[i]);
+		judge(&r, &x, everything);
+		is_int(x.faults[0].delay_error_ms.n, cleared ? 2 : 4, "%s", cleared ? "delays that the end of their fault let go are not inexact"
+										     : "delays that come early by themselves are");
+		judge_end(&r, &x);
+	}
+}
+
 static void delays_are_measured(void)
 {
 	static const double off[] = {0.1, 0.2, 0.3, 0.4, 5};
@@ -606,6 +628,7 @@ int main(void)
 	when_a_fault_began();
 	fan_out_is_divided_out();
 	outcomes_that_the_file_lacks();
+	delays_that_are_let_go();
 	delays_are_measured();
 	shed_calls_are_demand();
 	verdicts();
