@@ -165,26 +165,32 @@ static void tell_storm(const struct rule_subject *s, struct finding *f)
 		       " while the server is out, and retry at one layer only; backoff alone spreads the load, it does not lower it.");
 }
 
-/* Requests while the fault lasted; all of them where nothing divides the run. */
+/* Requests while the fault lasted; all of them where nothing divides the run. Whole ones at the first server of a destination; NULL at its others. */
 static const struct result_cohort *in_fault(const struct rule_subject *s)
 {
-	const struct result_cohort *c = &s->edge->window[TIMELINE_FAULT];
+	const struct result_cohort *whole = result_seen(s->r, s->edge), *c;
 
-	return c->attempts ? c : &s->edge->whole;
+	if (!whole)
+		return NULL;
+	c = whole == &s->edge->whole ? s->edge->window : s->r->destinations[s->edge->destination].window;
+	return c[TIMELINE_FAULT].attempts ? &c[TIMELINE_FAULT] : whole;
 }
 
 /* What hedging adds has a rule of its own. */
 static bool over_budget(const struct rule_subject *s)
 {
-	const struct metric *m = &in_fault(s)->amplification;
+	const struct result_cohort *c = in_fault(s);
+	const struct metric *m = c ? &c->amplification : NULL;
 
 	return (RETRY(s)->known && RETRY(s)->budget_over_s >= BUDGET_SECONDS) ||
-	       (!s->edge->hedging.known && m->known && m->n >= COHORT_MIN && m->bounded && m->low > 1 + BUDGET);
+	       (m && !s->edge->hedging.known && m->known && m->n >= COHORT_MIN && m->bounded && m->low > 1 + BUDGET);
 }
 
 static void tell_over_budget(const struct rule_subject *s, struct finding *f)
 {
-	const struct metric *m = &in_fault(s)->amplification;
+	const struct result_cohort *c = in_fault(s);
+	const struct metric *m = c ? &c->amplification : NULL;
+	bool whole = c == result_seen(s->r, s->edge), several = c && c != &s->edge->whole && c != &s->edge->window[TIMELINE_FAULT];
 	bool rated = RETRY(s)->known && RETRY(s)->budget_over_s >= BUDGET_SECONDS;
 	char buf[64];
 
@@ -192,9 +198,9 @@ static void tell_over_budget(const struct rule_subject *s, struct finding *f)
 		finding_says(f, "retries take more than 20 %% on top of its requests for %s (at most %.0f %% within 10 s)",
 			     show_duration(RETRY(s)->budget_over_s * 1000, buf), RETRY(s)->budget_peak * 100);
 	else
-		finding_says(f, "makes %.2f attempts per request%s; a retry budget of 20 %% allows 1.20", m->value,
-			     in_fault(s) == &s->edge->whole ? "" : " while the fault lasts");
-	if (m->known) {
+		finding_says(f, "makes %.2f attempts per request%s%s%s; a retry budget of 20 %% allows 1.20", m->value,
+			     several ? " at " : "", several ? result_seen_server(s->r, s->edge) : "", whole ? "" : " while the fault lasts");
+	if (m && m->known) {
 		finding_shows(f, "amplification", m->value);
 		finding_shows(f, "requests", (double)m->n);
 	}

@@ -159,8 +159,23 @@ static int serve(struct runs *r, double at, const char *calls, bool ids)
 	return parent;
 }
 
+/* How many findings of that code there are, and the message of the last ("" none). */
+static int findings(const struct result *x, const char *code, const char **message)
+{
+	int n = 0;
+
+	*message = "";
+	for (size_t i = 0; i < x->finding_count; i++)
+		if (!strcmp(x->findings[i].code, code)) {
+			*message = x->findings[i].message;
+			n++;
+		}
+	return n;
+}
+
 static void calls_of_inbound_requests(void)
 {
+	const char *message;
 	const struct result_destination *d;
 	struct runs r;
 	struct result x;
@@ -187,6 +202,8 @@ static void calls_of_inbound_requests(void)
 	judge(&r, &x, &ANALYZE_EVERYTHING);
 	d = only(&x, "all upstreams out all the time");
 	NEAR(d->whole.amplification.value, 3, "three attempts each");
+	is_int(findings(&x, "amplification-over-budget", &message), 1, "which is over any budget, once");
+	ok(strstr(message, "3.00 attempts per request at "), "though no server is asked twice: %s", message);
 	judge_end(&r, &x);
 
 	begin(&r);
