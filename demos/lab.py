@@ -5,6 +5,7 @@ Everything a Lab starts runs in a session of its own, so that Ctrl-C reaches the
 its process id. Nothing here knows which question a demo asks.
 """
 import csv
+import argparse
 import json
 import os
 import re
@@ -319,6 +320,17 @@ def wait_until(when, progress, *services):
                 continue
             raise Failed(f"{service.name} ended in the middle of the run")
         progress.tick()
+
+
+def options(description, leaves, short):
+    """The parser of what every demo can be told. leaves: what --out is for; short: what --short changes."""
+    name = os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0])))
+    parser = argparse.ArgumentParser(description=description.split("\n", maxsplit=1)[0],
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--build", default="build/release", help="where aftershock and the demo services were built")
+    parser.add_argument("--out", default=f"{name}.out", help=f"where to leave {leaves}")
+    parser.add_argument("--short", action="store_true", help=short)
+    return parser
 
 
 def main(demo):

@@ -7,7 +7,6 @@ fallback for recommendations. Both get the same open-loop load, side by side, ea
 `aftershock fault` makes recommendations hang and, later, clears that. No service knows of the fault or of aftershock. What the
 reports say is then held against what the gateways and the users themselves counted.
 """
-import argparse
 import os
 import sys
 import time
@@ -267,13 +266,8 @@ def expect(systems, scale):
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="where aftershock and the demo services were built")
-    parser.add_argument("--out", default="cascading-failure.out", help="where to leave the run files and reports")
-    parser.add_argument("--short", action="store_true",
-                        help="all times of the document divided by 5 (v1 waits 6 s, v2 1 s); under a minute in all")
-    return parser.parse_args()
+    return lab.options(__doc__, "the run files and reports",
+                       "all times of the document divided by 5 (v1 waits 6 s, v2 1 s); under a minute in all").parse_args()
 
 
 def demo():

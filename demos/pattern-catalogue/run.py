@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """The pattern catalogue: do the patterns that no other demo shows do what is said of them, when something fails?"""
-import argparse
 import os
 import sys
 
@@ -19,12 +18,8 @@ PARTS = ((waits, waits.Waits), (isolation, isolation.Isolation), (sagas, sagas.S
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="where aftershock and the demo services were built")
-    parser.add_argument("--out", default="pattern-catalogue.out", help="where to leave the run files and reports")
-    parser.add_argument("--short", action="store_true", help="fewer requests; half a minute in all")
-    return parser.parse_args()
+    return lab.options(__doc__, "the run files and reports",
+                       "fewer requests; half a minute in all").parse_args()
 
 
 def demo():

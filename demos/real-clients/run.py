@@ -4,7 +4,6 @@
 
 Each client asks a healthy server of this program under `aftershock run`, which makes the requests fail. All run side by side.
 """
-import argparse
 import concurrent.futures
 import json
 import os
@@ -106,11 +105,8 @@ def gather(bench, pool, clients):
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="where aftershock was built")
-    parser.add_argument("--out", default="real-clients.out", help="where to leave the run files and reports")
-    parser.add_argument("--short", action="store_true", help="smaller waits where a client has a setting for them; under 45 s in all")
+    parser = lab.options(__doc__, "the run files and reports",
+                         "smaller waits where a client has a setting for them; under 45 s in all")
     parser.add_argument("--libraries", help="where undici and opossum are, or are put; libraries/ of --out when not given")
     parser.add_argument("--only", action="append", metavar="NAME", help="only this client; may be repeated")
     return parser.parse_args()

@@ -116,12 +116,9 @@ def count(text):
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="where aftershock and the demo services were built")
-    parser.add_argument("--out", default="recovery-patterns.out", help="where to leave run files, reports and the table")
-    parser.add_argument("--short", action="store_true", help="less time, and breakers open for 5 s instead of 30 s; without a choice A, B, D "
-                        "in the retry storm, F in payment errors, one kill: three quarters of a minute")
+    parser = lab.options(__doc__, "run files, reports and the table",
+                         "less time, and breakers open for 5 s instead of 30 s; without a choice A, B, D "
+                         "in the retry storm, F in payment errors, one kill: three quarters of a minute")
     parser.add_argument("--runs", type=count, default=6, help="runs of each configuration in each scenario")
     parser.add_argument("--side-by-side", type=count, default=2, help="systems that run at once")
     parser.add_argument("--scenarios", nargs="+", choices=list(scenarios()), help="which; without: all")

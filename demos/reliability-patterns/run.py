@@ -7,7 +7,6 @@ payment service (by `aftershock run` or, while it goes on, by `aftershock fault`
 of aftershock. What the reports say is then held against what the services and the users themselves counted; in the last run a real
 Prometheus collects the report and is asked for it.
 """
-import argparse
 import os
 import sys
 
@@ -22,12 +21,8 @@ from table import table, watched_table  # noqa: E402
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="where aftershock and the demo services were built")
-    parser.add_argument("--out", default="reliability-patterns.out", help="where to leave the run files and reports")
-    parser.add_argument("--short", action="store_true", help="fewer orders, and a breaker that is open for 2 s instead of 30; under a minute")
-    return parser.parse_args()
+    return lab.options(__doc__, "the run files and reports",
+                       "fewer orders, and a breaker that is open for 2 s instead of 30; under a minute").parse_args()
 
 
 def demo():

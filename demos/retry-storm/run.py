@@ -6,7 +6,6 @@ A client service calls a backend; `aftershock run` around the client turns every
 length of the outage. Ten users ask at once, early in the outage, once for each strategy. Neither service knows of the outage
 or of aftershock. What the reports say is then held against what the services themselves counted.
 """
-import argparse
 import os
 import sqlite3
 import sys
@@ -224,12 +223,8 @@ def expect(runs):
 
 
 def options():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="where aftershock and the demo services were built")
-    parser.add_argument("--out", default="retry-storm.out", help="where to leave the run files")
-    parser.add_argument("--short", action="store_true", help="a 6 s outage instead of 10 s; under a minute in all")
-    return parser.parse_args()
+    return lab.options(__doc__, "the run files",
+                       "a 6 s outage instead of 10 s; under a minute in all").parse_args()
 
 
 def demo():

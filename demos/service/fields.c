@@ -136,6 +136,18 @@ int fields_read(struct fields *f, const cJSON *object, const struct field *table
 	return err;
 }
 
+cJSON *fields_parse(struct fields *f, const char *text, const struct field *table, void *into)
+{
+	cJSON *tree = cJSON_ParseWithOpts(text, NULL, true);
+
+	if (tree && !fields_read(f, tree, table, into))
+		return tree;
+	if (!tree)
+		snprintf(f->why, sizeof(f->why), "the body is not JSON");
+	cJSON_Delete(tree);
+	return NULL;
+}
+
 static bool fits(const struct field *field, const cJSON *value, bool whole)
 {
 	double x = cJSON_IsNumber(value) ? value->valuedouble : NAN;

@@ -35,6 +35,9 @@ struct field {
  */
 int fields_read(struct fields *f, const cJSON *object, const struct field *table, void *into);
 
+/* The same from text. The tree that owns the strings, for cJSON_Delete(); NULL: f->why says what is wrong. */
+cJSON *fields_parse(struct fields *f, const char *text, const struct field *table, void *into);
+
 /* Field readers. The member's type: const char * · uint64_t ns, from milliseconds · unsigned · double · bool · enum. */
 int fields_string(struct fields *f, const struct field *field, const cJSON *value, void *into);
 int fields_text(struct fields *f, const struct field *field, const cJSON *value, void *into);	/* may be empty */

@@ -48,24 +48,14 @@ static const unsigned mark_params[OUTBOX_VERDICTS] = {[OUTBOX_SENT] = 1, [OUTBOX
 static const char give_back[] = "UPDATE %1$s SET due_at = now(), attempts = attempts - 1 WHERE id = $1 AND " IS_PENDING;
 static const char count_pending[] = "SELECT count(*) FROM %1$s WHERE " IS_PENDING;
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-static bool make_statement(char **statement, const char *format, const char *table)
-{
-	if (asprintf(statement, format, table) < 0)
-		*statement = NULL;
-	return *statement;
-}
-#pragma GCC diagnostic pop
-
 static bool make_statements(struct outbox *o)
 {
 	const char *table = o->config->table;
-	bool made = make_statement(&o->claim, claim, table) && make_statement(&o->give_back, give_back, table) &&
-		    make_statement(&o->count_pending, count_pending, table);
+	bool made = postgres_statement(&o->claim, claim, table) && postgres_statement(&o->give_back, give_back, table) &&
+		    postgres_statement(&o->count_pending, count_pending, table);
 
 	for (unsigned v = 0; made && v < OUTBOX_VERDICTS; v++)
-		made = make_statement(&o->mark[v], marks[v], table);
+		made = postgres_statement(&o->mark[v], marks[v], table);
 	return made;
 }
 

@@ -272,3 +272,13 @@ cJSON *postgres_rows(const PGresult *result)
 	}
 	return array;
 }
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+bool postgres_statement(char **statement, const char *format, const char *table)
+{
+	if (asprintf(statement, format, table) < 0)
+		*statement = NULL;
+	return *statement;
+}
+#pragma GCC diagnostic pop

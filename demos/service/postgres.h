@@ -44,6 +44,9 @@ enum store_end postgres_do(struct postgres_work *work, const char *query);
 /* Ends a transaction that has failed, if there is one; where that fails too, the connection is not at rest and the server will do it. */
 void postgres_rollback(struct postgres_work *work);
 
+/* A statement from a format whose only argument is a table (%1$s). *statement is the caller's, for free(); false (NULL) without memory. */
+bool postgres_statement(char **statement, const char *format, const char *table);
+
 /* A row as an object by column: numbers, booleans and JSON by their type, all else as text. NULL without memory. */
 struct cJSON *postgres_row(const PGresult *result, int row);
 /* All rows as an array. */

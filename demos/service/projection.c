@@ -444,13 +444,11 @@ void projections_rebuild(struct service *service, const char *body, struct reply
 {
 	struct fields f = {.place = ""};
 	struct wish wish = {.projection = NULL};
-	cJSON *tree = cJSON_ParseWithOpts(body, NULL, true);
+	cJSON *tree = fields_parse(&f, body, wish_fields, &wish);
 
-	if (!tree)
-		reply_error(reply, 400, service->config.name, "the body is not JSON");
-	else if (fields_read(&f, tree, wish_fields, &wish))
-		reply_error(reply, 400, service->config.name, "%s", f.why);
-	else
+	if (tree)
 		grant(service, &wish, reply);
+	else
+		reply_error(reply, 400, service->config.name, "%s", f.why);
 	cJSON_Delete(tree);
 }

@@ -28,21 +28,11 @@ static const char claim[] =
 
 enum { COLUMN_ID, COLUMN_VERSION, COLUMN_STATE, COLUMN_STEP, COLUMN_TRIES, COLUMN_PAYLOAD, COLUMN_REASON };
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-static bool make_statement(char **statement, const char *format, const char *table)
-{
-	if (asprintf(statement, format, table) < 0)
-		*statement = NULL;
-	return *statement;
-}
-#pragma GCC diagnostic pop
-
 int saga_log_init(struct saga_log *log, struct store *store, const char *name, const char *table, uint64_t lease_ns)
 {
 	*log = (struct saga_log){.store = store, .name = name, .lease_ns = lease_ns};
-	if (make_statement(&log->insert, insert, table) && make_statement(&log->find, find, table) &&
-	    make_statement(&log->save, save, table) && make_statement(&log->claim, claim, table))
+	if (postgres_statement(&log->insert, insert, table) && postgres_statement(&log->find, find, table) &&
+	    postgres_statement(&log->save, save, table) && postgres_statement(&log->claim, claim, table))
 		return 0;
 	saga_log_clear(log);
 	return -ENOMEM;
