@@ -78,9 +78,12 @@ class Isolation:
             progress.next("health while the database is gone")
             self.health = [self.probe()]
             self.postgres.kill()
+            late = self.run.service(shop("shop-late", self.postgres, (POOL, 2)))
             self.health.append(self.probe())
+            self.started = [self.has_started(late)]
             self.postgres.start()
             self.health.append(self.probe())
+            self.started.append(self.has_started(late))
         self.judge()
 
     def sell(self, bench, service):
@@ -115,8 +118,12 @@ class Isolation:
         self.counted = self.run.counters(self.page)
 
     def probe(self):
-        """Of a service whose database is there or not: alive, ready; and what an order is answered."""
-        return tuple(get(self.shops["isolated"], path)[0] for path in ("/health/live", "/health/ready", "/order"))
+        """Of a service whose database is there or not: started, alive, ready; and what an order is answered."""
+        return tuple(get(self.shops["isolated"], path)[0] for path in ("/health/startup", "/health/live", "/health/ready", "/order"))
+
+    @staticmethod
+    def has_started(service):
+        return get(service, "/health/startup")[0]
 
     def judge(self):
         report = self.run.report()
@@ -143,7 +150,8 @@ class Isolation:
         yield "cached fallback", f"{len(self.stale)} answers from the cache, {self.service['degraded']} of them degraded in the report"
         yield "... of a page that was never seen", str(self.unseen)
         for when, probe in zip(("there", "gone", "back"), self.health):
-            yield f"database {when}: live, ready, an order", "{} {} {}".format(*probe)
+            yield f"database {when}: startup live ready order", "{} {} {} {}".format(*probe)
+        yield "started without its database, then it came", "{} {}".format(*self.started)
 
     def expect(self):
         shared, isolated = self.orders["shared"], self.orders["isolated"]
@@ -163,4 +171,6 @@ class Isolation:
         yield self.service["degraded"] == self.counted.total("http_requests_degraded_total") == len(self.stale), \
             "report, page and users count the same degraded answers"
         yield self.failed_calls == self.fired == len(self.stale) + 1, "... and the same failed calls"
-        yield self.health == [(200, 200, 200), (200, 503, 503), (200, 200, 200)], "a service without its database is alive and not ready"
+        yield self.health == [(200, 200, 200, 200), (200, 200, 503, 503), (200, 200, 200, 200)], \
+            "a service that has lost its database has started and is alive, but not ready"
+        yield self.started == [503, 200], "a service that has never seen its database has not started until it does"
