@@ -62,7 +62,9 @@ is_([m["kind"] for m in edge["timeout"]["timeout"]["modes"]], ["response"], "tim
 within(edge["timeout"]["timeout"]["modes"][0]["ms"], 495, 550, "timeout: of the configured 500 ms")
 is_(edge["timeout"]["outcomes"]["indeterminate"], counted("timeout", "order", 'peer_attempts_total{error="timeout"}'),
     "timeout: as often as the service gave up")
-within(edge["timeout"]["breaker"]["shed"], counted("timeout", "order", 'peer_refused_total{by="breaker"}'), 95, "timeout: the rest is shed")
+# Orders that came in the moment before it opened, and asked it the moment after, are refused but not seen to be: ten are asked for at once.
+refused = counted("timeout", "order", 'peer_refused_total{by="breaker"}')
+within(edge["timeout"]["breaker"]["shed"], refused - 10, 95, "timeout: the rest is shed")
 is_(edge["timeout"]["retry"]["retried"], {}, "timeout: which is not retried")
 is_((edge["retry"]["retry"]["max_attempts"], edge["growth"]["retry"]["max_attempts"]), (3, 4), "retry, growth: attempts at most are the configured ones")
 is_((edge["retry"]["retry"]["backoff"], edge["growth"]["retry"]["backoff"]), ("ambiguous", "exponential"), "retry, growth: two waits can not tell, three can")
