@@ -21,4 +21,15 @@ uint64_t clock_now_ns(void);
 #define CLOCK_COARSE_NS (10 * NS_PER_MS)	/* a tick of a kernel with HZ=100 */
 uint64_t clock_coarse_ns(void);
 
+/*
+ * When one of many that each look at something every so often is to look next: after now_ns, no later than every_ns after it, at moments of its own.
+ * who: any number that tells them apart. Fibonacci hashing: neighbours lie far apart (Knuth, The Art of Computer Programming, 6.4).
+ */
+static inline uint64_t clock_tick_ns(uint64_t now_ns, uint64_t every_ns, uint32_t who)
+{
+	uint64_t phase = (uint64_t)(who * 2654435769u) * (every_ns >> 10) >> 22;
+
+	return ((now_ns + phase) / every_ns + 1) * every_ns - phase;
+}
+
 #endif

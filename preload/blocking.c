@@ -44,7 +44,7 @@ bool blocking_may(struct blocking *b)
  * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
 int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
 {
-	uint64_t now = clock_now_ns(), tick = gate_next_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick, expired;
+	uint64_t now = clock_now_ns(), tick = gate_thread_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick, expired;
 	struct waker_wait w = {c, waker_timer(end), NULL};
 	struct pollfd p = {.fd = w.fd, .events = POLLIN};
 	int error = 0;
@@ -99,7 +99,7 @@ int blocking_either(struct conn *c, int fd, short events, uint64_t limit)
 	struct waker_wait w = {c, waker_event(), NULL};
 	struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = w.fd, .events = POLLIN}};
 	bool told = waker_join(c, w.fd);
-	uint64_t now = clock_now_ns(), tick = told ? FOREVER : gate_next_tick(now);	/* nobody tells us: look again */
+	uint64_t now = clock_now_ns(), tick = told ? FOREVER : gate_thread_tick(now);	/* nobody tells us: look again */
 	uint64_t end = limit < tick ? limit : tick, left = end > now ? end - now : 0;
 	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
 	int r, error;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "preload/conn.h"
+#include "preload/guest.h"
 
 /* Something is readable (or ended, or failed) in the kernel: whether the program may see that now. Begins what begins with arrival:
  * holds, resets; a server's requests are looked at, and swallowed and answered when a fault says so. */
@@ -26,11 +27,17 @@ uint64_t gate_deadline(struct conn *c);
 /* Whether something is held that the end of a fault would let go. */
 bool gate_holds(struct conn *c, uint64_t now_ns);
 
-/* The next moment, common to all who wait for what is held, to look whether its fault has ended. */
+/* The next moment, common to all that a set or a thread waits for, to look whether the fault that holds it has ended. */
 #define GATE_TICK_NS (50 * NS_PER_MS)
 static inline uint64_t gate_next_tick(uint64_t now_ns)
 {
-	return (now_ns / GATE_TICK_NS + 1) * GATE_TICK_NS;
+	return clock_tick_ns(now_ns, GATE_TICK_NS, 0);
+}
+
+/* The same of the calling thread: a thousand that looked at once would keep the processors from those whose wait is over. */
+static inline uint64_t gate_thread_tick(uint64_t now_ns)
+{
+	return clock_tick_ns(now_ns, GATE_TICK_NS, guest_tid());
 }
 
 /* Time passed, or an exchange ended: moves the gate on and tells the epoll sets. */

@@ -28,6 +28,7 @@ struct waiting {		/* one wait under way */
 	char *pooled;		/* the pool buffer that `asked` is; NULL none */
 	size_t mapped;		/* bytes of pages that `asked` is, for thousands of descriptors; 0 none */
 	uint64_t deadline;	/* of what is held */
+	uint64_t tick;		/* when to look whether it still is */
 	unsigned locks;		/* that this thread holds */
 	int wake;		/* eventfd, -1 none */
 	bool untold;		/* some connection does not know whom to wake: it is looked at each tick */
@@ -74,8 +75,8 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 	} else if (until < w->deadline) {
 		w->deadline = until;
 	}
-	if (gate_holds(c, now) && gate_next_tick(now) < w->deadline)
-		w->deadline = gate_next_tick(now);
+	if (gate_holds(c, now) && w->tick < w->deadline)
+		w->deadline = w->tick;
 	if (outgate_hidden(c))
 		p->events &= ~OUTPUT;
 	if (c->dialling == DIAL_HELD) {
@@ -90,7 +91,8 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 
 static void prepare(struct waiting *w, uint64_t now)
 {
-	w->deadline = w->untold ? gate_next_tick(now) : FOREVER;
+	w->tick = gate_thread_tick(now);
+	w->deadline = w->untold ? w->tick : FOREVER;
 	w->answers = false;
 	memcpy(w->asked, w->fds, w->n * sizeof(*w->asked));
 	w->asked[w->n] = (struct pollfd){.fd = w->wake, .events = POLLIN};
