@@ -27,7 +27,7 @@ typedef int64_t event_s64;
 
 #define EVENTS_LAYOUT 3
 #define EVENT_PAYLOAD_MAX 4096	/* most bytes captured of one call; the cap in force is an option */
-#define EVENT_VECTORS 8		/* vectors of one call that are looked at */
+#define EVENT_VECTORS 64		/* vectors of one call that are looked at */
 #define EVENT_MESSAGES 1024	/* messages of one sendmmsg/recvmmsg that are counted: as many as there can be (UIO_MAXIOV) */
 #define EVENT_MESSAGES_SEEN 4	/* of which bytes are captured */
 #define EVENT_ARGS_MAX 512	/* bytes of a command line */
@@ -200,7 +200,7 @@ struct event_latency {
 	X(CONTROL_RING, "control_ring_full")        \
 	X(UNREADABLE, "payload_unreadable")         \
 	X(TAIL, "tail_unreadable")                  \
-	X(VECTORS, "vectors_beyond_8")              \
+	X(VECTORS, "vectors_beyond_64")             \
 	X(CALLS_FULL, "call_table_full")            \
 	X(OWNERS_FULL, "connection_owners_full")    \
 	X(LATENCY_FULL, "latency_counters_full")

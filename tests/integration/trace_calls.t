@@ -27,7 +27,7 @@ def rows(trace, way, role):
     return trace.exchanges("x.path = ? AND x.role = ?", "/" + way, role)
 
 
-WHOLE = ["write", "writev", "pwritev2", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "peek", "trunc", "errqueue", "nothing", "compat",
+WHOLE = ["write", "writev", "vectors", "pwritev2", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "peek", "trunc", "errqueue", "nothing", "compat",
          "interrupt", "restart"]
 trace, said = moved(*WHOLE, "eof")
 ok("nothing was lost" in trace.err, "nothing_is_lost", trace.rows("SELECT * FROM loss"))
@@ -42,12 +42,12 @@ within((eof[0]["ended_ns"] - eof[0]["started_ns"]) / 1e6 if eof else None, 0, 15
 interrupted = trace.one("SELECT sum(count) FROM syscall_latency WHERE syscall = 'read' AND error = ?", errno.EINTR)
 is_(interrupted, 1, "a_read_that_was_interrupted_for_the_program_is_counted_and_one_that_was_restarted_is_not")
 calls = trace.one("SELECT sum(count) FROM syscall_latency WHERE syscall = 'writev'")
-is_(calls, 1, "a_call_in_the_way_of_32-bit_programs_is_not_taken_for_another_that_has_its_number")
+is_(calls, 2, "a_call_in_the_way_of_32-bit_programs_is_not_taken_for_another_that_has_its_number")
 
 trace, said = moved("many_vectors", "write")
 is_([(x["outcome"], x["bytes_out"]) for x in rows(trace, "write", "client")], [("ok", int(said["write"][0]))], "what_comes_later_is_told")
-is_(trace.rows("SELECT source, reason FROM loss WHERE reason <> 'framing_lost'"), [{"source": "ebpf", "reason": "vectors_beyond_8"}],
-    "a_head_that_lies_in_too_many_pieces_is_counted")
+is_(trace.rows("SELECT source, reason FROM loss WHERE reason <> 'framing_lost'"), [{"source": "ebpf", "reason": "vectors_beyond_64"}],
+    "a_message_that_lies_in_too_many_pieces_is_counted")
 
 os.environ["AFTERSHOCK_WITHOUT"] = "writev,preadv2"
 trace, said = moved("writev", "write")
