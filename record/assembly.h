@@ -191,6 +191,9 @@ void exchange_tell_begun(struct assembler *a, uint64_t before_ns);
 /* Whether the oldest exchange has an answer whose end only silence, or the next request, will show. */
 bool exchange_seems_whole(const struct connection *c);
 
+/* Notes when its answer begins, and on which thread, unless it has. */
+void exchange_answer_begins(struct exchange *e, const struct assembler_moment *m, enum assembler_direction d);
+
 /* Its answer had a byte at m: if only silence shows its end, silence begins now. */
 void exchange_heard(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembler_direction d);
 

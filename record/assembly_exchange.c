@@ -262,12 +262,19 @@ bool exchange_seems_whole(const struct connection *c)
 	return c->protocol != PROTOCOL_HTTP1 || (c->http && c->http[SIDE_ANSWER].lost);
 }
 
+void exchange_answer_begins(struct exchange *e, const struct assembler_moment *m, enum assembler_direction d)
+{
+	if (e->x.first_byte_ns)
+		return;
+	e->x.first_byte_ns = assembly_begin_ns(m, d);
+	e->x.answer_tid = m->tid;
+}
+
 void exchange_heard(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembler_direction d)
 {
 	struct exchange *e = c->first;
 
-	if (!e->x.first_byte_ns)
-		e->x.first_byte_ns = assembly_begin_ns(m, d);
+	exchange_answer_begins(e, m, d);
 	e->last_ns = m->exit_ns;
 	if (!exchange_seems_whole(c) || protocol_is_veiled(c->protocol))
 		return;

@@ -190,8 +190,8 @@ static void answer_lost(struct assembler *a, struct connection *c, const struct 
 
 static void note_first_byte(struct connection *c, const struct assembler_moment *m, enum assembler_direction d)
 {
-	if (c->first && !c->first->x.first_byte_ns)
-		c->first->x.first_byte_ns = assembly_begin_ns(m, d);
+	if (c->first)
+		exchange_answer_begins(c->first, m, d);
 }
 
 /* Passes unseen bytes. Of a head that they are the rest of, what was seen has to do. */

@@ -282,6 +282,8 @@ static void merge_twin(struct exchange *s, struct exchange *k)
 	parents_merge(s, k);
 	if (!s->tid)
 		s->tid = k->tid;
+	if (s->tid == k->tid)
+		s->x.answer_tid = k->x.answer_tid;
 }
 
 /* ---- rows ---- */
@@ -330,7 +332,7 @@ static void write_row(struct recorder *r, const struct exchange *e, unsigned sou
 	const struct journal_exchange *x = &e->x;
 	struct row_exchange row = {
 		.id = e->id, .connection_id = e->connection ? e->connection->id : 0, .process_id = e->process ? e->process->id : 0,
-		.tid = e->tid, .fault_id = x->fault_id ? x->fault_id : first_fault(e), .status = x->status,
+		.tid = exchange_was_handed(e) ? 0 : e->tid, .fault_id = x->fault_id ? x->fault_id : first_fault(e), .status = x->status,
 		.synthetic = x->synthetic, .end_inferred = x->inferred,
 		.started_ns = x->started_ns, .sent_ns = x->sent_ns, .first_byte_ns = x->first_byte_ns, .ended_ns = x->ended_ns,
 		.bytes_out = x->bytes_out, .bytes_in = x->bytes_in, .fingerprint = x->fingerprint, .correlation = x->correlation,

@@ -106,7 +106,7 @@ struct journal_exchange {	/* BEGIN (facts of the request), END (completed; what 
 	uint8_t inferred;	/* nothing said where the answer ends: it was over when something else came, or long enough after */
 	uint32_t fault_id;	/* first fault that fired; 0 none */
 	uint32_t sequence;	/* 0, 1, ... on its connection */
-	uint32_t pad;
+	uint32_t answer_tid;	/* thread that gave (server) or took (client) the first byte of the answer; 0 not known */
 	uint64_t correlation, idempotency_key;	/* these and what follows: of the request, so BEGIN knows them */
 	uint8_t query;		/* enum journal_query */
 	char method[HTTP1_METHOD_MAX];

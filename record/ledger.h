@@ -52,6 +52,7 @@ struct process {
 	bool inherits;				/* forked from a covered process */
 	bool orderly, settled, dirty;
 	bool serves;				/* exchanges came in */
+	uint64_t answered, handed;		/* of them: with an answer; one that another thread gave than had the request */
 	unsigned forked;			/* witnesses (bits) that saw it begin by a fork */
 	int exit_status;
 	unsigned refs;				/* exchanges and uses in memory */
@@ -110,6 +111,7 @@ struct exchange {
 	bool absorbed;			/* its twin was stored already, for both */
 	uint8_t parent_tier;		/* enum parent_tier */
 	bool known_on[2];		/* its desks were told of it (inbound), or asked (outbound) */
+	bool counted;			/* among those that its process answered */
 	struct desk *desks[2];		/* they point to it (inbound) */
 	struct exchange *parent;	/* the inbound exchange that it was made for, while that is in memory, */
 	int64_t parent_id;		/* and its row after that */
@@ -227,6 +229,12 @@ void injections_of_exchange_known(struct recorder *r, struct exchange *e);	/* it
 void injections_release(struct recorder *r, struct exchange *e);		/* it leaves memory */
 void injections_write(struct recorder *r);
 void injection_free_all(struct recorder *r);
+
+/* Whether its request and its answer were of different threads: then it is no thread's. */
+static inline bool exchange_was_handed(const struct exchange *e)
+{
+	return e->tid && e->x.answer_tid && e->x.answer_tid != e->tid;
+}
 
 /* malloc'd UTF-8 copy of at most n bytes; NULL without memory (counted). */
 char *ledger_text(struct recorder *r, const char *text, size_t n);

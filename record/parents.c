@@ -2,15 +2,18 @@
 /*
  * Which inbound exchange of a process an outbound one was made for, told as soon as it begins: the latest one with the same request
  * id, else the only one in work on its thread, else none (the analyzer, which sees the whole run, may know more). Each witness
- * has its own view of that. A desk holds what came in on one thread, or with one id, lately: the newest few, and how many older ones
- * are in work still. The order of the two ends does not matter: a child takes its parent's row when it is stored itself, or when the
- * parent leaves memory.
+ * has its own view of that. Threads say nothing in a process whose answers come from other threads than had read the requests
+ * (goroutines, tasks that a pool's threads share): runfile_hands_over().
+ *
+ * A desk holds what came in on one thread, or with one id, lately: the newest few, and how many older ones are in work still. The
+ * order of the two ends does not matter: a child takes its parent's row when it is stored itself, or when the parent leaves memory.
  *
  * Invariant: e->desks[k] is set while a place of that desk points to e, or e is among its `hidden`.
  */
 #include <stdlib.h>
 #include "base/hash.h"
 #include "record/ledger.h"
+#include "record/runfile.h"
 
 #define PLACES 4
 #define AFTERMATH_NS (5 * NS_PER_MS)	/* an answered request's id still names what follows from it */
@@ -247,6 +250,21 @@ static const struct desk *desk_for(const struct recorder *r, const struct exchan
 	return key ? index_get(&r->desks, key) : NULL;
 }
 
+/* Counts an answer of its process. */
+static void note_answer(struct exchange *e)
+{
+	if (e->counted || !e->ended || !e->x.first_byte_ns || !e->x.answer_tid)
+		return;
+	e->counted = true;
+	e->process->answered++;
+	e->process->handed += exchange_was_handed(e);
+}
+
+static bool hands_over(const struct exchange *e)
+{
+	return e->process && runfile_hands_over(e->process->handed, e->process->answered);
+}
+
 /* Beside the kernel's witness the library tells only of what a fault could match: it can not know what else is in work on a thread. */
 static bool sees_all(const struct recorder *r, const struct exchange *e)
 {
@@ -256,7 +274,7 @@ static bool sees_all(const struct recorder *r, const struct exchange *e)
 /* Its thread is asked with the first word of it, while all that is in work there is known. */
 static void find_parent(struct recorder *r, struct exchange *e)
 {
-	const struct desk *id = desk_for(r, e, ID), *thread = e->known_on[THREAD] || !sees_all(r, e) ? NULL : desk_for(r, e, THREAD);
+	const struct desk *id = desk_for(r, e, ID), *thread = e->known_on[THREAD] || !sees_all(r, e) || hands_over(e) ? NULL : desk_for(r, e, THREAD);
 	const struct place *named = id ? latest_of_id(id, e->x.started_ns) : NULL;
 	const struct place *around = thread && !named ? only_on_thread(thread, e->x.started_ns) : NULL;
 
@@ -275,6 +293,7 @@ void parents_hear(struct recorder *r, struct exchange *e)
 		return;
 	if (e->x.role == JOURNAL_SERVER) {
 		e->process->serves = true;
+		note_answer(e);
 		for (int kind = THREAD; kind <= ID; kind++) {
 			enter(r, e, kind);
 			if (e->ended)
@@ -295,6 +314,8 @@ int64_t parents_row(struct recorder *r, const struct exchange *e)
 {
 	struct exchange *p = e->parent;
 
+	if (e->parent_tier == PARENT_NESTING && hands_over(e))	/* as has turned out since */
+		return 0;
 	if (!p)
 		return e->parent_id;
 	if (!p->twin && p->connection)

@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #define RUNFILE_VERSION 2
 #define RUNFILE_APPLICATION_ID 0x41465348	/* "AFSH" */
@@ -57,6 +58,7 @@
  * host: what programs resolved; address as it stands in connection.peer before the port ("10.0.0.1", "[::1]").
  * process.pid is that of the kernel that records; inner_pid, pid_ns (an inode): its own, when it lives in another pid namespace.
  * connection.retransmits: TCP segments sent again; bytes_unseen: moved by ways that no hook of ours sees (io_uring, a 32-bit program).
+ * exchange.tid: the thread that it is of; NULL not known, or its request and its answer were of different threads.
  * exchange.parent_tier: how parent_id (the inbound exchange it was made for) is known: id (the same request id) or nesting (the only one open on its
  * thread); end_inferred: nothing said where its answer ends, it was over when something else came, or long enough after.
  * path is without the query, exchange.query what stands behind the `?` when queries are kept; with a last character … when it is only the beginning.
@@ -66,6 +68,15 @@
  * by the second in which they began; outcomes and times by the second in which they ended.
  * intended_ns NULL: for ever; achieved_ns NULL: not over when the run ended.
  */
+
+/*
+ * Whether a process's threads do not say for which of its requests something is done: so many of the requests to it that were answered got their
+ * answer from another thread than had read them. A few may (a watchdog that answers in another's place).
+ */
+static inline bool runfile_hands_over(uint64_t handed, uint64_t answered)
+{
+	return handed >= 3 && handed >= answered / 50;
+}
 
 /*
  * Opens an existing run file read-only. 0; -ENOENT; -EINVAL not a run file (or of a version this program does not know);

@@ -17,6 +17,7 @@
 static struct journal_record records[RECORDS];
 static unsigned count;
 static uint64_t now;
+static uint32_t thread = 101;
 static struct addr local, peer;
 
 /* An end does not say again what the beginning said of the request. */
@@ -42,7 +43,7 @@ static void sink(void *arg, const struct journal_record *r)
 /* Each act takes 10 us: it begins at `now` and returns 10 us later. */
 static struct assembler_moment act(uint64_t cookie)
 {
-	struct assembler_moment m = {.cookie = cookie, .pid = 100, .tid = 101, .enter_ns = now, .exit_ns = now + 10 * US};
+	struct assembler_moment m = {.cookie = cookie, .pid = 100, .tid = thread, .enter_ns = now, .exit_ns = now + 10 * US};
 
 	now += 10 * US;
 	return m;
@@ -222,6 +223,28 @@ static const char *query(unsigned n)
 	const char *text = journal_query(ended(n));
 
 	return text ? text : "none";
+}
+
+/* A task that a pool's threads share: one thread reads the request, another answers. */
+static void test_handed_over(void)
+{
+	struct assembler *a = opened(JOURNAL_SERVER);
+
+	in(a, GET);
+	thread = 102;
+	out(a, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
+	thread = 103;
+	out(a, "hello");
+	is_int(nth(JOURNAL_WHOLE, 0)->tid, 101, "an exchange is of the thread that read its request");
+	is_int(ended(0)->answer_tid, 102, "and says which one began its answer");
+	thread = 101;
+	in(a, GET);
+	out(a, ANSWER("100"));
+	thread = 102;
+	out(a, ANSWER("200"));
+	is_int(ended(1)->answer_tid, 102, "an interim answer is none");
+	thread = 101;
+	assembler_free(a);
 }
 
 static void test_query(void)
@@ -1650,6 +1673,7 @@ static void test_any_order(void)
 int main(void)
 {
 	test_client_exchange();
+	test_handed_over();
 	test_query();
 	test_ends();
 	test_long_exchange();

@@ -1173,6 +1173,41 @@ static void test_parents(void)
 	       "a parent is known by its request id, else by being the only one in work on the thread, else not");
 }
 
+/* Serves request i at 10 * i on thread 7, asks for it there, and answers on `answers`. */
+static void serves_over(struct recorder *r, unsigned i, uint32_t answers)
+{
+	struct journal_record rec = exchange(JOURNAL_END, 100, 10.0 * i, JOURNAL_SERVER, i);
+
+	SERVES(7, 0, 10.0 * i, 0, i);
+	ASKS(7, 0, 10.0 * i + 1, 0, 100 + i);
+	GETS(7, 0, 10.0 * i + 1, 10.0 * i + 2, 100 + i);
+	rec.tid = 7;
+	rec.x.role = JOURNAL_SERVER;
+	rec.x.first_byte_ns = rec.x.ended_ns = MS(10.0 * i + 5);
+	rec.x.answer_tid = answers;
+	recorder_feed(r, RECORDER_SHIM, &rec);
+	recorder_flush(r);
+}
+
+static void test_parents_handed(void)
+{
+	struct recorder *r = begin(true, false);
+
+	for (unsigned i = 1; i <= 10; i++)
+		serves_over(r, i, i % 2 ? 8 : 7);
+	end(r);
+	is_str(rows("SELECT count(parent_id) FROM exchange WHERE path IN ('101', '102', '103', '104', '105')"), "5",
+	       "the only one in work on a thread is the parent");
+	is_str(rows("SELECT count(parent_id) FROM exchange WHERE path + 0 > 105"), "0",
+	       "but not where answers are known to come from other threads than read the requests");
+	is_str(rows("SELECT count(*), count(tid) FROM exchange WHERE role = 'server'"), "10|5", "what went from one thread to another is no thread's");
+	r = begin(true, false);
+	for (unsigned i = 1; i <= 230; i++)
+		serves_over(r, i, i % 70 ? 7 : 8);
+	end(r);
+	is_str(rows("SELECT count(parent_id) FROM exchange WHERE role = 'client'"), "230", "three of 230 may: threads tell all the same");
+}
+
 /* An event loop: many in work on one thread, more than are remembered one by one. */
 static void test_parents_many(void)
 {
@@ -1390,6 +1425,7 @@ int main(void)
 	test_one_exchange();
 	test_whole();
 	test_parents();
+	test_parents_handed();
 	test_parents_many();
 	test_pulse_of_a_server();
 	test_parents_order();
