@@ -31,17 +31,17 @@ int flow_note(const struct model *m, struct map *threads, struct model_process *
 	uint64_t thread = (uint64_t)x->process << 32 | x->tid;
 	uint32_t before = map_get(threads, thread);
 
-	if (!x->tid) {
-		p->threadless = true;
-		return 0;
-	}
 	p->overlaps |= x->started_ns < p->busy_until_ns;
-	if (before != MAP_NONE)
-		note_return(m, p, before, x);
 	if (!x->ended_ns)
 		p->busy_until_ns = UINT64_MAX;
 	else if (x->ended_ns > p->busy_until_ns)
 		p->busy_until_ns = x->ended_ns;
+	if (!x->tid) {
+		p->threadless = true;
+		return 0;
+	}
+	if (before != MAP_NONE)
+		note_return(m, p, before, x);
 	memmove(&p->latest[1], &p->latest[0], sizeof(p->latest) - sizeof(p->latest[0]));
 	p->latest[0] = i + 1;
 	return map_put(threads, thread, i);

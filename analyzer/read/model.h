@@ -35,6 +35,7 @@ struct model_process {
 	uint64_t crossings, turns;	/* of them, those on another thread than the call before; and at once behind it, after a long wait of their own */
 	uint32_t latest[MODEL_NEAR];	/* its latest calls, the last first; 0 none, else index + 1 */
 	bool threadless;	/* the thread of some of its calls is not known */
+	uint64_t answered, handed;	/* of the requests to it: with an answer; with one that no thread of its own can be named for */
 	uint64_t busy_until_ns;	/* the latest end of its calls */
 	uint64_t ended_ns;	/* when it ended; 0: it did not, or nobody saw it */
 	bool exited;		/* and of its own accord, not by a signal */

@@ -70,6 +70,8 @@ static int note_roles(struct loader *l, const struct model_exchange *x)
 	if (!p)
 		return 0;
 	p->inbound |= x->role == MODEL_SERVER;
+	p->answered += x->role == MODEL_SERVER && x->first_byte_ns;
+	p->handed += x->role == MODEL_SERVER && x->first_byte_ns && !x->tid;
 	p->outbound |= x->role == MODEL_CLIENT;
 	return x->role == MODEL_CLIENT ? flow_note(l->m, &l->threads, p, (uint32_t)(x - l->m->exchanges)) : 0;
 }

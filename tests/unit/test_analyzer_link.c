@@ -120,6 +120,56 @@ static void calls_of_inbound_requests(void)
 	expect(&r, 20, 20, "nesting", "20 inbound requests with one failing call each: no retry among them");
 }
 
+/* Eight requests at a time ask for an order each, on whatever thread is idle, a second and third time 20 ms after a refusal. */
+static void requests_that_go_from_thread_to_thread(void)
+{
+	struct runs r;
+
+	for (int known = 0; known < 2; known++) {
+		judge_client(&r, 60000);
+		runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+		for (int i = 0; i < 200; i++) {
+			char in[16], out[16];
+			int parent;
+
+			snprintf(in, sizeof(in), "/in/%d", i);
+			snprintf(out, sizeof(out), "/out/%d", i);
+			parent = runs_add(&r, (struct runs_exchange){.connection = 2, .tid = i % 2 ? -1 : 20 + i % 3, .role = "server", .path = in,
+								     .status = 503, .at_ms = 6 * i, .took_ms = 48});
+			for (int k = 0; k < 3; k++)	/* the file names parents by threads: some of them others' */
+				runs_add(&r, ATTEMPT(.tid = 20 + (i + k) % 3, .path = out, .status = 503, .at_ms = 6 * i + 0.5 + 22 * k, .took_ms = 2,
+						     .parent = known && i > 8 ? parent - 4 * (k * (i % 3)) : 0));
+		}
+		runs_sql(&r, "UPDATE exchange SET first_byte_ns = ended_ns WHERE role = 'server'");
+		expect(&r, 200, 600, "nesting", known ? "parents by threads that mean nothing" : "threads that mean nothing");
+	}
+}
+
+/* A proxy asks others for what it is asked, and a second server when the first refuses; requests come close together. */
+static void a_proxy_passes_on_what_it_is_asked(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 60000);
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	runs_connection(&r, 3, 1, "client", "127.0.0.1:4001", "127.0.0.1:81");
+	for (int i = 0; i < 60; i++) {
+		char path[16];
+		double at = 20 * (i / 3) + 0.02 * (i % 3);	/* three at once */
+
+		snprintf(path, sizeof(path), "/%d", i);
+		runs_add(&r, (struct runs_exchange){.connection = 2, .tid = 20, .role = "server", .path = path, .at_ms = at, .took_ms = 19});
+		runs_add(&r, ATTEMPT(.tid = 20, .path = path, .status = 503, .at_ms = at + 0.1, .took_ms = 1 + 3 * (i % 3)));
+		runs_add(&r, ATTEMPT(.connection = 3, .tid = 20, .path = path, .status = 200, .at_ms = at + 8 + 3 * (i % 3), .took_ms = 1));
+	}
+	judge(&r, &x, everything);
+	is_int(x.destination_count, 1, "two servers are one destination");
+	is_int(x.destinations[0].whole.logical, 60, "of 60 requests, each of which is known by what it asks for");
+	is_int(x.destinations[0].whole.attempts, 120, "with 120 attempts");
+	judge_end(&r, &x);
+}
+
 /* The chains of a process: how many of each length. */
 static void is_chained(struct runs *r, const char *what, int cells, uint32_t shortest, uint32_t longest)
 {
@@ -502,6 +552,8 @@ int main(void)
 	ten_threads_with_three_immediate_attempts_each();
 	threads_one_after_another_are_not_mixed();
 	a_single_thread_with_ten_requests_in_flight();
+	requests_that_go_from_thread_to_thread();
+	a_proxy_passes_on_what_it_is_asked();
 	calls_of_inbound_requests();
 	the_closest_failure_is_the_cause();
 	a_failure_has_one_successor();
