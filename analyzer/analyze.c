@@ -2,6 +2,7 @@
 #include "analyzer/analyze.h"
 
 #include <stdio.h>
+#include "analyzer/link/closes.h"
 #include "analyzer/measure.h"
 #include "analyzer/read/progress.h"
 #include "analyzer/read/spill.h"
@@ -64,6 +65,8 @@ static int measure_all(struct measure *m)
 		err = link_build(&m->link, &m->r->model, &m->graph);
 	if (!err)
 		err = chains_build(&m->chains, m);
+	if (!err)
+		err = closes_date(m);
 	if (!err)
 		err = timeline_build(&m->r->timeline, &m->r->model);
 	choose_range(m);

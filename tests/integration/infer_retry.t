@@ -32,6 +32,7 @@ RUNS = {
     "urllib3": ("status=503", python("urllib3")),
     "requests-loop": ("status=503", python("requests", 5, "loop")),
     "urllib3-refused": ("refuse=true", python("urllib3", 1)),
+    "urllib3-timeout": ("hang=response", python("urllib3", 10)),
     "requests": ("status=503", python("requests", 15)),
     "backoff-fibonacci": ("status=503", python("backoff-fibonacci", 30)),
     **{name: ("status=503", python(name)) for name in (
@@ -50,7 +51,7 @@ def judged(name):
 
 
 # Those that need time wait; those that need the processor go one behind the other, so that their timers stay true.
-slow = ("curl", "curl-fixed", "curl-two", "curl-timeout", "curl-asked", "curl-404", "wget")
+slow = ("curl", "curl-fixed", "curl-two", "curl-timeout", "curl-asked", "curl-404", "wget", "urllib3-timeout")
 with concurrent.futures.ThreadPoolExecutor(len(slow)) as pool:
     waiting = {name: pool.submit(judged, name) for name in slow}
     # ---- a proxy, while curl waits ----
@@ -96,6 +97,7 @@ near(policy("wget", "linear", 5, 1000, ("low", "medium")).get("step_ms"), 1000, 
 policy("urllib3", "exponential", 6, 200, multiplier=2, skip_first=True, exhausted=30, mixed=False)
 policy("requests-loop", "exponential", 5, 100, ("low", "medium"), multiplier=2, skip_first=True, failed_requests=5)
 policy("urllib3-refused", "exponential", 6, 200, ("low",), multiplier=2, skip_first=True, retried={"ECONNREFUSED": 5})
+policy("urllib3-timeout", "exponential", 6, 200, ("medium",), multiplier=2, skip_first=True, retried={"closed": 50})  # it sleeps, then closes
 policy("requests", "exponential", 5, 100, ("medium",), multiplier=2, skip_first=True)
 policy("tenacity-exponential", "exponential", 5, 50, multiplier=2, skip_first=False)
 policy("tenacity-timeout", "exponential", 5, 50, ("medium",), multiplier=2)
