@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/infer/breaker_bad.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "analyzer/measure.h"
+
+/* Whether an exchange that a fault hit is one of the edge's server, seen from there. */
+static bool is_at_server(const struct measure *m, uint32_t edge, uint32_t exchange)
+{
+	const struct model *run = &m->r->model;
+	const struct model_exchange *x = exchange == MODEL_NONE ? NULL : &run->exchanges[exchange];
+
+	return x && x->edge == MODEL_NONE && x->process != MODEL_NONE && run->processes[x->process].service == m->graph.edges[edge].server;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct breaker_span *x = a, *y = b;
+
+	return (x->from_ns > y->from_ns) - (x->from_ns < y->from_ns);
+}
+
+/* Faults that were felt at once are one bad time, which clears with the last of them. */
+static void join(struct breaker_bad *bad)
+{
+	size_t n = 0;
+
+	qsort(bad->of, bad->n, sizeof(*bad->of), by_start);
+	for (size_t i = 0; i < bad->n; i++) {
+		struct breaker_span *last = n ? &bad->of[n - 1] : NULL, *next = &bad->of[i];
+
+		if (!last || next->from_ns > last->to_ns)
+			bad->of[n++] = *next;
+		else if (next->to_ns >= last->to_ns)
+			*last = (struct breaker_span){last->from_ns, next->to_ns, next->cleared && (last->cleared || next->to_ns > last->to_ns)};
+	}
+	bad->n = n;
+}
+
+int breaker_bad_find(struct breaker_bad *bad, const struct measure *m, uint32_t edge)
+{
+	const struct model *run = &m->r->model;
+	struct chains_span rows = chains_of(&m->chains.by_edge, edge);
+	bool *hit = calloc(run->fault_count + 1, sizeof(*hit));
+
+	bad->of = calloc(run->fault_count + 1, sizeof(*bad->of));
+	if (!hit || !bad->of) {
+		free(hit);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < rows.n; i++)
+		if (run->exchanges[rows.members[i]].fault != MODEL_NONE)
+			hit[run->exchanges[rows.members[i]].fault] = true;
+	for (size_t i = 0; i < run->fault_count; i++) {
+		const struct timeline_span *s = &m->r->timeline.spans[i];
+
+		if (s->hits && (hit[i] || is_at_server(m, edge, s->first_exchange) || is_at_server(m, edge, s->last_exchange)))
+			bad->of[bad->n++] = (struct breaker_span){s->from_ns, s->to_ns, s->cleared};
+	}
+	join(bad);
+	bad->faults = bad->n > 0;
+	free(hit);
+	return 0;
+}
+
+bool breaker_bad_at(const struct breaker_bad *bad, uint64_t t)
+{
+	for (size_t i = 0; i < bad->n; i++)
+		if (t >= bad->of[i].from_ns && t <= bad->of[i].to_ns)
+			return true;
+	return false;
+}
+
+void breaker_bad_guess(struct breaker_bad *bad, const struct silence_input *in, const struct silence_gap *g)
+{
+	const struct silence_attempt *a = in->attempts;
+	struct breaker_span s = {.from_ns = a[g->trip].start_ns};
+
+	if (bad->faults || bad->n)
+		return;
+	for (size_t i = g->before + 1; i > 0 && a[i - 1].failed; i--)
+		s.from_ns = a[i - 1].start_ns < s.from_ns ? a[i - 1].start_ns : s.from_ns;
+	for (size_t i = 0; i < in->n; i++)
+		if (a[i].failed && a[i].end_ns > s.to_ns)
+			s.to_ns = a[i].end_ns;
+	bad->of[bad->n++] = s;
+}
+
+void breaker_bad_free(struct breaker_bad *bad)
+{
+	free(bad->of);
+	*bad = (struct breaker_bad){0};
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a breaker did for the calls that were doomed, and what it cost the others.
+ *
+ *   doomed      demands while a fault of the edge was felt (without one: from the first failure before it opened to the last failure), times
+ *               the share of attempts that failed then; shed, leak (attempts then, once it had opened), collateral from the same window.
+ *   recovery tax    what it shed from when the fault cleared until it had closed, or the next fault came: of opens that this fault's failures
+ *               brought about, and of those that half-open calls then brought about again.
+ */
+#include <math.h>
+#include "analyzer/infer/breaker_scene.h"
+#include "analyzer/measure.h"
+
+/* Requests shed in what [from, to] and [first, last] have in common. */
+static uint64_t shed_in(const struct breaker_view *v, uint64_t first, uint64_t last, uint64_t from, uint64_t to)
+{
+	uint64_t n = 0;
+
+	from = from < first ? first : from;
+	to = to > last ? last : to;
+	for (size_t i = from <= to ? breaker_view_demand_at(v, from) : v->demand_count; i < v->demand_count && v->demands[i].at_ns <= to; i++)
+		n += v->demands[i].shed;
+	return n;
+}
+
+/* By pace they lie evenly. */
+static uint64_t paced_in(const struct silence_gap *g, uint64_t from, uint64_t to)
+{
+	double span = (double)(g->last_shed_ns - g->first_shed_ns);
+
+	from = from < g->first_shed_ns ? g->first_shed_ns : from;
+	to = to > g->last_shed_ns ? g->last_shed_ns : to;
+	if (from > to || g->last_shed_ns < g->first_shed_ns)
+		return 0;
+	return span > 0 ? (uint64_t)llround((double)g->shed * (double)(to - from) / span) : g->shed;
+}
+
+/* What a silence, and half-open behind it, shed in [from, to]. */
+static uint64_t shed_between(const struct breaker_view *v, const struct silence_gap *g, uint64_t from, uint64_t to)
+{
+	if (v->s.paced)
+		return paced_in(g, from, to);
+	return shed_in(v, g->first_shed_ns, g->last_shed_ns, from, to) + shed_in(v, g->refused_first_ns, g->refused_last_ns, from, to);
+}
+
+/* When it let calls through again, all of them as far as is known. */
+static uint64_t closed_ns(const struct breaker_view *v, const struct silence_gap *g)
+{
+	uint64_t end = g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns;
+
+	return g->refused_last_ns > end ? g->refused_last_ns : end;
+}
+
+static void add_tax(const struct breaker_scene *c, const struct breaker_view *v, const struct silence_gap *g, const struct silence_gap *root)
+{
+	struct policy_breaker *p = c->p;
+	const struct breaker_bad *bad = &c->bad;
+	uint64_t end = closed_ns(v, g);
+
+	for (size_t i = 0; i < bad->n; i++) {
+		const struct breaker_span *s = &bad->of[i];
+		uint64_t until = i + 1 < bad->n ? bad->of[i + 1].from_ns - 1 : UINT64_MAX, to = end < until ? end : until;
+
+		if (!s->cleared || v->attempts[root->trip].start_ns > s->to_ns || s->to_ns >= to || g->trip_late_ns > until)
+			continue;
+		p->recovery_tax += shed_between(v, g, s->to_ns + 1, until);
+		p->recovery_tax_ms = isnan(p->recovery_tax_ms) || model_ms(s->to_ns, to) > p->recovery_tax_ms ? model_ms(s->to_ns, to) : p->recovery_tax_ms;
+	}
+}
+
+static bool is_false(const struct breaker_scene *c, const struct breaker_view *v, const struct silence_gap *g)
+{
+	size_t from = g->before + 1 > 20 ? g->before + 1 - 20 : 0, failed = 0;
+
+	if (c->bad.faults)
+		return !breaker_bad_at(&c->bad, g->trip_late_ns) && !breaker_bad_at(&c->bad, v->attempts[g->trip].start_ns);
+	for (size_t i = from; i <= g->before; i++)
+		failed += v->attempts[i].failed;
+	return failed * 2 < g->before + 1 - from;
+}
+
+static void add_first(struct breaker_scene *c, const struct breaker_view *v, const struct silence_gap *g)
+{
+	uint64_t began = v->attempts[g->trip].end_ns;
+
+	if (c->effects.first_ns && c->effects.first_ns <= g->trip_late_ns)
+		return;
+	c->effects.first_ns = g->trip_late_ns;
+	for (size_t i = g->before + 1; i > 0; i--) {
+		const struct silence_attempt *a = &v->attempts[i - 1];
+
+		if (c->bad.n && a->start_ns < c->bad.of[0].from_ns)
+			break;
+		if (!c->bad.n && !a->failed)
+			break;
+		if (a->failed && a->end_ns)
+			began = a->end_ns;
+	}
+	c->p->time_to_open_ms = model_ms(began, g->trip_late_ns);
+}
+
+void breaker_effects_add(struct breaker_scene *c, const struct breaker_view *v, const struct silence_gap *g, const struct silence_gap *root)
+{
+	uint64_t end = g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns;
+	struct breaker_effects *e = &c->effects;
+
+	c->p->shed += g->shed + g->refused;
+	e->shed_ms += v->s.paced ? 0 : g->shed_ms + g->refused_ms;
+	e->last_ns = end > e->last_ns ? end : e->last_ns;
+	add_tax(c, v, g, root);
+	if (g == v->s.gaps)
+		add_first(c, v, g);
+	c->p->false_opens += g->fresh && is_false(c, v, g);
+	for (size_t k = 0; k < c->bad.n; k++)
+		e->shed_bad += shed_between(v, g, c->bad.of[k].from_ns, c->bad.of[k].to_ns);
+}
+
+void breaker_effects_add_bad(struct breaker_scene *c, const struct breaker_view *v)
+{
+	struct breaker_effects *e = &c->effects;
+
+	for (size_t i = 0; i < v->in.n; i++) {
+		const struct silence_attempt *a = &v->attempts[i];
+
+		e->failed += a->failed && a->end_ns;
+		e->failed_ms += a->failed && a->end_ns ? model_ms(a->start_ns, a->end_ns) : 0;
+		if (!breaker_bad_at(&c->bad, a->start_ns))
+			continue;
+		e->passed_bad++;
+		e->failed_bad += a->failed;
+		c->p->leak += v->s.count && a->start_ns > v->s.gaps[0].trip_late_ns;
+		e->asked_bad += v->s.paced;
+	}
+	for (size_t i = 0; i < v->demand_count; i++)
+		e->asked_bad += !v->demands[i].shed && breaker_bad_at(&c->bad, v->demands[i].call_ns);
+}
+
+/* Calls between two false opens if failures are independent: (1 - p^c) / ((1 - p) p^c). */
+static double expected_false_opens(const struct breaker_scene *c)
+{
+	const struct model *run = &c->m->r->model;
+	struct chains_span rows = chains_of(&c->m->chains.by_edge, c->edge);
+	double n = 0, failed = 0, p, threshold = round((c->p->threshold_low + c->p->threshold_high) / 2), power, calls;
+
+	for (size_t i = 0; i < rows.n && c->bad.faults; i++) {
+		const struct model_exchange *x = &run->exchanges[rows.members[i]];
+
+		if (measure_counts(c->m, x->started_ns) && timeline_at(&c->m->r->timeline, x->started_ns) == TIMELINE_BASELINE) {
+			n++;
+			failed += model_failed(x);
+		}
+	}
+	if (!n || !failed || failed == n || !(threshold >= 1))
+		return NAN;
+	p = failed / n;
+	power = pow(p, threshold);
+	calls = (1 - power) / ((1 - p) * power);
+	return isfinite(calls) ? calls : NAN;
+}
+
+void breaker_effects_settle(struct breaker_scene *c)
+{
+	const struct breaker_effects *e = &c->effects;
+	struct policy_breaker *p = c->p;
+	double share = e->passed_bad ? (double)e->failed_bad / (double)e->passed_bad : 1;
+	uint64_t asked = e->asked_bad + e->shed_bad;
+	double minutes = e->last_ns > e->first_ns ? (double)(e->last_ns - e->first_ns) / NS_PER_S / 60 : 0;
+
+	p->doomed = (uint64_t)llround(share * (double)asked);
+	p->collateral = (uint64_t)llround((1 - share) * (double)e->shed_bad);
+	p->shed_efficacy = asked ? metric_share(e->shed_bad, asked) : metric_unknown("nothing was asked while the server was bad");
+	p->flaps_per_min = minutes > 0 ? p->opens / minutes : NAN;
+	p->latency_saved_ms = NAN;
+	if (e->failed && p->shed)
+		p->latency_saved_ms = e->failed_ms / (double)e->failed * (double)p->shed - e->shed_ms;
+	p->expected_false_opens_every = expected_false_opens(c);
+}

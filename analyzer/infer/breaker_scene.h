@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Breakers of one edge while they are looked at (breaker.c): what the silences of all its client's processes said so far. Internal to breaker*.c.
+ */
+#ifndef AFTERSHOCK_ANALYZER_INFER_BREAKER_SCENE_H
+#define AFTERSHOCK_ANALYZER_INFER_BREAKER_SCENE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "analyzer/infer/breaker_bad.h"
+#include "analyzer/infer/breaker_threshold.h"
+#include "analyzer/infer/breaker_view.h"
+#include "analyzer/measure/demand.h"
+
+struct measure;
+struct policy_breaker;
+
+struct breaker_effects {	/* sums */
+	uint64_t asked_bad, shed_bad, passed_bad, failed_bad;	/* while the server was bad; shed_bad of silences alone */
+	uint64_t first_ns, last_ns;	/* first open, end of the last silence */
+	double failed_ms, shed_ms;
+	uint64_t failed;
+};
+
+struct breaker_scene {
+	struct measure *m;
+	uint32_t edge;
+	struct policy_breaker *p;
+	struct demands demands;
+	struct breaker_bad bad;
+	struct breaker_threshold threshold;
+	struct breaker_range open;	/* ms */
+	struct breaker_cuts cuts;
+	struct breaker_effects effects;
+	unsigned paced, closed;
+	double growth;
+	uint64_t grown;
+	bool alike, trickle;
+};
+
+/* breaker_effects.c: what silence g did; root: the open that began it, of those that half-open calls brought about again. */
+void breaker_effects_add(struct breaker_scene *c, const struct breaker_view *v, const struct silence_gap *g, const struct silence_gap *root);
+
+/* What passed while the server was bad, and what was asked then. */
+void breaker_effects_add_bad(struct breaker_scene *c, const struct breaker_view *v);
+
+void breaker_effects_settle(struct breaker_scene *c);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/infer/breaker_view.h"
+
+#include <errno.h>
+#include "analyzer/measure.h"
+#include "analyzer/read/spill.h"
+#include "analyzer/read/times.h"
+
+#define LET_THROUGH 3		/* attempts during silences of requests that are no chance */
+
+static int view_attempts(struct breaker_view *v)
+{
+	const struct measure *m = v->m;
+
+	v->attempts = spill_realloc(NULL, (v->rows.n + 1) * sizeof(*v->attempts));
+	if (!v->attempts)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->rows.n; i++) {
+		const struct model_exchange *x = &m->r->model.exchanges[v->rows.members[i]];
+
+		if (measure_counts(m, x->started_ns))
+			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x), true, x->logical,
+									   v->rows.members[i]};
+	}
+	v->in.attempts = v->attempts;
+	return 0;
+}
+
+/* Demand of a process is known when requests of it normally ask. */
+static int view_demands(struct breaker_view *v, const struct demands *d)
+{
+	size_t first = 0, last;
+
+	while (first < d->n && d->of[first].process != v->process)
+		first++;
+	for (last = first; last < d->n && d->of[last].process == v->process;)
+		last++;
+	if (!d->normal || first == last)
+		return 0;
+	v->demands = spill_realloc(NULL, (last - first + 1) * sizeof(*v->demands));
+	if (!v->demands)
+		return -ENOMEM;
+	for (size_t i = first; i < last; i++)
+		if (d->of[i].expected)
+			v->demands[v->demand_count++] = (struct silence_demand){d->of[i].at_ns, d->of[i].end_ns, demand_shed(&d->of[i]),
+										d->of[i].call_ns};
+	v->in.demands = v->demands;
+	v->in.demand_count = v->demand_count;
+	v->in.need = silence_need(d->normal_asked, d->normal);
+	return 0;
+}
+
+/* ---- attempts or requests ---- */
+
+static bool joins_surely(const struct breaker_view *v)
+{
+	return v->m->link.tiers[v->edge] == LINK_ID || v->m->link.tiers[v->edge] == LINK_NESTING;
+}
+
+/* The most attempts that a failed request made. */
+static uint32_t most_attempts(const struct breaker_view *v)
+{
+	const struct link_logical *logicals = v->m->link.logicals;
+	uint32_t most = 0;
+
+	for (size_t i = 0; i < v->in.n; i++) {
+		const struct link_logical *q = &logicals[v->attempts[i].request];
+
+		most = !q->ok && q->attempts > most ? q->attempts : most;
+	}
+	return most;
+}
+
+/* Silences that begin in the middle of a request: retries are counted, and shed, one by one. */
+static void find_cuts(struct breaker_view *v)
+{
+	const struct link_logical *logicals = v->m->link.logicals;
+	uint32_t most = joins_surely(v) ? most_attempts(v) : 0;
+
+	for (size_t i = 0; i < v->s.count && most > 1; i++) {
+		const struct link_logical *q = &logicals[v->attempts[v->s.gaps[i].before].request];
+
+		v->cuts->cut += !q->ok && q->attempts < most;
+		v->cuts->uncut += !q->ok && q->attempts == most;
+	}
+}
+
+/* When a request ended for its caller. One that failed with attempts left was waiting for the next, which did not come: as its caller was answered. */
+static uint64_t request_end(const struct breaker_view *v, const struct link_logical *q, uint32_t most)
+{
+	const struct model *run = &v->m->r->model;
+	const struct model_exchange *last = &run->exchanges[q->last];
+	uint64_t answered = last->parent == MODEL_NONE ? 0 : run->exchanges[last->parent].ended_ns;
+
+	return model_failed(last) && q->attempts < most && last->ended_ns && answered > last->ended_ns ? answered : last->ended_ns;
+}
+
+/* Each request as one call, from its first attempt to its end. */
+static struct silence_attempt *requests_of(const struct breaker_view *v, size_t *n)
+{
+	const struct link_logical *logicals = v->m->link.logicals;
+	struct silence_attempt *requests = spill_realloc(NULL, (v->in.n + 1) * sizeof(*requests));
+	uint32_t most = most_attempts(v);
+
+	*n = 0;
+	for (size_t i = 0; requests && i < v->in.n; i++) {
+		const struct silence_attempt *a = &v->attempts[i];
+		const struct link_logical *q = &logicals[a->request];
+
+		if (q->first == a->row)
+			requests[(*n)++] = (struct silence_attempt){a->start_ns, request_end(v, q, most),
+								    model_failed(&v->m->r->model.exchanges[q->last]), true, a->request, a->row};
+	}
+	return requests;
+}
+
+/*
+ * Attempts that began while requests were shed, in the first tenth of a silence, the most of any: of requests that were let in before, by a breaker
+ * that does not ask about attempts. Later ones may be probes.
+ */
+static uint64_t let_through(const struct breaker_view *v, const struct silences *s, const struct silence_attempt *requests, size_t n)
+{
+	uint64_t most = 0, through = 0, until_ns = 0;
+	size_t g = 0;
+
+	for (size_t i = 0; i < v->in.n && g < s->count; i++) {
+		uint64_t start = v->attempts[i].start_ns, end;
+
+		while (g < s->count && s->gaps[g].after < n && requests[s->gaps[g].after].start_ns <= start) {
+			g++;
+			through = 0;
+		}
+		if (g == s->count)
+			break;
+		end = s->gaps[g].after < n ? requests[s->gaps[g].after].start_ns : v->in.end_ns;
+		until_ns = s->gaps[g].decided_ns + (end > s->gaps[g].decided_ns ? end - s->gaps[g].decided_ns : 0) / 10;
+		through += start > s->gaps[g].decided_ns && start <= until_ns;
+		most = through > most ? through : most;
+	}
+	return most;
+}
+
+/*
+ * Where requests are counted, they are what is shed: what was let in before goes on trying, and a gap between attempts is not the silence, if
+ * there is one. Silences between requests replace those between attempts.
+ */
+static int recount(struct breaker_view *v)
+{
+	struct silence_input in = v->in;
+	struct silence_attempt *requests;
+	struct silences again = {0};
+	int err;
+
+	if (v->cuts->cut || !joins_surely(v))
+		return 0;
+	requests = requests_of(v, &in.n);
+	in.attempts = requests;
+	err = !requests ? -ENOMEM : in.n < v->in.n ? silence_find(&again, &in) : 0;
+	if (!err && again.count && !again.paced) {
+		v->cuts->uncut += let_through(v, &again, requests, in.n) < LET_THROUGH ? 0 : 2;
+		if (v->cuts->uncut > 1) {
+			silence_free(&v->s);
+			spill_free(v->attempts);
+			v->s = again;
+			v->in = in;
+			v->attempts = requests;
+			return 0;
+		}
+	}
+	silence_free(&again);
+	spill_free(requests);
+	return err;
+}
+
+int breaker_view_find(struct breaker_view *v, const struct demands *demands)
+{
+	int err = view_attempts(v) || view_demands(v, demands) ? -ENOMEM : silence_find(&v->s, &v->in);
+
+	/* what the pace of a server says of its clients is not known */
+	if (!err && v->s.paced && v->m->r->model.processes[v->process].inbound) {
+		v->s.count = 0;
+		v->s.ruled_out = NULL;
+	}
+	if (err)
+		return err;
+	find_cuts(v);
+	return recount(v);
+}
+
+void breaker_view_free(struct breaker_view *v)
+{
+	silence_free(&v->s);
+	spill_free(v->attempts);
+	spill_free(v->demands);
+}
+
+size_t breaker_view_demand_at(const struct breaker_view *v, uint64_t t)
+{
+	return v->demands ? times_before(&v->demands->at_ns, sizeof(*v->demands), v->demand_count, t) : 0;
+}
