@@ -89,12 +89,18 @@ static uint64_t lane(const struct model_exchange *x)
 	return mix(mix(x->edge, 2), x->process);
 }
 
-/* Whether nothing but its thread can join a call of this process to another. */
-static bool thread_decides(const struct joiner *j, const struct model_exchange *x)
+/* Whether the threads of its process say who calls. */
+static bool threads_tell(const struct joiner *j, const struct model_exchange *x)
 {
 	const struct model_process *p = x->process == MODEL_NONE ? NULL : &j->m->processes[x->process];
 
-	return p && !p->inbound && !p->threadless && !model_hops(p) && !j->busy[x->process];
+	return p && !p->threadless && !model_hops(p) && !j->busy[x->process];
+}
+
+/* Whether nothing but its thread can join a call of this process to another. */
+static bool thread_decides(const struct joiner *j, const struct model_exchange *x)
+{
+	return threads_tell(j, x) && !j->m->processes[x->process].inbound;
 }
 
 /* As small as joining allows: with a failed connect in the lane, which may belong to any request, the whole lane. */
@@ -130,7 +136,7 @@ static bool same_caller(const struct joiner *j, uint32_t a, uint32_t b)
 
 	if (x->tid == y->tid || !x->tid || !y->tid)
 		return true;
-	if (x->process != MODEL_NONE && (model_hops(&j->m->processes[x->process]) || j->busy[x->process]))
+	if (x->process != MODEL_NONE && !threads_tell(j, x))
 		return true;
 	return j->cover_end[a] && j->cover_end[b];	/* not told apart: some inbound request spans both */
 }
@@ -309,10 +315,9 @@ static uint64_t flow_of(const void *arg, uint32_t i)
 {
 	const struct joiner *j = arg;
 	const struct model_exchange *x = &j->m->exchanges[i];
-	const struct model_process *p = x->process == MODEL_NONE ? NULL : &j->m->processes[x->process];
 	uint64_t group = time_group(j, x);
 
-	return group && p && !model_hops(p) && !j->busy[x->process] ? mix(group, x->tid) : group;
+	return group && threads_tell(j, x) ? mix(group, x->tid) : group;
 }
 
 static bool may_join(const void *arg, uint32_t a, uint32_t b)

@@ -50,7 +50,7 @@ static bool was_late(const struct model *m, uint32_t i)
 static uint64_t caller(const struct stale *s, const struct model_exchange *x)
 {
 	const struct model_process *p = x->process == MODEL_NONE ? NULL : &s->m->processes[x->process];
-	bool tells = p && !s->busy[x->process] && !model_hops(p);
+	bool tells = p && !s->busy[x->process] && !model_hops(p) && !p->threadless;
 
 	return hash_mix(hash_mix((uint64_t)x->process << 32 | x->edge) ^ (tells ? x->tid : 0));
 }

@@ -145,6 +145,22 @@ static void requests_that_go_from_thread_to_thread(void)
 	}
 }
 
+/* A client whose selector thread reads what a pool's threads write: of some of its calls no thread is known. */
+static void clients_without_threads_of_their_own(void)
+{
+	struct runs r;
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 40; i++) {
+		char path[16];
+
+		snprintf(path, sizeof(path), "/%d", i);
+		for (int k = 0; k < 3; k++)
+			runs_add(&r, ATTEMPT(.tid = (i + k) % 4 ? 20 + (i + k) % 4 : -1, .path = path, .status = 503, .at_ms = 30 * i + 50 * k, .took_ms = 25));
+	}
+	expect(&r, 40, 120, "temporal", "the same request on whatever thread");
+}
+
 /* A proxy asks others for what it is asked, and a second server when the first refuses; requests come close together, and every third is answered
  * at once. */
 static void a_proxy_passes_on_what_it_is_asked(void)
@@ -557,6 +573,7 @@ int main(void)
 	threads_one_after_another_are_not_mixed();
 	a_single_thread_with_ten_requests_in_flight();
 	requests_that_go_from_thread_to_thread();
+	clients_without_threads_of_their_own();
 	a_proxy_passes_on_what_it_is_asked();
 	calls_of_inbound_requests();
 	the_closest_failure_is_the_cause();

@@ -76,6 +76,11 @@ static void what_they_are_not(void)
 	       "what follows is on the same connection");
 }
 
+static void where_threads_say_nothing(void)
+{
+	expect(&(struct meeting){.method = "GET", .error = "eof", .took_ms = 1, .again_ms = 2, .tid = -1}, 20, "no thread's request");
+}
+
 /* An event loop whose idle connections are all closed at once. */
 static void a_pool_at_once(void)
 {
@@ -103,6 +108,7 @@ int main(void)
 {
 	what_they_are();
 	what_they_are_not();
+	where_threads_say_nothing();
 	a_pool_at_once();
 	return tap_done();
 }
