@@ -68,6 +68,7 @@ static void add_tax(const struct breaker_scene *c, const struct breaker_view *v,
 	}
 }
 
+/* Where no fault tells: few had failed, and the first call after it did not. */
 static bool is_false(const struct breaker_scene *c, const struct breaker_view *v, const struct silence_gap *g)
 {
 	size_t from = g->before + 1 > 20 ? g->before + 1 - 20 : 0, failed = 0;
@@ -76,6 +77,8 @@ static bool is_false(const struct breaker_scene *c, const struct breaker_view *v
 		return !breaker_bad_at(&c->bad, g->trip_late_ns) && !breaker_bad_at(&c->bad, v->attempts[g->trip].start_ns);
 	for (size_t i = from; i <= g->before; i++)
 		failed += v->attempts[i].failed;
+	if (g->after < v->in.n && v->attempts[g->after].failed)
+		return false;
 	return failed * 2 < g->before + 1 - from;
 }
 

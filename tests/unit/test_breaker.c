@@ -90,6 +90,25 @@ static struct truth count(const struct gateway *g)
 	return t;
 }
 
+/* A server that was really out, in a run that no fault was part of. */
+static void nobody_knows_of_a_fault(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+
+	g.bad_share = 0.9999;	/* write_gateway() names no fault */
+	gateways_run(&g);
+	runs_begin(&r, g.run_ms);
+	write_gateway(&r, &g, 1, 1, 1);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(b->opens > 1 && b->reopens == b->opens - 1, "without a fault it opened %u times, all but once since a half-open call failed", b->opens);
+	is_int(b->false_opens, 0, "which says that it was right the first time");
+	judge_end(&r, &x);
+}
+
 static void one_gateway(int nested)
 {
 	struct gateway g = plain;
@@ -571,6 +590,7 @@ int main(void)
 	a_server_that_stays_bad();
 	breakers_are_of_a_process();
 	partial_failures_tell_the_kind();
+	nobody_knows_of_a_fault();
 	false_opens();
 	no_breaker_under_an_outage();
 	programs_without_requests_of_others();
