@@ -43,6 +43,12 @@ static inline const struct model_exchange *retry_attempt(const struct retries *r
 	return &r->m->r->model.exchanges[r->attempts[q->begin + i]];
 }
 
+/* Whether it was tried again at another server (hops.h). */
+static inline bool retry_went_on(const struct retries *r, const struct retry_request *q)
+{
+	return r->m->link.logicals[retry_attempt(r, q, q->n - 1)->logical].partial;
+}
+
 /*
  * From the end of x to the start of y, ms; 0 when they overlap. y starts when its connection is opened, where that is done for it: a slow connect
  * is no wait.

@@ -32,7 +32,7 @@ static uint64_t count_of(const struct tally *t, uint32_t value)
 
 static int count_request(const struct retries *r, const struct retry_request *q, struct reactions *c)
 {
-	for (uint32_t i = 0; i + 1 < q->n; i++) {
+	for (uint32_t i = 0; i + !retry_went_on(r, q) < q->n; i++) {
 		const struct model_exchange *x = retry_attempt(r, q, i);
 
 		if (model_failed(x) && (tally_add(&c->retried, kind_of(x), 1) || (x->method && tally_add(&c->method_retried, x->method, 1))))

@@ -70,6 +70,17 @@ static bool all(int server, int round)
 	return server && round >= 0;
 }
 
+/* How often a failure at this server was the end of a request. */
+static int ended_by_failure(struct result *x, const char *server)
+{
+	const struct policy_retry *p = &judge_edge(x, "app", server)->retry;
+	int n = (int)p->exhausted;
+
+	for (size_t i = 0; i < p->reaction_count; i++)
+		n += (int)p->reactions[i].not_retried;
+	return n;
+}
+
 /* Twenty rounds of three attempts, the others of one (of two where the first is dead). */
 static void a_list_of_addresses(void)
 {
@@ -97,6 +108,7 @@ static void a_list_of_addresses(void)
 		is_str(d->linking, "temporal", "%s: by time", cases[i].what);
 		NEAR(judge_edge(&x, "app", A)->whole.amplification.value, 1, "%s: nobody is asked twice", cases[i].what);
 		NEAR(judge_edge(&x, "app", B)->whole.amplification.value, 1, "%s: nor the second", cases[i].what);
+		is_int(ended_by_failure(&x, A) + ended_by_failure(&x, B), 0, "%s: and none of their failures was the end of a request", cases[i].what);
 		users = result_success_of_users(&x);
 		NEAR(users.value, 1, "%s: users saw no failure", cases[i].what);
 		is_int(users.n, 60, "%s: of their 60 requests", cases[i].what);
