@@ -2,6 +2,7 @@
 #include "analyzer/infer/breaker_view.h"
 
 #include <errno.h>
+#include "analyzer/infer/retry.h"
 #include "analyzer/measure.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
@@ -19,8 +20,8 @@ static int view_attempts(struct breaker_view *v)
 		const struct model_exchange *x = &m->r->model.exchanges[v->rows.members[i]];
 
 		if (measure_counts(m, x->started_ns))
-			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x), true, x->logical,
-									   v->rows.members[i]};
+			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x), true,
+									   retry_is_due(m, v->rows.members[i]), x->logical, v->rows.members[i]};
 	}
 	v->in.attempts = v->attempts;
 	return 0;
@@ -109,7 +110,8 @@ static struct silence_attempt *requests_of(const struct breaker_view *v, size_t 
 
 		if (q->first == a->row)
 			requests[(*n)++] = (struct silence_attempt){a->start_ns, request_end(v, q, most),
-								    model_failed(&v->m->r->model.exchanges[q->last]), true, a->request, a->row};
+								    model_failed(&v->m->r->model.exchanges[q->last]), true, false, a->request,
+								    a->row};
 	}
 	return requests;
 }

@@ -79,6 +79,12 @@ int retry_misuse(struct retries *r);
 /* retry_waits.c: waits, Retry-After and the backoff. 0 or -ENOMEM. */
 int retry_waits(struct retries *r);
 
+/*
+ * retry_due.c: whether an attempt (an index, with an edge) is a retry that came when the policy of its edge has it: false where no law fits its waits. After
+ * measure_retries().
+ */
+bool retry_is_due(const struct measure *m, uint32_t attempt);
+
 /* retry_rate.c: storms, bursts, budget, herding. 0 or -ENOMEM. */
 int retry_rate(struct retries *r);
 

@@ -20,6 +20,7 @@ struct silence_attempt {	/* in order of start */
 	uint64_t start_ns, end_ns;	/* end 0: not known */
 	bool failed;
 	bool counts;		/* as a failure: false for those that are not the last of their request, where requests are counted */
+	bool due;		/* a retry that came when its client's policy has it: nothing else made it wait */
 	uint32_t request, row;	/* attempts of one request have the same request; row is the caller's, and not looked at */
 };
 

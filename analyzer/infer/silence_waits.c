@@ -5,6 +5,7 @@
 
 #define STEP_MIN 3		/* attempts right behind a gap that can be in step */
 #define STEP_AFTER 64
+#define DUE_LOOKED 8
 #define STEP_BEFORE 256		/* attempts before it that are looked at */
 #define PACE_BETWEEN 3		/* times its pace: neither at its pace nor silent */
 #define PACE_LONGER 2		/* times the longer of its intervals */
@@ -75,6 +76,24 @@ static bool goes_on(const struct silence_work *w, const struct silence_gap *g, s
 }
 
 /*
+ * Whether what comes first behind the gap, and most of what comes right behind that, are retries of requests that were there before it, at the time
+ * that their policy has them: then they made the gap, and calls that a breaker let pass would have come at its time, not at theirs.
+ */
+static bool is_due(const struct silence_work *w, const struct silence_gap *g)
+{
+	size_t n = 0, due = 0;
+
+	for (size_t i = g->after; i < w->in->n && n < DUE_LOOKED; i++, n++) {
+		bool on = w->in->attempts[i].due && goes_on(w, g, i);
+
+		if (!n && !on)
+			return false;
+		due += on;
+	}
+	return due * 2 > n;
+}
+
+/*
  * Whether several requests wait in step: what comes right behind the gap, before one of them can have been a probe, are mostly further attempts of
  * requests that were there before it.
  */
@@ -94,7 +113,7 @@ static bool in_step(const struct silence_work *w, const struct silence_gap *g)
 void silence_rule_out_waits(struct silence_work *w)
 {
 	struct silences *s = w->s;
-	size_t waits = 0, grown = 0, pairs = 0, more = 0, steps = 0;
+	size_t waits = 0, grown = 0, pairs = 0, more = 0, steps = 0, due = 0;
 	uint32_t least = UINT32_MAX;
 	bool first_failure = true;
 
@@ -103,6 +122,7 @@ void silence_rule_out_waits(struct silence_work *w)
 
 		waits += waits_before(w, g, i ? s->gaps[i - 1].after : 0);
 		steps += in_step(w, g);
+		due += is_due(w, g);
 		if (g->fresh) {
 			least = g->run_high < least ? g->run_high : least;
 			first_failure &= g->run_low <= 1;
@@ -116,6 +136,9 @@ void silence_rule_out_waits(struct silence_work *w)
 	if (steps * 2 >= s->count) {
 		s->count = 0;
 		s->ruled_out = "requests that began together wait in step before they are tried again";
+	} else if (due * 2 >= s->count) {
+		s->count = 0;
+		s->ruled_out = "requests that were there before it came back when their own waits were over";
 	} else if (waits * 4 >= s->count || (more && more * 20 >= s->count) || (first_failure && pairs && grown * 2 >= pairs)) {
 		s->count = 0;
 		s->ruled_out = "the client waits between retries";

@@ -52,6 +52,30 @@ static bool noted(const struct result *x, const char *word)
 	return false;
 }
 
+/* ---- waits that are no breaker ---- */
+
+/* Between the fourth waits of all and the fifth nothing is sent for 220 ms; the same when a breaker lets the fifth pass 60 ms late. */
+static void waves_of_waits_are_no_breaker(void)
+{
+	for (int late = 0; late < 2; late++) {
+		struct client c = {.waits = {50, 100, 200, 400, 800 + 60 * late}, .attempts = 6, .status = 503, .took_ms = 0.5};
+		struct result x;
+		struct runs r;
+
+		judge_client(&r, 10000);
+		for (int i = 0; i < 30; i++) {
+			c.tid = 100 + i;
+			send_request(&r, &c, 10 + 20 * i);
+		}
+		judge(&r, &x, everything);
+		if (late)
+			ok(judge_edge(&x, "curl", "127.0.0.1:80")->breaker.opens == 1, "late retries: a breaker may be at work");
+		else
+			ok(judge_edge(&x, "curl", "127.0.0.1:80")->breaker.absent, "retries in time: no breaker, and said so");
+		judge_end(&r, &x);
+	}
+}
+
 /* ---- how many attempts ---- */
 
 static void one_curl(void)
@@ -573,6 +597,7 @@ static void damaged_rows(void)
 
 int main(void)
 {
+	waves_of_waits_are_no_breaker();
 	one_curl();
 	timeouts_are_retried_as_errors_are();
 	a_loop_is_not_one_request();

@@ -38,7 +38,7 @@ struct loop {
 static void call(struct loop *l, double wait_ms, int failed)
 {
 	l->now += wait_ms;
-	l->a[l->n] = (struct silence_attempt){(uint64_t)((1000 + l->now) * MS), (uint64_t)((1002 + l->now) * MS), failed, true, 0, 0};
+	l->a[l->n] = (struct silence_attempt){(uint64_t)((1000 + l->now) * MS), (uint64_t)((1002 + l->now) * MS), failed, true, false, 0, 0};
 	l->now += 2;
 	l->n++;
 }
@@ -214,7 +214,7 @@ static struct silences probed(const struct probe *probes, size_t count)
 		asks |= i >= 150;
 		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + (asks ? end : at)) * MS, .shed = !asks};
 		if (asks && n < 100)
-			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, (uint32_t)i, 0};
+			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, false, (uint32_t)i, 0};
 	}
 	struct silence_input in = {.attempts = a, .n = n, .demands = d, .demand_count = 300, .need = 3, .end_ns = 4000 * MS};
 	struct silences s;
@@ -369,7 +369,7 @@ static void requests_in_step(void)
 			}
 			for (int attempt = 0; attempt < 4; attempt++) {
 				for (int i = 0; i < 30; i++) {
-					l.a[l.n] = (struct silence_attempt){(uint64_t)((1000 + l.now) * MS), (uint64_t)((1000.5 + l.now) * MS), true, true,
+					l.a[l.n] = (struct silence_attempt){(uint64_t)((1000 + l.now) * MS), (uint64_t)((1000.5 + l.now) * MS), true, true, false,
 									    (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0};
 					l.n++;
 					l.now++;
@@ -383,6 +383,38 @@ static void requests_in_step(void)
 		else
 			ok(!s.count && s.ruled_out && strstr(s.ruled_out, "in step"), "30 requests that wait 500 ms together are no breaker: %s",
 			   s.ruled_out ? s.ruled_out : "not ruled out");
+		silence_free(&s);
+	}
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct silence_attempt *x = a, *y = b;
+
+	return (x->start_ns > y->start_ns) - (x->start_ns < y->start_ns);
+}
+
+/* 30 requests that begin 20 ms apart and wait 50, 100, 200, 400, 800 ms: between two waves nobody's wait is over. Once nothing is known of a policy. */
+static void waits_of_a_policy(void)
+{
+	for (int known = 0; known < 2; known++) {
+		static struct loop l;
+		struct silences s;
+
+		l = (struct loop){.now = 4000};
+		for (int i = 0; i < 30; i++)
+			for (int k = 0; k < 6; k++) {
+				double at = 1000 + 20 * i + 50 * ((1 << k) - 1);
+
+				l.a[l.n++] = (struct silence_attempt){(uint64_t)(at * MS), (uint64_t)((at + 0.5) * MS), true, true, known && k, (uint32_t)i, 0};
+			}
+		qsort(l.a, l.n, sizeof(*l.a), by_start);
+		s = look_at(&l);
+		if (known)
+			ok(!s.count && s.ruled_out && strstr(s.ruled_out, "own waits"), "retries that come when their policy has it ended the silence: %s",
+			   s.ruled_out ? s.ruled_out : "not ruled out");
+		else
+			ok(s.count == 1, "the same without a policy is a silence");
 		silence_free(&s);
 	}
 }
@@ -448,7 +480,7 @@ static void damaged(void)
 
 		for (int i = 0; i < 300; i++)
 			a[i] = (struct silence_attempt){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
-							stats_uniform(&r) < 0.7, i % 3 != 0, 0, 0};
+							stats_uniform(&r) < 0.7, i % 3 != 0, i % 2 != 0, 0, 0};
 		for (int i = 0; i < 600; i++)
 			d[i] = (struct silence_demand){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
 						       stats_uniform(&r) < 0.7, 0};
@@ -473,6 +505,7 @@ int main(void)
 	look_alikes();
 	waits_are_no_breaker();
 	requests_in_step();
+	waits_of_a_policy();
 	names_that_are_not_resolved();
 	a_process_that_hangs();
 	needs();
