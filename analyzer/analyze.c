@@ -91,6 +91,7 @@ int analyze(struct result *r, const char *path, const struct analyze_options *op
 	r->fail_on = options->fail_on;
 	r->file = texts_text(&r->model.names, texts_add(&r->model.names, path));
 	err = measure_all(&m);
+	demand_clear(&m);
 	graph_free(&m.graph);
 	link_free(&m.link);
 	chains_free(&m.chains);

@@ -10,6 +10,7 @@
 #include "analyzer/link/chains.h"
 #include "analyzer/link/graph.h"
 #include "analyzer/link/link.h"
+#include "analyzer/measure/demand.h"
 #include "base/clock.h"
 
 struct measure {
@@ -17,6 +18,7 @@ struct measure {
 	struct graph graph;
 	struct link link;
 	struct chains chains;
+	struct demand_shelf demand;
 	struct analyze_options options;
 	const char *path;	/* of the run file */
 	uint64_t from_ns, to_ns;	/* [from, to) of the requests that count */

@@ -203,12 +203,10 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 
 int measure_breakers(struct measure *m)
 {
-	struct demand_book book;
+	struct demand_book book = {0};
 	struct unresolved unresolved = {0};
-	int err = demand_open(&book, m);
+	int err = unresolved_find(&unresolved, m);
 
-	if (!err)
-		err = unresolved_find(&unresolved, m);
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
 		if (!m->graph.edges[i].external)
 			err = judge_edge(m, i, &book, &unresolved);

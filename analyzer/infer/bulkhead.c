@@ -159,7 +159,7 @@ int measure_bulkheads(struct measure *m)
 {
 	struct demand_book book = {0};
 	struct flood_edges floods;
-	int err = flood_open(&floods, m) || demand_open(&book, m) ? -ENOMEM : 0;
+	int err = flood_open(&floods, m);
 
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
 		if (!m->graph.edges[i].external)

@@ -26,6 +26,7 @@ struct walk {
 	const struct graph *g;
 	struct source *sources;	/* owned; per edge */
 	struct source *clients;	/* owned; per name: of all edges of a client */
+	uint32_t *servers;	/* owned; per name: how many it calls */
 	bool *busy;		/* owned; per process: its threads say nothing */
 	uint32_t *before;	/* owned; per exchange: the failure at another server that it may go on from; MODEL_NONE */
 	uint8_t *tier;		/* owned; by what */
@@ -98,11 +99,17 @@ static bool follows(const struct model_exchange *x, const struct model_exchange 
 	return y->started_ns - x->ended_ns <= GAP_MAX_NS && !model_redirects(x) && !model_challenges(x);
 }
 
+/* Whether its client may go on elsewhere: who calls one server only has nowhere to go, and need not be followed. */
+static bool has_choice(const struct walk *w, const struct model_exchange *x)
+{
+	return x->role == MODEL_CLIENT && x->edge != MODEL_NONE && w->servers[w->g->edges[x->edge].client] > 1;
+}
+
 static int look_at(struct walk *w, uint32_t i)
 {
 	const struct model_exchange *x = &w->m->exchanges[i], *y;
 	uint8_t tier;
-	uint64_t who = x->role == MODEL_CLIENT && x->edge != MODEL_NONE ? intent(w, x, &tier) : 0;
+	uint64_t who = has_choice(w, x) ? intent(w, x, &tier) : 0;
 	uint32_t p = who ? predecessor(w, who, x) : MODEL_NONE;
 
 	if (!who)
@@ -220,16 +227,19 @@ static int allocate(struct hops *h, struct walk *w)
 	h->tiers = calloc(w->g->count + 1, sizeof(*h->tiers));
 	w->sources = calloc(w->g->count + 1, sizeof(*w->sources));
 	w->clients = calloc(w->g->name_count + 1, sizeof(*w->clients));
+	w->servers = calloc(w->g->name_count + 1, sizeof(*w->servers));
 	w->busy = calloc(w->m->process_count + 1, sizeof(*w->busy));
 	w->before = spill_calloc(w->m->exchange_count + 1, sizeof(*w->before));
 	w->tier = spill_calloc(w->m->exchange_count + 1, sizeof(*w->tier));
-	if (!h->request || !h->destination || !h->name || !h->tiers || !w->sources || !w->clients || !w->busy || !w->before || !w->tier)
+	if (!h->request || !h->destination || !h->name || !h->tiers || !w->sources || !w->clients || !w->servers || !w->busy || !w->before || !w->tier)
 		return -ENOMEM;
 	memset(w->before, 0xff, w->m->exchange_count * sizeof(*w->before));
 	for (uint32_t q = 0; q < w->l->count; q++)
 		h->request[q] = q;
-	for (uint32_t e = 0; e < w->g->count; e++)
+	for (uint32_t e = 0; e < w->g->count; e++) {
 		h->destination[e] = e;
+		w->servers[w->g->edges[e].client]++;
+	}
 	return 0;
 }
 
@@ -251,6 +261,7 @@ int hops_build(struct hops *h, const struct link *l, const struct model *m, cons
 	map_free(&w.any);
 	free(w.sources);
 	free(w.clients);
+	free(w.servers);
 	free(w.busy);
 	spill_free(w.before);
 	spill_free(w.tier);

@@ -30,7 +30,7 @@ static bool is_inbound(const struct model_exchange *x)
 	return x->role == MODEL_SERVER && x->process != MODEL_NONE;
 }
 
-int demand_open(struct demand_book *b, const struct measure *m)
+static int fill(struct demand_book *b, const struct measure *m)
 {
 	const struct model *run = &m->r->model;
 	size_t total = 0;
@@ -64,7 +64,8 @@ void demand_close(struct demand_book *b)
 
 void demand_free(struct demands *d)
 {
-	spill_free(d->of);
+	if (!d->kept)
+		spill_free(d->of);
 	*d = (struct demands){0};
 }
 
@@ -307,16 +308,15 @@ static void mark(struct demand_book *b, const struct demands *d, const struct me
 	}
 }
 
-int demand_of(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge)
+static int find(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge)
 {
 	struct chains_span attempts = chains_of(&m->chains.by_edge, edge);
 	struct habits h = {0};
 	struct crew crew;
-	int err = 0;
+	int err = b->begins ? 0 : fill(b, m);
 
-	*d = (struct demands){.nested = attempts.n > 0};
-	if (m->graph.edges[edge].external || !attempts.n)
-		return 0;
+	if (err)
+		return err;
 	for (size_t i = 0; i < attempts.n; i++)
 		d->nested &= m->r->model.exchanges[attempts.members[i]].parent != MODEL_NONE;
 	mark(b, d, m, edge, true);
@@ -332,6 +332,40 @@ int demand_of(struct demands *d, struct demand_book *b, const struct measure *m,
 	map_free(&h.rows);
 	free(h.of);
 	return err;
+}
+
+int demand_of(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge)
+{
+	size_t attempts = chains_of(&m->chains.by_edge, edge).n;
+
+	*d = (struct demands){.nested = attempts > 0};
+	if (m->graph.edges[edge].external || !attempts)
+		return 0;
+	if (m->demand.of && m->demand.of[edge].kept) {
+		*d = m->demand.of[edge];
+		return 0;
+	}
+	return find(d, b, m, edge);
+}
+
+/* ---- what is kept for the steps behind ---- */
+
+/* Not more in all than there are exchanges: with many edges of one client each would have the same requests. */
+static void keep(struct demand_shelf *s, const struct measure *m, uint32_t edge, struct demands *d)
+{
+	if (!d->of || d->n > m->r->model.exchange_count - s->rows)
+		return;
+	s->rows += d->n;
+	d->kept = true;
+	s->of[edge] = *d;
+}
+
+void demand_clear(struct measure *m)
+{
+	for (size_t e = 0; m->demand.of && e < m->r->edge_count; e++)
+		spill_free(m->demand.of[e].of);
+	free(m->demand.of);
+	m->demand = (struct demand_shelf){0};
 }
 
 /* ---- the step ---- */
@@ -435,9 +469,12 @@ static void count_requests(struct measure *m, uint32_t edge)
 
 int measure_demand(struct measure *m)
 {
-	struct demand_book b;
-	int err = demand_open(&b, m);
+	struct demand_book b = {0};
+	int err = 0;
 
+	m->demand.of = calloc(m->r->edge_count + 1, sizeof(*m->demand.of));
+	if (!m->demand.of)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
 		uint64_t shed[TIMELINE_KINDS] = {0};
 		struct demands d;
@@ -456,6 +493,8 @@ int measure_demand(struct measure *m)
 		if (!err)
 			count_requests(m, i);
 		settle(&m->r->edges[i], shed, d.nested && d.told);
+		if (!err)
+			keep(&m->demand, m, i, &d);
 		demand_free(&d);
 	}
 	demand_close(&b);

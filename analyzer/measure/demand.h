@@ -23,7 +23,7 @@ struct demand {
 	bool expected;		/* requests like it normally ask */
 };
 
-struct demand_book {		/* inbound requests by process; made once, asked edge by edge */
+struct demand_book {		/* inbound requests by process; a zeroed one is filled when an edge needs it, and serves the next ones */
 	uint32_t *rows;		/* owned; of a process in order of start, processes behind one another */
 	size_t *begins;		/* owned; of process i: begins[i] to begins[i + 1] */
 	uint64_t *called;	/* owned; per exchange, zero between two edges */
@@ -34,14 +34,21 @@ struct demands {		/* of one edge */
 	size_t n;
 	bool nested;		/* every attempt is laid to a request */
 	bool told;		/* some of it was well before any fault */
+	bool kept;		/* of is the shelf's */
 	uint64_t normal, normal_asked;	/* requests of kinds that normally ask, seen while the edge was well; those that did */
 };
 
-/* 0 or -ENOMEM; free also after an error. */
-int demand_open(struct demand_book *b, const struct measure *m);
+struct demand_shelf {		/* what measure_demand() found, for the steps behind it, which only read it: of some edges or all */
+	struct demands *of;	/* owned; per edge */
+	size_t rows;
+};
+
 void demand_close(struct demand_book *b);
 
-/* Fills *d; n is 0 where nothing was asked of the client. 0 or -ENOMEM. */
+/* Empties m's shelf. */
+void demand_clear(struct measure *m);
+
+/* Fills *d; n is 0 where nothing was asked of the client. 0 or -ENOMEM. A book serves one thread. */
 int demand_of(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge);
 void demand_free(struct demands *d);
 

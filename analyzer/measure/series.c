@@ -214,14 +214,13 @@ int measure_series(struct measure *m)
 {
 	uint64_t duration_ns = m->r->model.ended_ns - m->r->model.started_ns, step_ns;
 	size_t points = m->r->edge_count ? SERIES_POINTS_ALL / m->r->edge_count : SERIES_POINTS_MAX;
-	struct demand_book book;
-	int err;
+	struct demand_book book = {0};
+	int err = 0;
 
 	if (!m->options.charts)
 		return 0;
 	points = points > SERIES_POINTS_MAX ? SERIES_POINTS_MAX : points < POINTS_WANTED ? POINTS_WANTED : points;
 	step_ns = series_step_ns(duration_ns, points);
-	err = demand_open(&book, m);
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
 		err = measure_edge(m, &book, i, duration_ns, step_ns);
 	demand_close(&book);
