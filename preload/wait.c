@@ -220,13 +220,33 @@ static void wait_end(void *waiting)
 		RAW(SYS_munmap, w->asked, w->mapped, 0, 0, 0, 0);
 }
 
+/* Whether another thread may have something to say to this wait. */
+static bool may_be_told(const struct waiting *w)
+{
+	bool may = false;
+
+	for (nfds_t i = 0; i < w->n && !may; i++) {
+		struct conn *c = gated(w->fds[i].fd);
+
+		may = c && (c->can_answer || c->can_hold);
+		conn_put(c);
+	}
+	return may;
+}
+
+/* What is ready already needs nobody to wake it: a descriptor for that is made for waits that do wait. */
 static int wait_told(struct waiting *w, uint64_t end, const sigset_t *mask)
 {
-	int r, error;
+	bool tells = may_be_told(w);
+	int r = 0, error;
 
-	wake_open(w);
 	CANCEL_BEGIN(wait_end, w);
-	r = wait_turns(w, end, mask);
+	if (tells)
+		r = turn(w, 0, mask);
+	if (tells && !r && clock_now_ns() < end)
+		wake_open(w);
+	if (!r && (!tells || clock_now_ns() < end))
+		r = wait_turns(w, end, mask);
 	CANCEL_END;
 	error = errno;
 	wait_end(w);

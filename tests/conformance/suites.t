@@ -25,6 +25,14 @@ def same(act, what):
         ok(got.out == plain.out, f"{what}_and_the_same_under_{plan}", f"plain:\n{plain.out}\n{got}")
 
 
+def made_for(act):
+    """How many descriptors to be woken by the library made."""
+    trace = os.path.join(tmpdir(), "made")
+    r = shock(WATCH["status"], "strace", "-f", "-qq", "-e", "trace=eventfd2", "-o", trace, PYTHON, ACTS, act)
+    with open(trace, encoding="utf-8") as f:
+        return r.out, sum("eventfd2(" in line for line in f)
+
+
 same("words", "a_first_message_that_could_begin_a_request_is_seen_at_once")
 same("edge", "an_edge_triggered_pair_has_its_events")
 same("large", "a_large_request_is_read_whole_by_edges")
@@ -33,5 +41,7 @@ same("edges", "a_pipeline_is_read_whole_by_edges")
 same("timeouts", "select_and_poll_judge_their_timeouts")
 same("silence", "a_request_head_that_is_never_whole_arrives_in_the_end")
 same("urgent", "urgent_data_come_beside_the_stream")
+same("ready", "what_is_ready_is_seen_by_each_wait")
+is_(made_for("ready"), ("True\n", 0), "a_wait_for_what_is_ready_has_nobody_to_wake_it")
 same("notices", "the_error_queue_is_read_without_waiting")
 done()

@@ -34,6 +34,15 @@ def polled(sock, events, ms=2000):
     return [bits for _, bits in p.poll(ms)]
 
 
+def ready():
+    """Waits for what is there already, as programs do that read byte by byte."""
+    client, server = pair()
+    client.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    server.recv(4096)
+    server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n123456789")
+    yield all(polled(client, select.POLLIN) and select.select([client], [], [], LIMIT)[0] and client.recv(1) for _ in range(40))
+
+
 def words():
     """Messages that a request could begin with, and that are none: the server must see each at once."""
     for word in (b"foo", b"test data", b"PING", b"QUIT now", b"HELO me", b"A" * 4000):
