@@ -157,6 +157,8 @@ static int recount(struct breaker_view *v)
 		return 0;
 	requests = requests_of(v, &in.n);
 	in.attempts = requests;
+	in.work = v->attempts;
+	in.work_n = v->in.n;
 	err = !requests ? -ENOMEM : in.n < v->in.n ? silence_find(&again, &in) : 0;
 	if (!err && again.count && !again.paced) {
 		v->cuts->uncut += let_through(v, &again, requests, in.n) < LET_THROUGH ? 0 : 2;
@@ -165,6 +167,7 @@ static int recount(struct breaker_view *v)
 			spill_free(v->attempts);
 			v->s = again;
 			v->in = in;
+			v->in.work = NULL;
 			v->attempts = requests;
 			return 0;
 		}

@@ -43,6 +43,7 @@ static void rule_out(struct silence_work *w)
 		shed += s->gaps[i].shed;
 	if (w->after_success * 4u > s->count && (s->paced || w->shed_after_success * TRIFLE >= shed)) {
 		s->count = 0;
+		s->unsure = true;
 		s->ruled_out = "calls stopped though none had failed: a rate limiter, or work that does not always call";
 	} else if (!s->count && w->unresolved) {
 		s->ruled_out = "the server's name could not be resolved";
@@ -59,12 +60,38 @@ static uint64_t earlier(uint64_t t, uint64_t by)
 	return t > by ? t - by : 0;
 }
 
+/* Of completions base + 1 to n, over the windows that end with the last and are longer than the longest run that did not open it. */
+static void find_shares(const struct silence_work *w, struct silence_gap *g, size_t base, size_t n)
+{
+	uint32_t all = silence_so_far(w, n).failed;
+
+	g->share_low = g->share_high = NAN;
+	for (size_t from = n > g->longest_run ? n - g->longest_run - 1 : 0; from + 1 > base && from < n; from--) {
+		double share = (double)(all - silence_so_far(w, from).failed) / (double)(n - from);
+
+		g->share_low = fmin(g->share_low, share);
+		g->share_high = fmax(g->share_high, share);
+		if (!from)
+			break;
+	}
+}
+
+/* The end of the longest run of failures up to completions from to n: what was in work may end well when it is open already. */
+static size_t longest_between(const struct silence_work *w, size_t from, size_t n)
+{
+	size_t top = n;
+
+	for (size_t i = n; i > from; i--)
+		top = silence_so_far(w, i).run > silence_so_far(w, top).run ? i : top;
+	return top;
+}
+
 /* What passed between the silence before (whose first attempt is `first`) and this one. */
 static void count_passed(const struct silence_work *w, struct silence_gap *g, size_t first, bool ever)
 {
 	const struct silence_attempt *last = &w->in->attempts[g->before];
 	size_t base = ever ? 0 : silence_ended_before(w, w->in->attempts[first].start_ns);
-	size_t shed = silence_ended_by(w, g->decided_ns), start, n;
+	size_t shed = silence_ended_by(w, g->decided_ns), start, top;
 	bool alone = silence_in_work(w, g->before, last->start_ns) == 0;
 	bool cold = last->start_ns - w->in->attempts[0].start_ns < COLD_NS;
 
@@ -75,15 +102,16 @@ static void count_passed(const struct silence_work *w, struct silence_gap *g, si
 	g->failed = g->passed_failed;
 	g->fresh = ever || silence_so_far(w, shed).ok > silence_so_far(w, base).ok;
 	g->sure = ever || silence_so_far(w, shed).ok >= silence_so_far(w, base).ok + SURE_SUCCESSES;
-	n = shed - base;
-	g->run_high = silence_so_far(w, shed).run > n ? (uint32_t)n : silence_so_far(w, shed).run;
+	top = longest_between(w, start, shed);
+	g->run_high = silence_so_far(w, top).run > top - base ? (uint32_t)(top - base) : silence_so_far(w, top).run;
 	g->run_low = silence_so_far(w, start).run > start - base ? (uint32_t)(start - base) : silence_so_far(w, start).run;
 	g->run_low = g->run_low + 1 > g->run_high ? g->run_high : g->run_low + 1;
-	for (size_t i = base; i < shed - g->run_high; i++) {
+	for (size_t i = base; i < top - g->run_high; i++) {
 		uint32_t run = w->ends[i].run > i - base + 1 ? (uint32_t)(i - base + 1) : w->ends[i].run;	/* not of before the silence */
 
 		g->longest_run = run > g->longest_run ? run : g->longest_run;
 	}
+	find_shares(w, g, base, silence_ended_by(w, g->trip_late_ns));
 }
 
 static void describe(struct silence_work *w)

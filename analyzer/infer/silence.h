@@ -5,7 +5,8 @@
  *
  * With demand (inbound requests that normally ask): a gap between two starts in which at least `need` such requests came, did not ask and were
  * answered fast, after a call that failed since the silence before. They do not count while as many calls were in work as ever (a full bulkhead
- * or a hang).
+ * or a hang), and where most of them came then there is no gap.
+ * Where there is none, gaps of fewer requests count together: three or more, with three times `need` requests, when none of them follows a success.
  * Without demand, by the client's own pace, after a failure: a gap of at least ten of its usual intervals and four of the longest that followed a
  * success.
  */
@@ -45,6 +46,8 @@ struct silence_gap {
 	bool sure;		/* and closed for long enough for its failures to be counted */
 	uint32_t run_low, run_high;	/* failures in a row that it took; high 0: can not tell */
 	uint32_t failed, longest_run;	/* of what passed since it closed: failures; the longest run that did not open it */
+	double share_low, share_high;	/* of failures among what had ended when it opened: over the windows that a rule may look at, if it does not open
+					   within longest_run */
 	size_t passed;		/* attempts since the silence before (or ever) */
 	uint32_t passed_failed;	/* of them; those that had ended when the first request was shed */
 };
@@ -59,6 +62,7 @@ struct silences {
 	struct silence_gap *gaps;	/* owned */
 	size_t count, room;
 	const char *ruled_out;	/* why a silence is none; static; NULL */
+	bool unsure;		/* it stopped after successes too: a breaker among that can not be told */
 	bool paced;		/* found by pace, not by demand */
 	bool alike;		/* by pace: a fixed wait after each failure would look the same */
 	bool trickle;		/* one call between two of them, always: a rate limiter would look the same */
@@ -68,6 +72,7 @@ struct silences {
 	uint32_t longest_run;	/* failures in a row, in all */
 	uint64_t longest_ns;	/* how long that run took */
 	size_t longest_at;	/* its last attempt */
+	bool longest_even;	/* and it went on all the time: not most of it at once, and little after */
 };
 
 struct silence_input {
@@ -79,6 +84,8 @@ struct silence_input {
 	size_t unresolved_count;
 	unsigned need;		/* at least 1 */
 	uint64_t end_ns;	/* of the run */
+	const struct silence_attempt *work;	/* what fills a bulkhead, in order of start, where `attempts` are whole requests; NULL: attempts */
+	size_t work_n;
 };
 
 /* Fills *s; to be freed also after an error. 0 or -ENOMEM. O(n log n). */

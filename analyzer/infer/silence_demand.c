@@ -7,6 +7,7 @@
 #include "base/clock.h"
 
 #define SLOW_NS (50 * NS_PER_MS)	/* an answer without a call that takes longer is no fast failure ... */
+#define SHORT_MIN 3		/* silences, and times the requests that make one */
 #define SLOW_TIMES 3		/* ... unless answers usually take that many times less */
 
 bool silence_is_fast(const struct silence_work *w, const struct silence_demand *d)
@@ -66,20 +67,20 @@ struct shed {			/* requests shed between two starts, by what it says */
 };
 
 /*
- * When a request was turned down lies between its start and its end: what is in work is looked at for both. What comes before the first failure
+ * When a request was turned down lies between its start and its end: it may have been full at any time of that. What comes before the first failure
  * since the last silence is of a half-open breaker, whose calls are still in work.
  */
 static void weigh(const struct silence_work *w, struct silence_gap *g, const struct silence_demand *d, struct shed *shed)
 {
 	uint64_t end = d->end_ns > d->at_ns ? d->end_ns : d->at_ns;
-	size_t now = silence_in_work_at(w, d->at_ns), then = silence_is_fast(w, d) ? silence_in_work_at(w, end) : now;
+	bool fast = silence_is_fast(w, d);
 
-	if ((now > then ? now : then) >= w->most || may_be_full(w, d->at_ns)) {
+	if (silence_was_full(w, d->at_ns, fast ? end : d->at_ns) || may_be_full(w, d->at_ns) || (fast && may_be_full(w, end))) {
 		shed->full++;
-	} else if (!silence_is_fast(w, d)) {
+	} else if (!fast) {
 		shed->slow++;
 	} else if (end < w->failed_ns) {
-		shed->well += !now && !then;
+		shed->well += !silence_in_work_at(w, d->at_ns) && !silence_in_work_at(w, end);
 	} else {
 		g->first_shed_ns = g->shed ? g->first_shed_ns : d->at_ns;
 		g->decided_ns = g->shed ? g->decided_ns : end;
@@ -98,10 +99,10 @@ static int judge_demands(struct silence_work *w, size_t before, size_t from, siz
 	for (size_t i = from; i < to; i++)
 		if (w->in->demands[i].shed)
 			weigh(w, &g, &w->in->demands[i], &shed);
-	if (g.shed < w->in->need) {
-		w->full += shed.full >= w->in->need;
-		w->slow += shed.slow >= w->in->need;
-		w->after_success += shed.well >= w->in->need;
+	if (g.shed < w->need || g.shed < shed.full) {
+		w->full += shed.full >= w->need;
+		w->slow += shed.slow >= w->need;
+		w->after_success += shed.well >= w->need;
 		w->shed_after_success += shed.well;
 		return 0;
 	}
@@ -123,11 +124,13 @@ static int judge_demands(struct silence_work *w, size_t before, size_t from, siz
 	return 0;
 }
 
-int silence_find_by_demand(struct silence_work *w)
+/* Silences of at least `need` requests. */
+static int search(struct silence_work *w, unsigned need)
 {
 	size_t d = 0;
-	int err = find_usual(w) || find_holders(w) ? -ENOMEM : 0;
+	int err = 0;
 
+	w->need = need;
 	w->failed_ns = UINT64_MAX;
 	for (size_t i = 0; i < w->in->n && !err; i++) {
 		const struct silence_attempt *a = &w->in->attempts[i];
@@ -140,8 +143,32 @@ int silence_find_by_demand(struct silence_work *w)
 			d++;
 		for (from = d; d < w->in->demand_count && (i + 1 == w->in->n || w->in->demands[d].at_ns < w->in->attempts[i + 1].start_ns);)
 			d++;
-		if (d - from >= w->in->need)
+		if (d - from >= need)
 			err = judge_demands(w, i, from, d);
 	}
 	return err;
+}
+
+/*
+ * Where requests come so seldom that too few are shed at a time, many silences tell as much as a long one: when all of them follow a failure, none a
+ * success.
+ */
+static int search_short(struct silence_work *w)
+{
+	struct silence_work all = *w;
+	uint64_t shed = 0;
+	int err = search(&all, 1);
+
+	for (size_t i = 0; i < w->s->count; i++)
+		shed += w->s->gaps[i].shed;
+	if (err || w->s->count < SHORT_MIN || shed < SHORT_MIN * w->in->need || all.after_success || all.unresolved)
+		w->s->count = 0;
+	return err;
+}
+
+int silence_find_by_demand(struct silence_work *w)
+{
+	int err = find_usual(w) || find_holders(w) ? -ENOMEM : search(w, w->in->need);
+
+	return err || w->s->count || w->after_success ? err : search_short(w);
 }

@@ -40,13 +40,14 @@ static size_t together(const struct silence_work *w, size_t first, size_t *most)
 
 /*
  * Some breakers let so many calls in at once, others so many in all before they judge. Where a call ended while the first was still in work, and another
- * came in its place, one can not be told from the other: then it is as many as were in work at once, or more.
+ * came in its place, one can not be told from the other: then it is as many as were in work at once, or more. So it is where silences do not agree.
  */
 static void find_permits(const struct silence_work *w)
 {
 	struct silence_probes *p = &w->s->probes;
 	const struct silence_input *in = w->in;
-	double seen = NAN, exact = NAN;
+	double seen = NAN, least = NAN;
+	size_t told = 0, agree = 0;
 
 	for (size_t i = 0; i < w->s->count; i++) {
 		size_t first = w->s->gaps[i].after, n, most;
@@ -55,11 +56,14 @@ static void find_permits(const struct silence_work *w)
 			continue;
 		n = together(w, first, &most);
 		seen = fmax(seen, (double)most);
-		if (n == most && in->demands && shed_within(in, in->attempts[first].start_ns, in->attempts[first].end_ns))
-			exact = fmax(exact, (double)n);
+		if (n != most || !in->demands || !shed_within(in, in->attempts[first].start_ns, in->attempts[first].end_ns))
+			continue;
+		told++;
+		agree = !((double)n >= least) ? 1 : agree + ((double)n == least);
+		least = fmin(least, (double)n);
 	}
-	p->at_least = isnan(exact);
-	p->permits = p->at_least ? seen : exact;
+	p->at_least = !told || agree * 4 < told * 3;
+	p->permits = told ? least : seen;
 }
 
 /* The last request shed before t, if it is not before from; else from. */

@@ -8,6 +8,8 @@
 #include "analyzer/read/times.h"
 #include "base/grow.h"
 
+#define EVEN 5
+
 /* ---- completions ---- */
 
 /* By time; what ended at once in order of start. */
@@ -36,6 +38,15 @@ static void note_longest(struct silence_work *w, const struct silence_end *e)
 	w->s->longest_run = e->run;
 	w->s->longest_ns = e->at_ns - w->failing_since_ns;
 	w->s->longest_at = e->attempt;
+	w->longest_end = (size_t)(e - w->ends);
+}
+
+/* By half of its failures at least so much of its time must be over. */
+static bool is_even(const struct silence_work *w)
+{
+	uint64_t since = w->ends[w->longest_end].at_ns - w->s->longest_ns;
+
+	return (w->ends[w->longest_end - w->s->longest_run / 2].at_ns - since) * EVEN >= w->s->longest_ns;
 }
 
 static int order_ends(struct silence_work *w)
@@ -55,33 +66,75 @@ static int order_ends(struct silence_work *w)
 		e->ok = so_far.ok += !failed;
 		note_longest(w, e);
 	}
+	w->s->longest_even = w->s->longest_run && is_even(w);
 	return 0;
 }
 
-static void find_most(struct silence_work *w)
+/* Calls in work at the start of attempt i, with it; *ended: how many were over. */
+static size_t in_work_at_start(const struct silence_work *w, size_t i, size_t *ended)
 {
-	size_t near = 0;
+	*ended = w->ended ? times_near(&w->ends->at_ns, sizeof(*w->ends), w->ended, w->in->attempts[i].start_ns, ended) : 0;
+	return i + 1 > *ended ? i + 1 - *ended : 0;
+}
 
+/* The most calls in work at once; *times: how often a start made them so many. */
+static size_t find_most(const struct silence_work *w, size_t *times)
+{
+	size_t ended = 0, most = 0;
+
+	*times = 0;
 	for (size_t i = 0; i < w->in->n; i++) {
-		size_t ended = w->ended ? times_near(&w->ends->at_ns, sizeof(*w->ends), w->ended, w->in->attempts[i].start_ns, &near) : 0;
-		size_t now = i + 1 > ended ? i + 1 - ended : 0;
+		size_t now = in_work_at_start(w, i, &ended);
 
-		w->most = now > w->most ? now : w->most;
+		*times = now > most ? 1 : *times + (now == most);
+		most = now > most ? now : most;
 	}
+	return most;
+}
+
+/* When as many as ever are in work: from each start that makes them so many to the next end. */
+static int find_full(struct silence_work *w, const struct silence_work *of)
+{
+	size_t ended = 0, times;
+
+	w->places = find_most(of, &times);
+	w->full_from = spill_realloc(NULL, (times + 1) * sizeof(*w->full_from));
+	w->full_to = spill_realloc(NULL, (times + 1) * sizeof(*w->full_to));
+	if (!w->full_from || !w->full_to)
+		return -ENOMEM;
+	for (size_t i = 0; i < of->in->n; i++) {
+		if (in_work_at_start(of, i, &ended) < w->places)
+			continue;
+		w->full_from[w->fulls] = of->in->attempts[i].start_ns;
+		w->full_to[w->fulls++] = ended < of->ended ? of->ends[ended].at_ns : UINT64_MAX;
+	}
+	return 0;
 }
 
 int silence_work_init(struct silence_work *w)
 {
+	const struct silence_input attempts = {.attempts = w->in->work, .n = w->in->work_n};
+	struct silence_work of = {.in = &attempts};
 	int err = order_ends(w);
+	size_t times;
 
+	if (err)
+		return err;
+	w->most = find_most(w, &times);
+	if (!w->in->work)
+		return find_full(w, w);
+	err = list_ends(&of);
 	if (!err)
-		find_most(w);
+		err = find_full(w, &of);
+	spill_free(of.ends);
 	return err;
 }
 
 void silence_work_free(struct silence_work *w)
 {
 	spill_free(w->ends);
+	spill_free(w->full_from);
+	spill_free(w->full_to);
 	spill_free(w->taken);
 	spill_free(w->given_back);
 }
@@ -117,6 +170,13 @@ size_t silence_in_work_at(const struct silence_work *w, uint64_t t)
 	return silence_in_work(w, w->in->n ? times_near(&w->in->attempts->start_ns, sizeof(*w->in->attempts), w->in->n, t, &near) : 0, t);
 }
 
+bool silence_was_full(const struct silence_work *w, uint64_t from, uint64_t to)
+{
+	size_t n = times_upto(w->full_from, w->fulls, to);
+
+	return n && w->full_to[n - 1] > from;
+}
+
 /* ---- one gap ---- */
 
 struct silence_gap *silence_add(struct silences *s)
@@ -138,7 +198,7 @@ void silence_find_trip(const struct silence_work *w, struct silence_gap *g)
 	size_t n = silence_ended_by(w, g->decided_ns), first = silence_ended_by(w, w->in->attempts[g->before].start_ns);
 
 	g->trip = SIZE_MAX;
-	for (size_t i = n; i > 0 && (i > first || g->trip == SIZE_MAX) && i + SILENCE_RECENT > n; i--) {
+	for (size_t i = n; i > 0 && (i > first || (g->trip == SIZE_MAX && i + SILENCE_RECENT > first)); i--) {
 		if (!w->in->attempts[w->ends[i - 1].attempt].failed)
 			continue;
 		if (g->trip == SIZE_MAX) {

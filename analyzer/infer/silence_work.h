@@ -24,12 +24,17 @@ struct silence_work {
 	struct silence_end *ends;	/* owned; ascending */
 	size_t ended;
 	size_t most;		/* calls in work at once */
+	size_t places;		/* the same, of what fills a bulkhead (silence_input's work) */
+	uint64_t *full_from, *full_to;	/* owned; ascending: when so many were */
+	size_t fulls;
 	uint64_t *taken, *given_back;	/* owned; ascending: requests that called are there from, to */
 	size_t holders;
 	uint64_t usual_ns;	/* an answer's time */
 	uint64_t longer_ns;	/* by pace: the 90th percentile of intervals */
 	uint64_t failing_since_ns;
+	size_t longest_end;	/* where the longest run of failures ends */
 	uint64_t failed_ns;	/* the first failure since the silence before ended; UINT64_MAX none */
+	unsigned need;		/* requests that make a silence */
 	unsigned after_success, slow, full, unresolved;	/* silences that are none, by why */
 	uint64_t shed_after_success;
 };
@@ -49,13 +54,19 @@ struct silence_end silence_so_far(const struct silence_work *w, size_t n);
 size_t silence_in_work(const struct silence_work *w, size_t begun, uint64_t t);
 size_t silence_in_work_at(const struct silence_work *w, uint64_t t);
 
+/* Whether as many calls as ever were in work at some time in [from, to]. */
+bool silence_was_full(const struct silence_work *w, uint64_t from, uint64_t to);
+
 /* Room for one more; NULL without memory. */
 struct silence_gap *silence_add(struct silences *s);
 
 /* Whether a server's name could not be resolved within [from, to]. */
 bool silence_is_unresolved(const struct silence_work *w, uint64_t from, uint64_t to);
 
-/* When it opened: at a failure after the last start it let pass, and before the first request it shed. trip: SIZE_MAX, nothing had failed. */
+/*
+ * When it opened: at a failure after the last start it let pass, and before the first request it shed; where none was, at one of the latest before.
+ * trip: SIZE_MAX, nothing had failed.
+ */
 void silence_find_trip(const struct silence_work *w, struct silence_gap *g);
 
 #endif

@@ -238,10 +238,35 @@ static void find_well(const struct calls *c, const struct holders *h, struct dem
 	d->hardly = idle && (!over || ok);
 }
 
+struct row_of_silence {	/* requests in a row that do not ask */
+	bool began, well, hardly;	/* as the edge was when it began */
+	uint64_t until_ns;	/* what came of the one that asked behind it was not known before */
+};
+
+/*
+ * Why calls stopped is to be seen where they did: what was in work then may end well long after a breaker has opened, and does not close it. The next
+ * request that asks may be a half-open call.
+ */
+static void carry_on(struct row_of_silence *row, struct demand *d)
+{
+	if (d->call_ns) {
+		row->until_ns = row->began && !row->well ? d->end_ns : row->until_ns;
+		row->began = false;
+		return;
+	}
+	d->well &= d->at_ns >= row->until_ns;
+	d->hardly &= d->at_ns >= row->until_ns;
+	if (!row->began)
+		*row = (struct row_of_silence){true, d->well, d->hardly, row->until_ns};
+	d->well &= row->well;
+	d->hardly &= row->hardly;
+}
+
 /* The requests of one process, against its attempts. */
 static int add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
 {
 	size_t begun = 0, first = d->n;
+	struct row_of_silence row = {0};
 	struct place near = {0};
 	struct holders h;
 	int err;
@@ -259,8 +284,10 @@ static int add_process(struct demands *d, const struct demand_book *b, const str
 		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process};
 	}
 	err = find_holders(&h, d->of + first, d->n - first);
-	for (size_t i = first; i < d->n && !err; i++)
+	for (size_t i = first; i < d->n && !err; i++) {
 		find_well(c, &h, &d->of[i], &near);
+		carry_on(&row, &d->of[i]);
+	}
 	spill_free(h.from);
 	spill_free(h.to);
 	return err;
