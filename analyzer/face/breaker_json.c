@@ -16,6 +16,8 @@ static void add_rules(cJSON *o, const struct policy_breaker *p)
 
 	json_number(threshold, "low", p->threshold_low);
 	json_number(threshold, "high", p->threshold_high);
+	json_number(threshold, "share_low", p->share_low);
+	json_number(threshold, "share_high", p->share_high);
 	json_text(threshold, "kind", policy_threshold_name(p->threshold));
 	add_range(o, "open_ms", p->open_low_ms, p->open_high_ms);
 	json_number(o, "open_growth", p->open_growth);

@@ -6,6 +6,7 @@
 #include "analyzer/stats/show.h"
 
 #define NO_JITTER 0.97	/* rho from which what is left is how exactly a sleep ends */
+#define SHARE_LIKELY 0.1	/* of failures when a breaker opens: one that opens at less would open all the time */
 #define REACTIONS_MAX 6	/* statuses and errors that are named */
 
 typedef unsigned long long ull;
@@ -247,7 +248,10 @@ static void say_threshold(FILE *out, const struct policy_breaker *p)
 		fprintf(out, " failures%s", p->threshold == THRESHOLD_CONSECUTIVE ? " in a row" : "");
 	}
 	if (p->threshold == THRESHOLD_RATE)
-		fputs(p->threshold_low >= 1 ? ", by their share" : " by the share of failures", out);
+		fputs(" by the share of failures", out);
+	if (p->threshold != THRESHOLD_CONSECUTIVE && p->share_low >= SHARE_LIKELY)
+		fprintf(out, p->threshold == THRESHOLD_RATE ? " (%.0f %% to %.0f %%)" : ", or by their share (%.0f %% to %.0f %%)", 100 * p->share_low,
+			100 * p->share_high);
 }
 
 static void say_open(FILE *out, const struct policy_breaker *p)

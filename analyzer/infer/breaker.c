@@ -6,7 +6,9 @@
  *   threshold   failures that it took, between those that had ended when the last call was let through, plus one, and those that had ended when
  *               the first was not: calls in work when it opens end later. All opens' intervals meet in it, else it spans them.
  *   kind        consecutive: three opens agree on one number and some failures between them, mixed with successes, did not open it;
- *               rate: opens disagree, or a longer run of failures did not open it. Where outcomes do not tell: unknown.
+ *               rate: opens disagree, or a run as long among many failures did not open it. Where outcomes do not tell: unknown.
+ *   share       of failures when it opened, in any window that ends then: what a rule by their share saw, whatever its window. Where that may be a
+ *               tenth or more, such a rule is as likely as a number of failures, unless the kind is known: no high confidence.
  *   open time   longer than from the failure that opened it to the last request shed, at most to the first call let through.
  *   shed        requests that came while it was open, and those that it turned away half-open while its calls were in work.
  */
@@ -23,6 +25,9 @@
 
 #define OUTAGE_ATTEMPTS 50	/* failed in a row: a breaker would have opened */
 #define OUTAGE_NS NS_PER_S
+#define SHARE_TRIFLE 0.1	/* a breaker that opens at a lower share of failures would open all the time */
+#define GROWS 1.2		/* times longer each time it stays open: by design */
+#define OPEN_RANGE 1.5
 #define ENOUGH_SHED 10		/* for one open and close to be certain */
 
 static void add_open_time(struct breaker_scene *c, const struct breaker_view *v, size_t i)
@@ -77,7 +82,9 @@ static void note_outage(struct breaker_scene *c, const struct breaker_view *v)
 {
 	struct policy_breaker *p = c->p;
 
-	if (v->s.count || v->s.longest_run < OUTAGE_ATTEMPTS || v->s.longest_ns < OUTAGE_NS || v->s.longest_run <= p->outage_attempts)
+	if (v->s.count || v->s.unsure || v->s.longest_run < OUTAGE_ATTEMPTS || v->s.longest_ns < OUTAGE_NS || !v->s.longest_even)
+		return;
+	if (v->s.longest_run <= p->outage_attempts)
 		return;
 	p->outage_attempts = v->s.longest_run;
 	if (!p->opens)
@@ -112,13 +119,23 @@ static int absorb(struct breaker_scene *c, const struct breaker_view *v)
 
 /* ---- the whole ---- */
 
+/* Whether its rules are told apart: a share that is no trifle explains it as well as a number, and open times that do not agree are none. */
+static bool is_settled(const struct breaker_scene *c)
+{
+	const struct policy_breaker *p = c->p;
+	bool number = p->threshold == THRESHOLD_CONSECUTIVE || (p->threshold == THRESHOLD_UNKNOWN && !(p->share_low >= SHARE_TRIFLE));
+	bool open = breaker_range_meets(&c->open) || p->open_growth >= GROWS || !(p->open_high_ms > OPEN_RANGE * fmax(p->open_low_ms, 1));
+
+	return (number || p->threshold == THRESHOLD_RATE) && open;
+}
+
 static enum policy_confidence confidence(const struct breaker_scene *c)
 {
 	if (c->p->alike)
 		return CONFIDENCE_LOW;
 	if (c->paced)
 		return c->p->threshold_low > 1 ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
-	if (c->closed && (c->p->opens > 1 || c->p->shed >= ENOUGH_SHED))
+	if (c->closed && is_settled(c) && (c->p->opens > 1 || c->p->shed >= ENOUGH_SHED))
 		return CONFIDENCE_HIGH;
 	return c->closed || c->p->opens > 1 || c->p->shed >= ENOUGH_SHED ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
 }
@@ -181,9 +198,9 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 	struct crew crew = {0};
 	int err;
 
-	*p = (struct policy_breaker){.threshold_low = NAN, .threshold_high = NAN, .open_low_ms = NAN, .open_high_ms = NAN, .open_growth = NAN,
-				     .half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN, .recovery_tax_ms = NAN,
-				     .expected_false_opens_every = NAN, .flaps_per_min = NAN, .latency_saved_ms = NAN,
+	*p = (struct policy_breaker){.threshold_low = NAN, .threshold_high = NAN, .share_low = NAN, .share_high = NAN, .open_low_ms = NAN,
+				     .open_high_ms = NAN, .open_growth = NAN, .half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN,
+				     .recovery_tax_ms = NAN, .expected_false_opens_every = NAN, .flaps_per_min = NAN, .latency_saved_ms = NAN,
 				     .shed_efficacy = metric_unknown("no breaker was seen")};
 	if (!ever_failed(m, chains_of(&m->chains.by_edge, edge)))
 		return 0;

@@ -35,6 +35,7 @@ void breaker_threshold_init(struct breaker_threshold *t)
 {
 	*t = (struct breaker_threshold){0};
 	breaker_range_init(&t->failures);
+	breaker_range_init(&t->share);
 }
 
 void breaker_threshold_add(struct breaker_threshold *t, const struct silence_gap *g)
@@ -42,6 +43,8 @@ void breaker_threshold_add(struct breaker_threshold *t, const struct silence_gap
 	if (!g->sure || !g->run_high)
 		return;
 	breaker_range_add(&t->failures, g->run_low, g->run_high);
+	if (g->share_low <= g->share_high)
+		breaker_range_add(&t->share, g->share_low, g->share_high);
 	t->sure++;
 	t->agreeing += g->run_low == g->run_high;
 	t->longest_run = g->longest_run > t->longest_run ? g->longest_run : t->longest_run;
@@ -54,8 +57,11 @@ void breaker_threshold_settle(const struct breaker_threshold *t, struct policy_b
 	bool meets = breaker_range_meets(r);
 
 	breaker_range_read(r, &p->threshold_low, &p->threshold_high);
-	if (t->sure >= 2 && (!meets || t->longest_run >= p->threshold_high))
+	breaker_range_read(&t->share, &p->share_low, &p->share_high);
+	if ((t->sure >= 2 && !meets) || (t->sure && t->longest_run >= p->threshold_high && t->most_failed > 2 * p->threshold_high))
 		p->threshold = THRESHOLD_RATE;
+	if (p->threshold == THRESHOLD_RATE)
+		p->threshold_low = p->threshold_high = NAN;
 	else if (meets && t->agreeing >= AGREE && r->low == r->high && t->most_failed >= 2 * r->high)
 		p->threshold = THRESHOLD_CONSECUTIVE;
 }

@@ -14,7 +14,7 @@ struct breaker_range {		/* where all intervals that were seen meet, and what the
 };
 
 struct breaker_threshold {
-	struct breaker_range failures;
+	struct breaker_range failures, share;
 	unsigned sure, agreeing;
 	uint32_t longest_run, most_failed;	/* that did not open it; failures before an open */
 };

@@ -144,7 +144,8 @@ struct policy_breaker {
 	unsigned opens, reopens;	/* times it opened; of them, because a half-open call failed */
 	struct policy_open *spans;	/* owned; one per open, those of each process in order */
 	size_t span_count;
-	double threshold_low, threshold_high;	/* failures before it opens */
+	double threshold_low, threshold_high;	/* failures in a row before it opens; NAN also where their share is what counts */
+	double share_low, share_high;	/* of failures when it opened, in whatever window a rule by their share looks at; NAN can not tell */
 	enum policy_threshold threshold;
 	double open_low_ms, open_high_ms;	/* how long it stays open */
 	double open_growth;		/* ratio of successive open times; NAN with one */

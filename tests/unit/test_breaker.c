@@ -335,9 +335,47 @@ static void partial_failures_tell_the_kind(void)
 		is_int(b->threshold, rate ? THRESHOLD_RATE : THRESHOLD_CONSECUTIVE, "%s", kinds[way]);
 		if (!rate)
 			ok(b->threshold_low == 5 && b->threshold_high == 5, "and exactly five");
+		else
+			ok(isnan(b->threshold_low) && b->share_low <= 0.6 && b->share_high >= 0.6, "a share of 60 %%, and no number");
 		ok(b->flaps_per_min > 10, "it flaps");
 		if (way == 2)
 			ok(!b->reopen || !strcmp(b->reopen, "any failure"), "five failures after an open as before one: no half-open calls");
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
+}
+
+/* One open: ten failures and half of the last twenty calls are the same. Four calls of a second ago go on for another, and end well. */
+static void a_number_or_a_share(void)
+{
+	for (int way = 0; way < 2; way++) {
+		struct gateway g = plain;
+		struct runs r;
+		struct result x;
+		struct policy_breaker *b;
+
+		g.consecutive = way ? 5 : 0;
+		g.rate = 0.5;
+		g.open_ms = way ? 5000 : 1500;
+		g.bad_from_ms = way ? 4000 : 1000;
+		g.bad_to_ms = way ? 4500 : 2000;
+		gateways_run(&g);
+		for (size_t i = 0; way && i < g.n; i++)
+			if (at_ms(g.attempts[i].start_ns) > 3400 && at_ms(g.attempts[i].start_ns) < 4000)
+				g.attempts[i].end_ns = (uint64_t)((1000 + 5000) * 1e6) + i;
+		for (size_t i = 0; way && i < g.demand_count; i++)
+			if (!g.demands[i].shed && at_ms(g.demands[i].at_ns) > 3399 && at_ms(g.demands[i].at_ns) < 3999)
+				g.demands[i].end_ns = (uint64_t)((1000 + 5001) * 1e6);
+		begin(&r, &g);
+		write_gateway(&r, &g, 1, 1, 1);
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		is_int(b->opens, g.opens, way ? "calls that end well long after it opened do not hide it" : "it opens once");
+		if (!way) {
+			ok(b->threshold == THRESHOLD_UNKNOWN && b->share_low >= 0.1 && b->share_low <= 0.5 && b->share_high >= 0.5,
+			   "ten in a row, or half of twenty: it does not say which");
+			is_int(b->confidence, CONFIDENCE_MEDIUM, "and is not certain of its number");
+		}
 		judge_end(&r, &x);
 		gateways_end(&g);
 	}
@@ -591,6 +629,7 @@ int main(void)
 	breakers_are_of_a_process();
 	partial_failures_tell_the_kind();
 	nobody_knows_of_a_fault();
+	a_number_or_a_share();
 	false_opens();
 	no_breaker_under_an_outage();
 	programs_without_requests_of_others();
