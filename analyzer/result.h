@@ -129,6 +129,8 @@ struct result_recovery {
 	double load_ratio;	/* requests of users after the fault until the recovery / in the baseline; NAN */
 	double load_amplification;	/* attempts per first attempt at the struck service then; NAN */
 	double capacity_rps, margin;	/* see metastable.c; NAN not known */
+	double good_ms;		/* censored: how long it had been good again when the run ended; NAN: it was not */
+	uint64_t witness;	/* of what stays bad: the last request of users that failed; 0 none */
 };
 
 struct result_fault {

@@ -41,6 +41,7 @@ static cJSON *verdict(const struct result *r)
 
 	json_text(o, "status", verdict_name(r->verdict));
 	cJSON_AddItemToObject(o, "reasons", json_texts((const char *const *)r->reasons, r->reason_count));
+	json_number(o, "slo", r->slo);
 	return o;
 }
 
@@ -322,6 +323,7 @@ static cJSON *recovery(const struct result_recovery *r)
 	json_number(o, "recovery_lag_ms", r->recovery_lag_ms);
 	cJSON_AddBoolToObject(o, "censored", r->censored);
 	json_number(o, "observed_ms", r->observed_ms);
+	json_number(o, "good_ms", r->good_ms);
 	json_number(o, "lost_goodput", r->lost_goodput);
 	json_text(o, "label", r->label);
 	json_number(o, "cycle", r->number ? r->number : NAN);

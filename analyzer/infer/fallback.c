@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/measure.h"
 #include "base/hash.h"
 
@@ -46,7 +47,7 @@ struct kitchen {
 	struct map need_at;	/* habit and edge -> need */
 	size_t habit_count, habit_room, need_count, need_room;
 	uint32_t *seen_for;	/* per edge: the last inbound exchange that was seen to call it; owned */
-	struct map blamed;	/* row of a service and edge -> good answers without it */
+	struct map blamed[2];	/* row of a service and edge -> failed answers without it, good ones */
 	uint64_t *off_size;	/* per service: degraded answers of another size than healthy ones; owned */
 	bool baseline;
 };
@@ -315,11 +316,17 @@ static void degrade(struct result_load *l)
 	l->degraded++;
 }
 
-static int note_degraded(struct kitchen *k, uint32_t at, uint32_t edge, const struct model_exchange *y)
+static int blame(struct map *blamed, uint32_t at, uint32_t edge)
+{
+	uint64_t key = (uint64_t)at << 32 | edge;
+	uint32_t times = map_get(blamed, key);
+
+	return map_put(blamed, key, times == MAP_NONE ? 1 : times + 1);
+}
+
+static void note_degraded(struct kitchen *k, uint32_t at, const struct model_exchange *y)
 {
 	struct result_service *s = &k->m->r->services[at];
-	uint64_t key = (uint64_t)at << 32 | edge;
-	uint32_t times = map_get(&k->blamed, key);
 	const struct habit *h = known_habit(k, y);
 
 	if (!s->fallback.degraded++)
@@ -327,7 +334,12 @@ static int note_degraded(struct kitchen *k, uint32_t at, uint32_t edge, const st
 	degrade(&s->whole);
 	degrade(&s->window[timeline_at(&k->m->r->timeline, y->started_ns)]);
 	k->off_size[at] += y->bytes_in && h->smallest <= h->largest && (y->bytes_in < h->smallest || y->bytes_in > h->largest);
-	return map_put(&k->blamed, key, times == MAP_NONE ? 1 : times + 1);
+}
+
+static void note_failed(struct policy_fallback *f, const struct model_exchange *y)
+{
+	if (!f->failed++)
+		f->failed_witness = (uint64_t)y->id;
 }
 
 static int judge(struct kitchen *k, uint32_t inbound)
@@ -340,34 +352,44 @@ static int judge(struct kitchen *k, uint32_t inbound)
 	edge = missing_edge(k, inbound);
 	if (edge == MODEL_NONE)
 		return 0;
+	if (!is_good(y) && !model_failed(y))
+		return 0;
 	if (is_good(y))
-		return note_degraded(k, at, edge, y);
-	k->m->r->services[at].fallback.failed += model_failed(y);
-	return 0;
+		note_degraded(k, at, y);
+	else
+		note_failed(&k->m->r->services[at].fallback, y);
+	return blame(&k->blamed[is_good(y)], at, edge);
+}
+
+/* The edge that the failed, or good, answers of each service did without most often. most: room for a number per service. */
+static void find_most(const struct kitchen *k, bool good, uint32_t *most)
+{
+	memset(most, 0, k->m->r->service_count * sizeof(*most));
+	for (size_t c = 0; c < k->blamed[good].size; c++) {
+		const struct map_cell *cell = &k->blamed[good].cells[c];
+		uint64_t at = cell->key >> 32;
+		uint32_t *edge;
+
+		if (cell->value == MAP_NONE || cell->value < most[at])
+			continue;
+		edge = good ? &k->m->r->services[at].fallback.dependency : &k->m->r->services[at].fallback.failed_for;
+		if (cell->value > most[at] || (uint32_t)cell->key < *edge)
+			*edge = (uint32_t)cell->key;
+		most[at] = cell->value;
+	}
 }
 
 static void settle(struct kitchen *k)
 {
-	uint32_t *most = k->seen_for;	/* per service from here on: how often it did without its dependency */
-
 	for (size_t i = 0; i < k->m->r->service_count; i++) {
 		struct policy_fallback *f = &k->m->r->services[i].fallback;
 
 		f->known = f->degraded > 0;
-		f->dependency = MODEL_NONE;
+		f->dependency = f->failed_for = MODEL_NONE;
 		f->distinct = f->degraded && k->off_size[i] * 2 >= f->degraded;
-		most[i] = 0;
 	}
-	for (size_t c = 0; c < k->blamed.size; c++) {
-		const struct map_cell *cell = &k->blamed.cells[c];
-		struct policy_fallback *f = &k->m->r->services[cell->key >> 32].fallback;
-
-		if (cell->value == MAP_NONE || cell->value < most[cell->key >> 32])
-			continue;
-		if (cell->value > most[cell->key >> 32] || (uint32_t)cell->key < f->dependency)
-			f->dependency = (uint32_t)cell->key;
-		most[cell->key >> 32] = cell->value;
-	}
+	for (int good = 0; good < 2; good++)
+		find_most(k, good, k->seen_for);	/* which is not needed any more */
 }
 
 static int furnish(struct kitchen *k)
@@ -408,7 +430,8 @@ int measure_fallbacks(struct measure *m)
 	map_free(&k.service_at);
 	map_free(&k.habit_at);
 	map_free(&k.need_at);
-	map_free(&k.blamed);
+	map_free(&k.blamed[0]);
+	map_free(&k.blamed[1]);
 	free(k.habits);
 	free(k.needs);
 	free(k.seen_for);

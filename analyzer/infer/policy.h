@@ -83,6 +83,7 @@ struct policy_retry {
 	size_t method_count;
 	enum policy_retry_after retry_after;
 	uint64_t retry_after_seen, retry_after_kept;	/* answers that asked for it and were followed by a retry; those that waited */
+	uint64_t retry_after_witness;	/* the first retry that did not wait; 0 none */
 	double retry_after_cap_ms;
 	struct metric herding;		/* S_1: normalised Morisita index of first retries; unknown: not assessable */
 	double herd_preservation;	/* H_1 = I_1 / I_0 */
@@ -221,7 +222,8 @@ struct policy_shedding {		/* shedding.c */
 	bool known;			/* it answered 429 or 503, or reset, fast and without calling anybody */
 	uint64_t shed, witness;
 	double latency_ms, success_latency_ms;	/* medians */
-	double collapse;		/* goodput at the highest load / the best goodput; NAN */
+	double collapse;		/* goodput at the highest load / the best goodput, also of one that sheds nothing; NAN */
+	uint64_t collapse_witness;	/* a request at that load that was not answered well; 0 none */
 	uint64_t told;			/* of the shed: answers that said when to come back (Retry-After) */
 	struct metric share;
 };
@@ -240,6 +242,8 @@ struct policy_fallback {		/* fallback.c */
 	uint64_t degraded, failed, witness;	/* answers while a dependency was bad: well nonetheless; not */
 	uint32_t dependency;		/* edge it did without most often */
 	bool distinct;			/* its size or status differs from healthy answers */
+	uint32_t failed_for;		/* edge that the failed answers did without most often; MODEL_NONE none */
+	uint64_t failed_witness;	/* the first of them */
 };
 
 void policy_retry_free(struct policy_retry *r);

@@ -77,6 +77,8 @@ static int sort_waits(struct retries *r, const struct retry_request *q, struct a
 			continue;
 		r->p->retry_after_seen += x->retry_after_ms > 0;
 		r->p->retry_after_kept += x->retry_after_ms > 0 && kept;
+		if (x->retry_after_ms > 0 && !kept && !r->p->retry_after_witness)
+			r->p->retry_after_witness = (uint64_t)retry_attempt(r, q, k)->id;
 		if (x->retry_after_ms <= 0 ? samples_add(&a->own[number(k)], waited) : !kept && samples_add(&a->broken, waited))
 			return -ENOMEM;
 	}

@@ -6,8 +6,12 @@
  * Not shedding: answers of a fault; 503 and closes when nothing was answered well within a second (then it is out, not busy), or when the last call
  * of an edge of its own had failed (a breaker that fails fast).
  *
- * collapse: seconds are put in order of what was asked in them, and into up to 10 groups of 3 or more. It is the goodput of the group with the most load
- * over that of the best, where that load is at least 1.5 times the best goodput; near 1 the service sheds well, near 0 it breaks down.
+ * An answer that its client did not wait for is not a good one.
+ *
+ * collapse, of any service, for the one that breaks down may turn nobody away: seconds outside of faults are put in order of what was asked in them,
+ * and into up to 10 groups of 3 or more. It is the goodput of the group with the most load over that of the best, where that load is at least 1.5
+ * times the best goodput; near 1 the service sheds well, near 0 it breaks down. Not known where most of what failed under that load failed for
+ * another reason: with a call of its own, as something that it calls was out, or at once with an error, which is no work that came too late.
  */
 #include <errno.h>
 #include <math.h>
@@ -21,15 +25,23 @@
 #define GROUP_MIN 3		/* seconds */
 #define OVERLOAD 1.5
 #define LOOK_BACK 64		/* attempts without an end that are passed over */
+#define LOOKED_AT 64		/* failures of a second whose reason is looked for */
+#define GOOD_MIN 20		/* answers of the best group */
 
 struct second {
 	uint32_t service;	/* row of the result */
+	uint32_t looked, excused;	/* failures that were looked at; those of them that load is not the reason of */
+	uint64_t second;	/* of the run */
 	uint64_t offered, good;
+	uint64_t witness;	/* the first request that was not answered well; 0 none */
 };
 
 struct desk {		/* of one service */
 	struct samples good, shed;	/* ms */
 	bool refuses;			/* some answers look like shedding */
+	uint64_t near_second[2];	/* the last seconds asked for: of starts, of ends */
+	uint32_t near[2];		/* where they are; valid below second_count */
+	double good_ms, good_count;	/* sum, and number, of what good answers took so far */
 };
 
 struct need {		/* an edge, of who calls over it */
@@ -71,41 +83,78 @@ static bool is_refusal(const struct door *d, const struct model_exchange *y)
 
 /* ---- second by second ---- */
 
-static struct second *second_of(struct door *d, uint32_t service, uint64_t at_ns)
+static struct second *second_of(struct door *d, uint32_t service, uint64_t at_ns, int which)
 {
 	uint64_t started_ns = d->m->r->model.started_ns, s = at_ns > started_ns ? (at_ns - started_ns) / NS_PER_S : 0;
 	uint64_t key = (uint64_t)service << 40 | (s & 0xffffffffffull);
-	uint32_t at = map_get(&d->second_at, key);
+	struct desk *desk = &d->desks[service];
+	uint32_t at;
 
-	if (at != MAP_NONE)
-		return &d->seconds[at];
-	if (GROW(d->seconds, d->second_count, d->second_room))
-		return NULL;
-	if (map_put(&d->second_at, key, (uint32_t)d->second_count))
-		return NULL;
-	d->seconds[d->second_count] = (struct second){.service = service};
-	return &d->seconds[d->second_count++];
+	if (desk->near_second[which] == s && desk->near[which] < d->second_count && d->seconds[desk->near[which]].service == service)
+		return &d->seconds[desk->near[which]];
+	at = map_get(&d->second_at, key);
+	if (at == MAP_NONE) {
+		if (GROW(d->seconds, d->second_count, d->second_room) || map_put(&d->second_at, key, (uint32_t)d->second_count))
+			return NULL;
+		at = (uint32_t)d->second_count++;
+		d->seconds[at] = (struct second){.service = service, .second = s};
+	}
+	desk->near_second[which] = s;
+	desk->near[which] = at;
+	return &d->seconds[at];
 }
 
 static bool is_good(const struct model_exchange *y)
 {
-	return y->outcome == MODEL_OK && y->ended_ns && y->status < 400;
+	return y->outcome == MODEL_OK && y->ended_ns && y->status < 400 && !y->unwanted;
 }
 
-static int note_load(struct door *d, uint32_t service, const struct model_exchange *y)
+static bool lacks_something(const struct door *d, uint32_t service, uint64_t at_ns);
+
+/* Whether it is not load that let a request fail: the caller's fault, an error at once, or something that it needs. */
+static bool is_excused(const struct door *d, const struct desk *desk, uint32_t i)
 {
-	struct second *s = second_of(d, service, y->started_ns);
+	const struct model_exchange *y = &d->m->r->model.exchanges[i];
+	struct chains_span calls = chains_of(&d->m->chains.by_parent, i);
+	bool turned_away = y->status == 429 || y->status == 503;
+
+	if (y->status >= 400 && !turned_away && (y->status < 500 || model_took_ms(y) * desk->good_count <= desk->good_ms))
+		return true;
+	for (size_t k = 0; k < calls.n; k++)
+		if (model_failed(&d->m->r->model.exchanges[calls.members[k]]))
+			return true;
+	return lacks_something(d, d->m->r->model.processes[y->process].service, y->started_ns);
+}
+
+static void note_failure(struct door *d, struct second *s, uint32_t i)
+{
+	s->witness = s->witness ? s->witness : (uint64_t)d->m->r->model.exchanges[i].id;
+	if (s->looked == LOOKED_AT)
+		return;
+	s->looked++;
+	s->excused += is_excused(d, &d->desks[s->service], i);
+}
+
+static int note_load(struct door *d, uint32_t service, uint32_t i)
+{
+	const struct model_exchange *y = &d->m->r->model.exchanges[i];
+	struct second *s = second_of(d, service, y->started_ns, 0);
+	struct desk *desk = &d->desks[service];
 
 	if (!s)
 		return -ENOMEM;
 	s->offered++;
-	if (!is_good(y))
+	if (!is_good(y)) {
+		note_failure(d, s, i);
 		return 0;
-	s = second_of(d, service, y->ended_ns);
+	}
+	s = second_of(d, service, y->ended_ns, 1);
 	if (!s)
 		return -ENOMEM;
 	s->good++;
-	return samples_add(&d->desks[service].good, model_took_ms(y));
+	desk->good_ms += model_took_ms(y);
+	desk->good_count++;
+	return desk->refuses ? samples_add(&desk->good, model_took_ms(y)) : 0;
 }
 
 /* Whether the service answered something well within a second of then. */
@@ -194,11 +243,40 @@ static int by_load(const void *a, const void *b)
 	return (x->offered > y->offered) - (x->offered < y->offered);
 }
 
+/* What a fault does to a second is not what its load does. */
+static void drop_faulty(struct door *d)
+{
+	const struct result *r = d->m->r;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < d->second_count; i++) {
+		uint64_t from_ns = r->model.started_ns + d->seconds[i].second * NS_PER_S;
+
+		if (timeline_at(&r->timeline, from_ns) != TIMELINE_FAULT && timeline_at(&r->timeline, from_ns + NS_PER_S - 1) != TIMELINE_FAULT)
+			d->seconds[kept++] = d->seconds[i];
+	}
+	d->second_count = kept;
+}
+
+/* The last seconds of n, in order of their load, are those of the highest: whether load explains what failed then. *witness: a failure. */
+static bool is_load(const struct second *s, size_t from, size_t n, uint64_t *witness)
+{
+	uint64_t looked = 0, excused = 0;
+
+	*witness = 0;
+	for (size_t i = from; i < n; i++) {
+		looked += s[i].looked;
+		excused += s[i].excused;
+		*witness = *witness ? *witness : s[i].witness;
+	}
+	return excused * 2 <= looked;
+}
+
 /* Of n seconds in order of their load. */
-static double collapse(const struct second *s, size_t n)
+static double collapse(const struct second *s, size_t n, uint64_t *witness)
 {
 	size_t groups = n / GROUP_MIN < GROUPS ? n / GROUP_MIN : GROUPS;
-	double best = 0, good = 0, offered = 0;
+	double best = 0, good = 0, offered = 0, answers = 0;
 
 	for (size_t g = 0; g < groups; g++) {
 		size_t from = n * g / groups, to = n * (g + 1) / groups;
@@ -208,15 +286,19 @@ static double collapse(const struct second *s, size_t n)
 			good += (double)s[i].good / (double)(to - from);
 			offered += (double)s[i].offered / (double)(to - from);
 		}
+		answers = good > best ? good * (double)(to - from) : answers;
 		best = fmax(best, good);
 	}
-	return best > 0 && offered >= OVERLOAD * best ? good / best : NAN;
+	if (answers < GOOD_MIN || offered < OVERLOAD * best || !is_load(s, n * (groups - 1) / groups, n, witness))
+		return NAN;
+	return good / best;
 }
 
 static void settle(struct door *d)
 {
 	struct result *r = d->m->r;
 
+	drop_faulty(d);
 	if (d->seconds)
 		qsort(d->seconds, d->second_count, sizeof(*d->seconds), by_load);
 	for (size_t i = 0, from = 0, to; i < r->service_count; i++, from = to) {
@@ -225,7 +307,7 @@ static void settle(struct door *d)
 		for (to = from; to < d->second_count && d->seconds[to].service == i;)
 			to++;
 		p->known = p->shed >= SHED_MIN;
-		p->collapse = p->known ? collapse(d->seconds + from, to - from) : NAN;
+		p->collapse = collapse(d->seconds + from, to - from, &p->collapse_witness);
 		p->share = metric_share(p->shed, r->services[i].whole.requests);
 		samples_sort(&d->desks[i].shed);
 		p->latency_ms = samples_percentile(&d->desks[i].shed, 0.5);
@@ -263,7 +345,7 @@ static int furnish(struct door *d)
 	return 0;
 }
 
-/* Load and good answers of the services that may shed. */
+/* Load and good answers. */
 static int learn(struct door *d)
 {
 	const struct model *run = &d->m->r->model;
@@ -274,10 +356,10 @@ static int learn(struct door *d)
 		if (at != MAP_NONE)
 			d->desks[at].refuses = true;
 	}
-	for (size_t i = 0; i < run->exchange_count; i++) {
+	for (uint32_t i = 0; i < run->exchange_count; i++) {
 		uint32_t at = asked(d, &run->exchanges[i]);
 
-		if (at != MAP_NONE && d->desks[at].refuses && note_load(d, at, &run->exchanges[i]))
+		if (at != MAP_NONE && note_load(d, at, i))
 			return -ENOMEM;
 	}
 	for (size_t i = 0; i < d->m->r->service_count; i++) {

@@ -5,6 +5,7 @@
 #include "analyzer/measure.h"
 
 #define FALSE_LINKS_MAX 0.01
+#define ILL_MAX 0.05	/* of requests, first attempts that failed */
 
 #define NOTE(m, ...) result_say(&(m)->r->notes, &(m)->r->note_count, __VA_ARGS__)
 
@@ -45,10 +46,10 @@ static double share(uint64_t joined, uint64_t requests)
 	return requests ? (double)joined / (double)requests : NAN;
 }
 
-/* By edge, and in all. */
+/* By edge, and in all. A run without a fault is a healthy one only where next to nothing failed in it: else it may well be retries that are joined. */
 static int rate_false_links(struct measure *m)
 {
-	uint64_t (*counts)[2] = calloc(m->r->edge_count + 1, sizeof(*counts)), requests = 0, joined = 0;	/* requests, joined */
+	uint64_t (*counts)[3] = calloc(m->r->edge_count + 1, sizeof(*counts)), requests = 0, joined = 0;	/* requests, joined, ill */
 
 	if (!counts)
 		return -ENOMEM;
@@ -59,8 +60,11 @@ static int rate_false_links(struct measure *m)
 			continue;
 		counts[q->edge][0]++;
 		counts[q->edge][1] += q->attempts > 1;
+		counts[q->edge][2] += q->attempts > 1 || !q->ok;
 	}
 	for (size_t e = 0; e < m->r->edge_count; e++) {
+		if (m->r->timeline.window_count < 2 && (double)counts[e][2] > ILL_MAX * (double)counts[e][0])
+			memset(counts[e], 0, sizeof(counts[e]));
 		requests += counts[e][0];
 		joined += counts[e][1];
 		m->r->edges[e].false_link_rate = share(counts[e][1], counts[e][0]);

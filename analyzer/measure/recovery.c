@@ -37,6 +37,30 @@ static long recovered(const struct felt *f, long bad)
 	return -1;
 }
 
+/* How long it had been good at the end of what was seen; NAN: the last request came in a bad second. */
+static double good_at_end(const struct felt *f, long bad, uint64_t end_ns)
+{
+	long last = bad;
+
+	for (long i = bad; i < f->count; i++)
+		if (felt_bad(f, i))
+			last = i;
+	for (long i = last + 1; i < f->count; i++)
+		if (felt_good(f, i))
+			return model_ms(felt_start(f, i), end_ns);
+	return NAN;
+}
+
+static uint64_t last_failed(const struct felt *f)
+{
+	const struct link *l = &f->m->link;
+
+	for (size_t i = l->count; i-- > 0;)
+		if (f->entry[l->logicals[i].edge] && !l->logicals[i].ok && l->logicals[i].started_ns < f->until_ns)
+			return (uint64_t)f->m->r->model.exchanges[l->logicals[i].first].id;
+	return 0;
+}
+
 /* ---- the shape ---- */
 
 /* Good requests that there were not, of those that the baseline's load would have asked; up to the last second in which anything was asked. */
@@ -135,12 +159,14 @@ static void judge(struct felt *f, struct result_recovery *r)
 		s = metastable_judge(f, well, r);
 	if (well < 0) {
 		r->observed_ms = model_ms(felt_ns, end);
+		r->good_ms = good_at_end(f, bad, end);
 	} else {
 		r->mttr_ms = model_ms(felt_ns, well_ns);
 		r->recovery_lag_ms = model_ms(f->episode->to_ns, well_ns);
 		lag_explain(f, well_ns, r);
 	}
 	r->label = label(f, r, &s, model_ms(f->episode->to_ns, well_ns));
+	r->witness = s.sustained || s.confirmed ? last_failed(f) : 0;
 }
 
 /* When the next episode begins after this one is over: what comes then is not this one's doing. */
@@ -164,7 +190,7 @@ static int judge_episode(struct measure *m, struct felt *f, const struct timelin
 		.fault = measure_text(m, m->r->model.faults[e->fault].name), .number = e->number, .impact_ms = NAN, .mttr_ms = NAN,
 		.recovery_lag_ms = NAN, .observed_ms = NAN, .first_exit_ms = NAN, .half_recovery_ms = NAN, .overshoot = NAN,
 		.lag_breaker_ms = NAN, .lag_backoff_ms = NAN, .lag_drain_ms = NAN, .lag_rest_ms = NAN, .load_ratio = NAN,
-		.load_amplification = NAN, .capacity_rps = NAN, .margin = NAN,
+		.load_amplification = NAN, .capacity_rps = NAN, .margin = NAN, .good_ms = NAN,
 	};
 	if (!err)
 		judge(f, r);

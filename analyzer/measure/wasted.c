@@ -53,24 +53,24 @@ static void place(const struct model *m, const struct map *wires, uint32_t *wire
 	}
 }
 
-static void count(struct measure *m, struct work *works, const struct model_exchange *attempt, const struct model_exchange *served)
+static void count(struct measure *m, struct work *works, const struct model_exchange *attempt, struct model_exchange *served)
 {
 	struct work *w = &works[attempt->edge];
 	double took;
 
+	served->unwanted = model_failed(attempt) && attempt->ended_ns && (!served->ended_ns || attempt->ended_ns + SKEW_NS < served->ended_ns);
 	if (!served->ended_ns || !measure_counts(m, m->link.logicals[attempt->logical].started_ns))
 		return;
 	took = (double)(served->ended_ns - served->started_ns);
 	w->requests++;
 	w->all_ns += took;
-	if (model_failed(attempt) && attempt->ended_ns && attempt->ended_ns + SKEW_NS < served->ended_ns)
-		w->wasted_ns += took;
+	w->wasted_ns += served->unwanted ? took : 0;
 }
 
 /* A server may be seen to begin a little before its client. */
 static void match(struct measure *m, struct work *works, struct wire *w, uint32_t i)
 {
-	const struct model_exchange *all = m->r->model.exchanges, *x = &all[i];
+	struct model_exchange *all = m->r->model.exchanges, *x = &all[i];
 
 	if (x->role == MODEL_SERVER && w->attempt != MODEL_NONE) {
 		count(m, works, &all[w->attempt], x);

@@ -79,6 +79,7 @@ struct model_exchange {
 	uint8_t role, outcome;	/* enum model_role, enum model_outcome */
 	bool sent;		/* its request left the program towards the peer */
 	bool synthetic;		/* answered by a fault */
+	bool unwanted;		/* of a server: its client gave it up before it ended; filled by wasted.c */
 };
 
 struct model_fault {

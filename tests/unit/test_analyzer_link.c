@@ -567,6 +567,39 @@ static void one_port_for_two_connections(void)
 	judge_end(&r, &x);
 }
 
+/* Of 100 requests some fail, with three attempts each; what is joined by time in a healthy run are strangers, in one that is ill it may be retries. */
+static void what_a_healthy_run_is(void)
+{
+	static const struct {
+		int ill, fault;
+		double rate;
+		const char *what;
+	} cases[] = {
+		{5, 0, 0.05, "a run without a fault in which 5 % failed is taken as healthy"},
+		{6, 0, NAN, "one with more is ill by itself"},
+		{100, 0, NAN, "as one is in which all failed"},
+		{6, 1, 0.06, "what comes before a fault is healthy for who sets it"},
+	};
+
+	for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		struct runs r;
+		struct result x;
+
+		judge_client(&r, 200000);
+		if (cases[c].fault) {
+			runs_fault(&r, 1, "late", "{\"status\":503,\"from\":\"110s\",\"for\":\"1s\"}", 1, 1);
+			runs_inject(&r, 1, runs_add(&r, ATTEMPT(.status = 503, .at_ms = 110500, .took_ms = 1, .synthetic = 1)), 110500, "status", -1, -1);
+		}
+		for (int i = 0; i < 100; i++)
+			for (int k = 0; k < (i < cases[c].ill ? 3 : 1); k++)
+				runs_add(&r, ATTEMPT(.status = i < cases[c].ill ? 503 : 200, .at_ms = 1000 * i + 100 + 7 * (i % 10) + k * 0.5, .took_ms = 0.3));
+		judge(&r, &x, everything);
+		NEAR(judge_edge(&x, "curl", "127.0.0.1:80")->false_link_rate, cases[c].rate, "%s", cases[c].what);
+		NEAR(x.false_link_rate, cases[c].rate, "and so in all");
+		judge_end(&r, &x);
+	}
+}
+
 int main(void)
 {
 	ten_threads_with_three_immediate_attempts_each();
@@ -590,5 +623,6 @@ int main(void)
 	a_look_up_without_a_port_may_mean_several_peers();
 	servers_are_named_by_who_listens();
 	one_port_for_two_connections();
+	what_a_healthy_run_is();
 	return tap_done();
 }

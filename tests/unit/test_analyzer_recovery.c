@@ -111,6 +111,24 @@ static void the_shape_of_a_recovery(void)
 	judge_end(&s.r, &x);
 }
 
+/* What is bad to the end, and what is good again, too late to be sure. */
+static void what_is_not_over(void)
+{
+	struct site s;
+	struct result x;
+
+	for (int from = 36; from <= 40; from += 4) {
+		begin(&s, 40000, "{\"from\":\"10s\",\"for\":\"10s\"}");
+		for (int at = 0; at < 40; at++)
+			second(&s, at, 10, at >= 10 && at < from ? 10 : 0, 3, at >= 10 && at < 20);
+		judge(&s.r, &x, everything);
+		is_int(x.recoveries[0].censored, true, "bad until %d s: no recovery was seen", from);
+		NEAR(x.recoveries[0].good_ms, from == 36 ? 4000 : NAN, "it had been good for so long");
+		is_int((long long)x.recoveries[0].witness > 0, 1, "what stayed bad by itself has a witness");
+		judge_end(&s.r, &x);
+	}
+}
+
 /* A client that waits for its answers asks less while it gets none. */
 static void users_who_do_not_ask_are_lost_too(void)
 {
@@ -440,6 +458,7 @@ static void damaged_marks(void)
 int main(void)
 {
 	the_shape_of_a_recovery();
+	what_is_not_over();
 	users_who_do_not_ask_are_lost_too();
 	what_a_lag_was_waited_for();
 	a_fault_that_comes_on_again();

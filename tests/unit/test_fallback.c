@@ -132,6 +132,9 @@ static void what_counts(void)
 		shop = &x.services[0];
 		is_int((long long)shop->whole.degraded, s->degraded, "%s: %d degraded", s->what, s->degraded);
 		is_int((long long)shop->fallback.failed, s->failed, "%d failed for it", s->failed);
+		is_int(shop->fallback.failed_witness > 0 && shop->fallback.failed_for < x.edge_count, s->failed > 0, "with a witness, and the edge");
+		if (s->failed)
+			is_str(x.edges[shop->fallback.failed_for].server, "127.0.0.1:90", "which is the stock");
 		is_int(shop->fallback.known, s->degraded > 0, "a fallback is known or not accordingly");
 		is_int(shop->fallback.distinct, s->distinct, "and its answers are told by their size or not");
 		is_int((long long)(shop->whole.ok + shop->whole.degraded + shop->whole.failed), (long long)shop->whole.requests,

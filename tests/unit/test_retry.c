@@ -534,6 +534,7 @@ static void retry_after(void)
 	asked_to_wait(2001, 1, 2000, &x, &r);
 	is_int(retry_of(&x)->retry_after, RETRY_AFTER_HONOURED, "2 s asked for, 2001 ms waited: honoured");
 	is_int(retry_of(&x)->retry_after_kept, 36, "36 times");
+	is_int(retry_of(&x)->retry_after_witness, 0, "and no other");
 	is_int(retry_of(&x)->chains, 12, "those requests say nothing of the client's own policy");
 	is_str(policy_backoff_name(retry_of(&x)->backoff), "exponential", "which the others show");
 	judge_end(&r, &x);
@@ -546,6 +547,7 @@ static void retry_after(void)
 	judge_end(&r, &x);
 	asked_to_wait(100, 2, 5000, &x, &r);
 	is_int(retry_of(&x)->retry_after, RETRY_AFTER_IGNORED, "waits as its own are: ignored");
+	ok(retry_of(&x)->retry_after_witness, "and a retry that did not wait is named");
 	judge_end(&r, &x);
 }
 

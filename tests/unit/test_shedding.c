@@ -128,6 +128,88 @@ static void too_few(void)
 	}
 }
 
+struct flood {		/* from the 10th second to the 30th there are `good` good answers a second, and 20 requests that come to something else */
+	const char *what;
+	int status;		/* of those; 0: closed by who asked */
+	double took;
+	int good;
+	int failed_calls;	/* each had asked for something, and that had failed */
+	int fault;		/* all that time a fault is felt */
+	int given_up;		/* their client had given up before the answer */
+	double collapse;
+};
+
+static const struct flood floods[] = {
+	{.what = "nobody is turned away, and who asked goes away", .took = 400, .good = 1, .collapse = 0.1},
+	{.what = "504 after a long time", .status = 504, .took = 400, .good = 1, .collapse = 0.1},
+	{.what = "500, later than a good answer", .status = 500, .took = 51, .good = 1, .collapse = 0.1},
+	{.what = "200, when nobody waits for it any more", .status = 200, .took = 400, .good = 1, .given_up = 1, .collapse = 0.1},
+	{.what = "200, late", .status = 200, .took = 400, .good = 1, .collapse = NAN},
+	{.what = "500, sooner than a good answer: an error", .status = 500, .took = 20, .good = 1, .collapse = NAN},
+	{.what = "404: the mistake of who asks", .status = 404, .took = 400, .good = 1, .collapse = NAN},
+	{.what = "502 as its own call failed", .status = 502, .took = 400, .good = 1, .failed_calls = 1, .collapse = NAN},
+	{.what = "504 under a fault", .status = 504, .took = 400, .good = 1, .fault = 1, .collapse = NAN},
+	{.what = "as many good answers as ever", .took = 400, .good = 10, .collapse = 1},
+};
+
+static void flooded(struct runs *r, const struct flood *c, int at)
+{
+	for (int i = 0; i < 20; i++) {
+		double at_ms = 1000 * at + 200 + 10 * i;
+		struct runs_exchange y = ATTEMPT(.connection = c->given_up ? 5 : c->status ? 2 : 4, .role = "server", .tid = 300 + i, .status = c->status,
+						 .at_ms = at_ms, .took_ms = c->took);
+		int x;
+
+		if (!c->status)
+			y.outcome = "indeterminate", y.error = "closed";
+		if (c->given_up)
+			runs_add(r, ATTEMPT(.connection = 6, .process = 2, .outcome = "indeterminate", .error = "closed", .at_ms = at_ms - 0.1,
+					    .took_ms = 5));
+		x = runs_add(r, y);
+		if (c->failed_calls || c->fault)
+			x = runs_add(r, ATTEMPT(.connection = 3, .tid = 300 + i, .status = c->fault ? 200 : 503, .at_ms = at_ms + 1,
+						.took_ms = c->took - 2, .parent = x));
+		if (c->fault)
+			runs_inject(r, 1, x, at_ms + 1, "delay", 300, 300);
+	}
+}
+
+/* A service that breaks down need not turn anybody away; what fails under load need not fail because of it. */
+static void who_turns_nobody_away(void)
+{
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		const struct flood *c = &floods[i];
+		struct runs r;
+		struct result x;
+
+		runs_begin(&r, 1000 * SECONDS);
+		runs_process(&r, 1, "shop");
+		runs_process(&r, 2, "browser");
+		runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+		runs_connection(&r, 3, 1, "client", "127.0.0.1:4000", "127.0.0.1:90");
+		runs_connection(&r, 4, 1, "server", "127.0.0.1:80", "127.0.0.1:5001");
+		runs_connection(&r, 5, 1, "server", "127.0.0.1:80", "127.0.0.1:5002");
+		runs_connection(&r, 6, 2, "client", "127.0.0.1:5002", "127.0.0.1:80");
+		runs_sql(&r, "UPDATE connection SET end = 'peer_close' WHERE id = 4");
+		if (c->fault)
+			runs_fault(&r, 1, "slow", "{\"from\":\"10s\",\"for\":\"20s\"}", 400, 400);
+		for (int at = 0; at < SECONDS; at++) {
+			second(&r, at, &(struct scene){.status = 200}, at >= 10 && at < 30 ? c->good : 10, 0);
+			if (at >= 10 && at < 30)
+				flooded(&r, c, at);
+		}
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		for (size_t k = 0; k < x.service_count; k++)
+			if (!strcmp(x.services[k].name, "shop")) {
+				const struct policy_shedding *p = &x.services[k].shedding;
+
+				NEAR(p->collapse, c->collapse, "%s", c->what);
+				ok(!p->known && (isnan(c->collapse) || p->collapse_witness), "it sheds nothing; what shows it is named");
+			}
+		judge_end(&r, &x);
+	}
+}
+
 static void damaged_rows(void)
 {
 	struct scene c = {.status = 503, .took = 2, .good = 10, .bad = 20};
@@ -151,6 +233,7 @@ int main(void)
 	what_counts();
 	an_outage();
 	too_few();
+	who_turns_nobody_away();
 	damaged_rows();
 	return tap_done();
 }
