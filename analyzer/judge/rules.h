@@ -41,6 +41,14 @@ extern const struct rules rules_retry, rules_timeout, rules_breaker, rules_effec
 /* Whether attempts of an edge are joined by time alone though that joins strangers in this run. */
 bool rules_doubt_link(const struct rule_subject *s);
 
+/*
+ * Whether the client of an edge stands for those who use the system rather than for a part of it: nobody calls it, and it tries nothing again. Where
+ * its server was recorded too, it is what drives the experiment (RULES_DRIVER), and of its resilience nothing is asked: a load driver has to go on
+ * against a server that is out. Where it was not, it may be the program under test as well as a driver: nothing that is seen tells them apart.
+ */
+enum rules_role { RULES_PART, RULES_DRIVER_OR_PART, RULES_DRIVER };
+enum rules_role rules_role(const struct rule_subject *s);
+
 /* A base for backoff that this edge can live with, ms: what 95 % of its attempts take, rounded up to 1, 2 or 5, from 100 ms to 1 s. */
 double rules_base_ms(const struct result_edge *e);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a circuit breaker, or none, does to a client and its recovery (definitions: policy.h, breaker.c). Bounds: an outage of at
- * least 20 failed attempts in a row, severe from 100 on; a second of calls shed after the fault had cleared, severe from 10 s on; a false open every
- * 10,000 calls (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
+ * least 20 failed attempts in a row, severe from 100 on; a second of calls shed after the fault had cleared by one that stays open for more than 2 s, severe
+ * from 10 s on; a false open every 10,000 calls (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 #define TAX_MS 1000
 #define TAX_HIGH_MS 10000
 #define FALSE_EVERY 10000
-#define SHORT_OPEN_MS 6000	/* not much longer than what is recommended */
+#define SHORT_OPEN_MS 2100	/* what is recommended, and the inexactness of what is seen of it */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
 #define BREAKER(s) (&(s)->edge->breaker)
@@ -44,26 +44,63 @@ static const char *threshold(const struct policy_breaker *b, char *buf, size_t s
 
 /* ---- none ---- */
 
+/* A server that answers 429 is not out: it says how often it may be asked. */
+static bool is_limited(const struct result_edge *e)
+{
+	uint64_t limited = 0, failed = e->whole.attempts - e->attempts_ok;
+
+	for (size_t i = 0; i < e->statuses.used; i++)
+		if (e->statuses.cells[i].value == 429)
+			limited = e->statuses.cells[i].count;
+	return limited * 2 > failed;
+}
+
+static bool goes_on(const struct rule_subject *s)
+{
+	return BREAKER(s)->known && BREAKER(s)->absent && BREAKER(s)->outage_attempts >= OUTAGE_MIN && !is_limited(s->edge);
+}
+
 static bool none(const struct rule_subject *s)
 {
-	return BREAKER(s)->known && BREAKER(s)->absent && BREAKER(s)->outage_attempts >= OUTAGE_MIN && BREAKER(s)->outage_attempts < OUTAGE_HIGH;
+	return goes_on(s) && BREAKER(s)->outage_attempts < OUTAGE_HIGH && rules_role(s) == RULES_PART;
 }
 
 static bool none_at_all(const struct rule_subject *s)
 {
-	return BREAKER(s)->known && BREAKER(s)->absent && BREAKER(s)->outage_attempts >= OUTAGE_HIGH;
+	return goes_on(s) && BREAKER(s)->outage_attempts >= OUTAGE_HIGH && rules_role(s) == RULES_PART;
+}
+
+static bool none_perhaps(const struct rule_subject *s)
+{
+	return goes_on(s) && rules_role(s) == RULES_DRIVER_OR_PART;
+}
+
+#define FIX_NONE "ut a circuit breaker around this call: open it when half of at least 20 calls within 10 s failed, for a second or two, then let" \
+	" one probe through; answer from a fallback, or at once with an error, while it is open."
+
+static void show_outage(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_breaker *b = BREAKER(s);
+
+	finding_shows(f, "outage_attempts", (double)b->outage_attempts);
+	finding_shows(f, "peak_attempts_per_s", s->edge->peak_attempts_per_s);
+	f->witness = b->witness ? b->witness : s->edge->worst;
+}
+
+/* A driver has to do this, a part of a system should not. */
+static void tell_none_perhaps(const struct rule_subject *s, struct finding *f)
+{
+	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row", (ull)BREAKER(s)->outage_attempts);
+	show_outage(s, f);
+	finding_fix(f, "Nothing, if %s is the load of an experiment or a user. If it is a part of a system: p" FIX_NONE, s->edge->client);
 }
 
 static void tell_none(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_breaker *b = BREAKER(s);
-
-	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row, and no circuit breaker opened", (ull)b->outage_attempts);
-	finding_shows(f, "outage_attempts", (double)b->outage_attempts);
-	finding_shows(f, "peak_attempts_per_s", s->edge->peak_attempts_per_s);
-	f->witness = b->witness ? b->witness : s->edge->worst;
-	finding_fix(f, "Put a circuit breaker around this call: open it when half of at least 20 calls within 10 s failed, for 1 to 5 s,"
-		       " then let one probe through; answer from a fallback, or at once with an error, while it is open.");
+	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row, and no circuit breaker opened",
+		     (ull)BREAKER(s)->outage_attempts);
+	show_outage(s, f);
+	finding_fix(f, "P" FIX_NONE);
 }
 
 /* ---- one that opens without need ---- */
@@ -119,14 +156,20 @@ static void tell_will_open_falsely(const struct rule_subject *s, struct finding 
 
 /* ---- one that stays open too long ---- */
 
+/* Of one that is open for no longer than is recommended the server is to blame, as it goes on failing the probes. */
+static bool stays_open(const struct rule_subject *s)
+{
+	return opens(s) && BREAKER(s)->recovery_tax && BREAKER(s)->recovery_tax_ms >= TAX_MS && !(BREAKER(s)->open_high_ms <= SHORT_OPEN_MS);
+}
+
 static bool slows(const struct rule_subject *s)
 {
-	return opens(s) && BREAKER(s)->recovery_tax && BREAKER(s)->recovery_tax_ms >= TAX_MS && BREAKER(s)->recovery_tax_ms < TAX_HIGH_MS;
+	return stays_open(s) && BREAKER(s)->recovery_tax_ms < TAX_HIGH_MS;
 }
 
 static bool slows_much(const struct rule_subject *s)
 {
-	return opens(s) && BREAKER(s)->recovery_tax && BREAKER(s)->recovery_tax_ms >= TAX_HIGH_MS;
+	return stays_open(s) && BREAKER(s)->recovery_tax_ms >= TAX_HIGH_MS;
 }
 
 static void tell_slows(const struct rule_subject *s, struct finding *f)
@@ -143,12 +186,8 @@ static void tell_slows(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "open_low_ms", b->open_low_ms);
 	finding_shows(f, "open_high_ms", b->open_high_ms);
 	show_opens(b, f);
-	if (b->open_high_ms > 0 && b->open_high_ms <= SHORT_OPEN_MS)
-		snprintf(buf, sizeof(buf), "halve it, to %s", show_duration(b->open_high_ms / 2, open));
-	else
-		strcpy(buf, "1 to 5 s are enough");
-	finding_fix(f, "Shorten the time that it stays open (%s), and let a probe through as soon as it is over; let probes vary by"
-		       " some percent between instances.", buf);
+	finding_fix(f, "Shorten the time that it stays open (a second or two are enough), and let a probe through as soon as it is over; let"
+		       " probes vary by some percent between instances.");
 }
 
 /* ---- what users felt ---- */
@@ -156,6 +195,12 @@ static void tell_slows(const struct rule_subject *s, struct finding *f)
 static bool metastable(const struct rule_subject *s)
 {
 	return s->recovery->label && !strncmp(s->recovery->label, "metastable", 10);
+}
+
+/* That it got well as the load dipped proves it; else something outside of what was recorded may keep it bad. */
+static bool suspected(const struct rule_subject *s)
+{
+	return strcmp(s->recovery->label, "metastable_confirmed") != 0;
 }
 
 static void tell_metastable(const struct rule_subject *s, struct finding *f)
@@ -174,15 +219,17 @@ static void tell_metastable(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "load_ratio", v->load_ratio);
 	finding_shows(f, "load_amplification", v->load_amplification);
 	finding_shows(f, "capacity_margin", v->margin);
+	f->witness = v->witness;
 	finding_fix(f, "To get out: take load off for some seconds (stop retries, shed requests). To stay out: a retry budget of 10 to 20"
 		       " %%, a circuit breaker that is open for 1 to 5 s, a short queue, and work that is dropped when its caller has"
 		       " gone.");
 }
 
 static const struct rule rules[] = {
-	{"metastable", SEVERITY_CRITICAL, RULE_RECOVERY, metastable, NULL, tell_metastable},
+	{"metastable", SEVERITY_CRITICAL, RULE_RECOVERY, metastable, suspected, tell_metastable},
 	{"no-breaker-under-outage", SEVERITY_HIGH, RULE_EDGE, none_at_all, doubt, tell_none},
 	{"no-breaker-under-outage", SEVERITY_MEDIUM, RULE_EDGE, none, doubt, tell_none},
+	{"no-breaker-under-outage", SEVERITY_INFO, RULE_EDGE, none_perhaps, NULL, tell_none_perhaps},
 	{"breaker-false-open", SEVERITY_HIGH, RULE_EDGE, false_opens, doubt, tell_false_opens},
 	{"breaker-false-open", SEVERITY_MEDIUM, RULE_EDGE, will_open_falsely, doubt, tell_will_open_falsely},
 	{"breaker-slows-recovery", SEVERITY_HIGH, RULE_EDGE, slows_much, doubt, tell_slows},

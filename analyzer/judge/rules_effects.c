@@ -4,6 +4,7 @@
  * fallback.c, bulkhead.c, bulkhead_flood.c). Bounds: a limit that stops 10 % of the requests; hedging beyond 10 % of the requests (hedging at the 95th
  * percentile adds 5 %: Dean, Barroso, The Tail at Scale); goodput at the highest load below half of the best.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "analyzer/judge/rules.h"
@@ -82,19 +83,21 @@ static void tell_hedges_much(const struct rule_subject *s, struct finding *f)
 
 static bool collapses(const struct rule_subject *s)
 {
-	return s->service->shedding.known && s->service->shedding.collapse >= 0 && s->service->shedding.collapse < COLLAPSE;
+	return s->service->shedding.collapse >= 0 && s->service->shedding.collapse < COLLAPSE;
 }
 
 static void tell_collapses(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_shedding *p = &s->service->shedding;
 
-	finding_says(f, "collapses under overload: at the highest load it serves %.0f %% of what it serves at best", p->collapse * 100);
+	finding_says(f, "collapses under overload: at the highest load it serves %.0f %% of what it serves at best%s", p->collapse * 100,
+		     p->known ? "" : ", and turns nobody away");
 	finding_shows(f, "collapse", p->collapse);
-	finding_shows(f, "shed", (double)p->shed);
-	if (p->share.known)
-		finding_shows(f, "shed_share", p->share.value);
-	f->witness = p->witness;
+	if (p->known) {
+		finding_shows(f, "shed", (double)p->shed);
+		finding_shows(f, "shed_share", p->share.known ? p->share.value : NAN);
+	}
+	f->witness = p->collapse_witness ? p->collapse_witness : p->witness;
 	finding_fix(f, "Turn requests away earlier, before work is done for them: a limit on what is in work at once (best throughput x its"
 		       " latency), a short queue, 503 with Retry-After beyond it.");
 }
@@ -210,21 +213,22 @@ static bool no_fallback(const struct rule_subject *s)
 {
 	const struct policy_fallback *p = &s->service->fallback;
 
-	return p->known ? p->failed && !p->degraded : all_failed(s);
+	return !p->degraded && (p->failed >= OUTAGE_MIN || all_failed(s));
 }
 
 static void tell_no_fallback(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_fallback *p = &s->service->fallback;
-	const struct result_edge *dead = p->known ? p->dependency < s->r->edge_count ? &s->r->edges[p->dependency] : NULL : dead_call(s);
-	uint64_t failed = p->known ? p->failed : s->service->window[TIMELINE_FAULT].failed;
+	bool seen = p->failed >= OUTAGE_MIN;
+	const struct result_edge *dead = !seen ? dead_call(s) : p->failed_for < s->r->edge_count ? &s->r->edges[p->failed_for] : NULL;
+	uint64_t failed = seen ? p->failed : s->service->window[TIMELINE_FAULT].failed;
 
-	finding_says(f, "has no fallback%s%s: all %llu requests that it got while that was out failed", dead ? " for " : " for what it"
+	finding_says(f, "has no fallback%s%s: all %llu requests that it got while that was not to be had failed", dead ? " for " : " for what it"
 			" depends on",
 		     dead ? dead->server : "", (ull)failed);
 	finding_shows(f, "failed", (double)failed);
-	finding_shows(f, "degraded", p->known ? (double)p->degraded : 0);
-	f->witness = p->known && p->witness ? p->witness : dead ? dead->worst : 0;
+	finding_shows(f, "degraded", (double)p->degraded);
+	f->witness = seen ? p->failed_witness : dead ? dead->worst : 0;
 	finding_fix(f, "Answer without it where that is better than an error: the last good value, a default, or a part of the page, marked"
 		       " as degraded; else fail at once, without a retry.");
 }

@@ -18,6 +18,7 @@
 #define BUDGET 0.2
 #define BUDGET_SECONDS 3
 #define COHORT_MIN 10
+#define STORM_DEMAND 1.5	/* attempts per call asked for */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
 #define RETRY(s) (&(s)->edge->retry)
@@ -116,7 +117,7 @@ static void tell_heedless(const struct rule_subject *s, struct finding *f)
 		     (ull)r->retry_after_kept, (ull)r->retry_after_seen);
 	finding_shows(f, "retry_after_seen", (double)r->retry_after_seen);
 	finding_shows(f, "retry_after_kept", (double)r->retry_after_kept);
-	f->witness = s->edge->worst;
+	f->witness = r->retry_after_witness ? r->retry_after_witness : s->edge->worst;
 	finding_fix(f, "Let the client wait at least as long as Retry-After says (RFC 9110, 10.2.3), or give up at once where that is past"
 		       " its deadline.");
 }
@@ -140,9 +141,18 @@ static void tell_endless(const struct rule_subject *s, struct finding *f)
 		       " the requests with a retry budget.");
 }
 
+/* Attempts per call that was asked for while the fault lasted, what a breaker turned away included; NAN: as per request. */
+static double per_demand(const struct rule_subject *s)
+{
+	const struct result_cohort *c = &s->edge->window[TIMELINE_FAULT];
+
+	return c->amplification_demand.known && c->demand > c->logical ? c->amplification_demand.value : NAN;
+}
+
+/* What is let through before a breaker opens is retried too; it is no storm if the server gets less than what was asked for. */
 static bool storm(const struct rule_subject *s)
 {
-	return RETRY(s)->known && RETRY(s)->storm;
+	return RETRY(s)->known && RETRY(s)->storm && !(per_demand(s) < STORM_DEMAND);
 }
 
 static void tell_storm(const struct rule_subject *s, struct finding *f)
@@ -183,7 +193,7 @@ static bool over_budget(const struct rule_subject *s)
 	const struct metric *m = c ? &c->amplification : NULL;
 
 	return (RETRY(s)->known && RETRY(s)->budget_over_s >= BUDGET_SECONDS) ||
-	       (m && !s->edge->hedging.known && m->known && m->n >= COHORT_MIN && m->bounded && m->low > 1 + BUDGET);
+	       (m && !s->edge->hedging.known && m->known && m->n >= COHORT_MIN && m->bounded && m->low > 1 + BUDGET && !(per_demand(s) <= 1 + BUDGET));
 }
 
 static void tell_over_budget(const struct rule_subject *s, struct finding *f)

@@ -31,12 +31,12 @@ static double patience(const struct result_edge *e)
 
 static bool timeless(const struct rule_subject *s)
 {
-	return patience(s->edge) >= PATIENCE_HIGH_MS;
+	return patience(s->edge) >= PATIENCE_HIGH_MS && rules_role(s) != RULES_DRIVER;
 }
 
 static bool patient(const struct rule_subject *s)
 {
-	return patience(s->edge) >= PATIENCE_MS && !timeless(s);
+	return patience(s->edge) >= PATIENCE_MS && !timeless(s) && rules_role(s) != RULES_DRIVER;
 }
 
 static bool named_timeless(const struct rule_subject *s)
