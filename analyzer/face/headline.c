@@ -151,6 +151,21 @@ static double badness(const struct result_recovery *v)
 	return isnan(v->mttr_ms) ? -1 : v->mttr_ms;
 }
 
+/* Of one that the run did not see. What is good again when the run ends hurts nobody any more: it may only not be over. */
+static int not_recovered(const struct face *f, const struct result_recovery *v, const char *several)
+{
+	char value[80] = "> ", good[64];
+
+	show_duration(v->observed_ms, value + 2);
+	if (v->good_ms > 0)
+		LINE(f, FACE_YELLOW, "recovery", isnan(v->observed_ms) ? "not seen" : value,
+		     "%s hurt users until %s before the run ended, too short a time to call it over%s", v->fault, show_duration(v->good_ms, good), several);
+	else
+		LINE(f, FACE_RED, "recovery", isnan(v->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s%s", v->fault,
+		     strncmp(v->label, "metastable", 10) ? "" : " (metastable?)", several);
+	return 0;
+}
+
 static int recovery(const struct face *f, const struct result *r)
 {
 	const struct result_recovery *worst = NULL;
@@ -164,17 +179,13 @@ static int recovery(const struct face *f, const struct result *r)
 			worst = &r->recoveries[i];
 	if (!worst || !worst->label)
 		return 0;
-	if (worst->censored) {
-		strcpy(value, "> ");
-		show_duration(worst->observed_ms, value + 2);
-		LINE(f, FACE_RED, "recovery", isnan(worst->observed_ms) ? "not seen" : value, "%s still hurt users when the run ended%s%s",
-		     worst->fault, strncmp(worst->label, "metastable", 10) ? "" : " (metastable?)", several);
-	} else if (!isnan(worst->mttr_ms)) {
+	if (worst->censored)
+		return not_recovered(f, worst, several);
+	if (!isnan(worst->mttr_ms))
 		LINE(f, FACE_PLAIN, "recovery", show_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone%s",
 		     worst->fault, show_duration(worst->recovery_lag_ms, lag), several);
-	} else {
+	else
 		LINE(f, FACE_PLAIN, "recovery", "not needed", "users felt nothing of %s", worst->fault);
-	}
 	return 0;
 }
 

@@ -16,15 +16,21 @@
 
 /* ---- the first lines: verdict, run ---- */
 
-/* That nobody asked for a gate does not make it well. */
-static void print_grave(const struct face *f, const struct result *r)
+#define USERS_WELL 0.99	/* of their requests */
+
+/* That nobody asked for a gate does not make it well: what users got, unless that was asked for, and what is to be changed. */
+static void print_but(const struct face *f, const struct result *r)
 {
+	struct metric users = result_success_of_users(r);
+	bool ill = isnan(r->slo) && users.known && users.value < USERS_WELL;
 	size_t grave = 0;
 
 	while (grave < r->finding_count && r->findings[grave].severity >= SEVERITY_HIGH)
 		grave++;
 	if (grave)
 		face_print(f, FACE_YELLOW, ", but %zu grave finding%s", grave, grave > 1 ? "s" : "");
+	if (ill)
+		face_print(f, FACE_YELLOW, "%s %.3g %% of the requests of users failed", grave ? " and" : ", but", (1 - users.value) * 100);
 }
 
 static void print_verdict(const struct face *f, const struct result *r)
@@ -41,7 +47,7 @@ static void print_verdict(const struct face *f, const struct result *r)
 	face_print(f, colours[r->verdict], "%s", words[r->verdict]);
 	face_print(f, FACE_BOLD, "  %s", r->file);
 	if (r->verdict == VERDICT_PASS)
-		print_grave(f, r);
+		print_but(f, r);
 	fputc('\n', f->out);
 	for (size_t i = 0; i < r->reason_count; i++) {
 		face_print(f, colours[r->verdict], "  ! ");
@@ -319,7 +325,9 @@ static void say_recovery(FILE *out, const struct result_recovery *r)
 	if (!isnan(r->impact_ms))
 		fprintf(out, "; users felt it %s after it began", show_duration(r->impact_ms, a));
 	if (r->censored && r->label)
-		fprintf(out, ", for more than %s: no recovery seen in this run", show_duration(r->observed_ms, a));
+		fprintf(out, r->good_ms > 0 ? ", for %s, then nothing until the end of the run, too short a time to call it over" :
+			", for more than %s: no recovery seen in this run",
+			show_duration(r->good_ms > 0 ? r->observed_ms - r->good_ms : r->observed_ms, a));
 	else if (!r->censored && !isnan(r->mttr_ms))
 		fprintf(out, ", for %s, to %s after it cleared", show_duration(r->mttr_ms, a), show_duration(r->recovery_lag_ms, b));
 	say_lag(out, r);

@@ -45,94 +45,76 @@ static void fresh(void)
 	result.model.exchange_count = 100;
 }
 
-static void retries(void)
+static struct policy_retry *const retry = &edge.retry;
+static struct policy_reaction reactions[] = {{.status = 404, .not_retried = 3}, {.status = 503, .retried = 9}};
+
+/* What a retry policy reads as, as a whole or in part, when what follows is so: assignments. Nothing else is known of it. */
+#define WITH(...) (fresh(), (void)(__VA_ARGS__), words(POLICY_RETRY))
+#define SAYS(sentence, what, ...) is_str(WITH(__VA_ARGS__), sentence, what)
+#define SAYS_TOO(part, what, ...) ok(strstr(WITH(__VA_ARGS__), part), what)
+
+static void attempts(void)
 {
-	static struct policy_reaction reactions[] = {{.status = 404, .not_retried = 3}, {.status = 503, .retried = 9}};
-	struct policy_method methods[] = {{.retried = 5, .not_retried = 1}, {.not_retried = 2}};
-	struct policy_retry *r = &edge.retry;
+	SAYS("", "a client of which nothing but failures is known", 0);
+	SAYS("attempts not known, honours Retry-After", "one that has not given up", retry->retry_after = RETRY_AFTER_HONOURED);
+	SAYS("3 attempts or more, honours Retry-After", "which made so many at least", retry->retry_after = RETRY_AFTER_HONOURED,
+	     edge.worst_attempts = 3);
+	SAYS("of requests that overlap, so that nobody can tell how many attempts are whose, honours Retry-After", "unless they may be another request's",
+	     retry->retry_after = RETRY_AFTER_HONOURED, edge.worst_attempts = 3, retry->tangled = true);
+	SAYS("none: a failed request is given up", "one that does not retry", retry->max_attempts = 1, retry->reactions = reactions,
+	     retry->reaction_count = 1);
+	SAYS("", "what is not known is not said", retry->max_attempts = 3, retry->known = false);
+}
+
+#define JITTER(rho) ((struct metric){.value = (rho), .low = 0.48, .high = 0.53, .known = true, .bounded = true, .method = "quantiles"})
+#define DOUBLED retry->max_attempts = 4, retry->backoff = BACKOFF_EXPONENTIAL, retry->multiplier = 2, retry->base_ms = 100, retry->cap_ms = 2000, \
+	retry->retry_after = RETRY_AFTER_HONOURED, retry->confidence = CONFIDENCE_HIGH, retry->jitter_low = JITTER(0.5)
+#define NAMED(n, ...) memcpy(retry->jitter_names, ((const char *[]){__VA_ARGS__}), (n) * sizeof(char *)), retry->jitter_name_count = (n)
+
+static void jitter(void)
+{
+	SAYS("4 attempts, exponential x2 from 100 ms, at most 2.00 s, equal jitter (rho 0.50, 0.48..0.53), honours Retry-After; after 503; not after 404;"
+	     " high confidence", "exponential backoff with equal jitter", DOUBLED, NAMED(1, "equal"), retry->reactions = reactions, retry->reaction_count = 2);
+	SAYS_TOO("x2 from 133 ms, at most 2.00 s, equal", "jitter takes from what the schedule begins with", DOUBLED, NAMED(1, "equal"),
+		 retry->base_high_ms = 133, retry->cap_before_jitter = true);
+	SAYS_TOO("x2 from 100 ms, at most 2.00 s before jitter, ±30 %", "or lies around it", DOUBLED, NAMED(1, "±30 %"), retry->base_high_ms = 133,
+		 retry->cap_before_jitter = true);
+	SAYS_TOO(", equal or ±30 % jitter (rho", "all names that the interval holds are given", DOUBLED, NAMED(2, "equal", "±30 %"));
+	SAYS_TOO(", no jitter, honours", "none is no kind of jitter", DOUBLED, NAMED(1, "none"));
+	SAYS_TOO(", jitter (rho 0.50", "jitter without a name", DOUBLED);
+	SAYS_TOO(", no jitter, honours", "and next to none", DOUBLED, retry->jitter_low = JITTER(0.97));
+	SAYS_TOO(" from 100 ms,", "a schedule begins with what jitter takes from", DOUBLED, retry->base_low_ms = 50, retry->base_high_ms = 100,
+		 retry->base_ms = 75);
+}
+
+static void backoffs(void)
+{
+	SAYS("3 attempts, backoff ambiguous: linear or exponential x2, first wait 50.0 ms", "two gaps can not tell, and no confidence is claimed",
+	     retry->max_attempts = 3, retry->backoff = BACKOFF_AMBIGUOUS, retry->base_ms = 50, retry->candidate_count = 2,
+	     retry->candidates[0] = (struct policy_candidate){BACKOFF_LINEAR, NAN},
+	     retry->candidates[1] = (struct policy_candidate){BACKOFF_EXPONENTIAL, 2});
+	SAYS("3 attempts, no backoff; low confidence", "no backoff has no base", retry->max_attempts = 3, retry->backoff = BACKOFF_NONE,
+	     retry->base_ms = 50, retry->confidence = CONFIDENCE_LOW);
+	SAYS("no limit seen (up to 3 attempts), the first retry at once, then linear from 50.0 ms, ignores Retry-After; medium confidence",
+	     "no limit, and the first retry at once", retry->max_attempts = 3, retry->backoff = BACKOFF_LINEAR, retry->skip_first = true,
+	     retry->unbounded = true, retry->base_ms = 50, retry->retry_after = RETRY_AFTER_IGNORED, retry->confidence = CONFIDENCE_MEDIUM);
+}
+
+static void methods(void)
+{
+	struct policy_method asked[] = {{.retried = 5, .not_retried = 1}, {.not_retried = 2}};
 
 	fresh();
-	is_str(words(POLICY_RETRY), "", "a client of which nothing but failures is known");
-	r->retry_after = RETRY_AFTER_HONOURED;
-	is_str(words(POLICY_RETRY), "attempts not known, honours Retry-After", "one that has not given up");
-	edge.worst_attempts = 3;
-	is_str(words(POLICY_RETRY), "3 attempts or more, honours Retry-After", "which made so many at least");
-	r->tangled = true;
-	is_str(words(POLICY_RETRY), "of requests that overlap, so that nobody can tell how many attempts are whose, honours Retry-After",
-	       "unless they may be another request's");
-	r->tangled = false;
-	r->retry_after = RETRY_AFTER_NONE_SEEN;
-	r->max_attempts = 1;
-	r->reactions = reactions;
-	r->reaction_count = 1;
-	is_str(words(POLICY_RETRY), "none: a failed request is given up", "one that does not retry");
-	r->max_attempts = 4;
-	r->reaction_count = 2;
-	r->backoff = BACKOFF_EXPONENTIAL;
-	r->multiplier = 2;
-	r->base_ms = 100;
-	r->cap_ms = 2000;
-	r->jitter_low = (struct metric){.value = 0.5, .low = 0.48, .high = 0.53, .known = true, .bounded = true, .method = "quantiles"};
-	r->jitter_names[0] = "equal";
-	r->jitter_name_count = 1;
-	r->retry_after = RETRY_AFTER_HONOURED;
-	r->confidence = CONFIDENCE_HIGH;
-	r->base_high_ms = 133;
-	r->cap_before_jitter = true;
-	ok(strstr(words(POLICY_RETRY), "x2 from 133 ms, at most 2.00 s, equal"), "jitter takes from what the schedule begins with");
-	r->jitter_names[0] = "±30 %";
-	ok(strstr(words(POLICY_RETRY), "x2 from 100 ms, at most 2.00 s before jitter, ±30 %"), "or lies around it");
-	r->jitter_names[0] = "equal";
-	r->base_high_ms = 0;
-	r->cap_before_jitter = false;
-	is_str(words(POLICY_RETRY), "4 attempts, exponential x2 from 100 ms, at most 2.00 s, equal jitter (rho 0.50, 0.48..0.53), honours"
-				    " Retry-After; after 503; not after 404; high confidence", "exponential backoff with equal jitter");
-	r->jitter_names[1] = "±30 %";
-	r->jitter_name_count = 2;
-	ok(strstr(words(POLICY_RETRY), ", equal or ±30 % jitter (rho"), "all names that the interval holds are given");
-	r->jitter_names[0] = "none";
-	r->jitter_name_count = 1;
-	ok(strstr(words(POLICY_RETRY), ", no jitter, honours"), "none is no kind of jitter");
-	r->jitter_name_count = 0;
-	ok(strstr(words(POLICY_RETRY), ", jitter (rho 0.50"), "jitter without a name");
-	r->jitter_low.value = 0.97;
-	ok(strstr(words(POLICY_RETRY), ", no jitter, honours"), "and next to none");
-	r->base_low_ms = 50;
-	r->base_high_ms = 100;
-	r->base_ms = 75;
-	ok(strstr(words(POLICY_RETRY), " from 100 ms,"), "a schedule begins with what jitter takes from");
-
-	fresh();
-	r->max_attempts = 3;
-	r->backoff = BACKOFF_AMBIGUOUS;
-	r->candidates[0] = (struct policy_candidate){BACKOFF_LINEAR, NAN};
-	r->candidates[1] = (struct policy_candidate){BACKOFF_EXPONENTIAL, 2};
-	r->candidate_count = 2;
-	r->base_ms = 50;
-	is_str(words(POLICY_RETRY), "3 attempts, backoff ambiguous: linear or exponential x2, first wait 50.0 ms",
-	       "two gaps can not tell, and no confidence is claimed");
-	r->backoff = BACKOFF_NONE;
-	r->confidence = CONFIDENCE_LOW;
-	is_str(words(POLICY_RETRY), "3 attempts, no backoff; low confidence", "no backoff has no base");
-	r->backoff = BACKOFF_LINEAR;
-	r->skip_first = true;
-	r->unbounded = true;
-	r->retry_after = RETRY_AFTER_IGNORED;
-	r->confidence = CONFIDENCE_MEDIUM;
-	is_str(words(POLICY_RETRY), "no limit seen (up to 3 attempts), the first retry at once, then linear from 50.0 ms, ignores"
-				    " Retry-After; medium confidence",
-	       "no limit, and the first retry at once");
-	methods[0].method = texts_add(&result.model.names, "GET");
-	methods[1].method = texts_add(&result.model.names, "POST");
-	r->methods = methods;
-	r->method_count = 2;
-	ok(strstr(words(POLICY_RETRY), "Retry-After; never POST; medium"), "what it does not repeat");
-	methods[0].retried = 0;
+	asked[0].method = texts_add(&result.model.names, "GET");
+	asked[1].method = texts_add(&result.model.names, "POST");
+	retry->max_attempts = 3;
+	retry->methods = asked;
+	retry->method_count = 2;
+	ok(strstr(words(POLICY_RETRY), "; never POST"), "what it does not repeat");
+	asked[0].retried = 0;
 	ok(!strstr(words(POLICY_RETRY), "never"), "which says nothing where it repeats no method");
 	texts_free(&result.model.names);
-	r->method_count = 0;
-	r->known = false;
-	is_str(words(POLICY_RETRY), "", "what is not known is not said");
+	retry->method_count = 0;
 }
 
 static void others(void)
@@ -204,8 +186,7 @@ static void pages(void)
 	struct result_fault fault = {.name = "outage", .matched = 40, .fired = 30, .first_s = 1, .last_s = 9};
 	char *text;
 
-	retries();	/* leaves what it has set in place */
-	others();
+	others();	/* leaves what it has set in place */
 	edge.retry = (struct policy_retry){.known = true, .max_attempts = 4, .backoff = BACKOFF_NONE, .confidence = CONFIDENCE_HIGH,
 					   .unsafe_indeterminate = {3, 17}, .deadline_ms = NAN};
 	edge.whole = (struct result_cohort){.linked = true, .logical = 1000000, .attempts = 3000000, .delivered = 3000000, .succeeded = 400000,
@@ -220,7 +201,8 @@ static void pages(void)
 	result.recovery_count = result.fault_count = 1;
 	findings_make(&result);
 	text = page();
-	ok(strstr(text, "PASS  run.db, but ") == text, "the verdict comes first, and does not hide grave findings");
+	ok(strstr(text, "PASS  run.db, but 2 grave findings and 60 % of the requests of users failed\n") == text,
+	   "the verdict comes first, and hides neither grave findings nor what users got");
 	ok(strstr(text, "\n  success            40.0 %  of 1000000 requests of users (95 %: "), "what users got");
 	ok(strstr(text, "\n  amplification       3.00x  checkout-service -> 127.0.0.1:44721 (95 %: 2.95..3.05)"), "what retries added");
 	ok(strstr(text, "\n  peak              12345/s  "), "the peak");
@@ -284,6 +266,50 @@ static void worst(void)
 	free(text);
 }
 
+/* What users got is in the first line, unless an objective says that it is good enough; well is what 99 % is. */
+static void first_line(void)
+{
+	static const struct {
+		unsigned succeeded;
+		double slo;
+		const char *line;
+	} cases[] = {{990, NAN, "PASS  run.db\n"}, {989, NAN, "PASS  run.db, but 1.1 % of the requests of users failed\n"}, {500, 0.4, "PASS  run.db\n"}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text;
+
+		fresh();
+		edge.whole = (struct result_cohort){.linked = true, .logical = 1000, .attempts = 1000, .succeeded = cases[i].succeeded};
+		edge.whole.success = metric_share(cases[i].succeeded, 1000);
+		result.slo = cases[i].slo;
+		text = page();
+		ok(strstr(text, cases[i].line) == text, "%u of 1000: %s", cases[i].succeeded, cases[i].line);
+		free(text);
+	}
+}
+
+/* Of a recovery that the run did not see, whether users were still hurt as it ended. */
+static void not_recovered(void)
+{
+	struct result_recovery v = {.fault = "outage", .impact_ms = 0, .mttr_ms = NAN, .recovery_lag_ms = NAN, .observed_ms = 10400, .good_ms = NAN,
+				    .censored = true, .label = "slow_recovery", .lag_breaker_ms = NAN, .lag_backoff_ms = NAN, .lag_drain_ms = NAN,
+				    .lag_rest_ms = NAN, .overshoot = NAN, .margin = NAN};
+	char *text;
+
+	fresh();
+	result.recoveries = &v;
+	result.recovery_count = 1;
+	text = page();
+	ok(strstr(text, "recovery         > 10.4 s  outage still hurt users when the run ended\n"), "it hurts to the end");
+	free(text);
+	v.good_ms = 4400;
+	text = page();
+	ok(strstr(text, "recovery         > 10.4 s  outage hurt users until 4.40 s before the run ended, too short a"),
+	   "it had gone, not long enough ago to call it over");
+	ok(strstr(text, "for 6.00 s, then nothing until the"), "and how long it lasted");
+	free(text);
+}
+
 static void wrapped(void)
 {
 	char *text = NULL;
@@ -333,10 +359,15 @@ int main(void)
 {
 	char buf[64];
 
-	retries();
+	attempts();
+	jitter();
+	backoffs();
+	methods();
 	others();
 	pages();
 	worst();
+	first_line();
+	not_recovered();
 	wrapped();
 	wide_tables();
 	is_str(show_duration(0.314, buf), "0.31 ms", "durations: below a millisecond");

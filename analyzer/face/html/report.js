@@ -89,7 +89,8 @@ function recoveryHeadline(report) {
 		return headline("Recovery", DASH, report.faults.length ? "nothing to judge it by" : "no fault in this run");
 	if (worst.censored)
 		return headline("Recovery", known(worst.observed_ms) ? "> " + duration(worst.observed_ms) : "not seen", name(worst.fault),
-			" still hurt users when the run ended", more);
+			known(worst.good_ms) ? " hurt users until " + duration(worst.good_ms) + " before the run ended, too short a time to call it over" :
+				" still hurt users when the run ended", more);
 	if (!known(worst.mttr_ms))
 		return headline("Recovery", "not needed", "users felt nothing of ", name(worst.fault));
 	return headline("Recovery", duration(worst.mttr_ms), name(worst.fault),
@@ -132,7 +133,9 @@ function contents() {
 
 function reportHeader(report) {
 	const run = report.run, users = entries(report), grave = report.findings.filter(f => SEVERITIES.indexOf(f.severity) < 2).length;
-	const fine = grave ? "but " + nth(grave, "grave finding") : "nothing grave";
+	const users_got = value(report.success_of_users), ill = known(users_got) && users_got < 0.99 && !known(report.verdict.slo);
+	const but = [grave ? nth(grave, "grave finding") : null, ill ? percent(1 - users_got) + " of the requests of users failed" : null].filter(Boolean);
+	const fine = but.length ? "but " + but.join(" and ") : "nothing grave";
 	const facts = [run.started, duration(run.duration_s * 1e3), run.host ? "on " + run.host : null, known(run.seed) ? "seed " + run.seed : null,
 		"seen by " + (run.sources.join(", ") || "nobody")];
 
