@@ -79,7 +79,7 @@ static bool was_given_up(const struct given_up *g, const struct model_exchange *
 {
 	if (was_left(g, x))
 		return true;
-	if (x->role != MODEL_CLIENT || x->edge == MODEL_NONE || !x->ended_ns || x->synthetic)
+	if (x->role != MODEL_CLIENT || x->edge == MODEL_NONE || !x->ended_ns || x->synthetic || x->lost)
 		return false;
 	return (x->outcome == MODEL_INDETERMINATE || x->outcome == MODEL_NOT_SENT) && is_timer(g, x) && !ended_by_others(g, x);
 }

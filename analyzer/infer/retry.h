@@ -46,7 +46,9 @@ static inline const struct model_exchange *retry_attempt(const struct retries *r
 /* Whether it was tried again at another server (hops.h). */
 static inline bool retry_went_on(const struct retries *r, const struct retry_request *q)
 {
-	return r->m->link.logicals[retry_attempt(r, q, q->n - 1)->logical].partial;
+	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
+
+	return r->m->link.logicals[last->logical].partial && !last->lost;
 }
 
 /*

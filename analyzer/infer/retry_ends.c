@@ -33,7 +33,7 @@ static enum retry_end end_of(const struct retries *r, const struct retry_request
 	for (uint32_t i = 0; i < q->n; i++)
 		if (!model_failed(retry_attempt(r, q, i)))
 			return RETRY_OK;
-	if (!last->ended_ns || retry_went_on(r, q))
+	if (!last->ended_ns || last->lost || retry_went_on(r, q))
 		return RETRY_UNSEEN;
 	if (exited)
 		return RETRY_GIVEN_UP;

@@ -9,6 +9,7 @@
 #include "base/hash.h"
 
 #define AT_ONCE_NS (20 * NS_PER_MS)
+#define APART_NS (5 * NS_PER_MS)	/* between a request and its hedge, at least */
 #define GAP_MAX_NS (60 * NS_PER_S)	/* as of retries at one server (link.h) */
 #define PLACEBO_MAX 0.05
 #define PLACEBO_MIN 10		/* successes of a client's other edges that tell how it goes on */
@@ -174,6 +175,23 @@ static void sum_up(struct walk *w)
 	}
 }
 
+/* A second server that was asked meanwhile, some time after the first (hedging): where both were asked at once, that is how it asks. */
+static void unite_rivals(struct walk *w)
+{
+	const struct rivals *r = &w->l->rivals;
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct model_exchange *x = &w->m->exchanges[r->of[i].first], *y = &w->m->exchanges[r->of[i].second];
+
+		if (x->edge == y->edge || y->started_ns - x->started_ns < APART_NS)
+			continue;
+		w->h->count++;
+		w->h->tiers[y->edge][x->correlation ? LINK_ID : x->parent != MODEL_NONE ? LINK_NESTING : LINK_TEMPORAL]++;
+		unite(w->h->request, x->logical, y->logical);
+		unite(w->h->destination, x->edge, y->edge);
+	}
+}
+
 static void settle(struct walk *w)
 {
 	struct hops *h = w->h;
@@ -190,6 +208,7 @@ static void settle(struct walk *w)
 		unite(h->request, y->logical, x->logical);
 		unite(h->destination, y->edge, x->edge);
 	}
+	unite_rivals(w);
 	for (uint32_t q = 0; q < w->l->count; q++)
 		h->request[q] = root_of(h->request, q);
 	for (uint32_t e = 0; e < w->g->count; e++)

@@ -492,6 +492,8 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	if (!err)
 		err = nest_build(m, j.cover_end);
 	if (!err)
+		err = rivals_build(&l->rivals, m, g);
+	if (!err)
 		err = find_headless(&j);
 	if (!err)
 		err = find_loose(&j);
@@ -525,6 +527,7 @@ void link_free(struct link *l)
 	free(l->tiers);
 	free(l->polls);
 	free(l->reconnects);
+	rivals_free(&l->rivals);
 	free(l->undecided);
 	free(l->crowded);
 	free(l->crowds);

@@ -12,13 +12,15 @@
 #include "analyzer/measure/cohort.h"
 #include "analyzer/read/spill.h"
 
-/* Adds what the request did at another server. Its end is what its last attempt came to, with an idempotency key what any did. */
+/* Adds what the request did at another server. Its end is what its last attempt came to that was not given up for
+ * another; with an idempotency key what any did. */
 static void extend(const struct model *run, struct link_logical *whole, const struct link_logical *q)
 {
 	bool keyed = run->exchanges[q->first].idempotency_key != 0;
+	bool later = run->exchanges[whole->last].lost || (q->last > whole->last && !run->exchanges[q->last].lost);
 
-	whole->ok = (q->last > whole->last ? q->ok : whole->ok) || (keyed && (whole->ok || q->ok));
-	if (q->last > whole->last) {
+	whole->ok = (later ? q->ok : whole->ok) || (keyed && (whole->ok || q->ok));
+	if (later) {
 		whole->last = q->last;
 		whole->ended_ns = q->ended_ns;
 	}

@@ -35,6 +35,65 @@ static const struct policy_hedging *judged(struct runs *r, struct result *x)
 	return &judge_edge(x, "shop", "127.0.0.1:90")->hedging;
 }
 
+/* n requests, one every 15 ms; every third is slow, so that another server is asked after `delay`, and what loses is given up. */
+static void play_at_two(struct runs *r, int n, double delay, bool gives_up_together)
+{
+	begin(r, 15 * n + 1000);
+	for (int i = 0; i < n; i++) {
+		double at = 15 * i + 1, both = delay + 10;
+		bool slow = i % 3 == 0, first_wins = i % 6 == 3;
+		char path[16];
+
+		snprintf(path, sizeof(path), "/%d", i);
+		runs_connection(r, 1000 + i, 1, "client", "127.0.0.1:5000", "127.0.0.1:91");
+		if (!slow)
+			attempt(r, ATTEMPT(.path = path, .at_ms = at, .took_ms = 5, .status = 200));
+		else if (first_wins)
+			attempt(r, ATTEMPT(.path = path, .at_ms = at, .took_ms = both, .status = 200));
+		else
+			attempt(r, ATTEMPT(.path = path, .at_ms = at, .took_ms = both + (gives_up_together ? 0.2 : 40), GAVE_UP));
+		if (slow && first_wins)
+			runs_add(r, ATTEMPT(.connection = 1000 + i, .tid = 60, .path = path, .at_ms = at + delay,
+					    .took_ms = gives_up_together ? 10.2 : 50, GAVE_UP));
+		else if (slow)
+			runs_add(r, ATTEMPT(.connection = 1000 + i, .tid = 60, .path = path, .at_ms = at + delay, .took_ms = 10, .status = 200));
+	}
+}
+
+static void another_server_is_asked_meanwhile(void)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_hedging *p;
+	const struct result_edge *e;
+
+	play_at_two(&r, 120, 50, true);
+	p = judged(&r, &x);
+	e = judge_edge(&x, "shop", "127.0.0.1:90");
+	ok(p->known && p->hedged == 40 && p->wins == 20 && p->cancelled == 40, "40 of 120 are hedged, 20 won by the other server");
+	ok(fabs(p->delay_ms - 50) < 0.1 && fabs(p->share.value - 1 / 3.0) < 1e-9, "after 50 ms");
+	is_int((int)x.destination_count, 1, "both servers are one destination");
+	if (x.destination_count) {
+		is_int(x.destinations[0].whole.logical, 120, "of 120 requests");
+		is_int(x.destinations[0].whole.attempts, 160, "with 160 attempts");
+		ok(fabs(x.destinations[0].whole.success.value - 1) < 1e-9, "that all succeeded, whoever won");
+	}
+	ok(!e->timeout.known || !e->timeout.mode_count, "who lost met no timeout");
+	is_int((int)e->retry.exhausted, 0, "nor was it given up for good");
+	judge_end(&r, &x);
+
+	play_at_two(&r, 120, 0, true);
+	p = judged(&r, &x);
+	ok(!p->known && !x.destination_count, "who asks both at once does not hedge");
+	ok(!judge_edge(&x, "shop", "127.0.0.1:90")->timeout.mode_count, "though nobody timed out there either");
+	judge_end(&r, &x);
+
+	play_at_two(&r, 120, 50, false);
+	p = judged(&r, &x);
+	ok(!p->known && !x.destination_count, "what is given up long after the other was answered was not given up for it");
+	judge_end(&r, &x);
+}
+
 enum kin { BY_PARENT, BY_ID, STRANGERS };
 
 /* n requests, one a second; every fourth answer takes 300 ms, so that a second attempt is made after `delay`, which takes `second`. */
@@ -306,6 +365,7 @@ static void damaged_rows(void)
 
 int main(void)
 {
+	another_server_is_asked_meanwhile();
 	what_is_found();
 	too_few();
 	a_pool_of_workers(0);
