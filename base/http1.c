@@ -21,6 +21,8 @@ typedef int (*step_fn)(struct http1 *p, struct http1_input *in);
 
 static int message_done(struct http1 *p)
 {
+	if (p->role == HTTP1_REQUEST && p->body > HTTP1_BODY_HASHED)	/* what is behind counts by its length */
+		p->head.fingerprint = hash_bytes(p->head.fingerprint, &p->body, sizeof(p->body));
 	if (p->role == HTTP1_REQUEST)
 		p->head.fingerprint = hash_mix(p->head.fingerprint);
 	p->state = IDLE;

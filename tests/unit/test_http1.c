@@ -664,6 +664,16 @@ static void check_host(void)
 	is_int(text_request("\r\nGET / HTTP/1.1\r\n\r\n").head_bytes, 18, "head_bytes leaves out empty lines before the head");
 }
 
+/* Of one of these sizes, in one piece or in two chunks. */
+static uint64_t fingerprint_of_size(int size, int chunked)
+{
+	char text[700];
+	int n = chunked ? snprintf(text, sizeof(text), "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%0*d\r\n1\r\n0\r\n0\r\n\r\n", size - 1, size - 1, 0)
+			: snprintf(text, sizeof(text), "PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%0*d", size, size, 0);
+
+	return head_of(HTTP1_REQUEST, text, (size_t)n).fingerprint;
+}
+
 /* Of a request whose body has an odd byte at `odd`; `odd` itself, and so never equal, when a split changes it. */
 static uint64_t fingerprint_of_body(size_t odd)
 {
@@ -698,6 +708,8 @@ static void check_fingerprint(void)
 	ok(fingerprint_of_body(HTTP1_BODY_HASHED - 1) != fingerprint_of_body(HTTP1_BODY_HASHED),
 	   "the body's first 256 bytes enter the fingerprint");
 	ok(fingerprint_of_body(HTTP1_BODY_HASHED) == fingerprint_of_body(HTTP1_BODY_HASHED + 40), "its other bytes do not");
+	ok(fingerprint_of_size(300, 0) != fingerprint_of_size(301, 0), "but how many they are");
+	ok(fingerprint_of_size(300, 0) == fingerprint_of_size(300, 1), "however they come");
 }
 
 static const char *events_of(enum http1_role role, const char *text, size_t n)
