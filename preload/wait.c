@@ -2,11 +2,13 @@
 #include "preload/wait.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include "base/clock.h"
 #include "preload/attempt.h"
 #include "preload/cancel.h"
 #include "preload/epoll.h"
+#include "preload/failure.h"
 #include "preload/gate.h"
 #include "preload/outgate.h"
 #include "preload/raw.h"
@@ -324,10 +326,10 @@ bool wait_concerns_select(int n, const fd_set *r, const fd_set *w, const fd_set 
 	return false;
 }
 
-/* The bits of each set, as Linux defines them (fs/select.c: POLLIN_SET, POLLOUT_SET, POLLEX_SET). */
-#define SELECT_IN (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR)
-#define SELECT_OUT (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR)
-#define SELECT_EX POLLPRI
+/* The bits of each set, as Linux defines them (fs/select.c: POLLIN_SET, POLLOUT_SET, POLLEX_SET). POLLNVAL: closed while the call waited. */
+#define SELECT_IN (POLLIN | POLLRDNORM | POLLRDBAND | POLLHUP | POLLERR | POLLNVAL)
+#define SELECT_OUT (POLLOUT | POLLWRNORM | POLLWRBAND | POLLERR | POLLNVAL)
+#define SELECT_EX (POLLPRI | POLLNVAL)
 
 static nfds_t to_pollfds(int n, const fd_set *r, const fd_set *w, const fd_set *e, struct pollfd *p, nfds_t room)
 {
@@ -366,6 +368,15 @@ static int to_fd_sets(const struct pollfd *p, nfds_t k, fd_set *r, fd_set *w, fd
 	return bits;
 }
 
+/* select(2) refuses descriptors that are not open when it begins. */
+static bool all_open(const struct pollfd *p, nfds_t k)
+{
+	for (nfds_t i = 0; i < k; i++)
+		if (raw_fcntl(p[i].fd, F_GETFD, 0) < 0)
+			return false;
+	return true;
+}
+
 /* The thread is cancelled in the wait. */
 static void give_back(void *buffer)
 {
@@ -387,14 +398,9 @@ int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t
 	}
 	k = to_pollfds(n, r, w, e, p, room);
 	CANCEL_BEGIN(give_back, p);
-	ready = wait_poll(p, k, t, mask);
+	ready = all_open(p, k) ? wait_poll(p, k, t, mask) : fail(EBADF);
 	CANCEL_END;
 	error = errno;
-	for (nfds_t i = 0; ready > 0 && i < k; i++)
-		if (p[i].revents & POLLNVAL) {
-			ready = -1;
-			error = EBADF;
-		}
 	if (ready >= 0)
 		ready = to_fd_sets(p, k, r, w, e);
 	pool_give((char *)p);

@@ -43,6 +43,17 @@ def ready():
     yield all(polled(client, select.POLLIN) and select.select([client], [], [], LIMIT)[0] and client.recv(1) for _ in range(40))
 
 
+def closed():
+    """A thread closes what another waits for; then the wait is asked for what is closed."""
+    for call in (lambda fd: select.select([fd], [], [fd], 0.4), lambda fd: select.select([], [fd], [], 0), lambda fd: polled(fd, select.POLLIN, 400)):
+        client, _ = pair()
+        fd = client.fileno()
+        threading.Timer(0.1, client.close).start()
+        yield [bool(part) for part in said(call, fd)]
+        client.close()
+        yield said(call, fd)
+
+
 def words():
     """Messages that a request could begin with, and that are none: the server must see each at once."""
     for word in (b"foo", b"test data", b"PING", b"QUIT now", b"HELO me", b"A" * 4000):
