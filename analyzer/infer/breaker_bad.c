@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/measure.h"
 
 /* Whether an exchange that a fault hit is one of the edge's server, seen from there. */
@@ -21,21 +22,46 @@ static int by_start(const void *a, const void *b)
 	return (x->from_ns > y->from_ns) - (x->from_ns < y->from_ns);
 }
 
-/* Faults that were felt at once are one bad time, which clears with the last of them. */
-static void join(struct breaker_bad *bad)
+/* Faults that were felt at once are one bad time, which clears with the last of them. Returns how many are left. */
+static size_t join(struct breaker_span *of, size_t count)
 {
 	size_t n = 0;
 
-	qsort(bad->of, bad->n, sizeof(*bad->of), by_start);
-	for (size_t i = 0; i < bad->n; i++) {
-		struct breaker_span *last = n ? &bad->of[n - 1] : NULL, *next = &bad->of[i];
+	qsort(of, count, sizeof(*of), by_start);
+	for (size_t i = 0; i < count; i++) {
+		struct breaker_span *last = n ? &of[n - 1] : NULL, *next = &of[i];
 
 		if (!last || next->from_ns > last->to_ns)
-			bad->of[n++] = *next;
+			of[n++] = *next;
 		else if (next->to_ns >= last->to_ns)
 			*last = (struct breaker_span){last->from_ns, next->to_ns, next->cleared && (last->cleared || next->to_ns > last->to_ns)};
 	}
-	bad->n = n;
+	return n;
+}
+
+/* The first of rows, which are in order of start, that is not before t. */
+static size_t row_at(const struct model *run, struct chains_span rows, uint64_t t)
+{
+	size_t low = 0, high = rows.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (run->exchanges[rows.members[middle]].started_ns < t)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Whether a fault hit half or more of the calls that began while it was felt. */
+static bool is_out(const struct measure *m, struct chains_span rows, const struct timeline_span *s)
+{
+	const struct model *run = &m->r->model;
+	size_t from = row_at(run, rows, s->from_ns), to = row_at(run, rows, s->to_ns);
+
+	return s->hits * 2 >= (to > from ? to - from : 0);
 }
 
 int breaker_bad_find(struct breaker_bad *bad, const struct measure *m, uint32_t edge)
@@ -45,7 +71,8 @@ int breaker_bad_find(struct breaker_bad *bad, const struct measure *m, uint32_t 
 	bool *hit = calloc(run->fault_count + 1, sizeof(*hit));
 
 	bad->of = calloc(run->fault_count + 1, sizeof(*bad->of));
-	if (!hit || !bad->of) {
+	bad->out = calloc(run->fault_count + 1, sizeof(*bad->out));
+	if (!hit || !bad->of || !bad->out) {
 		free(hit);
 		return -ENOMEM;
 	}
@@ -55,10 +82,18 @@ int breaker_bad_find(struct breaker_bad *bad, const struct measure *m, uint32_t 
 	for (size_t i = 0; i < run->fault_count; i++) {
 		const struct timeline_span *s = &m->r->timeline.spans[i];
 
-		if (s->hits && (hit[i] || is_at_server(m, edge, s->first_exchange) || is_at_server(m, edge, s->last_exchange)))
-			bad->of[bad->n++] = (struct breaker_span){s->from_ns, s->to_ns, s->cleared};
+		if (!s->hits || !(hit[i] || is_at_server(m, edge, s->first_exchange) || is_at_server(m, edge, s->last_exchange)))
+			continue;
+		bad->of[bad->n++] = (struct breaker_span){s->from_ns, s->to_ns, s->cleared};
+		if (is_out(m, rows, s))
+			bad->out[bad->out_n++] = bad->of[bad->n - 1];
 	}
-	join(bad);
+	if (!bad->out_n) {
+		memcpy(bad->out, bad->of, bad->n * sizeof(*bad->of));
+		bad->out_n = bad->n;
+	}
+	bad->n = join(bad->of, bad->n);
+	bad->out_n = join(bad->out, bad->out_n);
 	bad->faults = bad->n > 0;
 	free(hit);
 	return 0;
@@ -84,11 +119,12 @@ void breaker_bad_guess(struct breaker_bad *bad, const struct silence_input *in, 
 	for (size_t i = 0; i < in->n; i++)
 		if (a[i].failed && a[i].end_ns > s.to_ns)
 			s.to_ns = a[i].end_ns;
-	bad->of[bad->n++] = s;
+	bad->of[bad->n++] = bad->out[bad->out_n++] = s;
 }
 
 void breaker_bad_free(struct breaker_bad *bad)
 {
 	free(bad->of);
+	free(bad->out);
 	*bad = (struct breaker_bad){0};
 }

@@ -20,6 +20,8 @@ struct breaker_span {		/* [from, to] */
 struct breaker_bad {		/* in order, none meets another */
 	struct breaker_span *of;	/* owned */
 	size_t n;
+	struct breaker_span *out;	/* owned; when it was out: of faults that hit half or more of the calls made meanwhile; the same where none did */
+	size_t out_n;
 	bool faults;		/* known from faults, not guessed from failures */
 };
 

@@ -4,7 +4,8 @@
  *
  *   doomed      demands while a fault of the edge was felt (without one: from the first failure before it opened to the last failure), times
  *               the share of attempts that failed then; shed, leak (attempts then, once it had opened), collateral from the same window.
- *   recovery tax    what it shed from when the fault cleared until it had closed, or the next fault came: of opens that this fault's failures
+ *   recovery tax    what it shed from when the fault cleared until it had closed, or the next fault came; a fault that hits less than half of the
+ *               calls, there all the time, neither hides another's clearing nor is one, if there is another: of opens that this fault's failures
  *               brought about, and of those that half-open calls then brought about again.
  */
 #include <math.h>
@@ -57,9 +58,9 @@ static void add_tax(const struct breaker_scene *c, const struct breaker_view *v,
 	const struct breaker_bad *bad = &c->bad;
 	uint64_t end = closed_ns(v, g);
 
-	for (size_t i = 0; i < bad->n; i++) {
-		const struct breaker_span *s = &bad->of[i];
-		uint64_t until = i + 1 < bad->n ? bad->of[i + 1].from_ns - 1 : UINT64_MAX, to = end < until ? end : until;
+	for (size_t i = 0; i < bad->out_n; i++) {
+		const struct breaker_span *s = &bad->out[i];
+		uint64_t until = i + 1 < bad->out_n ? bad->out[i + 1].from_ns - 1 : UINT64_MAX, to = end < until ? end : until;
 
 		if (!s->cleared || v->attempts[root->trip].start_ns > s->to_ns || s->to_ns >= to || g->trip_late_ns > until)
 			continue;

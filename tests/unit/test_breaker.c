@@ -7,6 +7,8 @@ static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
 static const struct gateway plain = {.tick_ms = 50, .service_ms = 3, .spread_ms = 2, .run_ms = 12000, .bad_from_ms = 3000, .bad_to_ms = 8000,
 				     .bad_share = 1, .open_ms = 1500, .consecutive = 5, .seed = 7};
 
+static int constant_fault;	/* what hits calls outside the outage; 0 nothing */
+
 static double at_ms(uint64_t ns)
 {
 	return (double)ns / 1e6 - 1000;
@@ -23,7 +25,8 @@ static void write_gateway(struct runs *r, const struct gateway *g, int id, int n
 	for (size_t i = 0; i < g->demand_count; i++) {
 		const struct silence_demand *d = &g->demands[i];
 		const struct silence_attempt *a = d->shed ? NULL : &g->attempts[k++];
-		int parent = 0, x;
+		int bad = a && (!constant_fault || (at_ms(a->start_ns) >= g->bad_from_ms && at_ms(a->start_ns) < g->bad_to_ms + 1));
+		int fault = a && a->failed && g->bad_share >= 1 ? bad ? 1 : constant_fault : 0, parent = 0, x;
 
 		if (inbound)
 			parent = runs_add(r, (struct runs_exchange){.connection = 2 * id + 1, .process = id, .tid = nested ? 7 : -1, .role = "server",
@@ -36,9 +39,9 @@ static void write_gateway(struct runs *r, const struct gateway *g, int id, int n
 			continue;
 		x = runs_add(r, (struct runs_exchange){.connection = 2 * id, .process = id, .tid = nested ? 7 : -1, .status = a->failed ? 503 : 200,
 						       .at_ms = at_ms(a->start_ns), .took_ms = at_ms(a->end_ns) - at_ms(a->start_ns),
-						       .parent = nested ? parent : 0, .fault = a->failed && g->bad_share >= 1});
-		if (a->failed && g->bad_share >= 1)
-			runs_inject(r, 1, x, at_ms(a->start_ns), "status", -1, -1);
+						       .parent = nested ? parent : 0, .fault = fault});
+		if (fault)
+			runs_inject(r, fault, x, at_ms(a->start_ns), "status", -1, -1);
 	}
 }
 
@@ -345,6 +348,35 @@ static void partial_failures_tell_the_kind(void)
 	}
 }
 
+/* A fault that hits a fifth of the calls all the time, beside the outage. */
+static void a_constant_fault_hides_no_recovery(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	uint64_t tax = 0;
+
+	g.base_share = 0.2;
+	g.consecutive = 8;
+	gateways_run(&g);
+	begin(&r, &g);
+	runs_fault(&r, 2, "errors", "{\"status\":500,\"probability\":0.2}", 0, 0);
+	runs_mark(&r, 0, "fault on errors");
+	constant_fault = 2;
+	write_gateway(&r, &g, 1, 1, 1);
+	constant_fault = 0;
+	for (size_t i = 0; i < g.demand_count; i++)
+		tax += g.demands[i].shed && at_ms(g.demands[i].at_ns) > g.bad_to_ms;
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(tax > 0 && b->opens == g.opens, "a fifth of the calls fail all the time, and all for a while: the opens are seen");
+	is_int((long long)b->recovery_tax, (long long)tax, "and what was shed when only the fifth failed");
+	ok(b->span_count && fabs((double)b->spans[b->span_count - 1].to_ns / 1e6 - 1000000 - g.bad_to_ms - b->recovery_tax_ms) < 2, "until it closed");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
 /* One open: ten failures and half of the last twenty calls are the same. Four calls of a second ago go on for another, and end well. */
 static void a_number_or_a_share(void)
 {
@@ -630,6 +662,7 @@ int main(void)
 	partial_failures_tell_the_kind();
 	nobody_knows_of_a_fault();
 	a_number_or_a_share();
+	a_constant_fault_hides_no_recovery();
 	false_opens();
 	no_breaker_under_an_outage();
 	programs_without_requests_of_others();
