@@ -67,7 +67,8 @@ static void absorb(struct policy_bulkhead *b, const struct plateau *p, uint64_t 
 /* Whether a limit stopped this request: turned it away, or let it wait. */
 static bool is_stopped(const struct demand *d, const struct plateau *p)
 {
-	return p->waits ? d->call_ns > d->at_ns && d->call_ns - d->at_ns > p->usual_ns : demand_shed(d);
+	return p->waits ? d->call_ns > d->at_ns && d->call_ns - d->at_ns > p->usual_ns :
+			  demand_shed(d) && d->end_ns >= d->at_ns && d->end_ns - d->at_ns <= p->at_once_ns;
 }
 
 /* Of the fault's requests, or of all without a fault. */

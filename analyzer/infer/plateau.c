@@ -10,9 +10,11 @@
 
 #define WAITED_MIN 20
 #define TURNED_DOWN_MIN 5
+#define SURE_MIN 20		/* turned down: though more waited */
 #define SAME 0.9		/* of those that tell: a place is handed over a little after a call is seen to end */
 #define HELD 0.9
 #define HANDOVER 0.05		/* of a call's mean time */
+#define AT_ONCE_NS (2 * NS_PER_MS)
 #define USUAL_MIN 5		/* requests that say how long it takes from a request to its call */
 #define USUAL_TIMES 2
 #define USUAL_LEAST_NS NS_PER_MS
@@ -33,9 +35,12 @@ struct crowd {
 	uint64_t *ends;		/* owned; ascending */
 	uint64_t *taken, *given_back;	/* owned; ascending: requests that called are there from, to */
 	size_t holders;
-	struct level *levels;	/* owned */
+	struct level *seen;	/* owned */
+	size_t seen_count;
+	struct level *levels;	/* owned; of them, those that tell: that waited, or that were turned down */
 	size_t count;
 	uint64_t usual_ns;	/* from a request to its call */
+	uint64_t at_once_ns;	/* no call is so fast */
 };
 
 struct place {			/* where looking for an instant ended: the next one is near */
@@ -66,10 +71,11 @@ static int prepare(struct crowd *c)
 	struct place near = {0};
 
 	c->ends = spill_realloc(NULL, (c->n + 1) * sizeof(*c->ends));
+	c->seen = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->seen));
 	c->levels = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->levels));
 	c->taken = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->taken));
 	c->given_back = spill_realloc(NULL, (c->demand_count + 1) * sizeof(*c->given_back));
-	if (!c->ends || !c->levels || !c->taken || !c->given_back)
+	if (!c->ends || !c->seen || !c->levels || !c->taken || !c->given_back)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->demand_count; i++)
 		if (c->demands[i].call_ns && c->demands[i].end_ns > c->demands[i].at_ns) {
@@ -87,6 +93,28 @@ static int prepare(struct crowd *c)
 		c->most = now > c->most ? now : c->most;
 	}
 	return 0;
+}
+
+/* Half of the median time of calls. Who is turned down is answered at once; who is answered later may have waited for a call not laid to it. */
+static int find_at_once(struct crowd *c)
+{
+	uint64_t *took = spill_realloc(NULL, (c->n + 1) * sizeof(*took));
+	size_t n = 0;
+
+	if (!took)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++)
+		if (c->calls[i].end_ns > c->calls[i].start_ns)
+			took[n++] = c->calls[i].end_ns - c->calls[i].start_ns;
+	times_sort(took, n);
+	c->at_once_ns = n && took[n / 2] / 2 > AT_ONCE_NS ? took[n / 2] / 2 : AT_ONCE_NS;
+	spill_free(took);
+	return 0;
+}
+
+static bool is_turned_down(const struct crowd *c, const struct plateau_demand *d)
+{
+	return d->shed && d->end_ns >= d->at_ns && d->end_ns - d->at_ns <= c->at_once_ns;
 }
 
 /* How long requests take to call while less than half of the most calls are in work. */
@@ -125,36 +153,28 @@ static void find_levels(struct crowd *c, bool can_wait)
 		const struct plateau_demand *d = &c->demands[i];
 		uint64_t from = d->at_ns + c->usual_ns;
 
-		if (d->shed && d->end_ns >= d->at_ns) {
+		if (is_turned_down(c, d)) {
 			unsigned now = larger(in_work(c, d->at_ns), in_work(c, d->end_ns));
 
-			c->levels[c->count++] = (struct level){d->at_ns, d->end_ns, now, false, now == c->most || may_be_full(c, d->at_ns) ||
+			c->seen[c->seen_count++] = (struct level){d->at_ns, d->end_ns, now, false, now == c->most || may_be_full(c, d->at_ns) ||
 												may_be_full(c, d->end_ns)};
 		} else if (can_wait && d->call_ns > from && from > d->at_ns) {
 			unsigned now = larger(in_work(c, from), in_work(c, d->call_ns - 1));
 
 			now = larger(now, in_work(c, from + (d->call_ns - from) / 2));
-			c->levels[c->count++] = (struct level){from, d->call_ns, now, true, now == c->most};
+			c->seen[c->seen_count++] = (struct level){from, d->call_ns, now, true, now == c->most};
 		}
 	}
 }
 
 /* ---- one level ---- */
 
-/* Leaves the requests that tell: those that waited, or those that were turned down. */
-static void keep_majority(struct crowd *c, struct plateau *p)
+static void keep(struct crowd *c, bool waited)
 {
-	size_t kept = 0;
-
-	for (size_t i = 0; i < c->count; i++) {
-		p->waited += c->levels[i].waited;
-		p->turned_down += !c->levels[i].waited;
-	}
-	p->waits = p->waited > p->turned_down;
-	for (size_t i = 0; i < c->count; i++)
-		if (c->levels[i].waited == p->waits)
-			c->levels[kept++] = c->levels[i];
-	c->count = kept;
+	c->count = 0;
+	for (size_t i = 0; i < c->seen_count; i++)
+		if (c->seen[i].waited == waited)
+			c->levels[c->count++] = c->seen[i];
 }
 
 /* Whether nearly all came while it was or may have been full, and most while it was. */
@@ -260,13 +280,35 @@ static int judge_still(struct plateau *p, const struct crowd *c)
 	long offered = 0;
 	int err;
 
-	if (!is_one_level(c) || (p->waited < WAITED_MIN && p->turned_down < TURNED_DOWN_MIN))
+	if (!is_one_level(c) || c->count < (p->waits ? WAITED_MIN : TURNED_DOWN_MIN))
 		return 0;
 	err = find_held(c, (unsigned)c->most, &held, &offered);
 	p->known = !err && (!p->waits || held >= HELD);
 	p->width = p->low = p->high = (unsigned)c->most;
 	p->offered = (double)offered / (double)c->most;
 	return err;
+}
+
+/*
+ * Of those that waited and those that were turned down the more tell; but that many call a little late does not hide a limit that turns others down.
+ */
+static int find_still(struct plateau *p, struct crowd *c)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < c->seen_count; i++) {
+		p->waited += c->seen[i].waited;
+		p->turned_down += !c->seen[i].waited;
+	}
+	if (p->turned_down >= p->waited || p->turned_down >= SURE_MIN) {
+		keep(c, false);
+		err = judge_still(p, c);
+	}
+	if (err || p->known || p->turned_down >= p->waited)
+		return err;
+	p->waits = true;
+	keep(c, true);
+	return judge_still(p, c);
 }
 
 /* ---- a level that moves ---- */
@@ -309,12 +351,12 @@ int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, 
 
 	*p = (struct plateau){.offered = NAN, .little = NAN};
 	if (!err)
-		err = find_usual(&c);
+		err = find_usual(&c) || find_at_once(&c) ? -ENOMEM : 0;
 	if (!err) {
 		p->usual_ns = c.usual_ns;
+		p->at_once_ns = c.at_once_ns;
 		find_levels(&c, can_wait);
-		keep_majority(&c, p);
-		err = judge_still(p, &c);
+		err = find_still(p, &c);
 	}
 	if (!err && !p->known && c.count)
 		err = judge_moving(p, &c);
@@ -323,6 +365,7 @@ int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, 
 	spill_free(c.ends);
 	spill_free(c.taken);
 	spill_free(c.given_back);
+	spill_free(c.seen);
 	spill_free(c.levels);
 	return err;
 }

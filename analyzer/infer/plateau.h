@@ -3,7 +3,8 @@
  * How many calls of one process to one server are in work at once when it lets no more in: the level at which requests are turned down or made to
  * wait. Pure. Times are ns of the run's clock.
  *
- * A request was turned down when it should have called and did not, and was answered; it waited when it called later than requests do that come
+ * A request was turned down when it should have called and did not, and was answered within half of the median time of a call (at least 2 ms): one
+ * whose answer took longer may have had a call that is not laid to it, and waited for that. It waited when it called later than requests do that come
  * while few calls are in work (twice their median, at least 1 ms). One level for 95 % of at least 20 of them that waited, or 5 that were turned
  * down (a place is taken before its call starts and given back after it ended: as long as its request is there), and never more calls in work than
  * that, is a limit; where requests wait, the level must also hold for 90 % of the time in which they do (a
@@ -31,6 +32,7 @@ struct plateau {
 	bool known, waits, moving;
 	unsigned width, low, high;	/* moving: the latest, the 5th and the 95th percentile; else all the same */
 	uint64_t turned_down, waited;
+	uint64_t at_once_ns;	/* a request that did not call and was answered within this was turned down */
 	uint64_t usual_ns;	/* a request whose call comes later than this waited */
 	double offered;		/* the most calls in work and waiting at once over the width: 1 and below says nothing */
 	double little;		/* calls in work on the average from the first to the last of those requests */

@@ -173,6 +173,49 @@ static void calls_that_are_not_the_requests_own(void)
 	ok(!plateau_find(&p, calls, n, demands, demand_count, false) && !p.known, "where calls are not laid to requests nobody is seen to wait");
 }
 
+/* Requests that wait for a place and whose calls are laid to others: they seem to have been turned down. */
+static void calls_that_are_laid_to_others(void)
+{
+	struct house h = {.width = 4, .rate = 50, .burst_rate = 250, .service_ms = 20, .spread_ms = 10, .seed = 2};
+	struct plateau p;
+	size_t lost = 0;
+
+	simulate(&h, 8000);
+	for (size_t i = 0; i < demand_count; i++)
+		if (demands[i].call_ns > demands[i].at_ns + 2000000) {
+			demands[i].call_ns = 0;
+			demands[i].shed = true;
+			lost++;
+		}
+	if (plateau_find(&p, calls, n, demands, demand_count, true))
+		abort();
+	ok(lost > 100 && !p.known && !p.turned_down, "%zu that were answered as late as with a call were not turned down", lost);
+}
+
+static int by_arrival(const void *a, const void *b)
+{
+	const struct plateau_demand *x = a, *y = b;
+
+	return (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
+}
+
+/* Two of five requests call 3 ms late, full or not: far more than are turned down. */
+static void some_call_late(void)
+{
+	struct house h = {.width = 4, .rejects = true, .rate = 60, .burst_rate = 180, .service_ms = 20, .spread_ms = 10, .seed = 2};
+	struct plateau p;
+
+	simulate(&h, 8000);
+	for (size_t i = 0; i < demand_count; i++)
+		demands[i].at_ns -= demands[i].call_ns && i % 5 < 2 ? 3000000 : 0;
+	qsort(demands, demand_count, sizeof(demands[0]), by_arrival);
+	qsort(calls, n, sizeof(calls[0]), by_start);
+	if (plateau_find(&p, calls, n, demands, demand_count, true))
+		abort();
+	ok(p.waited > p.turned_down && p.turned_down >= 20, "%" PRIu64 " call late, %" PRIu64 " are turned down", p.waited, p.turned_down);
+	ok(p.known && p.width == 4 && !p.waits, "it turns them down at four");
+}
+
 static void damaged(void)
 {
 	struct stats_random r = {9};
@@ -197,6 +240,8 @@ int main(void)
 	no_limits();
 	adaptive();
 	calls_that_are_not_the_requests_own();
+	calls_that_are_laid_to_others();
+	some_call_late();
 	damaged();
 	return tap_done();
 }
