@@ -162,7 +162,7 @@ struct conn {
 	uint32_t sequence;
 	struct http1 requests, answers;	/* framing of either direction */
 	uint64_t judged_bytes;		/* of requests, from here on: each that begins in them is decided and passes untouched */
-	bool more_behind;			/* server: bytes behind these were there as well when they were looked at */
+	bool more_behind;			/* server: who has read just these may have left bytes behind them that no edge announces */
 	bool input_known;			/* server: the kernel has just said that there is input and no error; forgotten by the next look */
 	bool next_judged;			/* the request that begins (server: or is cut short) behind these is decided as well: */
 	struct verdict next;

@@ -59,6 +59,7 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 	if (outgate_hidden(c))
 		events &= ~EPOLL_OUTPUT;
 	c->input_known = (events & (EPOLLIN | TROUBLE)) == EPOLLIN;
+	c->more_behind |= c->judged_bytes != 0;	/* an edge of what came behind that, before it was read */
 	if (!(events & (EPOLL_INPUT | TROUBLE)) || gate_readable(c, fd, now_ns)) {
 		if (c->dead && (events & TROUBLE))
 			events |= EPOLLIN;

@@ -381,14 +381,15 @@ static uint64_t judge_ahead(struct conn *c, const char *data, size_t n)
 	return at + (e == HTTP1_MORE ? http1_room(&p) : 0);
 }
 
-/* The program may have that much of the n bytes that are there, without another look. What comes later has an edge of its own. */
+/* The program may have that much of the n bytes that are there, without another look. What comes later has an edge of its own, but for what
+ * comes together with the rest of a body. */
 static void may_have(struct conn *c, const char *data, size_t n)
 {
 	uint64_t limit = judge_ahead(c, data, n);
 
 	if (limit > c->judged_bytes)
 		c->judged_bytes = limit;
-	c->more_behind = c->judged_bytes < n;
+	c->more_behind = c->judged_bytes != n || n == CONN_BUFFER_BYTES;
 }
 
 enum look {
@@ -631,7 +632,7 @@ static uint64_t server_limit(struct conn *c, int fd)
 		return c->judged_bytes ? c->judged_bytes : SIZE_MAX;
 	if (c->judged_bytes || c->next_judged)
 		return c->judged_bytes;
-	c->more_behind = false;
+	c->more_behind = true;
 	if (room > there(fd))
 		return room;
 	buf = pool_take();

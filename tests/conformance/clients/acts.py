@@ -148,6 +148,23 @@ def edges():
         writer.join()
 
 
+def behind():
+    """The edge that brings the rest of a request brings the next one too; and one comes before the first is read."""
+    for first, second, reads in ((POST[:-3], POST[-3:] + GET, True), (GET, POST + GET, False)):
+        client, server = pair()
+        server.setblocking(False)
+        got = b""
+        with select.epoll() as ep:
+            ep.register(server, select.EPOLLIN | select.EPOLLET)
+            client.sendall(first)
+            yield bool(ep.poll(LIMIT))
+            got += server.recv(4096) if reads else b""
+            client.sendall(second)
+            while len(got) < len(first + second) and ep.poll(1):
+                got += server.recv(4096)
+        yield got == first + second
+
+
 def silence():
     """The beginning of a request and no more: the server sees it in the end, and its answer comes back."""
     for way in (select_way, poll_way, epoll_way, blocking_way):
