@@ -413,6 +413,29 @@ static void a_number_or_a_share(void)
 	}
 }
 
+/* 66 calls fail at once, then one in 1.5 s: no outage that a breaker would have cut. At one in 50 ms it is one. */
+static void an_outage_goes_on(void)
+{
+	for (int way = 0; way < 2; way++) {
+		struct runs r;
+		struct result x;
+		struct policy_breaker *b;
+		double t = 1000;
+
+		runs_begin(&r, 12000);
+		runs_process(&r, 1, "front");
+		runs_connection(&r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+		runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+		runs_add(&r, ATTEMPT(.connection = 3, .tid = 8, .role = "server", .path = "/health", .status = 200, .at_ms = 100, .took_ms = 1));
+		for (int i = 0; i < 69; i++, t += way ? 50 : i < 65 ? 5 : 1500)
+			runs_add(&r, ATTEMPT(.connection = 2, .tid = 7, .status = 503, .at_ms = t, .took_ms = 2));
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		is_int(b->absent, way, way ? "failures that go on: no breaker" : "most failures at once, and little after: it may have opened");
+		judge_end(&r, &x);
+	}
+}
+
 static void false_opens(void)
 {
 	struct gateway g = plain;
@@ -662,6 +685,7 @@ int main(void)
 	partial_failures_tell_the_kind();
 	nobody_knows_of_a_fault();
 	a_number_or_a_share();
+	an_outage_goes_on();
 	a_constant_fault_hides_no_recovery();
 	false_opens();
 	no_breaker_under_an_outage();

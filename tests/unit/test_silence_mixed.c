@@ -93,6 +93,43 @@ static void a_full_bulkhead_is_no_silence(void)
 	}
 }
 
+/* Requests wait between their attempts: three at once have made one attempt at a time, two make two at once when others are turned down. */
+static void attempts_fill_a_bulkhead(void)
+{
+	for (int whole = 0; whole < 2; whole++) {
+		struct scene *s = calloc(1, sizeof(*s)), *w = calloc(1, sizeof(*w));
+		struct silence_input in = {.attempts = s->a, .demands = s->d, .need = 3, .end_ns = 5000 * MS};
+		struct silences found;
+		double t = well(s, 1000, 40);
+
+		well(w, 1000, 40);
+		for (int i = 0; i < 3; i++) {
+			call(s, t + i, 30, 0);
+			call(w, t + 6 * i, 5, 0);
+		}
+		call(s, t + 50, 5, 1);
+		call(w, t + 50, 5, 1);
+		for (int i = 0; i < 2; i++) {
+			call(s, t + 60 + i, 60, 0);
+			call(w, t + 90 + i, 30, 0);
+		}
+		for (int i = 0; i < 5; i++)
+			shed(s, t + 95 + i, 0.5);
+		well(s, t + 200, 20);
+		well(w, t + 200, 20);
+		in.n = s->n;
+		in.demand_count = s->demands;
+		in.work = whole ? NULL : w->a;
+		in.work_n = whole ? 0 : w->n;
+		if (silence_find(&found, &in))
+			abort();
+		is_int(found.count, whole, whole ? "by requests alone it would be a silence" : "as many attempts as ever are in work: a full bulkhead");
+		silence_free(&found);
+		free(s);
+		free(w);
+	}
+}
+
 /* Two requests a second. */
 static void seldom_requests(void)
 {
@@ -163,7 +200,7 @@ static void runs_that_go_on(void)
 /* It looks at its last twenty calls. */
 static void shares_hold_the_rule(void)
 {
-	unsigned held = 0, told = 0;
+	unsigned held = 0, told = 0, tight = 0;
 
 	for (uint64_t seed = 1; seed <= 30; seed++) {
 		struct gateway g = {.tick_ms = 20, .service_ms = 3, .spread_ms = 2, .run_ms = 20000, .bad_from_ms = 3000, .bad_to_ms = 18000, .bad_share = 0.55,
@@ -179,12 +216,14 @@ static void shares_hold_the_rule(void)
 			if (!found.gaps[i].sure)
 				continue;
 			told++;
+			tight += found.gaps[i].share_high < 0.99;
 			held += found.gaps[i].share_low <= 0.6 && found.gaps[i].share_high >= 0.6 && found.gaps[i].share_high < 1.001;
 		}
 		silence_free(&found);
 		gateways_end(&g);
 	}
 	ok(told > 60, "%u opens tell a share", told);
+	ok(tight * 2 > told, "most of them less than all: a rule does not look at fewer calls than failed in a row before");
 	is_int(held, told, "and all of them hold the one at which it opens");
 }
 
@@ -192,6 +231,7 @@ int main(void)
 {
 	late_successes_do_not_hide_what_opened_it();
 	a_full_bulkhead_is_no_silence();
+	attempts_fill_a_bulkhead();
 	seldom_requests();
 	one_silence_is_not_believed_against_the_others();
 	runs_that_go_on();
