@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Demand of an edge: its logical requests, and the calls that a breaker or bulkhead shed: inbound requests of the caller that normally ask
- * (demand.h) and did not, outside the healthy baseline. Without a baseline, or where attempts can not be laid to inbound requests, demand is
- * what was tried.
+ * (demand.h) and did not, and were answered at once, outside the healthy baseline. Without a baseline, or where attempts can not be laid to
+ * inbound requests, demand is what was tried.
  *
  * A request counts where it started, with all its attempts. It is censored when the run does not tell how it ended: its last attempt was still open, or
  * had failed, and the run ended before the edge's longest wait between two attempts was over, while others of the edge were tried more often.
@@ -21,6 +21,7 @@
 #define NORMAL_SHARE 0.95
 #define NORMAL_MIN 3
 #define WELL 10
+#define AT_ONCE_NS (50 * NS_PER_MS)
 #define RARE 100		/* kinds of which fewer than one in so many ever ask are no demand: they need not be looked at */
 
 /* ---- inbound requests by process ---- */
@@ -494,6 +495,26 @@ static void count_requests(struct measure *m, uint32_t edge)
 	}
 }
 
+/*
+ * Who is shed is answered at once: within half of the median time of those who asked, or AT_ONCE_NS. Who is answered later may have had a call that is
+ * laid to another.
+ */
+static int find_at_once(const struct demands *d, uint64_t *at_once_ns)
+{
+	uint64_t *took = spill_realloc(NULL, (d->n + 1) * sizeof(*took));
+	size_t n = 0;
+
+	if (!took)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->n; i++)
+		if (d->of[i].call_ns && d->of[i].end_ns > d->of[i].at_ns)
+			took[n++] = d->of[i].end_ns - d->of[i].at_ns;
+	times_sort(took, n);
+	*at_once_ns = n && took[n / 2] / 2 > AT_ONCE_NS ? took[n / 2] / 2 : AT_ONCE_NS;
+	spill_free(took);
+	return 0;
+}
+
 int measure_demand(struct measure *m)
 {
 	struct demand_book b = {0};
@@ -503,15 +524,19 @@ int measure_demand(struct measure *m)
 	if (!m->demand.of)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
-		uint64_t shed[TIMELINE_KINDS] = {0};
+		uint64_t shed[TIMELINE_KINDS] = {0}, at_once_ns = 0;
 		struct demands d;
 
 		err = demand_of(&d, &b, m, i);
+		if (!err)
+			err = find_at_once(&d, &at_once_ns);
 		for (size_t k = 0; k < d.n && !err && d.nested; k++) {
 			enum timeline_kind kind = timeline_at(&m->r->timeline, d.of[k].at_ns);
 			struct timeline_window *w = window_at(&m->r->timeline, d.of[k].at_ns);
 
 			if (!demand_shed(&d.of[k]) || kind == TIMELINE_BASELINE)
+				continue;
+			if (d.of[k].end_ns < d.of[k].at_ns || d.of[k].end_ns - d.of[k].at_ns > at_once_ns)
 				continue;
 			shed[kind]++;
 			if (w && m->r->edges[i].whole.linked)

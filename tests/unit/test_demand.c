@@ -121,8 +121,44 @@ static void what_the_end_cuts(void)
 	judge_end(&r, &x);
 }
 
+/* Four of five requests of the fault wait 300 ms and are answered well: their calls are laid to others. The fifth is turned down. */
+static void calls_laid_to_others(void)
+{
+	const struct result_edge *e;
+	struct runs r;
+	struct result x;
+	int parent;
+
+	runs_begin(&r, 12000);
+	runs_fault(&r, 1, "outage", "{\"status\":503,\"from\":\"3s\",\"for\":\"5s\"}", 0, 0);
+	runs_mark(&r, 3000, "fault on outage");
+	runs_mark(&r, 8000, "fault off outage");
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 100; i++) {
+		double at = 100 + 70 * i;
+		int laid = i < 44 || i >= 94, down = !laid && i % 5 == 0, x2;
+
+		parent = runs_add(&r, ATTEMPT(.connection = 3, .tid = 7, .role = "server", .path = "/in", .status = down ? 503 : 200, .at_ms = at,
+					      .took_ms = laid ? 10 : down ? 1 : 300));
+		if (!laid)
+			continue;
+		x2 = runs_add(&r, ATTEMPT(.connection = 2, .tid = 7, .status = i == 43 ? 503 : 200, .at_ms = at + 1, .took_ms = 8, .parent = parent,
+					  .fault = i == 43));
+		if (i == 43)
+			runs_inject(&r, 1, x2, at + 1, "status", -1, -1);
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	e = judge_edge(&x, "front", "127.0.0.1:81");
+	is_int((long long)e->window[TIMELINE_FAULT].demand - (long long)e->window[TIMELINE_FAULT].logical, 10,
+	       "who was turned down is demand, who waited is not");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
+	calls_laid_to_others();
 	windows_of_a_breaker();
 	what_the_end_cuts();
 	return tap_done();
