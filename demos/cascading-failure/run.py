@@ -179,6 +179,8 @@ def show_breaker(system, what):
     breaker = system.edge["breaker"]
     if not breaker or not breaker["opens"]:
         return "none"
+    if what == "threshold" and breaker["threshold"]["low"] is None:
+        return "a share of failures"
     if what == "threshold":
         return "{low} failures".format(**breaker["threshold"]) if breaker["threshold"]["low"] == breaker["threshold"]["high"] \
             else "{low}..{high} failures".format(**breaker["threshold"])

@@ -56,7 +56,8 @@ def words_of_breaker(breaker):
     if breaker["absent"]:
         return f"no breaker in {breaker['outage_attempts']} failures"
     low, high = breaker["threshold"]["low"], breaker["threshold"]["high"]
-    text = f"breaker: opens after {low:g}" + ("" if low == high else f"..{high:g}") + " failures"
+    text = "breaker: opens by the share of failures" if low is None else \
+        f"breaker: opens after {low:g}" + ("" if low == high else f"..{high:g}") + " failures"
     text += f"; open for {breaker['open_ms']['low']:.0f}..{breaker['open_ms']['high']:.0f} ms; probes {breaker['half_open_probes'] or '?'}"
     text += f"; opened {breaker['opens']} times"
     return text + (f"; {breaker['alike']}" if breaker["alike"] else "")
@@ -93,7 +94,9 @@ def breaker_differences(documented, breaker):
         yield "no breaker"
         return
     low, high = breaker["threshold"]["low"], breaker["threshold"]["high"]
-    if not low <= documented["threshold"] <= high:
+    if low is None:
+        yield f"opens by the share of failures, not after {documented['threshold']}"
+    elif not low <= documented["threshold"] <= high:
         yield f"opens after {low:g}..{high:g} failures, not {documented['threshold']}"
     low, high = breaker["open_ms"]["low"], breaker["open_ms"]["high"]
     if low > documented["open_ms"] + BREAKER_SLACK_MS or high < documented["open_ms"] - 5 or high > documented["open_ms"] * 1.1 + BREAKER_SLACK_MS:
