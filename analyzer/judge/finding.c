@@ -9,7 +9,7 @@
 
 static const char *const keys[] = {
 	"amplification", "asked", "attempts", "attempts_that_fit", "call_before_ms", "call_ms", "calls_between_false_opens",
-	"capacity_margin", "collapse", "count", "degraded", "duplicates", "failed", "false_opens", "hedged", "hedged_share",
+	"capacity_margin", "collapse", "collateral", "count", "degraded", "duplicates", "failed", "false_opens", "hedged", "hedged_share",
 	"herd_index", "herd_preservation", "in_work", "in_work_before", "keys", "load_amplification", "load_ratio", "longest_ms",
 	"lost_goodput", "max_attempts", "mismatched", "observed_ms", "open_high_ms", "open_low_ms", "opens", "orphan_ms",
 	"others", "others_before_ms", "others_failed", "others_ms", "outage_attempts", "peak_attempts_per_s", "recovery_lag_ms",

@@ -2,9 +2,15 @@
 #include <string.h>
 #include "analyzer/judge/rules.h"
 
+#define CHANCE 0.1	/* of the attempts that failed: so many are followed by the same again, soon, by chance */
+
 static bool retries(const struct result_edge *e)
 {
-	return (e->retry.known && (e->retry.max_attempts > 1 || e->retry.unbounded)) || (e->whole.linked && e->whole.attempts > e->whole.logical);
+	uint64_t again = e->whole.linked && e->whole.attempts > e->whole.logical ? e->whole.attempts - e->whole.logical : 0;
+
+	if (e->linking && !strcmp(e->linking, "temporal"))
+		return (double)again > CHANCE * (double)(e->whole.attempts - e->attempts_ok);
+	return again || (e->retry.known && (e->retry.max_attempts > 1 || e->retry.unbounded));
 }
 
 static bool was_recorded(const struct result *r, const char *service)

@@ -2,7 +2,8 @@
 /*
  * What a circuit breaker, or none, does to a client and its recovery (definitions: policy.h, breaker.c). Bounds: an outage of at
  * least 20 failed attempts in a row, severe from 100 on; a second of calls shed after the fault had cleared by one that stays open for more than 2 s, severe
- * from 10 s on; a false open every 10,000 calls (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
+ * from 10 s on; a false open every 10,000 calls, or 20 calls turned away that
+ * would have been answered, the greater part (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define TAX_MS 1000
 #define TAX_HIGH_MS 10000
 #define FALSE_EVERY 10000
+#define CHANCE_MIN 20	/* calls turned away that would have been answered */
 #define SHORT_OPEN_MS 2100	/* what is recommended, and the inexactness of what is seen of it */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
@@ -110,9 +112,17 @@ static bool false_opens(const struct rule_subject *s)
 	return opens(s) && BREAKER(s)->false_opens;
 }
 
+/* By chance, where failures are the lesser part: most of what it turned away would have been answered. */
+static bool opens_by_chance(const struct rule_subject *s)
+{
+	const struct policy_breaker *b = BREAKER(s);
+
+	return opens(s) && !b->false_opens && b->collateral >= CHANCE_MIN && b->collateral * 2 > b->shed;
+}
+
 static bool will_open_falsely(const struct rule_subject *s)
 {
-	return opens(s) && !BREAKER(s)->false_opens && BREAKER(s)->expected_false_opens_every > 0 &&
+	return opens(s) && !BREAKER(s)->false_opens && !opens_by_chance(s) && BREAKER(s)->expected_false_opens_every > 0 &&
 	       BREAKER(s)->expected_false_opens_every < FALSE_EVERY;
 }
 
@@ -139,6 +149,19 @@ static void tell_false_opens(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "false_opens", b->false_opens);
 	show_opens(b, f);
 	finding_shows(f, "calls_between_false_opens", b->expected_false_opens_every);
+	fix_threshold(f);
+}
+
+static void tell_opens_by_chance(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_breaker *b = BREAKER(s);
+	char buf[64];
+
+	finding_says(f, "opens its circuit breaker%s though most calls are answered: of the %llu that it turned away about %llu would have been",
+		     threshold(b, buf, sizeof(buf)), (ull)b->shed, (ull)b->collateral);
+	finding_shows(f, "shed", (double)b->shed);
+	finding_shows(f, "collateral", (double)b->collateral);
+	show_opens(b, f);
 	fix_threshold(f);
 }
 
@@ -210,9 +233,12 @@ static void tell_metastable(const struct rule_subject *s, struct finding *f)
 
 	if (v->observed_ms > 0)
 		snprintf(lasting, sizeof(lasting), ": bad for more than %s", show_duration(v->observed_ms, buf));
+	else if (v->mttr_ms > 0)
+		snprintf(lasting, sizeof(lasting), ": bad for %s", show_duration(v->mttr_ms, buf));
 	if (v->load_amplification > 1)
 		snprintf(making, sizeof(making), ", under %.1f attempts per request of its own making", v->load_amplification);
-	finding_says(f, "the system stays bad by itself although the fault has gone%s%s", lasting, making);
+	finding_says(f, "the system stays bad by itself although the fault has gone%s%s%s", lasting, making,
+		     suspected(s) ? "" : "; it got well as its load dipped");
 	finding_shows(f, "observed_ms", v->observed_ms);
 	finding_shows(f, "recovery_lag_ms", v->recovery_lag_ms);
 	finding_shows(f, "lost_goodput", v->lost_goodput);
@@ -221,7 +247,7 @@ static void tell_metastable(const struct rule_subject *s, struct finding *f)
 	finding_shows(f, "capacity_margin", v->margin);
 	f->witness = v->witness;
 	finding_fix(f, "To get out: take load off for some seconds (stop retries, shed requests). To stay out: a retry budget of 10 to 20"
-		       " %%, a circuit breaker that is open for 1 to 5 s, a short queue, and work that is dropped when its caller has"
+		       " %%, a circuit breaker that is open for a second or two, a short queue, and work that is dropped when its caller has"
 		       " gone.");
 }
 
@@ -231,6 +257,7 @@ static const struct rule rules[] = {
 	{"no-breaker-under-outage", SEVERITY_MEDIUM, RULE_EDGE, none, doubt, tell_none},
 	{"no-breaker-under-outage", SEVERITY_INFO, RULE_EDGE, none_perhaps, NULL, tell_none_perhaps},
 	{"breaker-false-open", SEVERITY_HIGH, RULE_EDGE, false_opens, doubt, tell_false_opens},
+	{"breaker-false-open", SEVERITY_MEDIUM, RULE_EDGE, opens_by_chance, doubt, tell_opens_by_chance},
 	{"breaker-false-open", SEVERITY_MEDIUM, RULE_EDGE, will_open_falsely, doubt, tell_will_open_falsely},
 	{"breaker-slows-recovery", SEVERITY_HIGH, RULE_EDGE, slows_much, doubt, tell_slows},
 	{"breaker-slows-recovery", SEVERITY_MEDIUM, RULE_EDGE, slows, doubt, tell_slows},

@@ -279,6 +279,14 @@ static void breakers(void)
 	FIRES("breaker-false-open", HIGH, (OPENS, breaker->false_opens = 1, breaker->expected_false_opens_every = 62));
 	is_int(result.finding_count, 1, "and not told twice");
 
+	FIRES("breaker-false-open", MEDIUM, (OPENS, breaker->shed = 39, breaker->collateral = 20));
+	FIRES("breaker-false-open", MEDIUM, (OPENS, breaker->shed = 39, breaker->collateral = 20, breaker->expected_false_opens_every = 62));
+	is_int(result.finding_count, 1, "and not told twice");
+	FIRES("breaker-false-open", HIGH, (OPENS, breaker->shed = 39, breaker->collateral = 20, breaker->false_opens = 1));
+	is_int(result.finding_count, 1, "nor that");
+	SILENT("breaker-false-open", (OPENS, breaker->shed = 40, breaker->collateral = 20));
+	SILENT("breaker-false-open", (OPENS, breaker->shed = 20, breaker->collateral = 19));
+
 	FIRES("breaker-slows-recovery", MEDIUM, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 1000, breaker->open_high_ms = 30000));
 	FIRES("breaker-slows-recovery", MEDIUM, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 9999));
 	FIRES("breaker-slows-recovery", HIGH, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 10000));
@@ -297,6 +305,8 @@ static void breakers(void)
 				     recovery->load_ratio = 1));
 	is_str(result.findings[0].where, "outage no. 2", "at the time that it came on");
 	ok(strstr(result.findings[0].message, "2.4 attempts per request"), "it says what keeps it bad");
+	FIRES("metastable", CRITICAL, (recovery->label = "metastable_confirmed", recovery->mttr_ms = 30000, recovery->lost_goodput = 9));
+	ok(strstr(result.findings[0].message, "bad for 30.0 s; it got well as its load dipped"), "and what ended it");
 	SILENT("metastable", (recovery->label = "slow_recovery", recovery->observed_ms = 40000));
 	SILENT("metastable", (recovery->label = NULL, recovery->observed_ms = 40000));
 }
@@ -374,6 +384,9 @@ static void drivers(void)
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), USER, service->whole.requests = 1, edge->root = false));
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), USER, service->whole.requests = 1, retry->known = true, retry->max_attempts = 2));
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), USER, edge->whole.linked = true, edge->whole.logical = 9, edge->whole.attempts = 10));
+#define AGAIN(n) edge->linking = "temporal", edge->whole.linked = true, edge->whole.attempts = 400, edge->attempts_ok = 200, edge->whole.logical = 400 - (n)
+	SILENT("no-breaker-under-outage", (OUT(200), USER, service->whole.requests = 1, AGAIN(20)));
+	FIRES("no-breaker-under-outage", HIGH, (OUT(200), USER, service->whole.requests = 1, AGAIN(21)));
 	FIRES("no-timeout", HIGH, (USER, timeout->known = true, timeout->longest_ms = 30000));
 	SILENT("no-timeout", (USER, service->whole.requests = 1, timeout->known = true, timeout->longest_ms = 30000));
 	SILENT("no-timeout", (USER, service->whole.requests = 1, timeout->known = true, timeout->longest_ms = 20000));

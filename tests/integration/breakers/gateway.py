@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """gateway.py POLICY PORT LOAD: a service on threads that calls 127.0.0.1:PORT for each of its requests, through a policy of its own, and a driver
 of it. POLICY: `breaker THRESHOLD OPEN_SECONDS`, `none`, `fallback` (200 whatever it gets), `queue WIDTH`, `reject WIDTH`, in one word with commas. LOAD: phases
-CLIENTS:SECONDS:PAUSE, with commas."""
+CLIENTS:SECONDS:PAUSE or CLIENTS:SECONDS:PAUSE:PATIENCE, with commas; who gets no answer for PATIENCE seconds goes away, and gives
+each request an id."""
 import http.client
 import http.server
 import socketserver
@@ -46,17 +47,20 @@ class Bulkhead:
 POLICIES = {"breaker": Breaker, "queue": lambda width: Bulkhead(width, True), "reject": lambda width: Bulkhead(width, False),
             "none": lambda: lambda call: call(), "fallback": lambda: lambda call: (call(), 200)[1]}
 DRIVER = """
-import http.client, sys, threading, time
-def drive(until, pause):
-    c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]))
+import http.client, os, sys, threading, time
+def drive(until, pause, patience=None):
+    c = http.client.HTTPConnection('127.0.0.1', int(sys.argv[1]), timeout=patience)
     while time.monotonic() < until:
-        c.request('GET', '/in')
-        c.getresponse().read()
+        try:
+            c.request('GET', '/in', headers={'X-Request-Id': os.urandom(8).hex()} if patience else {})
+            c.getresponse().read()
+        except TimeoutError:
+            c.close()
         time.sleep(pause)
 for phase in sys.argv[2].split(','):
-    clients, seconds, pause = map(float, phase.split(':'))
+    clients, seconds, *rest = map(float, phase.split(':'))
     until = time.monotonic() + seconds
-    threads = [threading.Thread(target=drive, args=(until, pause)) for _ in range(int(clients))]
+    threads = [threading.Thread(target=drive, args=(until, *rest)) for _ in range(int(clients))]
     for t in threads:
         t.start()
     for t in threads:
