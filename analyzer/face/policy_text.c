@@ -32,6 +32,14 @@ static void confidence(FILE *out, enum policy_confidence c)
 
 /* ---- retry ---- */
 
+/* Whether a tenth or more of the failed requests were tried again though most were not: a budget, or several policies. */
+static bool gives_most_up(const struct result_edge *e)
+{
+	uint64_t again = e->whole.linked && e->whole.attempts > e->whole.logical ? e->whole.attempts - e->whole.logical : 0;
+
+	return e->retry.max_attempts == 1 && e->worst_attempts > 1 && again * 10 >= e->retry.failed_requests && again;
+}
+
 static void say_attempts(FILE *out, const struct result_edge *e)
 {
 	const struct policy_retry *p = &e->retry;
@@ -39,6 +47,8 @@ static void say_attempts(FILE *out, const struct result_edge *e)
 
 	if (p->unbounded && p->max_attempts)
 		fprintf(out, "no limit seen (up to %u attempts)", p->max_attempts);
+	else if (gives_most_up(e))
+		fprintf(out, "most failed requests are given up, others are tried again, up to %u attempts", e->worst_attempts);
 	else if (p->max_attempts == 1)
 		fputs("none: a failed request is given up", out);
 	else if (p->max_attempts)

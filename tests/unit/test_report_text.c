@@ -63,6 +63,10 @@ static void attempts(void)
 	     retry->retry_after = RETRY_AFTER_HONOURED, edge.worst_attempts = 3, retry->tangled = true);
 	SAYS("none: a failed request is given up", "one that does not retry", retry->max_attempts = 1, retry->reactions = reactions,
 	     retry->reaction_count = 1);
+#define AGAIN(n) retry->max_attempts = 1, retry->failed_requests = 200, edge.worst_attempts = 3, edge.whole.linked = true, edge.whole.logical = 400, \
+	edge.whole.attempts = 400 + (n)
+	SAYS("most failed requests are given up, others are tried again, up to 3 attempts", "one that tries a tenth of them again", AGAIN(20));
+	SAYS("none: a failed request is given up", "fewer may be other requests", AGAIN(19));
 	SAYS("", "what is not known is not said", retry->max_attempts = 3, retry->known = false);
 }
 
