@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/infer/backoff_choice.h"
 #include "analyzer/infer/backoff_fit.h"
 #include "analyzer/infer/backoff_law.h"
 #include "analyzer/infer/backoff_shape.h"
@@ -16,7 +17,6 @@
 #define JITTER_WAITS_MIN 12	/* fewer say nothing of a distribution */
 #define MARGIN 6.0		/* of BIC: closer families are both possible */
 #define MARGIN_NAME 1.0		/* the best is named, with the others as candidates */
-#define MARGIN_HIGH 10.0
 #define REQUESTS_HIGH 30
 #define REQUESTS_MEDIUM 10
 #define DEPTH_SURE 3		/* waits that tell a law of growth */
@@ -111,7 +111,7 @@ static void decide(struct bench *b, enum policy_backoff family)
 	b->p->backoff = family;
 	if (family == BACKOFF_AMBIGUOUS || b->usable < DEPTH_SURE || b->p->bic_margin < MARGIN)
 		b->p->confidence = CONFIDENCE_LOW;
-	else if (b->deep >= REQUESTS_HIGH && !(b->p->bic_margin <= MARGIN_HIGH))
+	else if (b->deep >= REQUESTS_HIGH && !(b->p->bic_margin <= CHOICE_MARGIN_HIGH))
 		b->p->confidence = CONFIDENCE_HIGH;
 	else
 		b->p->confidence = b->deep >= REQUESTS_MEDIUM ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
@@ -361,102 +361,6 @@ static int gather(const struct bench *b, struct fit_data *d)
 	return 0;
 }
 
-struct places {		/* of the waits of one number, or of all */
-	struct samples at;
-	double blur;
-};
-
-/* Kolmogorov-Smirnov at 0.1 % (0.05 % for each number), with room for lateness. */
-static bool is_uniform(struct places *p, double most)
-{
-	double off = 0, n = (double)p->at.n;
-
-	samples_sort(&p->at);
-	for (size_t i = 0; i < p->at.n; i++)
-		off = fmax(off, fmax((double)(i + 1) / n - p->at.values[i], p->at.values[i] - (double)i / n));
-	return p->at.n < REQUESTS_MEDIUM || off <= most / sqrt(n) + 0.04 + p->blur / n;
-}
-
-struct variance {	/* of places, between requests and within them */
-	double sum, squares;	/* of the request at hand */
-	uint32_t request;
-	size_t n, groups, all;
-	double within, between, total;
-};
-
-static void close_request(struct variance *v)
-{
-	if (v->n > 1) {
-		double mean = v->sum / (double)v->n;
-
-		v->within += v->squares - v->sum * mean;
-		v->between += v->sum * mean;
-		v->total += v->sum;
-		v->groups++;
-		v->all += v->n;
-	}
-	v->sum = v->squares = 0;
-	v->n = 0;
-}
-
-static void add_place(struct variance *v, uint32_t request, double place)
-{
-	if (request != v->request)
-		close_request(v);
-	v->request = request;
-	v->sum += place;
-	v->squares += place * place;
-	v->n++;
-}
-
-/* Whether requests differ by more than their waits do: F of the analysis of variance, its logarithm taken as normal, at 0.05 %. */
-static bool are_alike(struct variance *v)
-{
-	double groups, rest, f;
-
-	close_request(v);
-	groups = (double)v->groups - 1;
-	rest = (double)v->all - (double)v->groups;
-	if (v->groups < 6 || v->within <= 0)
-		return true;
-	f = (v->between - v->total * v->total / (double)v->all) / groups / (v->within / rest);
-	return log(fmax(f, 1e-9)) <= 3.3 * sqrt(2 / groups + 2 / rest);
-}
-
-static int add_places(const struct fit *f, const struct fit_data *d, struct places *by_k, struct variance *v)
-{
-	for (size_t i = 0; i < d->n; i++) {
-		double blur, place = fit_place(f, d, &d->waits[i], &blur);
-		struct places *own = &by_k[d->waits[i].k];
-
-		if (isnan(place))
-			continue;
-		if (samples_add(&by_k[0].at, place) || samples_add(&own->at, place))
-			return -ENOMEM;
-		by_k[0].blur += blur;
-		own->blur += blur;
-		add_place(v, d->waits[i].request, place);
-	}
-	return 0;
-}
-
-/* *what: 0 it fits, 1 its law does not, 2 the requests do not share one. 0 or -ENOMEM. */
-static int misfit(const struct fit *f, const struct fit_data *d, int *what)
-{
-	struct places by_k[FIT_DEEPEST + 1] = {0};	/* [0]: all */
-	struct variance v = {0};
-	int err = add_places(f, d, by_k, &v);
-
-	for (unsigned k = 0; k <= FIT_DEEPEST; k++) {
-		if (!err && !is_uniform(&by_k[k], k ? 2.05 : 1.95))
-			*what = 1;
-		samples_free(&by_k[k].at);
-	}
-	if (!err && !are_alike(&v))
-		*what = 2;
-	return err;
-}
-
 /* ---- jitter ---- */
 
 static const struct { double rho; const char *name; } jitters[] = {
@@ -570,21 +474,6 @@ static void take_fit(struct bench *b, const struct fit *f)
 	}
 }
 
-/* The smallest BIC, and how far the next is. BACKOFF_UNKNOWN: no family was fitted. */
-static enum policy_backoff best_of(const struct fit *fits, double *margin)
-{
-	enum policy_backoff best = BACKOFF_UNKNOWN;
-
-	for (int i = 0; i < BACKOFF_FAMILIES; i++)
-		if (fits[i].known && (!fits[best].known || fits[i].bic < fits[best].bic))
-			best = i;
-	*margin = INFINITY;
-	for (int i = 0; i < BACKOFF_FAMILIES; i++)
-		if (fits[i].known && i != (int)best)
-			*margin = fmin(*margin, fits[i].bic - fits[best].bic);
-	return best;
-}
-
 static bool grows(enum policy_backoff f)
 {
 	return f == BACKOFF_LINEAR || f == BACKOFF_EXPONENTIAL;
@@ -626,17 +515,17 @@ static double shape_of_added(const struct bench *b, const struct fit *f)
 
 static int judge_jittered(struct bench *b, const struct fit *fits, const struct fit_data *d)
 {
-	enum policy_backoff best = best_of(fits, &b->p->bic_margin);
+	enum policy_backoff best = choice_best(fits, &b->p->bic_margin);
 	bool few = d->n < JITTER_WAITS_MIN || b->p->chains < 3, undecided;
 	int wrong = 0, err;
 
 	if (!fits[best].known)
 		return 0;
 	undecided = two_waits_undecided(b, &fits[best]);
-	err = few ? 0 : misfit(&fits[best], d, &wrong);
+	err = few ? 0 : choice_misfit(&fits[best], d, &wrong);
 	if (err)
 		return err;
-	if (best == BACKOFF_UNKNOWN || (!wrong && !few && fit_free_bic(d) + MARGIN_HIGH < fits[best].bic))
+	if (best == BACKOFF_UNKNOWN || (!wrong && !few && fit_free_bic(d) + CHOICE_MARGIN_HIGH < fits[best].bic))
 		wrong = 1;
 	b->p->mixed = wrong == 2;
 	take_fit(b, &fits[best]);
@@ -651,7 +540,7 @@ static int judge_jittered(struct bench *b, const struct fit *fits, const struct 
 		b->p->bic_margin = 0;
 	}
 	if (few || wrong || undecided || b->usable < 2 || b->p->bic_margin < MARGIN)
-		list_candidates(b->p, fits, best, few ? 2 * MARGIN_HIGH : undecided ? 0 : MARGIN);
+		list_candidates(b->p, fits, best, few ? 2 * CHOICE_MARGIN_HIGH : undecided ? 0 : MARGIN);
 	if (few || wrong || undecided || b->usable < 2 || b->p->bic_margin < MARGIN_NAME) {
 		if (undecided || b->usable < 2) {
 			add_candidate(b->p, BACKOFF_LINEAR, NAN);
@@ -671,12 +560,15 @@ static int jittered(struct bench *b)
 {
 	struct fit fits[BACKOFF_FAMILIES] = {0};
 	struct fit_data d;
+	bool unsure = false;
 	int err = gather(b, &d);
 
 	if (!err)
-		err = fit_all(fits, &d);
+		err = choice_fit(fits, &d, &unsure);
 	if (!err)
 		err = judge_jittered(b, fits, &d);
+	if (!err && (unsure || choice_sure_margin(fits, &d) <= CHOICE_MARGIN_HIGH))
+		doubt(b, CONFIDENCE_MEDIUM);
 	free(d.waits);
 	return err;
 }

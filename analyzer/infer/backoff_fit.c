@@ -330,6 +330,11 @@ static void scan_multiplier(const struct scan *s, bool additive, double pile_ms,
 	keep_known(best, &top);
 }
 
+double fit_rarity(const struct fit_data *d)
+{
+	return 2 * UNCOMMON * log((double)(d->n ? d->n : 1));
+}
+
 /* Growth that has no name here, so that what follows it is not given another's: Fibonacci's, Envoy's, squares. */
 static void nameless(const struct scan *s, double pile_ms, struct fit *best)
 {

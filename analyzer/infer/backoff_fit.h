@@ -52,6 +52,9 @@ struct fit {
  */
 int fit_all(struct fit fits[BACKOFF_FAMILIES], const struct fit_data *d);
 
+/* What the BIC of a law without a name here has for being uncommon alone. */
+double fit_rarity(const struct fit_data *d);
+
 /* BIC of a law with ends of its own for each k: what no family needs to beat, but must not fall far behind. */
 double fit_free_bic(const struct fit_data *d);
 

@@ -309,6 +309,47 @@ static void lateness_is_no_jitter(void)
 	ok(unsure, "it may be exponential: so in %d of 20", unsure);
 }
 
+/* Late by 8 ms on the average beside the usual 1.8. */
+static double very_late(struct stats_random *r) { return -8 * log(1 - stats_uniform(r)); }
+
+static double busy_decorrelated(struct stats_random *r, unsigned k, double *state)
+{
+	*state = fmin(between(r, 50, 3 * (k == 1 ? 50 : *state)), 300);
+	return *state + very_late(r);
+}
+
+static double busy_fibonacci(struct stats_random *r, unsigned k, double *s)
+{
+	static const double law[] = {50, 50, 100, 150, 250, 400};
+
+	return between(r, 0, law[k - 1]) + very_late(r);
+}
+
+/* Room for the lateness of an idle machine alone made the first exponential or fixed, and the second exponential for certain. */
+static void a_busy_machine(void)
+{
+	struct crowd c = {.random = {8}};
+	int named = 0, otherwise = 0, golden = 0, capped = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct policy_retry p;
+
+		fill(&c, busy_decorrelated, 5, 60);
+		p = infer(&c);
+		named += p.backoff == BACKOFF_DECORRELATED;
+		capped += p.backoff == BACKOFF_DECORRELATED && fabs(p.cap_ms - 300) < 15;
+		otherwise += p.backoff != BACKOFF_DECORRELATED && p.backoff != BACKOFF_AMBIGUOUS;
+		policy_retry_free(&p);
+		fill(&c, busy_fibonacci, 6, 60);
+		p = infer(&c);
+		golden += p.confidence == CONFIDENCE_HIGH;
+		policy_retry_free(&p);
+	}
+	ok(named >= 15 && !otherwise, "decorrelated waits with a cap are told on a busy machine: %d of 20, %d others", named, otherwise);
+	is_int(capped, named, "with their cap");
+	is_int(golden, 0, "Fibonacci's waits with full jitter are not exponential for certain");
+}
+
 static double normal(struct stats_random *r, double mean, double deviation)
 {
 	return fmax(0, mean + deviation * sqrt(-2 * log(1 - stats_uniform(r))) * cos(2 * M_PI * stats_uniform(r)));
@@ -473,6 +514,7 @@ int main(void)
 	numbers_of_laws_with_jitter();
 	multipliers_with_full_jitter();
 	lateness_is_no_jitter();
+	a_busy_machine();
 	rho_is_estimated(30, 0.521, 0.579);
 	rho_is_estimated(100, 0.529, 0.557);
 	rho_is_estimated(300, 0.532, 0.549);
