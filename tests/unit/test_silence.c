@@ -369,8 +369,8 @@ static void requests_in_step(void)
 			}
 			for (int attempt = 0; attempt < 4; attempt++) {
 				for (int i = 0; i < 30; i++) {
-					l.a[l.n] = (struct silence_attempt){(uint64_t)((1000 + l.now) * MS), (uint64_t)((1000.5 + l.now) * MS), true, true, false,
-									    (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0};
+					l.a[l.n] = (struct silence_attempt){(uint64_t)((1000 + l.now) * MS), (uint64_t)((1000.5 + l.now) * MS), true, true,
+									    false, (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0};
 					l.n++;
 					l.now++;
 				}
