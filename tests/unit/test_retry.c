@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From run files made by hand to what is said of retries: what was retried, how often, when it was given up, and what is no retry at all. */
+#include "analyzer/infer/retry.h"
 #include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
 
@@ -74,6 +75,28 @@ static void waves_of_waits_are_no_breaker(void)
 			ok(judge_edge(&x, "curl", "127.0.0.1:80")->breaker.absent, "retries in time: no breaker, and said so");
 		judge_end(&r, &x);
 	}
+}
+
+/* A request of two attempts, the second so long after the first, under a policy whose first wait is 100 to 200 ms. */
+static bool is_due(double waited_ms, enum policy_backoff backoff)
+{
+	struct model_exchange x[2] = {{.started_ns = 1000 * NS_PER_MS, .ended_ns = 1002 * NS_PER_MS},
+				      {.started_ns = 1002 * NS_PER_MS + (uint64_t)(waited_ms * NS_PER_MS)}};
+	struct policy_gap gap = {.k = 1, .fitted_low = 100, .fitted_high = 200};
+	struct result_edge edge = {.retry = {.backoff = backoff, .gaps = &gap, .gap_count = 1}};
+	struct result r = {.model = {.exchanges = x, .exchange_count = 2}, .edges = &edge, .edge_count = 1};
+	uint32_t members[] = {0, 1};
+	size_t begins[] = {0, 2};
+	struct measure m = {.r = &r, .chains = {.by_logical = {members, begins}}};
+
+	return retry_is_due(&m, 1) && !retry_is_due(&m, 0);
+}
+
+static void when_a_retry_is_due(void)
+{
+	ok(is_due(100, BACKOFF_EXPONENTIAL) && is_due(150, BACKOFF_EXPONENTIAL) && is_due(210, BACKOFF_EXPONENTIAL), "due: within the policy's range");
+	ok(!is_due(70, BACKOFF_EXPONENTIAL) && !is_due(230, BACKOFF_EXPONENTIAL), "not due: earlier, or later");
+	ok(!is_due(150, BACKOFF_AMBIGUOUS) && !is_due(150, BACKOFF_UNKNOWN), "not due: no law fits");
 }
 
 /* ---- how many attempts ---- */
@@ -599,6 +622,7 @@ static void damaged_rows(void)
 
 int main(void)
 {
+	when_a_retry_is_due();
 	waves_of_waits_are_no_breaker();
 	one_curl();
 	timeouts_are_retried_as_errors_are();
