@@ -8,7 +8,10 @@ static double at_ms(uint64_t ns)
 	return (double)ns / 1e6 - 1000;
 }
 
-static void write_gateway(struct runs *r, const struct gateway *g)
+#define SIDE_EDGES 6
+
+/* others: servers that it asks once each, before all else; their requests are the same again for each of them. */
+static void write_gateway(struct runs *r, const struct gateway *g, int others)
 {
 	size_t k = 0;
 
@@ -19,6 +22,13 @@ static void write_gateway(struct runs *r, const struct gateway *g)
 	runs_process(r, 1, "front");
 	runs_connection(r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
 	runs_connection(r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < others; i++) {
+		char peer[32];
+
+		snprintf(peer, sizeof(peer), "127.0.0.2:%d", 90 + i);
+		runs_connection(r, 4 + i, 1, "client", "127.0.0.1:4001", peer);
+		runs_add(r, ATTEMPT(.connection = 4 + i, .tid = 8, .path = "/other", .at_ms = 1 + i, .took_ms = 0.5));
+	}
 	for (size_t i = 0; i < g->demand_count; i++) {
 		const struct silence_demand *d = &g->demands[i];
 		const struct silence_attempt *a = d->shed ? NULL : &g->attempts[k++];
@@ -46,7 +56,7 @@ static void windows_of_a_breaker(void)
 	size_t k = 0;
 
 	gateways_run(&g);
-	write_gateway(&r, &g);
+	write_gateway(&r, &g, 0);
 	for (size_t i = 0; i < g.n && first < 0; i++)
 		first = g.attempts[i].failed ? at_ms(g.attempts[i].start_ns) : -1;
 	for (size_t i = 0; i < g.demand_count; i++) {
@@ -87,6 +97,32 @@ static void windows_of_a_breaker(void)
 	is_int((long long)all[0], (long long)e->demand, "all windows make the run");
 	is_int((long long)all[1], (long long)e->whole.attempts, "in attempts too");
 	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+/* What is kept of an edge's demand for later steps and what they work out themselves, for want of room, is the same. */
+static void kept_or_not(void)
+{
+	struct gateway g = {.tick_ms = 50, .service_ms = 3, .spread_ms = 2, .run_ms = 12000, .bad_from_ms = 3000, .bad_to_ms = 8000, .bad_share = 1,
+			    .open_ms = 1500, .consecutive = 5, .seed = 7};
+	const struct result_edge *e[2];
+	struct runs r[2];
+	struct result x[2];
+
+	gateways_run(&g);
+	for (int i = 0; i < 2; i++) {
+		write_gateway(&r[i], &g, i ? SIDE_EDGES : 0);
+		judge(&r[i], &x[i], &ANALYZE_EVERYTHING);
+		e[i] = judge_edge(&x[i], "front", "127.0.0.1:81");
+	}
+	is_int((long long)x[1].edge_count, (long long)x[0].edge_count + SIDE_EDGES, "more edges than there is room for");
+	ok(e[0]->breaker.shed > 0, "the breaker sheds");
+	is_int((long long)e[1]->breaker.shed, (long long)e[0]->breaker.shed, "the same with them");
+	is_int(e[1]->breaker.opens, e[0]->breaker.opens, "it opens as often");
+	is_int((long long)e[1]->demand, (long long)e[0]->demand, "as much is asked for");
+	is_int((long long)e[1]->bulkhead.asked, (long long)e[0]->bulkhead.asked, "and may be limited");
+	for (int i = 0; i < 2; i++)
+		judge_end(&r[i], &x[i]);
 	gateways_end(&g);
 }
 
@@ -160,6 +196,7 @@ int main(void)
 {
 	calls_laid_to_others();
 	windows_of_a_breaker();
+	kept_or_not();
 	what_the_end_cuts();
 	return tap_done();
 }
