@@ -171,7 +171,6 @@ static void *map_new(size_t size, bool *used)
 		close(m.fd);
 		return NULL;
 	}
-	madvise(m.at, m.size, MADV_HUGEPAGE);	/* a fault for 2 MB instead of one for a page, where the file system can */
 	mappings[mapping_count++] = m;
 	begin_watch();
 	return m.at;
