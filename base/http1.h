@@ -62,7 +62,7 @@ struct http1_head {
 	uint64_t correlation;		/* hash of traceparent's trace-id, else of X-Request-Id; 0 none */
 	uint64_t idempotency_key;	/* hash of Idempotency-Key; 0 none */
 	int64_t retry_after_ms;		/* Retry-After in seconds; -1 none; an HTTP-date: -2 - unix seconds */
-	uint64_t fingerprint;		/* request: of method, path (with query), the body's beginning and, when there is more, its length; whole at HTTP1_DONE */
+	uint64_t fingerprint;		/* request: of method, path (with query), the body's beginning and, beyond it, its length; whole at HTTP1_DONE */
 	struct authority authority;	/* request: of an absolute or CONNECT target, else the Host field's */
 	char method[HTTP1_METHOD_MAX];	/* request */
 	char path[HTTP1_TARGET_MAX];	/* request: path without query, NUL-terminated, bytes as they came (a NUL as \x00); behind it

@@ -668,7 +668,8 @@ static void check_host(void)
 static uint64_t fingerprint_of_size(int size, int chunked)
 {
 	char text[700];
-	int n = chunked ? snprintf(text, sizeof(text), "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%0*d\r\n1\r\n0\r\n0\r\n\r\n", size - 1, size - 1, 0)
+	int n = chunked ? snprintf(text, sizeof(text), "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%0*d\r\n1\r\n0\r\n0\r\n\r\n",
+				   size - 1, size - 1, 0)
 			: snprintf(text, sizeof(text), "PUT / HTTP/1.1\r\nContent-Length: %d\r\n\r\n%0*d", size, size, 0);
 
 	return head_of(HTTP1_REQUEST, text, (size_t)n).fingerprint;
