@@ -12,6 +12,7 @@
 #define LONGER_MS 20.0
 #define FOLLOWS_NS (5 * NS_PER_MS)
 #define MOST 0.9
+#define FIRST 0.25		/* of first attempts: a program that loads code notices its first timeouts late */
 
 struct closes {			/* of one edge */
 	struct measure *m;
@@ -94,7 +95,7 @@ static void count(struct closes *c, struct chains_span span)
 
 static bool closes_late(const struct closes *c)
 {
-	return c->first >= CLOSES_MIN && (double)c->first_same >= MOST * (double)c->first && c->longer >= CLOSES_MIN &&
+	return c->first >= CLOSES_MIN && (double)c->first_same >= FIRST * (double)c->first && c->longer >= CLOSES_MIN &&
 	       (double)c->loose <= (1 - MOST) * (double)c->longer;
 }
 

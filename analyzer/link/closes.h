@@ -4,9 +4,9 @@
  * backoff first. On the wire such an attempt lasts as long as timeout and wait together, and the retry follows at once.
  *
  * The last attempt of a request that is given up has no wait behind it, so it shows the timeout. An edge is such a client's when those last ones
- * agree (80 of 100 within 5 ms or 1 %), first ones last as long (their first retry does not wait), and others longer, each until just before the
- * next one, in requests whose last one agrees. Without that first retry, a timeout of its own for the first attempt, or what a deadline leaves to
- * the last, would look the same.
+ * agree (80 of 100 within 5 ms or 1 %), a quarter of the first ones last as long (their retry does not wait; a program that starts is late), and
+ * others longer, each until just before the next one, in requests whose last one agrees. Without such first ones, a timeout of its own for the
+ * first attempt, or what a deadline leaves to the last, would look the same.
  */
 #ifndef AFTERSHOCK_ANALYZER_LINK_CLOSES_H
 #define AFTERSHOCK_ANALYZER_LINK_CLOSES_H

@@ -62,6 +62,20 @@ static void waits_hide_in_the_attempts(void)
 	judge_end(&r, &x);
 }
 
+/* As measured: while code is loaded, the first timeouts are noticed up to 200 ms late. */
+static void a_program_that_starts_is_late(void)
+{
+	struct result x;
+	struct runs r;
+
+	judge_client(&r, 200000);
+	for (int i = 0; i < 12; i++)
+		send_request(&r, 100 + i, 10 + 5000 * i, (double[]){i < 5 ? 300.5 : 300 + 15 * i, 501 + i % 3, 701, 1100.5, 300.4}, 5);
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_str(policy_backoff_name(edge_of(&x)->retry.backoff), "exponential", "late first timeouts: the waits are told all the same");
+	judge_end(&r, &x);
+}
+
 /* Looks like it and is not. */
 static void other_clients_are_left_alone(void)
 {
@@ -102,6 +116,7 @@ static void two_timeouts_are_two(void)
 int main(void)
 {
 	waits_hide_in_the_attempts();
+	a_program_that_starts_is_late();
 	other_clients_are_left_alone();
 	two_timeouts_are_two();
 	return tap_done();
