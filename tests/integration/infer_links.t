@@ -201,8 +201,12 @@ if shutil.which("node"):
     ok(any("of the same request in flight at once" in n for n in notes), "it says why", notes)
     e, notes, _ = crowd("waiting flows", "flows", "URL", 10, 100, 3500)
     is_([e["linking"], e["retry"]], ["aggregate", None], "with waits as long as those of others nobody can tell either", e)
-    e, notes, report = crowd("batch", "batch", "URL", 20, 100, 0, fault=["status=503"])
-    is_([e["logical"], e["attempts"], e["amplification"]["value"], e["retry"]["max_attempts"]], [20, 60, 3, 3], "a batch of 20 with three attempts each", e)
+    for _ in range(3):  # a busy machine spoils some waits, and then they prove nothing: silence is right, another number is not
+        e, notes, report = crowd("batch", "batch", "URL", 20, 100, 0, fault=["status=503"])
+        if e["linking"] != "aggregate":
+            break
+    is_([e["logical"], e["attempts"], e["amplification"]["value"], (e["retry"] or {}).get("max_attempts")], [20, 60, 3, 3],
+        "a batch of 20 with three attempts each", e)
     e, notes, _ = crowd("refused batch", "batch", f"http://127.0.0.1:{free_port()}/", 20, 100, 0)
     is_([e["logical"], e["attempts"], e["amplification"]["value"]], [20, 60, 3], "and where nobody listens", e)
 else:
