@@ -344,14 +344,14 @@ static int judge_moving(struct plateau *p, const struct crowd *c)
 }
 
 int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, const struct plateau_demand *demands, size_t demand_count,
-		 bool can_wait)
+		 bool can_wait, bool sure)
 {
-	struct crowd c = {.calls = calls, .demands = demands, .n = n, .demand_count = demand_count};
+	struct crowd c = {.calls = calls, .demands = demands, .n = n, .demand_count = demand_count, .at_once_ns = UINT64_MAX};
 	int err = prepare(&c);
 
 	*p = (struct plateau){.offered = NAN, .little = NAN};
 	if (!err)
-		err = find_usual(&c) || find_at_once(&c) ? -ENOMEM : 0;
+		err = find_usual(&c) || (!sure && find_at_once(&c)) ? -ENOMEM : 0;
 	if (!err) {
 		p->usual_ns = c.usual_ns;
 		p->at_once_ns = c.at_once_ns;

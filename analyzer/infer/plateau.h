@@ -38,8 +38,11 @@ struct plateau {
 	double little;		/* calls in work on the average from the first to the last of those requests */
 };
 
-/* can_wait: call_ns is the request's own call, not just some call of its time. 0 or -ENOMEM. O(n log n). */
+/*
+ * can_wait: call_ns is the request's own call, not just some call of its time; sure: a request without one made none, so whoever is answered without
+ * a call was turned down, however late. 0 or -ENOMEM. O(n log n).
+ */
 int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, const struct plateau_demand *demands, size_t demand_count,
-		 bool can_wait);
+		 bool can_wait, bool sure);
 
 #endif
