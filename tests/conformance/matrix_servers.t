@@ -211,6 +211,7 @@ def logged(proxy, upstream):
 def asked(proxy, upstream):
     """What the proxy's client hears, what the proxy logs, and how often it asked its upstream."""
     heard = Heard(curl, proxy.port, 3, 12)
+    wait_for(lambda: upstream.connections, 0.5)  # it counts in a thread of its own, and a request that we answer never got there
     heard.logged, heard.requests, heard.connections = logged(proxy, upstream), len(upstream.requests), upstream.connections
     return heard
 
