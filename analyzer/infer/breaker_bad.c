@@ -39,27 +39,11 @@ static size_t join(struct breaker_span *of, size_t count)
 	return n;
 }
 
-/* The first of rows, which are in order of start, that is not before t. */
-static size_t row_at(const struct model *run, struct chains_span rows, uint64_t t)
-{
-	size_t low = 0, high = rows.n;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (run->exchanges[rows.members[middle]].started_ns < t)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* Whether a fault hit half or more of the calls that began while it was felt. */
 static bool is_out(const struct measure *m, struct chains_span rows, const struct timeline_span *s)
 {
 	const struct model *run = &m->r->model;
-	size_t from = row_at(run, rows, s->from_ns), to = row_at(run, rows, s->to_ns);
+	size_t from = chains_at(rows, run, s->from_ns), to = chains_at(rows, run, s->to_ns);
 
 	return s->hits * 2 >= (to > from ? to - from : 0);
 }

@@ -177,16 +177,8 @@ static bool had_failed(const struct door *d, uint32_t edge, uint64_t at_ns)
 {
 	const struct model *run = &d->m->r->model;
 	struct chains_span s = chains_of(&d->m->chains.by_edge, edge);
-	size_t low = 0, high = s.n;
+	size_t low = chains_at(s, run, at_ns);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (run->exchanges[s.members[middle]].started_ns < at_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (size_t looked = 0; low-- > 0 && looked < LOOK_BACK; looked++) {
 		const struct model_exchange *x = &run->exchanges[s.members[low]];
 

@@ -84,3 +84,18 @@ void chains_free(struct chains *c)
 	group_free(&c->requests);
 	*c = (struct chains){0};
 }
+
+size_t chains_at(struct chains_span s, const struct model *m, uint64_t t)
+{
+	size_t low = 0, high = s.n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (m->exchanges[s.members[middle]].started_ns < t)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct measure;
+struct model;
 
 struct chains_group {
 	uint32_t *members;	/* all groups behind one another; owned */
@@ -32,6 +33,9 @@ static inline struct chains_span chains_of(const struct chains_group *g, size_t 
 {
 	return (struct chains_span){g->members + g->begins[i], g->begins[i + 1] - g->begins[i]};
 }
+
+/* The first of a group's attempts, which are in order of start, that does not begin before t; its size when all do. */
+size_t chains_at(struct chains_span s, const struct model *m, uint64_t t);
 
 /* Fills a zeroed struct from the model and the links. 0 or -ENOMEM. */
 int chains_build(struct chains *c, const struct measure *m);

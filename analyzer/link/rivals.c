@@ -6,7 +6,6 @@
 #include <string.h>
 #include "analyzer/read/spill.h"
 #include "base/clock.h"
-#include "base/hash.h"
 
 #define TOGETHER_NS (5 * NS_PER_MS)
 #define NEIGHBOURS 4
@@ -27,11 +26,6 @@ struct work {
 	uint64_t *pairs;		/* per process; owned */
 };
 
-static uint64_t request_of(const struct model_exchange *x)
-{
-	return hash_mix(hash_mix(hash_mix(x->process) ^ x->target) ^ x->fingerprint);
-}
-
 static bool is_cut(const struct work *w, const struct model_exchange *x)
 {
 	return x->outcome == MODEL_INDETERMINATE && x->error == w->closed && x->ended_ns && x->fault == MODEL_NONE;
@@ -50,12 +44,12 @@ static int find_groups(struct work *w)
 		if (!concerned(x) || !is_cut(w, x))
 			continue;
 		w->cuts[x->edge]++;
-		if (map_get(&w->index, request_of(x)) != MAP_NONE)
+		if (map_get(&w->index, model_request(x)) != MAP_NONE)
 			continue;
 		if (SPILL_GROW(w->groups, w->count, w->room))
 			return -ENOMEM;
 		w->groups[w->count] = (struct group){{0}};
-		if (map_put(&w->index, request_of(x), (uint32_t)w->count++))
+		if (map_put(&w->index, model_request(x), (uint32_t)w->count++))
 			return -ENOMEM;
 	}
 	return 0;
@@ -104,7 +98,7 @@ static int find_pairs(struct work *w)
 	int err = 0;
 
 	for (uint32_t i = 0; w->count && i < w->m->exchange_count && !err; i++) {
-		uint32_t at = concerned(&w->m->exchanges[i]) ? map_get(&w->index, request_of(&w->m->exchanges[i])) : MAP_NONE;
+		uint32_t at = concerned(&w->m->exchanges[i]) ? map_get(&w->index, model_request(&w->m->exchanges[i])) : MAP_NONE;
 
 		if (at != MAP_NONE)
 			err = compare(w, &w->groups[at], i);

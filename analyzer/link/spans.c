@@ -3,12 +3,6 @@
 
 #include <errno.h>
 #include "analyzer/read/spill.h"
-#include "base/hash.h"
-
-static uint64_t request_of(const struct model_exchange *x)
-{
-	return hash_mix(hash_mix(hash_mix(x->process) ^ x->target) ^ x->fingerprint);
-}
 
 /* An attempt of a process that serves others, at something known. */
 static bool concerned(const struct model *m, const struct model_exchange *x)
@@ -19,26 +13,19 @@ static bool concerned(const struct model *m, const struct model_exchange *x)
 
 static int add(struct spans *s, const struct model_exchange *x)
 {
-	uint64_t request = request_of(x);
+	uint64_t request = model_request(x);
 
 	if (map_get(&s->index, request) != MAP_NONE)
 		return 0;
-	if (s->count == s->room) {
-		size_t room = s->room ? s->room * 2 : 64;
-		struct span *longer = spill_realloc(s->of, room * sizeof(*longer));
-
-		if (!longer)
-			return -ENOMEM;
-		s->of = longer;
-		s->room = room;
-	}
+	if (SPILL_GROW(s->of, s->count, s->room))
+		return -ENOMEM;
 	s->of[s->count] = (struct span){UINT64_MAX, 0};
 	return map_put(&s->index, request, (uint32_t)s->count++);
 }
 
 static void widen(struct spans *s, const struct model_exchange *x)
 {
-	uint32_t at = map_get(&s->index, request_of(x));
+	uint32_t at = map_get(&s->index, model_request(x));
 
 	if (at == MAP_NONE)
 		return;
@@ -63,7 +50,7 @@ int spans_build(struct spans *s, const struct model *m)
 
 bool spans_within(const struct spans *s, const struct model_exchange *x, uint64_t from_ns, uint64_t to_ns)
 {
-	uint32_t at = s->count && (x->target || x->fingerprint) ? map_get(&s->index, request_of(x)) : MAP_NONE;
+	uint32_t at = s->count && (x->target || x->fingerprint) ? map_get(&s->index, model_request(x)) : MAP_NONE;
 
 	return at != MAP_NONE && s->of[at].first_ns >= from_ns && (!to_ns || s->of[at].last_ns <= to_ns);
 }

@@ -15,6 +15,7 @@
 #include "analyzer/read/map.h"
 #include "analyzer/read/texts.h"
 #include "base/clock.h"
+#include "base/hash.h"
 
 #define MODEL_NONE MAP_NONE
 
@@ -168,6 +169,12 @@ static inline bool model_hops(const struct model_process *p)
 static inline bool model_failed(const struct model_exchange *x)
 {
 	return x->outcome != MODEL_OK;
+}
+
+/* What is asked, and by which process: a key. */
+static inline uint64_t model_request(const struct model_exchange *x)
+{
+	return hash_mix(hash_mix(hash_mix(x->process) ^ x->target) ^ x->fingerprint);
 }
 
 /* Whether it had failed when y started. */
