@@ -41,6 +41,7 @@ class Work:
 
 
 RUNS = {}
+CROWDS = 3
 
 
 def record(name, work, fault, *command):
@@ -75,7 +76,8 @@ if libraries:
     library("opossum", "opossum", '{"resetTimeout":1500}', Work(0, 3.5))
     library("opossum of 10", "opossum", '{"resetTimeout":1500,"volumeThreshold":10}', Work(0, 3.5))
     library("cockatiel", "cockatiel", '{"resetTimeout":1500,"failures":5}', Work(1.5, 5))
-    library("crowd", "cockatiel", '{"resetTimeout":800,"failures":5}', Work(1.5, 4, 0.03), 15)
+    for n in range(CROWDS):
+        library(f"crowd {n}", "cockatiel", '{"resetTimeout":800,"failures":5}', Work(1.5, 4, 0.03), 15)
 loop("breaker", Work(1.5, 4))
 loop("backoff", Work(1.5, 4))
 gateway("gateway", "breaker,5,0.7", "1:6:0.02", Work(1.5, 4))
@@ -111,15 +113,20 @@ if libraries:
     b = opens_after("opossum of 10", 10, 1500, 2)
     is_(b["confidence"], "medium", "opossum of 10: ten at its pace and then silence is no wait between retries", b)
     opens_after("cockatiel", 5, 1500, 2)
-    e = edge("crowd")
-    b = e["breaker"] or {"opens": 0}
-    is_(e["linking"], "aggregate", "several requests at once: what follows the open breaker is joined to nothing", e)
-    # Its calls in flight are joined to nothing: what it can not tell apart the report leaves out, but a wrong figure is none.
-    ok(0 <= b["opens"] <= 4, "and it is seen to open, or nothing is said", b)
-    ok(not b["opens"] or 1 <= b["threshold"]["low"] <= 5 <= b["threshold"]["high"] <= 12, "5 failures open it, or a few more that were in flight", b)
-    ok(not b["opens"] or 795 <= b["open_ms"]["high"] <= 850, "for 800 ms", b)
+    # They come by chance: one in sixteen looks like waits between retries, and as many leave 1 as the least number of failures.
+    seen = 0
+    for n in range(CROWDS):
+        e = edge(f"crowd {n}")
+        b = e["breaker"] or {"opens": 0}
+        seen += b["opens"] > 0
+        is_(e["linking"], "aggregate", "several requests at once: what follows the open breaker is joined to nothing", e)
+        ok(not b["opens"] or (2 <= b["opens"] <= 4 and b["threshold"]["low"] <= 5 <= b["threshold"]["high"] <= 12),
+           "5 failures open it, or a few more that were in flight", b)
+        ok(not b["opens"] or b["threshold"]["low"] >= 2 or b["confidence"] == "low", "one that could be enough is said with low confidence", b)
+        ok(not b["opens"] or 795 <= b["open_ms"]["high"] <= 900, "for 800 ms, until the next call comes", b)
+    ok(seen, "and it is seen to open")
 else:
-    skip("npm has no opossum and cockatiel here", 26)
+    skip("npm has no opossum and cockatiel here", 39)
 opens_after("breaker", 3, 800, 2)
 e = edge("backoff")
 is_([e["breaker"], e["breaker_ruled_out"]], [None, "the client waits between retries"], "waits of a retry loop are no breaker, and it says why")
