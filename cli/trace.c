@@ -264,7 +264,6 @@ static void record(struct trace *t)
 	struct pollfd signals = {.fd = t->signal_fd, .events = POLLIN};
 	uint64_t now = clock_now_ns();
 
-	tracing_yield();
 	t->flushed_ns = t->sampled_ns = now;
 	while (!over(t, now)) {
 		poll(&signals, 1, TRACER_TURN_MS);
@@ -320,6 +319,7 @@ static int trace(struct trace *t)
 		tracer_close(t->tracer);
 		return status;
 	}
+	tracing_yield();
 	cli_say("recording to %s; Ctrl-C stops", output(t));
 	record(t);
 	status = finish(t);

@@ -39,7 +39,8 @@ tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 PATIENT := $(wildcard tests/integration/report_*.t) $(addprefix tests/integration/,infer_links.t infer_timeout.t \
 	demo_cascading_failure.t demo_stores.t hostile.t) tests/fuzz/fuzz.t
 WAITING := $(addprefix tests/conformance/,connects.t throttle.t connect_clients.t python_clients.t suites.t cpython.t victims.t throttle_ways.t \
-	late_requests.t other_clients.t node_clients.t resolve.t curl_retry.t throttle_at.t names.t answers_at.t hang_at.t)
+	late_requests.t other_clients.t node_clients.t resolve.t curl_retry.t throttle_at.t names.t answers_at.t hang_at.t corners.t) \
+	$(addprefix tests/integration/,demo_retry_storm.t demo_service.t watch.t)
 SIDE_BY_SIDE = $(filter $(B)/% $(PATIENT),$(TESTS))
 AT_REST = $(filter $(TESTS),$(WAITING))
 ALONE = $(filter-out $(SIDE_BY_SIDE) $(AT_REST),$(TESTS))

@@ -109,7 +109,7 @@ is_(sorted(two["candidates"]), ["exponential", "linear"], "tenacity-two: two wai
 
 
 def jittered(name, backoff, jitter=None, **more):
-    retry = policy(name, backoff, 5, None, **more)
+    retry = policy(name, backoff, 5, None, ("high", "medium"), **more)  # what chance drew, a busy machine has blurred
     if jitter:
         ok(jitter in retry["jitter"]["names"], f"{name}: the jitter is called {jitter}", retry)
     return retry
