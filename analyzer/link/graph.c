@@ -105,18 +105,21 @@ static int assign(struct builder *b, struct model_exchange *x, const struct grap
 	uint64_t key = (uint64_t)edge->client << 32 | edge->server;
 
 	x->edge = map_get(&b->edges, key);
-	if (x->edge != MAP_NONE)
-		return 0;
-	x->edge = (uint32_t)b->g->count;
-	return add_edge(b->g, edge) || map_put(&b->edges, key, x->edge) ? -ENOMEM : 0;
+	if (x->edge == MAP_NONE) {
+		x->edge = (uint32_t)b->g->count;
+		if (add_edge(b->g, edge) || map_put(&b->edges, key, x->edge))
+			return -ENOMEM;
+	}
+	b->g->edges[x->edge].attempts++;
+	return 0;
 }
 
 static int place(struct builder *b, struct model_exchange *x)
 {
 	if (x->role == MODEL_CLIENT)
-		return assign(b, x, &(struct graph_edge){service_of(b, x), server_of(b, x), false});
+		return assign(b, x, &(struct graph_edge){service_of(b, x), server_of(b, x), .external = false});
 	if (x->role == MODEL_SERVER && !client_recorded(b, x))
-		return assign(b, x, &(struct graph_edge){b->external, service_of(b, x), true});
+		return assign(b, x, &(struct graph_edge){b->external, service_of(b, x), .external = true});
 	return 0;
 }
 
@@ -156,7 +159,9 @@ static int build(struct builder *b)
 	for (size_t i = 0; i < m->exchange_count; i++)
 		if (place(b, &m->exchanges[i]))
 			return -ENOMEM;
-	return note_ends(b->g, m->names.count + 1);
+	if (note_ends(b->g, m->names.count + 1))
+		return -ENOMEM;
+	return graph_order(b->g, m);
 }
 
 int graph_build(struct graph *g, struct model *m)

@@ -17,6 +17,7 @@
 struct graph_edge {
 	uint32_t client, server;	/* names */
 	bool external;			/* its attempts are the server's inbound exchanges */
+	uint64_t attempts;
 };
 
 struct graph {
@@ -29,6 +30,10 @@ struct graph {
 /* Fills a zeroed graph and every exchange's `edge`. 0 or -ENOMEM. */
 int graph_build(struct graph *g, struct model *m);
 void graph_free(struct graph *g);
+
+/* Its last step: brings the edges into the order in which a reader follows them, from who is called by nobody inwards, a caller's busiest
+ * edge first and behind it those of its server. 0 or -ENOMEM. */
+int graph_order(struct graph *g, struct model *m);
 
 /* Whether nobody recorded calls this service (or it is "external"): what users see begins there. */
 static inline bool graph_is_root(const struct graph *g, uint32_t service)

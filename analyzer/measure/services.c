@@ -65,11 +65,27 @@ static void settle(const struct measure *m, struct result_load *load, enum timel
 	latency_settle(&load->latency);
 }
 
+/* A service that calls or is called has its row in the order of the edges. */
+static int add_in_order(struct measure *m, struct map *rows)
+{
+	const struct graph *g = &m->graph;
+	bool *is_service = calloc(g->name_count + 1, sizeof(*is_service));
+	bool room = is_service;
+
+	for (size_t i = 0; room && i < m->r->model.process_count; i++)
+		is_service[m->r->model.processes[i].service] |= m->r->model.processes[i].inbound || m->r->model.processes[i].outbound;
+	for (size_t i = 0; room && i < g->count; i++)
+		room = (!is_service[g->edges[i].client] || service_row(m, rows, g->edges[i].client)) &&
+		       (!is_service[g->edges[i].server] || service_row(m, rows, g->edges[i].server));
+	free(is_service);
+	return room ? 0 : -ENOMEM;
+}
+
 int measure_services(struct measure *m)
 {
 	struct model *run = &m->r->model;
 	struct map rows = {0};
-	int err = 0;
+	int err = add_in_order(m, &rows);
 
 	for (size_t i = 0; i < run->process_count && !err; i++)
 		if (run->processes[i].inbound || run->processes[i].outbound)

@@ -160,7 +160,8 @@ static void an_outage_and_its_recovery(void)
 	NEAR(e->window[TIMELINE_FAULT].success.value, 0, "never successful");
 	is_int(e->window[TIMELINE_RECOVERY].attempts, 30 * 3 + 170, "3 s of three attempts and 17 s of one after it");
 	is_str(e->linking, "nesting", "laid to inbound requests");
-	s = strcmp(x.services[0].name, "front") ? &x.services[1] : &x.services[0];
+	s = &x.services[0];
+	is_str(s->name, "front", "front is called first");
 	is_int(s->whole.requests, 400, "front got 400 requests");
 	is_int(s->whole.failed, 130, "of which 130 failed");
 	is_int(s->window[TIMELINE_FAULT].failed, 100, "100 under the fault");
@@ -182,6 +183,38 @@ static void an_outage_and_its_recovery(void)
 	is_str(x.paths[0].root, "external", "from outside");
 	is_str(x.paths[0].leaf, "back", "to back");
 	NEAR(x.paths[0].amplification.value, 3, "amplified three times under the fault against the baseline");
+	judge_end(&r, &x);
+}
+
+/* Back began before front, and a probe of it before all else. */
+static void from_the_outside_in(void)
+{
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 1000);
+	runs_process(&r, 1, "back");
+	runs_process(&r, 2, "front");
+	runs_connection(&r, 1, 2, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 2, 2, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_connection(&r, 3, 1, "server", "127.0.0.1:81", "127.0.0.1:4000");
+	runs_connection(&r, 4, 1, "server", "127.0.0.1:81", "127.0.0.1:5001");
+	runs_add(&r, (struct runs_exchange){.connection = 4, .process = 1, .tid = 8, .role = "server", .status = 200, .at_ms = 5, .took_ms = 1});
+	for (int i = 1; i < 4; i++) {
+		runs_add(&r, (struct runs_exchange){.connection = 3, .process = 1, .tid = 8, .role = "server", .status = 200, .at_ms = 10 * i + 1,
+						   .took_ms = 1});
+		runs_add(&r, (struct runs_exchange){.connection = 1, .process = 2, .tid = 7, .status = 200, .at_ms = 10 * i + 0.5, .took_ms = 2});
+		runs_add(&r, (struct runs_exchange){.connection = 2, .process = 2, .tid = 7, .role = "server", .status = 200, .at_ms = 10 * i,
+						   .took_ms = 3});
+	}
+	judge(&r, &x, everything);
+	is_int((long long)x.edge_count, 3, "three edges");
+	is_str(x.edges[0].server, "front", "from outside to front");
+	is_str(x.edges[1].client, "front", "then from front to back");
+	is_str(x.edges[2].client, "external", "the probe last");
+	is_int((long long)x.service_count, 2, "two services");
+	is_str(x.services[0].name, "front", "front first");
+	is_str(x.services[1].name, "back", "then back");
 	judge_end(&r, &x);
 }
 
@@ -622,6 +655,7 @@ int main(void)
 	mixed_chains();
 	sliding_peak();
 	an_outage_and_its_recovery();
+	from_the_outside_in();
 	recovery_that_the_run_does_not_show();
 	when_a_fault_cleared();
 	a_fault_set_while_it_ran();
