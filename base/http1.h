@@ -59,7 +59,7 @@ struct http1_head {
 	uint8_t reserved;
 	uint64_t content_length;	/* with HTTP1_HAS_LENGTH */
 	uint64_t head_bytes;		/* with the blank line */
-	uint64_t correlation;		/* hash of traceparent's trace-id, else of X-Request-Id; 0 none */
+	uint64_t correlation;		/* hash of traceparent's trace-id, else of the first X-Request-Id or id of an SDK; 0 none */
 	uint64_t idempotency_key;	/* hash of Idempotency-Key; 0 none */
 	int64_t retry_after_ms;		/* Retry-After in seconds; -1 none; an HTTP-date: -2 - unix seconds */
 	uint64_t fingerprint;		/* request: of method, path (with query), the body's beginning and, beyond it, its length; whole at HTTP1_DONE */

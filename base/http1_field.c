@@ -124,7 +124,7 @@ static bool trace_id(const char *hex, char id[32])
 	return any;
 }
 
-/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context §3.2); wins over X-Request-Id, wherever that stands. */
+/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context §3.2); wins over a request id, wherever that stands. */
 static bool take_traceparent(struct http1_head *h, struct span v, bool cut)
 {
 	char id[32];
@@ -136,6 +136,7 @@ static bool take_traceparent(struct http1_head *h, struct span v, bool cut)
 	return true;
 }
 
+/* The SDKs of two clouds give each call an id that all its attempts carry. */
 static bool take_request_id(struct http1_head *h, struct span v, bool cut)
 {
 	if (v.n && !h->correlation)
@@ -186,6 +187,8 @@ static const struct field {
 	{NAME("upgrade"), take_upgrade},
 	{NAME("traceparent"), take_traceparent},
 	{NAME("x-request-id"), take_request_id},
+	{NAME("amz-sdk-invocation-id"), take_request_id},
+	{NAME("x-ms-client-request-id"), take_request_id},
 	{NAME("idempotency-key"), take_idempotency_key},
 	{NAME("retry-after"), take_retry_after},
 };
@@ -195,7 +198,7 @@ _Static_assert(sizeof(fields) / sizeof(fields[0]) == HTTP1_FIELDS, "each has a s
 static bool may_be_known(char first)
 {
 	const uint32_t letters = 1u << ('h' & 31) | 1u << ('c' & 31) | 1u << ('t' & 31) | 1u << ('e' & 31) | 1u << ('u' & 31) |
-				 1u << ('x' & 31) | 1u << ('i' & 31) | 1u << ('r' & 31);
+				 1u << ('x' & 31) | 1u << ('i' & 31) | 1u << ('r' & 31) | 1u << ('a' & 31);
 
 	return letters >> (first & 31) & 1;
 }

@@ -8,7 +8,7 @@
 #include "base/http1.h"
 
 #define HTTP1_STEP_ON (-1)	/* in an event's place: none yet, go on from the new state */
-#define HTTP1_FIELDS 11		/* rows of the table in http1_field.c */
+#define HTTP1_FIELDS 13		/* rows of the table in http1_field.c */
 
 enum http1_state {
 	IDLE,		/* between messages */

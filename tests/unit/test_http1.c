@@ -576,6 +576,11 @@ static void check_identifiers(void)
 	ok(request("TraceParent: 00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01\r\n").correlation == trace,
 	   "a trace-id in capitals is the same one");
 	ok(request("X-Request-Id: abc\r\n").correlation == id, "without traceparent correlation is X-Request-Id's hash");
+	ok(request("amz-sdk-invocation-id: abc\r\n").correlation == id, "that of an AWS SDK is one too");
+	ok(request("X-MS-Client-Request-Id: abc\r\n").correlation == id, "and that of an Azure SDK");
+	ok(request("amz-sdk-request: attempt=2; max=3\r\n").correlation == 0, "the number of an attempt is none");
+	ok(request("amz-sdk-invocation-id: abc\r\ntraceparent: 00-" TRACE "-b7ad6b7169203331-01\r\n").correlation == trace,
+	   "traceparent wins over an SDK's as well");
 	ok(request("X-Request-Id: abc\r\ntraceparent: 00-" TRACE "-b7ad6b7169203331-01\r\n").correlation == trace,
 	   "traceparent wins when it comes last");
 	ok(request("traceparent: 00-" TRACE "-b7ad6b7169203331-01\r\nX-Request-Id: abc\r\n").correlation == trace,
