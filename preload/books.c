@@ -4,10 +4,10 @@
 #include <errno.h>
 #include "base/clock.h"
 #include "preload/epoll.h"
-#include "preload/exchange.h"
 #include "preload/failure.h"
 #include "preload/gate.h"
 #include "preload/raw.h"
+#include "preload/traffic.h"
 
 #define SENDER_NOTE_NS (10 * NS_PER_MS)	/* how long a reader lets a sender on the same connection do its books */
 
@@ -16,17 +16,17 @@
 void books_sent(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0, uint64_t now)
 {
 	if (c->role == JOURNAL_CLIENT)
-		exchange_request_iov(c, io_pieces(io), (int)io->count, at, n, t0, now);
+		traffic_request_iov(c, io_pieces(io), (int)io->count, at, n, t0, now);
 	else
-		exchange_answer_iov(c, io_pieces(io), (int)io->count, at, n, t0, now);
+		traffic_answer_iov(c, io_pieces(io), (int)io->count, at, n, t0, now);
 }
 
 void books_sent_unseen(struct conn *c, size_t n, uint64_t t0)
 {
 	if (c->role == JOURNAL_CLIENT)
-		exchange_request_bytes(c, NULL, n, t0, clock_now_ns());
+		traffic_request_bytes(c, NULL, n, t0, clock_now_ns());
 	else
-		exchange_answer_bytes(c, NULL, n, t0, clock_now_ns());
+		traffic_answer_bytes(c, NULL, n, t0, clock_now_ns());
 }
 
 /* A call of the program failed for good. When that is how it learns of its connect (ab does), the connect failed. */
@@ -35,7 +35,7 @@ static void broken(struct conn *c, int fd, int error)
 	if (c->connecting && !c->dialling)
 		conn_connected(c, fd, error, clock_now_ns());
 	else
-		exchange_socket_error(c, error, clock_now_ns());
+		traffic_socket_error(c, error, clock_now_ns());
 }
 
 void books_send_over(struct conn *c, int fd, ssize_t r, int error)
@@ -54,13 +54,13 @@ static void note_received(struct conn *c, struct io *io, size_t n, uint64_t now)
 	bool seen = !(io->flags & MSG_TRUNC);	/* on TCP that throws the bytes away (tcp(7)) */
 
 	if (c->role == JOURNAL_CLIENT && seen)
-		exchange_answer_iov(c, io_pieces(io), (int)io->count, io->done, n, now, now);
+		traffic_answer_iov(c, io_pieces(io), (int)io->count, io->done, n, now, now);
 	else if (c->role == JOURNAL_CLIENT)
-		exchange_answer_bytes(c, NULL, n, now, now);
+		traffic_answer_bytes(c, NULL, n, now, now);
 	else if (seen)
-		exchange_request_iov(c, io_pieces(io), (int)io->count, io->done, n, now, now);
+		traffic_request_iov(c, io_pieces(io), (int)io->count, io->done, n, now, now);
 	else
-		exchange_request_bytes(c, NULL, n, now, now);
+		traffic_request_bytes(c, NULL, n, now, now);
 }
 
 void books_took(struct conn *c, struct io *io, size_t n, bool dry, uint64_t now)
@@ -122,7 +122,7 @@ ssize_t books_received(struct conn *c, struct io *io, size_t asked, ssize_t r, i
 		error = EPROTO;	/* any error that shown_error() replaces */
 	}
 	if (r == 0 && io_total(io))
-		exchange_peer_eof(c, now);
+		traffic_peer_eof(c, now);
 	if (r < 0) {
 		error = shown_error(c, error);
 		if (!is_transient(error) && error != ENOTCONN)

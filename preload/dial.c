@@ -18,6 +18,7 @@
 #include "preload/real.h"
 #include "preload/silence.h"
 #include "preload/table.h"
+#include "preload/verdict.h"
 
 /* ---- the program's connect ---- */
 
@@ -192,7 +193,7 @@ static int dial(struct conn *c, int fd, const struct sockaddr *sa, socklen_t len
 	if (!conn_enter(c))
 		return real.connect(fd, sa, len);
 	if (c->gated && !again)
-		exchange_decide_connect(c, now, &v);
+		verdict_connect(c, now, &v);
 	if (v.actions)
 		attempt_begin(c, &v, now);
 	c->connecting = true;	/* a signal handler may jump out of this call (wget's timeout does): then it goes on as one cut short */

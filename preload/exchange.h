@@ -1,26 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of an exchange on a connection: deciding its faults when its request is known, journalling its
- * beginning and its end, and following both directions of the stream so that each byte is counted to its message.
- * All functions: under the connection's lock; no blocking, no allocation.
+ * The life of an exchange on a connection: its beginning with the verdict on it, what faults do to it, its end, and the
+ * evidence of each in the journal. All functions: under the connection's lock; no blocking, no allocation.
  */
 #ifndef AFTERSHOCK_PRELOAD_EXCHANGE_H
 #define AFTERSHOCK_PRELOAD_EXCHANGE_H
 
-#include <sys/uio.h>
 #include "preload/conn.h"
 
-/* Decides the faults of the resolution of a name; c stands for the connection that it is for, its peer is the name. */
-void exchange_decide_resolve(struct conn *c, uint64_t now_ns, struct verdict *v);
-
-/* Decides the connect-level faults of c (refuse, error=connect). */
-void exchange_decide_connect(struct conn *c, uint64_t now_ns, struct verdict *v);
-
-/* Decides the faults of the exchange whose request head this is (NULL: not HTTP). raw: the head's bytes, for `header`. */
-void exchange_decide(struct conn *c, const struct http1_head *head, const char *raw, size_t raw_len, uint64_t now_ns, struct verdict *v);
-
-/* Whether a request that begins like this must be whole before it moves: a fault asks what its head says, and this looks like HTTP. */
-bool exchange_awaits_head(const struct conn *c, const void *data, size_t n);
 /* Whether x's delay is its request's (only a client's request can come late to somebody else), and the delay of its answer. */
 bool exchange_delays_request(const struct conn *c, const struct exchange *x);
 uint64_t exchange_answer_delay(const struct conn *c, const struct exchange *x);
@@ -42,15 +29,15 @@ bool exchange_lapse(struct exchange *x, uint64_t now_ns);
 /* Appends an exchange whose request begins at now_ns; verdict may be NULL. NULL (counted, connection opaque) when too many are in flight. */
 struct exchange *exchange_begin(struct conn *c, const struct http1_head *head, const struct verdict *v, uint64_t now_ns);
 
+/* An exchange that began by its first bytes has a head now, that of c's request: its method and path are journalled. */
+void exchange_take_head(struct conn *c, struct exchange *x);
+
 /* Journals that a fault's action took effect (v's delay or main action), and later what it came to. */
 void exchange_inject(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns);
 void exchange_achieved(struct conn *c, struct exchange *x, uint32_t action, uint64_t now_ns);
 
 /* Whether a fault resets the connection at that place of x. */
 bool exchange_resets_at(const struct exchange *x, enum page_place place);
-
-/* The parser of answers is made ready for x's, when its next byte begins it. */
-void exchange_expect_answer(struct conn *c, const struct exchange *x);
 
 /* Bytes of x's answer that may still pass before a fault cuts it; NO_CUT when none does, or when only the bytes themselves tell (HTTP1_STOP). */
 uint64_t exchange_cut_room(const struct conn *c, const struct exchange *x);
@@ -66,22 +53,5 @@ void exchange_end_by_close(struct conn *c, int error, uint64_t now_ns);
 
 /* Ends all that is in flight with the same error. */
 void exchange_end_all(struct conn *c, int error, uint64_t now_ns);
-
-/* The stream is not (or no longer) HTTP/1; data are the bytes that showed it. */
-void exchange_turn_opaque(struct conn *c, const void *data, size_t n);
-
-/* n bytes of the request direction / answer direction passed between program and kernel; data NULL: values not seen. t0_ns: when the call began. */
-void exchange_request_bytes(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns);
-void exchange_answer_bytes(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns);
-
-/* The same for what lies in an iovec, n bytes from offset at. */
-void exchange_request_iov(struct conn *c, const struct iovec *iov, int count, size_t at, size_t n, uint64_t t0_ns, uint64_t now_ns);
-void exchange_answer_iov(struct conn *c, const struct iovec *iov, int count, size_t at, size_t n, uint64_t t0_ns, uint64_t now_ns);
-
-/* The direction that the peer writes ended (recv returned 0). */
-void exchange_peer_eof(struct conn *c, uint64_t now_ns);
-
-/* An error other than EAGAIN/EINTR came from the socket. */
-void exchange_socket_error(struct conn *c, int error, uint64_t now_ns);
 
 #endif

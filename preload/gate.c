@@ -15,6 +15,8 @@
 #include "preload/exchange.h"
 #include "preload/outgate.h"
 #include "preload/raw.h"
+#include "preload/traffic.h"
+#include "preload/verdict.h"
 #include "preload/waker.h"
 
 #define RESEND_NS (5 * NS_PER_MS)	/* between tries to send the rest of an answer to a client that does not read */
@@ -257,7 +259,7 @@ static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now
 	if (sent <= 0)
 		return;
 	x->answer_at += (uint32_t)sent;
-	exchange_answer_iov(c, iov, 2, at, (size_t)sent, now_ns, clock_now_ns());
+	traffic_answer_iov(c, iov, 2, at, (size_t)sent, now_ns, clock_now_ns());
 	if (at + (size_t)sent == total && closes)
 		raw_shutdown(fd, SHUT_RDWR);
 }
@@ -309,7 +311,7 @@ static bool swallow(struct conn *c, int fd, uint64_t now_ns)
 	long r = buf ? raw_recv(fd, buf, n < CONN_BUFFER_BYTES ? n : CONN_BUFFER_BYTES, MSG_DONTWAIT) : -EAGAIN;
 
 	if (r > 0)
-		exchange_request_bytes(c, buf, (size_t)r, now_ns, now_ns);
+		traffic_request_bytes(c, buf, (size_t)r, now_ns, now_ns);
 	pool_give(buf);
 	return r > 0;
 }
@@ -354,8 +356,8 @@ static bool may_follow(struct conn *c, const struct http1 *p, enum http1_event e
 	if (e == HTTP1_MORE && http1_idle(p))
 		return true;
 	if (e == HTTP1_MORE && c->needs_head)
-		return upgrades && !exchange_awaits_head(c, raw, len);
-	exchange_decide(c, e == HTTP1_HEAD ? &p->head : NULL, raw, len, clock_now_ns(), &c->next);
+		return upgrades && !verdict_awaits_head(c, raw, len);
+	verdict_exchange(c, e == HTTP1_HEAD ? &p->head : NULL, raw, len, clock_now_ns(), &c->next);
 	c->next_judged = e == HTTP1_MORE || c->next.actions;
 	return !c->next.actions;
 }
@@ -452,7 +454,7 @@ static enum look look(struct conn *c, int fd)
 		pool_give(buf);
 		return LOOK_END;
 	}
-	if (e == HTTP1_MORE && !c->next_judged && exchange_awaits_head(c, buf, n) && patient(c, n, now_ns)) {
+	if (e == HTTP1_MORE && !c->next_judged && verdict_awaits_head(c, buf, n) && patient(c, n, now_ns)) {
 		/* Not decidable yet. A low-water mark above what is there lets the kernel itself say when more has come. */
 		pool_give(buf);
 		if (c->local.family == ADDR_UNIX)
@@ -461,16 +463,16 @@ static enum look look(struct conn *c, int fd)
 			raise_lowat(c, fd, (int)n + 1);
 		return LOOK_WAIT;
 	}
-	if (e == HTTP1_MORE && !c->next_judged && exchange_awaits_head(c, buf, n))
+	if (e == HTTP1_MORE && !c->next_judged && verdict_awaits_head(c, buf, n))
 		guest_lost(PAGE_LOST_FRAMING);	/* undecided: a head too long, or too slow */
 	c->patience_ns = 0;
 	if (c->next_judged)
 		v = c->next;
 	else
-		exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
+		verdict_exchange(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
 	c->next_judged = false;
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
-		exchange_turn_opaque(c, buf, n);
+		traffic_turn_opaque(c, buf, n);
 	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now_ns);
 	if (e == HTTP1_HEAD && !v.actions)
 		may_have(c, buf, n);
@@ -612,10 +614,10 @@ static uint64_t client_limit(struct conn *c, const struct exchange *x, int fd)
 		limit = x->grant;
 	if (c->opaque || !(must_stop(c) || (x->verdict.actions & PAGE_TRUNCATE)))
 		return limit;
-	exchange_expect_answer(c, x);
+	traffic_expect_answer(c, x);
 	end = message_left(c, &c->answers, fd, &e);
 	if (e == HTTP1_OPAQUE)
-		exchange_turn_opaque(c, NULL, 0);	/* from here on its bytes are counted as they are */
+		traffic_turn_opaque(c, NULL, 0);	/* from here on its bytes are counted as they are */
 	if (e == HTTP1_OPAQUE)
 		end = exchange_cut_room(c, x);
 	return end < limit ? end : limit;
@@ -707,7 +709,7 @@ static void begin_undecided(struct conn *c, uint64_t now_ns)
 	if (x && !x->head_passed)
 		return;
 	guest_lost(PAGE_LOST_FRAMING);
-	exchange_decide(c, NULL, c->held, c->held_len, now_ns, &v);
+	verdict_exchange(c, NULL, c->held, c->held_len, now_ns, &v);
 	exchange_begin(c, NULL, &v, now_ns);
 }
 
@@ -717,7 +719,7 @@ void gate_release_head(struct conn *c, int fd, uint64_t now_ns)
 
 	begin_undecided(c, now_ns);
 	if (sent > 0) {
-		exchange_request_bytes(c, c->held, (size_t)sent, now_ns, now_ns);
+		traffic_request_bytes(c, c->held, (size_t)sent, now_ns, now_ns);
 		c->held_len -= (uint32_t)sent;
 		memmove(c->held, c->held + sent, c->held_len);
 	} else if (sent != -EAGAIN) {

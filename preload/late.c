@@ -9,6 +9,8 @@
 #include "preload/gate.h"
 #include "preload/outgoing.h"
 #include "preload/recv.h"
+#include "preload/traffic.h"
+#include "preload/verdict.h"
 
 /* Decides the request whose bytes are the r that were received, when it can be told from them: its whole head is there, and nothing
  * behind it. The exchange has begun then. */
@@ -25,9 +27,9 @@ static bool decide_late(struct conn *c, const struct io *io, size_t r, uint64_t 
 		return false;
 	if (e != HTTP1_HEAD && e != HTTP1_OPAQUE)
 		return false;
-	exchange_decide(c, e == HTTP1_HEAD ? &p.head : NULL, raw, head, now, &v);
+	verdict_exchange(c, e == HTTP1_HEAD ? &p.head : NULL, raw, head, now, &v);
 	if (e == HTTP1_OPAQUE)
-		exchange_turn_opaque(c, raw, len);
+		traffic_turn_opaque(c, raw, len);
 	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now);
 	return true;
 }

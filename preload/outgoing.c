@@ -4,7 +4,8 @@
 #include <string.h>
 #include "base/clock.h"
 #include "preload/epoll.h"
-#include "preload/exchange.h"
+#include "preload/traffic.h"
+#include "preload/verdict.h"
 #include "preload/waker.h"
 
 struct walk {		/* over the bytes of requests that go out, message by message */
@@ -25,7 +26,7 @@ static bool goes_along(const struct walk *w, const char *raw, size_t len)
 		return w->together;
 	if (c->next_judged || w->e != HTTP1_HEAD)
 		return false;
-	exchange_decide(c, &w->p.head, raw, len, clock_now_ns(), &c->next);
+	verdict_exchange(c, &w->p.head, raw, len, clock_now_ns(), &c->next);
 	c->next_judged = c->next.actions != 0;
 	if (!c->next_judged)
 		c->judged_bytes = w->seen + len;
@@ -112,13 +113,13 @@ size_t outgoing_consume(struct conn *c, struct io *io, size_t at, size_t k, uint
 	size_t held = k < c->held_len ? k : c->held_len;
 
 	if (held) {
-		exchange_request_bytes(c, c->held, held, t0, now);
+		traffic_request_bytes(c, c->held, held, t0, now);
 		c->held_len -= (uint32_t)held;
 		memmove(c->held, c->held + held, c->held_len);
 		if (!c->held_len)
 			pool_drop(&c->held);
 	}
-	exchange_request_iov(c, io_pieces(io), (int)io->count, at, k - held, t0, now);
+	traffic_request_iov(c, io_pieces(io), (int)io->count, at, k - held, t0, now);
 	return k - held;
 }
 

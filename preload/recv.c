@@ -15,6 +15,7 @@
 #include "preload/inwait.h"
 #include "preload/raw.h"
 #include "preload/strike.h"
+#include "preload/traffic.h"
 
 /* The call as it is, or cut to limit bytes. Enters and leaves locked. */
 static ssize_t recv_plain(struct conn *c, struct io *io, size_t limit)
@@ -42,7 +43,7 @@ static void answer_taken(struct conn *c, struct exchange *x, int fd, const struc
 	if (!at)
 		exchange_achieved(c, x, PAGE_STATUS, now);
 	x->answer_at += (uint32_t)n;
-	exchange_answer_iov(c, from, 2, at, n, now, now);
+	traffic_answer_iov(c, from, 2, at, n, now, now);
 	if (last && closes)
 		raw_shutdown(fd, SHUT_RD);	/* the program reads the end of the stream next, as after a FIN */
 	epoll_refresh(c, now);
@@ -89,7 +90,7 @@ static int take_late_error(struct conn *c)
 	int error = c->late_error;
 
 	c->late_error = 0;
-	exchange_socket_error(c, error, clock_now_ns());
+	traffic_socket_error(c, error, clock_now_ns());
 	return error;
 }
 

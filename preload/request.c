@@ -4,6 +4,8 @@
 #include "record/protocol.h"
 #include "preload/exchange.h"
 #include "preload/outgoing.h"
+#include "preload/traffic.h"
+#include "preload/verdict.h"
 
 bool request_begins(const struct conn *c)
 {
@@ -52,10 +54,10 @@ static void begin_decided(struct conn *c, const struct beginning *b, uint64_t t0
 	if (c->next_judged)
 		v = c->next;
 	else
-		exchange_decide(c, head, b->raw, b->len, t0, &v);
+		verdict_exchange(c, head, b->raw, b->len, t0, &v);
 	c->next_judged = false;
 	if (!head && b->e != HTTP1_MORE)
-		exchange_turn_opaque(c, b->raw, b->len);
+		traffic_turn_opaque(c, b->raw, b->len);
 	exchange_begin(c, head, &v, t0);
 }
 
@@ -77,7 +79,7 @@ bool request_begin(struct conn *c, const struct io *io, size_t at, size_t n, uin
 	beginning_look(&b, c, io, at, n, c->held_len != 0);
 	if (b.e == HTTP1_MORE && !b.copy && b.len < n)	/* the head goes on in the next vector */
 		beginning_look(&b, c, io, at, n, true);
-	held = b.e == HTTP1_MORE && !c->next_judged && exchange_awaits_head(c, b.raw, b.len) && outgoing_hold_back(c, io, at, n);
+	held = b.e == HTTP1_MORE && !c->next_judged && verdict_awaits_head(c, b.raw, b.len) && outgoing_hold_back(c, io, at, n);
 	if (!held)
 		begin_decided(c, &b, t0);
 	pool_give(b.copy);

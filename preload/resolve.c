@@ -10,6 +10,7 @@
 #include "preload/names.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/verdict.h"
 
 #define LOOK_NS (50 * NS_PER_MS)	/* how often a wait looks whether its fault still acts */
 
@@ -74,7 +75,7 @@ static void begin(struct lookup *l, const char *name, uint16_t port)
 	if (l->c && again.name == l->name.hash)
 		l->verdict = again.verdict;
 	else if (l->c)
-		exchange_decide_resolve(l->c, l->started_ns, &l->verdict);
+		verdict_resolve(l->c, l->started_ns, &l->verdict);
 	again.name = 0;
 }
 

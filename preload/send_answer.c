@@ -13,6 +13,7 @@
 #include "preload/real.h"
 #include "preload/send.h"
 #include "preload/strike.h"
+#include "preload/traffic.h"
 
 /* How many of the next n bytes of the call belong to x's answer and come before the place where a fault cuts it. */
 static size_t answer_extent(struct conn *c, const struct exchange *x, const struct io *io, size_t at, size_t n)
@@ -22,7 +23,7 @@ static size_t answer_extent(struct conn *c, const struct exchange *x, const stru
 	struct iovec v;
 	size_t seen = 0, room = n;
 
-	exchange_expect_answer(c, x);
+	traffic_expect_answer(c, x);
 	p = c->answers;
 	while (!c->opaque && seen < room && io_slice(io, at + seen, n - seen, &v, 1)) {
 		size_t used = 0;
@@ -32,7 +33,7 @@ static size_t answer_extent(struct conn *c, const struct exchange *x, const stru
 		} while (e == HTTP1_HEAD || e == HTTP1_INTERIM);
 		seen += used;
 		if (e == HTTP1_OPAQUE)
-			exchange_turn_opaque(c, NULL, 0);	/* from here on its bytes are counted as they are */
+			traffic_turn_opaque(c, NULL, 0);	/* from here on its bytes are counted as they are */
 		else if (e != HTTP1_MORE)
 			room = seen;
 	}
