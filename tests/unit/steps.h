@@ -22,6 +22,7 @@ __attribute__((unused)) static void steps_begin(struct runs *r, struct measure *
 
 __attribute__((unused)) static void steps_end(struct runs *r, struct measure *m, struct result *x)
 {
+	demand_clear(m);
 	graph_free(&m->graph);
 	link_free(&m->link);
 	chains_free(&m->chains);

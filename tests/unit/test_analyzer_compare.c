@@ -217,6 +217,8 @@ static void set_run(struct runs *r, const char *started, int seed)
 {
 	sqlite3_open(r->path, &r->db);
 	runs_sql(r, "UPDATE run SET value=%Q WHERE key='started'; UPDATE run SET value=%d WHERE key='seed'", started, seed);
+	sqlite3_close(r->db);
+	r->db = NULL;
 }
 
 /* Runs differ from seed to seed far more than by the change: pairs show what two samples can not. */

@@ -110,6 +110,7 @@ static void nobody_knows_of_a_fault(void)
 	ok(b->opens > 1 && b->reopens == b->opens - 1, "without a fault it opened %u times, all but once since a half-open call failed", b->opens);
 	is_int(b->false_opens, 0, "which says that it was right the first time");
 	judge_end(&r, &x);
+	gateways_end(&g);
 }
 
 static void one_gateway(int nested)
