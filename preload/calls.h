@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The calls that are interposed, once. The table of real functions and its stubs (real.c), the prototypes of the wrappers
- * (wrappers.c), the export map (Makefile) and the test that walks all of them (tests/victims/calls.c) are made from it; the
+ * (wrappers.h), the export map (Makefile) and the test that walks all of them (tests/victims/calls.c) are made from it; the
  * list of aftershock-run(1) is checked against it. A new row needs a wrapper, a word in that list, and an example in that test.
  *
  *	CALL(return type, name, (parameters), (arguments), early, shows)
