@@ -32,45 +32,66 @@ static ssize_t other(struct io *io)
 	return r;
 }
 
-/* A tracked call. */
-#define THROUGH(real_call, ...)									\
-	do {											\
-		struct io io_ = {__VA_ARGS__};							\
+/* The call NAME on a descriptor that is tracked, in a function of its own: its frame and the registers that it saves are not the wrapper's,
+ * which jumps. */
+#define THROUGH(name, params, args, ...)							\
+	static __attribute__((noinline)) ssize_t through_##name params				\
+	{											\
+		struct io io_ = {__VA_ARGS__};						\
 		ssize_t r_;									\
 												\
 		io_.locks = locks_depth();							\
 		CANCEL_BEGIN(stream_cancelled, &io_);						\
-		r_ = likely(stream_free(&io_)) ? stream_freed(&io_, (real_call)) : other(&io_);	\
+		r_ = likely(stream_free(&io_)) ? stream_freed(&io_, real.name args) : other(&io_);	\
 		CANCEL_END;									\
-		return r_ == -2 ? (real_call) : r_;						\
-	} while (0)
+		return r_ == -2 ? real.name args : r_;						\
+	}
+
+THROUGH(send, (int fd, const void *buf, size_t n, int flags), (fd, buf, n, flags),
+	.op = IO_SEND, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1)
 
 ssize_t send(int fd, const void *buf, size_t n, int flags)
 {
-	if (UNTRACKED(fd))
-		return real.send(fd, buf, n, flags);
-	THROUGH(real.send(fd, buf, n, flags), .op = IO_SEND, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1);
+	return UNTRACKED(fd) ? real.send(fd, buf, n, flags) : through_send(fd, buf, n, flags);
+}
+
+THROUGH(sendto, (int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len), (fd, buf, n, flags, sa, len),
+	.op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1, .sa = (struct sockaddr *)sa, .len = &len)
+
+static inline ssize_t sendto_opened(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
+{
+	return UNTRACKED(fd) ? real.sendto(fd, buf, n, flags, sa, len) : through_sendto(fd, buf, n, flags, sa, len);
+}
+
+static __attribute__((noinline)) ssize_t sendto_fast_open(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
+{
+	int opened = dial_fast_open(fd, flags, sa, len);
+
+	if (!opened)
+		return sendto_opened(fd, buf, n, flags, sa, len);
+	return opened < 0 ? -1 : send(fd, buf, n, flags & ~MSG_FASTOPEN);
 }
 
 ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *sa, socklen_t len)
 {
-	int opened = unlikely(flags & MSG_FASTOPEN) ? dial_fast_open(fd, flags, sa, len) : 0;
-
-	if (opened)
-		return opened < 0 ? -1 : send(fd, buf, n, flags & ~MSG_FASTOPEN);
-	if (UNTRACKED(fd))
-		return real.sendto(fd, buf, n, flags, sa, len);
-	THROUGH(real.sendto(fd, buf, n, flags, sa, len), .op = IO_SENDTO, .fd = fd, .flags = flags, .one = {(void *)buf, n}, .count = 1,
-		.sa = (struct sockaddr *)sa, .len = &len);
+	return unlikely(flags & MSG_FASTOPEN) ? sendto_fast_open(fd, buf, n, flags, sa, len) : sendto_opened(fd, buf, n, flags, sa, len);
 }
 
-static ssize_t sendmsg_fast_open(int fd, const struct msghdr *msg, int flags)
+THROUGH(sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
+	.op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = (struct msghdr *)msg)
+
+static inline ssize_t sendmsg_opened(int fd, const struct msghdr *msg, int flags)
+{
+	return UNTRACKED(fd) || !guest_plausible(msg) ? real.sendmsg(fd, msg, flags) : through_sendmsg(fd, msg, flags);
+}
+
+static __attribute__((noinline)) ssize_t sendmsg_fast_open(int fd, const struct msghdr *msg, int flags)
 {
 	int opened = guest_plausible(msg) ? dial_fast_open(fd, flags, msg->msg_name, msg->msg_namelen) : 0;
 	struct msghdr m;
 
 	if (!opened)
-		return -2;
+		return sendmsg_opened(fd, msg, flags);
 	m = *msg;
 	m.msg_name = NULL;
 	m.msg_namelen = 0;
@@ -79,28 +100,21 @@ static ssize_t sendmsg_fast_open(int fd, const struct msghdr *msg, int flags)
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	ssize_t opened = unlikely(flags & MSG_FASTOPEN) ? sendmsg_fast_open(fd, msg, flags) : -2;
-
-	if (opened != -2)
-		return opened;
-	if (UNTRACKED(fd) || !guest_plausible(msg))
-		return real.sendmsg(fd, msg, flags);
-	THROUGH(real.sendmsg(fd, msg, flags), .op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
-		.msg = (struct msghdr *)msg);
+	return unlikely(flags & MSG_FASTOPEN) ? sendmsg_fast_open(fd, msg, flags) : sendmsg_opened(fd, msg, flags);
 }
+
+THROUGH(write, (int fd, const void *buf, size_t n), (fd, buf, n), .op = IO_WRITE, .fd = fd, .one = {(void *)buf, n}, .count = 1)
 
 ssize_t write(int fd, const void *buf, size_t n)
 {
-	if (UNTRACKED(fd))
-		return real.write(fd, buf, n);
-	THROUGH(real.write(fd, buf, n), .op = IO_WRITE, .fd = fd, .one = {(void *)buf, n}, .count = 1);
+	return UNTRACKED(fd) ? real.write(fd, buf, n) : through_write(fd, buf, n);
 }
+
+THROUGH(writev, (int fd, const struct iovec *iov, int n), (fd, iov, n), .op = IO_WRITEV, .fd = fd, .iov = iov, .count = (size_t)n)
 
 ssize_t writev(int fd, const struct iovec *iov, int n)
 {
-	if (UNTRACKED(fd) || n <= 0)
-		return real.writev(fd, iov, n);
-	THROUGH(real.writev(fd, iov, n), .op = IO_WRITEV, .fd = fd, .iov = iov, .count = (size_t)n);
+	return UNTRACKED(fd) || n <= 0 ? real.writev(fd, iov, n) : through_writev(fd, iov, n);
 }
 
 /* An error counts only when no message went before it (sendmmsg(2)). */
@@ -213,24 +227,38 @@ static ssize_t late(ssize_t r, struct io *io)
 	return r;
 }
 
-#define RECEIVE(fd, real_call, ...)								\
-	do {											\
-		if (UNTRACKED(fd)) {								\
-			ssize_t n_ = (real_call);						\
-			return likely(n_ <= 0 || UNTRACKED(fd)) ? n_ : late(n_, &(struct io){__VA_ARGS__});	\
-		}										\
-		THROUGH(real_call, __VA_ARGS__);						\
-	} while (0)
+/* The call NAME that receives, as receive_NAME(): on what is no connection, on one that no fault concerns now, on one that is tracked. */
+#define RECEIVE(name, params, args, ...)							\
+	THROUGH(name, params, args, __VA_ARGS__)						\
+												\
+	static __attribute__((noinline)) ssize_t marked_##name params				\
+	{											\
+		ssize_t n_ = real.name args;							\
+												\
+		return likely(n_ <= 0 || UNTRACKED(fd)) ? n_ : late(n_, &(struct io){__VA_ARGS__});	\
+	}											\
+												\
+	static inline ssize_t receive_##name params						\
+	{											\
+		if (!table_knows(fd))								\
+			return real.name args;							\
+		return UNTRACKED(fd) ? marked_##name args : through_##name args;		\
+	}
+
+RECEIVE(recv, (int fd, void *buf, size_t n, int flags), (fd, buf, n, flags),
+	.op = IO_RECV, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1)
 
 ssize_t recv(int fd, void *buf, size_t n, int flags)
 {
-	RECEIVE(fd, real.recv(fd, buf, n, flags), .op = IO_RECV, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1);
+	return receive_recv(fd, buf, n, flags);
 }
+
+RECEIVE(recvfrom, (int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len), (fd, buf, n, flags, sa, len),
+	.op = IO_RECVFROM, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1, .sa = sa, .len = len)
 
 ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, socklen_t *len)
 {
-	RECEIVE(fd, real.recvfrom(fd, buf, n, flags, sa, len), .op = IO_RECVFROM, .fd = fd, .flags = flags, .one = {buf, n}, .count = 1,
-		.sa = sa, .len = len);
+	return receive_recvfrom(fd, buf, n, flags, sa, len);
 }
 
 /* Descriptors that came along may be connections. */
@@ -250,23 +278,25 @@ static void adopt_passed(const struct msghdr *msg)
 	}
 }
 
+THROUGH(recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags),
+	.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg)
+
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	if (UNTRACKED(fd) || !guest_plausible(msg)) {
-		ssize_t r = real.recvmsg(fd, msg, flags);
+	ssize_t r;
 
-		if (r >= 0 && unlikely(msg->msg_controllen) && guest.page) {
-			int error = errno;
+	if (!UNTRACKED(fd) && guest_plausible(msg))
+		return through_recvmsg(fd, msg, flags);
+	r = real.recvmsg(fd, msg, flags);
+	if (r >= 0 && unlikely(msg->msg_controllen) && guest.page) {
+		int error = errno;
 
-			adopt_passed(msg);
-			errno = error;
-		}
-		if (likely(r <= 0 || UNTRACKED(fd)))
-			return r;
-		return late(r, &(struct io){.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg});
+		adopt_passed(msg);
+		errno = error;
 	}
-	THROUGH(real.recvmsg(fd, msg, flags), .op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen,
-		.msg = msg);
+	if (likely(r <= 0 || UNTRACKED(fd)))
+		return r;
+	return late(r, &(struct io){.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg});
 }
 
 static bool timespec_valid(const struct timespec *t)
@@ -308,16 +338,18 @@ int recvmmsg(int fd, struct mmsghdr *vec, unsigned int n, int flags, struct time
 	return receive_messages(fd, vec, n < IOV_MAX ? n : IOV_MAX, flags, timeout);
 }
 
+RECEIVE(read, (int fd, void *buf, size_t n), (fd, buf, n), .op = IO_READ, .fd = fd, .one = {buf, n}, .count = 1)
+
 ssize_t read(int fd, void *buf, size_t n)
 {
-	RECEIVE(fd, real.read(fd, buf, n), .op = IO_READ, .fd = fd, .one = {buf, n}, .count = 1);
+	return receive_read(fd, buf, n);
 }
+
+RECEIVE(readv, (int fd, const struct iovec *iov, int n), (fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n)
 
 ssize_t readv(int fd, const struct iovec *iov, int n)
 {
-	if (n <= 0)
-		return real.readv(fd, iov, n);
-	RECEIVE(fd, real.readv(fd, iov, n), .op = IO_READV, .fd = fd, .iov = iov, .count = (size_t)n);
+	return n <= 0 ? real.readv(fd, iov, n) : receive_readv(fd, iov, n);
 }
 
 ssize_t preadv64v2(int fd, const struct iovec *iov, int n, off64_t at, int flags)
