@@ -61,6 +61,8 @@ struct turns {			/* of a protocol with messages: both directions, by enum assemb
 	struct wire wire[2];
 	bool exact;		/* both are known to be in step: each answer ends where it does */
 	bool encrypts;		/* PostgreSQL: the turn under way asks for encryption */
+	bool cancels;		/* PostgreSQL: it asks to cancel another's query, which is answered by the end of the connection */
+	bool copying;		/* PostgreSQL: the client sends data in it, until the server is ready */
 	uint32_t asked, reported;	/* PostgreSQL: how often the server is to say that it is ready, and did */
 	uint8_t recent_n;
 	unsigned char recent[8];	/* the last bytes of the answer */

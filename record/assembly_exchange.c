@@ -257,7 +257,7 @@ void exchange_close(struct assembler *a, struct connection *c, uint8_t outcome, 
 
 bool exchange_seems_whole(const struct connection *c)
 {
-	if (!c->first || !c->first->answered || (c->turns && c->turns->exact))
+	if (!c->first || !c->first->answered || (c->turns && (c->turns->exact || c->turns->copying)))
 		return false;
 	return c->protocol != PROTOCOL_HTTP1 || (c->http && c->http[SIDE_ANSWER].lost);
 }

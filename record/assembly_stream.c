@@ -166,10 +166,12 @@ void stream_gap(struct assembler *a, struct connection *c, const struct assemble
 	}
 }
 
-/* An answer that lasts until the connection ends is complete by that. */
+/* An answer that lasts until the connection ends is complete by that; of a cancellation in PostgreSQL it is all there is. */
 static void complete_until_close(struct assembler *a, struct connection *c, uint64_t at_ns)
 {
-	if (c->first && c->http && !c->http[SIDE_ANSWER].lost && http1_eof(&c->http[SIDE_ANSWER].parser) == HTTP1_DONE)
+	if (!c->first)
+		return;
+	if (c->http ? !c->http[SIDE_ANSWER].lost && http1_eof(&c->http[SIDE_ANSWER].parser) == HTTP1_DONE : c->turns && c->turns->cancels)
 		exchange_close(a, c, 0, 0, at_ns);
 }
 

@@ -23,7 +23,7 @@ static void in_step(struct connection *c, bool startup)
 	wire_init(&t->wire[SIDE_REQUEST], c->protocol, WIRE_ASKS, startup);
 	wire_init(&t->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, startup);
 	t->asked = t->reported = 0;
-	t->encrypts = false;
+	t->encrypts = t->cancels = t->copying = false;
 	t->exact = c->protocol != PROTOCOL_MEMCACHED && !c->adrift;
 	t->recent_n = 0;
 }
@@ -31,7 +31,7 @@ static void in_step(struct connection *c, bool startup)
 /* Where messages begin is not known any more: turns are what is left. */
 static void out_of_step(struct assembler *a, struct connection *c, uint64_t at_ns)
 {
-	c->turns->exact = false;
+	c->turns->exact = c->turns->copying = false;
 	c->sending = NULL;
 	if (c->under_way <= 1)
 		return;
@@ -79,7 +79,8 @@ static void look_for_errors(struct connection *c, const struct assembler_bytes *
 		c->turns->reported += event == WIRE_DONE;
 	} while (event != WIRE_LOST && at < b->bytes);
 	c->first->failed |= w->failed;
-	w->failed = false;
+	c->turns->copying |= w->copies;
+	w->failed = w->copies = false;
 	c->turns->exact &= event != WIRE_LOST;
 }
 
@@ -118,6 +119,13 @@ static bool asks_to_encrypt(const struct assembler_bytes *b)
 	return b->bytes == 8 && b->captured == 8 && (!memcmp(b->data, ssl, 8) || !memcmp(b->data, gss, 8));
 }
 
+static bool asks_to_cancel(const struct assembler_bytes *b)
+{
+	static const unsigned char cancel[] = {0, 0, 0, 16, 4, 210, 22, 46};
+
+	return b->bytes == 16 && b->captured == 16 && !memcmp(b->data, cancel, 8);
+}
+
 static void postgresql_request(struct assembler *a, struct connection *c, const struct assembler_moment *m,
 			       const struct assembler_bytes *b)
 {
@@ -133,6 +141,7 @@ static void postgresql_request(struct assembler *a, struct connection *c, const 
 	if (!t->exact && !c->first)
 		in_step(c, false);
 	t->encrypts = asks_to_encrypt(b);
+	t->cancels = asks_to_cancel(b);
 	turn_request(a, c, m, b);
 	do {
 		used = at < b->captured ? wire_feed(w, (const char *)b->data + at, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
@@ -161,7 +170,7 @@ static void answer_to_encryption(struct assembler *a, struct connection *c, cons
 static void postgresql_answer(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
 {
 	struct turns *t = c->turns;
-	bool over;
+	bool over, counted;
 
 	if (!c->first)
 		return;
@@ -171,11 +180,15 @@ static void postgresql_answer(struct assembler *a, struct connection *c, const s
 	}
 	assembly_remember(t->recent, &t->recent_n, b);
 	turn_answer(a, c, m, b);
-	over = t->exact ? t->asked && t->reported >= t->asked : wire_ends_ready(t->recent, t->recent_n);
+	counted = t->exact && !t->copying;	/* a Sync that comes before the data is not answered: of a COPY the last word counts */
+	if (counted)
+		over = t->asked && t->reported >= t->asked;
+	else	/* of a pipeline of which not all was seen, only silence tells which word is the last */
+		over = (t->copying || t->asked < 2) && wire_ends_ready(t->recent, t->recent_n);
 	if (!over)
 		return;
 	exchange_close(a, c, 0, 0, m->exit_ns);
-	if (t->exact)
+	if (counted)
 		t->asked = t->reported = 0;
 	else
 		in_step(c, false);

@@ -239,6 +239,7 @@ static int step_postgresql(struct wire *w, struct input *in)
 		return WIRE_LOST;
 	w->skip -= 4;
 	w->failed |= w->side == WIRE_ANSWERS && w->line[0] == 'E';
+	w->copies |= w->side == WIRE_ANSWERS && (w->line[0] == 'G' || w->line[0] == 'W');
 	w->part = want == 4 || reports(w, w->line[0]);
 	w->have = 0;
 	w->state = BODY;

@@ -1429,6 +1429,7 @@ static void test_redis_inline(void)
 
 #define STARTUP "\0\0\0\x10\0\x03\0\0user\0a\0\0"
 #define QUERY "Q\0\0\0\x0dselect 1\0"
+#define SYNC "S\0\0\0\4"
 #define READY "Z\0\0\0\x05I"
 
 static void test_turns_of_postgresql(void)
@@ -1461,6 +1462,85 @@ static void test_turns_of_postgresql(void)
 	move(a, ASSEMBLER_OUT, BYTES("X\0\0\0\4"));
 	close_it(a, JOURNAL_LOCAL_CLOSE);
 	is_int(how_many_ended(), 6, "a goodbye is no exchange");
+	assembler_free(a);
+}
+
+/* A Sync that comes before the data of a COPY is not answered, and the heads of its messages are mostly beyond the capture. */
+static void test_copy_of_postgresql(void)
+{
+	static const char extended[] = "P\0\0\0\x06\0\0B\0\0\0\x04" "E\0\0\0\x09\0\0\0\0\0" SYNC, *const begins[] = {QUERY, extended};
+	const size_t sizes[] = {sizeof(QUERY) - 1, sizeof(extended) - 1};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct assembler *a = opened(JOURNAL_CLIENT);
+
+		move(a, ASSEMBLER_OUT, BYTES(STARTUP));
+		move(a, ASSEMBLER_IN, BYTES("R\0\0\0\x08\0\0\0\0" READY));
+		move(a, ASSEMBLER_OUT, begins[i % 2], sizes[i % 2], sizes[i % 2], NULL);
+		move(a, ASSEMBLER_IN, BYTES("G\0\0\0\x07\0\0\0"));
+		if (i < 2)
+			move(a, ASSEMBLER_OUT, BYTES("d\0\0\0\x06x\n"));
+		else
+			move(a, ASSEMBLER_OUT, "d\0\0\0\x06x\nd", 8, 8192, "xxxxxxx\n");
+		now += 3000000 * US;
+		assembler_tick(a, now);
+		move(a, ASSEMBLER_OUT, BYTES("c\0\0\0\4" SYNC));
+		move(a, ASSEMBLER_IN, BYTES("C\0\0\0\x0b" "COPY 1\0" READY));
+		is_int(how_many_ended(), 2, "a COPY (%u) is one exchange, over when the server is ready", i);
+		is_int(ended(1)->bytes_in, 8 + 12 + 6, "with all its answer");
+		move(a, ASSEMBLER_OUT, BYTES(QUERY));
+		move(a, ASSEMBLER_IN, BYTES("E\0\0\0\x05\0" READY));
+		is_int(how_many_ended(), 3, "and the query after it is one of its own");
+		is_int(ended(1)->outcome, JOURNAL_OK, "which leaves the COPY ok");
+		is_int(ended(2)->outcome, JOURNAL_FAILED, "and fails itself");
+		is_int(ended(1)->inferred + ended(2)->inferred, 0, "their ends are seen");
+		assembler_free(a);
+	}
+}
+
+/* How many answers a pipeline gets is not known when a part of it lies beyond the capture. */
+static void test_pipeline_of_postgresql_beyond_capture(void)
+{
+	struct assembler *a = opened(JOURNAL_SERVER);
+	static const char seen[] = QUERY QUERY "Q";
+
+	move(a, ASSEMBLER_IN, BYTES(STARTUP));
+	move(a, ASSEMBLER_OUT, BYTES("R\0\0\0\x08\0\0\0\0" READY));
+	move(a, ASSEMBLER_IN, seen, sizeof(seen) - 1, 3 * (sizeof(QUERY) - 1), "elect 1");
+	move(a, ASSEMBLER_OUT, BYTES("C\0\0\0\x06OK" READY));
+	move(a, ASSEMBLER_OUT, BYTES("C\0\0\0\x06OK" READY));
+	move(a, ASSEMBLER_OUT, BYTES("E\0\0\0\x05\0" READY));
+	now += 3000000 * US;
+	assembler_tick(a, now);
+	is_int(how_many_ended(), 2, "a pipeline is one exchange");
+	is_int(ended(1)->outcome, JOURNAL_FAILED, "and its last answer counts as well");
+	is_int(ended(1)->inferred, 1, "silence ends it");
+	move(a, ASSEMBLER_IN, BYTES(QUERY));
+	move(a, ASSEMBLER_OUT, BYTES("C\0\0\0\x06OK" READY));
+	is_int(how_many_ended(), 3, "a query after it is in step");
+	is_int(ended(2)->inferred, 0, "with an end that is seen");
+	assembler_free(a);
+}
+
+/* Nothing answers a CancelRequest but the end of its connection. */
+static void test_cancel_of_postgresql(void)
+{
+	for (enum journal_role role = JOURNAL_CLIENT; role <= JOURNAL_SERVER; role++) {
+		struct assembler *a = opened(role);
+
+		move(a, role == JOURNAL_CLIENT ? ASSEMBLER_OUT : ASSEMBLER_IN, BYTES("\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\1\0\0\0\2"));
+		if (role == JOURNAL_CLIENT)
+			eof(a);
+		close_it(a, role == JOURNAL_CLIENT ? JOURNAL_PEER_CLOSE : JOURNAL_LOCAL_CLOSE);
+		is_int(how_many_ended(), 1, "a cancellation is an exchange (role %d)", role);
+		is_int(ended(0)->outcome, JOURNAL_OK, "and the end of the connection its answer");
+		assembler_free(a);
+	}
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	move(a, ASSEMBLER_OUT, BYTES("\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\1\0\0\0\2"));
+	close_it(a, JOURNAL_RESET);
+	is_int(ended(0)->outcome, JOURNAL_INDETERMINATE, "one that is reset is not known to have arrived");
 	assembler_free(a);
 }
 
@@ -1731,6 +1811,9 @@ int main(void)
 	test_redis_out_of_step();
 	test_redis_inline();
 	test_turns_of_postgresql();
+	test_copy_of_postgresql();
+	test_pipeline_of_postgresql_beyond_capture();
+	test_cancel_of_postgresql();
 	test_turns_of_memcached();
 	test_lost_turns_are_counted();
 	test_broken_before_use();
