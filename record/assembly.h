@@ -104,6 +104,7 @@ struct connection {
 	bool mid_stream;			/* the next bytes may be in the middle of something */
 	bool doubtful;				/* it was met in the middle, and no answer has confirmed its protocol */
 	bool guessed;				/* its protocol is a guess for want of bytes: looked at again at the next turn */
+	bool parting;				/* opaque: the turn under way is so far the head of what MySQL says goodbye with */
 	bool answer_seen;			/* before the protocol was known: the next request begins a turn */
 	bool answered_last;			/* the bytes before these were of the answer's side */
 	bool veiled_told;			/* the one exchange of a veiled protocol was told */

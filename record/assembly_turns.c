@@ -134,8 +134,6 @@ static void postgresql_request(struct assembler *a, struct connection *c, const 
 	uint64_t at = 0, used;
 	enum wire_event event;
 
-	if (wire_is_goodbye(c->protocol, b->data, b->captured) && b->captured == b->bytes)
-		return;
 	if (!t->exact && exchange_seems_whole(c))
 		stream_settle(a, c);
 	if (!t->exact && !c->first)
@@ -328,11 +326,21 @@ static bool begin_messages(struct assembler *a, struct connection *c)
 
 static void turn_of_memcached(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
 {
-	if (wire_is_goodbye(c->protocol, b->data, b->captured))
-		return;
 	if (!c->first || c->first->answered)
 		wire_init(&c->turns->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, false);
 	turn_request(a, c, m, b);
+}
+
+/* A server of MySQL reads the head of a message by itself: then its turn has begun, and never was one. */
+static bool is_goodbye(struct assembler *a, struct connection *c, const struct assembler_bytes *b)
+{
+	static const char quit[] = "\1\0\0\0\1";
+	bool opaque = c->protocol == PROTOCOL_OPAQUE, parted = c->parting && b->bytes == 1 && b->captured && *(const char *)b->data == quit[4];
+
+	c->parting = opaque && b->bytes == 4 && b->captured == 4 && !memcmp(b->data, quit, 4) && (!c->first || c->first->answered);
+	if (parted && c->first && !c->first->answered)
+		exchange_forget_all(a, c);
+	return parted || (b->captured == b->bytes && wire_is_goodbye(c->protocol, b->data, b->captured));
 }
 
 void turn_bytes(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b,
@@ -340,7 +348,7 @@ void turn_bytes(struct assembler *a, struct connection *c, const struct assemble
 {
 	bool ask = side == SIDE_REQUEST;
 
-	if (!begin_messages(a, c))
+	if (!begin_messages(a, c) || (ask && is_goodbye(a, c, b)))
 		return;
 	if (c->protocol == PROTOCOL_REDIS && ask && !c->turns->exact)
 		step_again(a, c, b);

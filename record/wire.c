@@ -339,11 +339,20 @@ uint64_t wire_skip(struct wire *w, uint64_t n, enum wire_event *event)
 
 bool wire_is_goodbye(enum protocol protocol, const void *data, size_t n)
 {
-	static const char terminate[] = "X\0\0\0\4", quit[] = "quit\r\n";
+	static const struct {
+		enum protocol protocol;
+		const char *bytes;
+		size_t n;
+	} goodbyes[] = {
+		{PROTOCOL_POSTGRESQL, "X\0\0\0\4", 5},
+		{PROTOCOL_MEMCACHED, "quit\r\n", 6},
+		{PROTOCOL_OPAQUE, "\1\0\0\0\1", 5},
+	};
 
-	if (protocol == PROTOCOL_POSTGRESQL)
-		return n == 5 && !memcmp(data, terminate, 5);
-	return protocol == PROTOCOL_MEMCACHED && n == 6 && !memcmp(data, quit, 6);
+	for (size_t i = 0; i < sizeof(goodbyes) / sizeof(goodbyes[0]); i++)
+		if (goodbyes[i].protocol == protocol)
+			return n == goodbyes[i].n && !memcmp(data, goodbyes[i].bytes, n);
+	return false;
 }
 
 bool wire_ends_ready(const unsigned char *last, size_t n)

@@ -1544,6 +1544,34 @@ static void test_cancel_of_postgresql(void)
 	assembler_free(a);
 }
 
+/* MySQL's COM_QUIT, which a server reads in two pieces, is no exchange; what looks like its beginning may be one. */
+static void test_goodbye_of_mysql(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	move(a, ASSEMBLER_IN, BYTES("\x05\0\0\0\x0ahello"));
+	move(a, ASSEMBLER_OUT, BYTES("\5\0\0\1login"));
+	move(a, ASSEMBLER_IN, BYTES("\3\0\0\2\0\0\0"));
+	move(a, ASSEMBLER_OUT, BYTES("\1\0\0\0\1"));
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 1, "a client's goodbye is no exchange");
+	is_int(ended(0)->outcome, JOURNAL_OK, "and leaves the one before it as it is");
+	assembler_free(a);
+
+	a = opened(JOURNAL_SERVER);
+	move(a, ASSEMBLER_OUT, BYTES("\x05\0\0\0\x0ahello"));
+	for (char command = '\x0e'; command; command = command == '\x0e' ? 1 : 0) {	/* COM_PING, COM_QUIT */
+		move(a, ASSEMBLER_IN, BYTES("\1\0\0\0"));
+		move(a, ASSEMBLER_IN, &command, 1, 1, NULL);
+		if (command != 1)
+			move(a, ASSEMBLER_OUT, BYTES("\3\0\0\1\0\0\0"));
+	}
+	close_it(a, JOURNAL_PEER_CLOSE);
+	is_int(how_many_ended(), 1, "a server's neither, also when it reads it in two pieces");
+	is_int(ended(0)->bytes_in, 5, "but a ping is one");
+	assembler_free(a);
+}
+
 static void test_turns_of_memcached(void)
 {
 	struct assembler *a = opened(JOURNAL_CLIENT);
@@ -1814,6 +1842,7 @@ int main(void)
 	test_copy_of_postgresql();
 	test_pipeline_of_postgresql_beyond_capture();
 	test_cancel_of_postgresql();
+	test_goodbye_of_mysql();
 	test_turns_of_memcached();
 	test_lost_turns_are_counted();
 	test_broken_before_use();
