@@ -194,7 +194,7 @@ static void postgresql_answer(struct assembler *a, struct connection *c, const s
 
 /* ---- Redis ---- */
 
-/* After these, answers come that nobody asked for. */
+/* After these, answers come that nobody asked for. (After CLIENT REPLY, answers that were asked for do not.) */
 static bool is_subscription(const char *name)
 {
 	static const char *const names[] = {"SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "MONITOR", "SYNC", "PSYNC"};
@@ -242,7 +242,7 @@ static void command_event(struct assembler *a, struct connection *c, const struc
 	if (e)
 		e->x.fingerprint = hash_mix(e->x.fingerprint);
 	c->sending = NULL;
-	if (is_subscription(name))
+	if (is_subscription(name) || c->turns->wire[SIDE_REQUEST].silences)
 		out_of_step(a, c, m->exit_ns);
 }
 

@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #define STEP_ON (-1)
 #define VALUE_MAX (1ull << 40)
@@ -112,7 +113,7 @@ static bool is_error(const struct wire *w)
 
 static int take_bulk(struct wire *w, int64_t n)
 {
-	bool is_name = w->side == WIRE_ASKS && w->part == 2;
+	bool is_name = w->side == WIRE_ASKS && (w->part == 2 || (w->part == 3 && !strcmp(w->name, "CLIENT") && n <= 5));
 
 	if (n == -2)
 		return part_done(w);
@@ -169,7 +170,7 @@ static int take_resp(struct wire *w)
 	}
 }
 
-/* The name of a command and its line end, gathered in line[]. */
+/* The name of a command and its line end, gathered in line[]; or the word behind CLIENT. */
 static int take_name(struct wire *w, struct input *in)
 {
 	size_t n;
@@ -183,11 +184,14 @@ static int take_name(struct wire *w, struct input *in)
 	}
 	if (w->skip)
 		return WIRE_MORE;
+	w->state = VALUE;	/* its end is that of a value with nothing left */
+	w->silences = w->part == 3 && w->have == 5 && !strncasecmp((const char *)w->line, "REPLY", 5);
+	if (w->part == 3)
+		return STEP_ON;
 	n = w->have < sizeof(w->name) ? w->have : sizeof(w->name) - 1;
 	for (size_t i = 0; i < n; i++)
 		w->name[i] = (char)toupper(w->line[i]);
 	w->name[n] = '\0';
-	w->state = VALUE;	/* its end is that of a value with nothing left */
 	return WIRE_NAMED;
 }
 

@@ -32,6 +32,7 @@ struct wire {
 	uint8_t protocol, side, state;
 	bool failed;		/* an error was among the answers; the reader clears it */
 	bool copies;		/* PostgreSQL: among the answers was one that begins the client's COPY; the reader clears it */
+	bool silences;		/* Redis: the command under way, or the last one, says which answers are not to come (CLIENT REPLY) */
 	bool aside;		/* the reply under way answers nothing: it was pushed (RESP3) */
 	uint8_t have;		/* bytes in line[] */
 	uint64_t skip;		/* bytes of a value still to be passed over */

@@ -1372,6 +1372,28 @@ static void test_commands_of_redis(void)
 	assembler_free(a);
 }
 
+/* Which answers do not come is not told by the stream: until one does and a turn begins, no command is laid to another's answer. */
+static void test_redis_without_replies(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "*3\r\n$6\r\nclient\r\n$5\r\nreply\r\n$3\r\nOFF\r\n");
+	out(a, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+	out(a, "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$2\r\nON\r\n");
+	in(a, "+OK\r\n");
+	out(a, "*1\r\n$3\r\nBAD\r\n");
+	in(a, "-ERR\r\n");
+	out(a, "*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n*2\r\n$3\r\nGET\r\n$1\r\nz\r\n");
+	in(a, ":7\r\n$-1\r\n");
+	is_int(how_many_ended(), 4, "commands without replies are one turn with those that end it");
+	is_str(ended(0)->method, "CLIENT", "named after the first");
+	is_str(ended(1)->method, "BAD", "behind them all is in step");
+	is_int(ended(1)->outcome, JOURNAL_FAILED, "each command has its own reply");
+	is_str(ended(3)->method, "GET", "and what CLIENT says otherwise");
+	is_int(ended(3)->inferred, 0, "changes nothing");
+	assembler_free(a);
+}
+
 static void test_values_of_redis_beyond_capture(void)
 {
 	struct assembler *a = opened(JOURNAL_CLIENT);
@@ -1835,6 +1857,7 @@ int main(void)
 	test_garbage_in_the_middle();
 	test_first_bytes_not_seen();
 	test_commands_of_redis();
+	test_redis_without_replies();
 	test_values_of_redis_beyond_capture();
 	test_redis_out_of_step();
 	test_redis_inline();
