@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/infer/breaker_scene.h"
 #include "analyzer/infer/silence.h"
 #include "analyzer/infer/unresolved.h"
@@ -26,6 +27,7 @@
 #define OUTAGE_ATTEMPTS 50	/* failed in a row: a breaker would have opened */
 #define OUTAGE_NS NS_PER_S
 #define SHARE_TRIFLE 0.1	/* a breaker that opens at a lower share of failures would open all the time */
+#define REOPENS_ENOUGH 2	/* that are no chance */
 #define GROWS 1.2		/* times longer each time it stays open: by design */
 #define OPEN_RANGE 1.5
 #define ENOUGH_SHED 10		/* for one open and close to be certain */
@@ -65,11 +67,25 @@ static int add_gap(struct breaker_scene *c, const struct breaker_view *v, size_t
 	return add_span(c->p, g->trip_late_ns, g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns);
 }
 
+/* Requests that are tried several times each look like half-open calls one behind another, and the other way round. */
+static void add_unit(struct breaker_scene *c, const struct breaker_view *v)
+{
+	uint32_t attempts = v->most_attempts > v->s.probes.in_a_row ? v->most_attempts : v->s.probes.in_a_row;
+
+	if (v->joined || attempts < 2)
+		return;
+	c->unit.attempts = attempts > c->unit.attempts ? attempts : c->unit.attempts;
+	c->unit.in_work = v->s.most > c->unit.in_work ? v->s.most : c->unit.in_work;
+}
+
 static void add_probes(struct breaker_scene *c, const struct breaker_view *v)
 {
 	struct policy_breaker *p = c->p;
 	const struct silence_probes *q = &v->s.probes;
 
+	add_unit(c, v);
+	if (!v->joined && q->in_a_row)
+		return;
 	if (!isnan(q->permits) && (isnan(p->half_open_probes) || (p->probes_at_least && (!q->at_least || q->permits > p->half_open_probes)))) {
 		p->half_open_probes = q->permits;
 		p->probes_at_least = q->at_least;
@@ -131,13 +147,30 @@ static bool is_settled(const struct breaker_scene *c)
 
 static enum policy_confidence confidence(const struct breaker_scene *c)
 {
-	if (c->p->alike)
+	if (c->p->alike || c->unit.attempts)
 		return CONFIDENCE_LOW;
 	if (c->paced)
 		return c->p->threshold_low > 1 ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
 	if (c->closed && is_settled(c) && (c->p->opens > 1 || c->p->shed >= ENOUGH_SHED))
 		return CONFIDENCE_HIGH;
 	return c->closed || c->p->opens > 1 || c->p->shed >= ENOUGH_SHED ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
+}
+
+/*
+ * One half-open call that fails and opens it again is an attempt: a request would be tried again. Else what it counts may be requests, fewer than the
+ * attempts that failed, of which some were not the last of a request in work.
+ */
+static void settle_unit(struct breaker_scene *c)
+{
+	struct policy_breaker *p = c->p;
+	double begun = c->unit.attempts ? (double)(c->unit.in_work - 1) * (c->unit.attempts - 1) : 0;
+
+	if (p->reopens >= REOPENS_ENOUGH && p->reopen && !strcmp(p->reopen, "any failure") && breaker_range_meets(&c->open))
+		c->unit.attempts = 0;
+	if (c->unit.attempts && c->cuts.uncut < 2)
+		p->threshold_low = isnan(p->threshold_low) ? NAN : fmax(1, ceil((p->threshold_low - begun) / c->unit.attempts));
+	else
+		c->unit.attempts = 0;
 }
 
 static void settle(struct breaker_scene *c)
@@ -153,6 +186,7 @@ static void settle(struct breaker_scene *c)
 	p->outage_attempts = 0;
 	p->ruled_out = NULL;
 	breaker_threshold_settle(&c->threshold, p);
+	settle_unit(c);
 	breaker_range_read(&c->open, &p->open_low_ms, &p->open_high_ms);
 	p->open_growth = c->grown ? exp(c->growth / (double)c->grown) : NAN;
 	p->counts = c->cuts.cut ? "attempts" : c->cuts.uncut > 1 ? "requests" : NULL;

@@ -22,6 +22,11 @@ struct breaker_effects {	/* sums */
 	uint64_t failed;
 };
 
+struct breaker_unit {	/* what a failure is that it counts, where it is not known which attempts are one request's */
+	uint32_t attempts;	/* of a request, perhaps; 0: it is known */
+	size_t in_work;		/* calls at once */
+};
+
 struct breaker_scene {
 	struct measure *m;
 	uint32_t edge;
@@ -36,6 +41,7 @@ struct breaker_scene {
 	double growth;
 	uint64_t grown;
 	bool alike, trickle;
+	struct breaker_unit unit;
 };
 
 /* breaker_effects.c: what silence g did; root: the open that began it, of those that half-open calls brought about again. */

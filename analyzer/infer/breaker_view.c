@@ -58,6 +58,15 @@ static bool joins_surely(const struct breaker_view *v)
 	return v->m->link.tiers[v->edge] == LINK_ID || v->m->link.tiers[v->edge] == LINK_NESTING;
 }
 
+/* Whether an attempt that failed may be another request's: then how many attempts a request made when calls stopped is not known. */
+static bool are_guessed(const struct breaker_view *v)
+{
+	for (size_t i = 0; i < v->in.n; i++)
+		if (v->attempts[i].failed && v->m->r->model.exchanges[v->attempts[i].row].guessed)
+			return true;
+	return false;
+}
+
 /* The most attempts that a failed request made. */
 static uint32_t most_attempts(const struct breaker_view *v)
 {
@@ -76,9 +85,9 @@ static uint32_t most_attempts(const struct breaker_view *v)
 static void find_cuts(struct breaker_view *v)
 {
 	const struct link_logical *logicals = v->m->link.logicals;
-	uint32_t most = joins_surely(v) ? most_attempts(v) : 0;
+	uint32_t most = v->most_attempts;
 
-	for (size_t i = 0; i < v->s.count && most > 1; i++) {
+	for (size_t i = 0; i < v->s.count && v->joined && most > 1; i++) {
 		const struct link_logical *q = &logicals[v->attempts[v->s.gaps[i].before].request];
 
 		v->cuts->cut += !q->ok && q->attempts < most;
@@ -101,7 +110,6 @@ static struct silence_attempt *requests_of(const struct breaker_view *v, size_t 
 {
 	const struct link_logical *logicals = v->m->link.logicals;
 	struct silence_attempt *requests = spill_realloc(NULL, (v->in.n + 1) * sizeof(*requests));
-	uint32_t most = most_attempts(v);
 
 	*n = 0;
 	for (size_t i = 0; requests && i < v->in.n; i++) {
@@ -109,7 +117,7 @@ static struct silence_attempt *requests_of(const struct breaker_view *v, size_t 
 		const struct link_logical *q = &logicals[a->request];
 
 		if (q->first == a->row)
-			requests[(*n)++] = (struct silence_attempt){a->start_ns, request_end(v, q, most),
+			requests[(*n)++] = (struct silence_attempt){a->start_ns, request_end(v, q, v->most_attempts),
 								    model_failed(&v->m->r->model.exchanges[q->last]), true, false, a->request,
 								    a->row};
 	}
@@ -183,11 +191,14 @@ int breaker_view_find(struct breaker_view *v, const struct demands *demands)
 
 	/* what the pace of a server says of its clients is not known */
 	if (!err && v->s.paced && v->m->r->model.processes[v->process].inbound) {
+		v->s.unsure |= v->s.count > 0;
 		v->s.count = 0;
 		v->s.ruled_out = NULL;
 	}
 	if (err)
 		return err;
+	v->most_attempts = most_attempts(v);
+	v->joined = joins_surely(v) && !are_guessed(v);
 	find_cuts(v);
 	return recount(v);
 }

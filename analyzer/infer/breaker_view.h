@@ -22,6 +22,8 @@ struct breaker_view {
 	uint32_t edge, process;
 	struct chains_span rows;
 	struct breaker_cuts *cuts;
+	bool joined;	/* surely: which attempts are one request's is known */
+	uint32_t most_attempts;	/* that a failed request made, as far as known */
 	struct silence_attempt *attempts;	/* owned */
 	struct silence_demand *demands;		/* owned; NULL: its own pace */
 	size_t demand_count;

@@ -136,11 +136,12 @@ int silence_find(struct silences *s, const struct silence_input *in)
 	struct silence_work w = {.in = in, .s = s};
 	int err;
 
-	*s = (struct silences){.paced = !in->demands, .probes = {NAN, NAN, true, NULL}};
+	*s = (struct silences){.paced = !in->demands, .probes = {.permits = NAN, .close_after = NAN, .at_least = true}};
 	err = silence_work_init(&w);
 	if (!err)
 		err = in->demands ? silence_find_by_demand(&w) : silence_find_by_pace(&w);
 	if (!err) {
+		s->most = w.most;
 		rule_out(&w);
 		describe(&w);
 		if (s->count)

@@ -8,7 +8,7 @@
  * or a hang), and where most of them came then there is no gap.
  * Where there is none, gaps of fewer requests count together: three or more, with three times `need` requests, when none of them follows a success.
  * Without demand, by the client's own pace, after a failure: a gap of at least ten of its usual intervals and four of the longest that followed a
- * success.
+ * success. Of a client that has no pace such a gap is no silence, but neither did its calls go on (unsure).
  */
 #ifndef AFTERSHOCK_ANALYZER_INFER_SILENCE_H
 #define AFTERSHOCK_ANALYZER_INFER_SILENCE_H
@@ -56,6 +56,7 @@ struct silence_probes {
 	double permits, close_after;	/* NAN can not tell */
 	bool at_least;
 	const char *reopen;	/* as in policy_breaker */
+	uint32_t in_a_row;	/* it opened again after so many failures, each time, one call behind another: they may be one request's; 0: no */
 };
 
 struct silences {
@@ -67,6 +68,7 @@ struct silences {
 	bool alike;		/* by pace: a fixed wait after each failure would look the same */
 	bool trickle;		/* one call between two of them, always: a rate limiter would look the same */
 	bool closed;		/* traffic came back after one of them */
+	size_t most;		/* calls in work at once */
 	uint64_t pace_ns;
 	struct silence_probes probes;
 	uint32_t longest_run;	/* failures in a row, in all */

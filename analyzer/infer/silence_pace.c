@@ -13,7 +13,8 @@
 #define PACE_LEAST_NS (100 * NS_PER_MS)
 
 struct pace {
-	uint64_t median_ns, longer_ns, silent_ns;	/* longer: the 90th percentile; silent 0: it has no pace */
+	uint64_t median_ns, longer_ns, silent_ns;	/* longer: the 90th percentile; silent 0: too few to tell */
+	bool uneven;		/* it has no pace: what looks silent may be none */
 };
 
 static bool follows_success(const struct silence_work *w, size_t i)
@@ -44,8 +45,9 @@ static struct pace find_pace(const struct silence_work *w, uint64_t *intervals)
 	p.median_ns = intervals[n / 2];
 	p.longer_ns = healthy ? intervals[n * 9 / 10] : p.median_ns;
 	most = healthy ? intervals[n - 1 - n / 100] : p.median_ns;
-	if (!p.median_ns || (healthy && intervals[n * 9 / 10] > PACE_SPREAD * p.median_ns))
+	if (!p.median_ns)
 		return p;
+	p.uneven = healthy && intervals[n * 9 / 10] > PACE_SPREAD * p.median_ns;
 	p.silent_ns = PACE_SILENCE * p.median_ns > PACE_LONGEST * most ? PACE_SILENCE * p.median_ns : PACE_LONGEST * most;
 	p.silent_ns = p.silent_ns < PACE_LEAST_NS ? PACE_LEAST_NS : p.silent_ns;
 	return p;
@@ -75,6 +77,11 @@ static int judge_interval(struct silence_work *w, const struct pace *p, size_t b
 	silence_find_trip(w, g);
 	if (g->trip == SIZE_MAX || to - g->trip_late_ns < p->silent_ns) {	/* the call itself took long: nothing was silent */
 		w->s->count--;
+		return 0;
+	}
+	if (p->uneven) {
+		w->s->count--;
+		w->s->unsure = true;
 		return 0;
 	}
 	g->first_shed_ns = g->trip_late_ns + p->median_ns;

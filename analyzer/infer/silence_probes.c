@@ -151,6 +151,7 @@ static void find_rules(const struct silence_work *w)
 		p->reopen = "any failure";
 	} else if (most > 1 && least == most && most != closed) {	/* as many as when closed: it knows no half-open */
 		p->reopen = "ratio";
+		p->in_a_row = p->permits > 1 ? 0 : most;
 		p->permits = fmax(p->permits, most);
 		p->at_least = false;
 	}

@@ -28,6 +28,7 @@ struct choice {		/* the jobs that an attempt may be for */
 	unsigned owners;	/* how many such */
 	struct job *scatters;	/* the latest whose attempt at another server is in work, or was answered */
 	bool again;		/* at_once has asked this server before */
+	size_t looked_at;
 };
 
 static uint64_t end_of(const struct model_exchange *x)
@@ -169,17 +170,19 @@ static bool asks_what_it_was_asked(const struct model_exchange *in, const struct
 }
 
 /* tid 0: jobs of any thread. passed_on: only those that were asked the same themselves. */
-static struct job *choose_among(const struct model *m, const struct spans *s, struct desk *d, const struct model_exchange *x, uint32_t tid,
-				bool passed_on)
+static struct job *choose_among(const struct model *m, const struct spans *s, struct desk *d, struct model_exchange *x, uint32_t tid, bool passed_on)
 {
 	struct choice c = {0};
 
 	for (size_t i = 0; i < d->n; i++) {
 		const struct model_exchange *in = &m->exchanges[d->jobs[i].exchange];
 
-		if ((!tid || in->tid == tid) && (!passed_on || asks_what_it_was_asked(in, x)))
-			consider(m, s, &c, &d->jobs[i], x);
+		if ((tid && in->tid != tid) || (passed_on && !asks_what_it_was_asked(in, x)))
+			continue;
+		consider(m, s, &c, &d->jobs[i], x);
+		c.looked_at++;
 	}
+	x->guessed = c.looked_at > 1;
 	if (c.owners == 1)
 		return c.own;
 	if (c.hop && (!c.at_once || c.again || c.hop_ns <= c.at_once_ns))	/* who goes on elsewhere does not come back while there is a new server */
@@ -190,7 +193,7 @@ static struct job *choose_among(const struct model *m, const struct spans *s, st
 }
 
 /* A proxy passes on what it is asked. */
-static struct job *choose(const struct model *m, const struct spans *s, struct desk *d, const struct model_exchange *x, uint32_t tid)
+static struct job *choose(const struct model *m, const struct spans *s, struct desk *d, struct model_exchange *x, uint32_t tid)
 {
 	struct job *j = choose_among(m, s, d, x, tid, true);
 

@@ -17,9 +17,9 @@
 #include "analyzer/read/model.h"
 
 /*
- * Sets `parent` of attempts, and cover_end[i] of every attempt i: when the last of the inbound requests ends that were in
- * work as it started (UINT64_MAX: open for ever; 0: none was in work). Needs `edge`. cover_end holds a zero per exchange.
- * 0 or -ENOMEM.
+ * Sets `parent` of attempts, `guessed` of those whose parent may be another, and cover_end[i] of every attempt i: when the last of the inbound
+ * requests ends that were in work as it started (UINT64_MAX: open for ever; 0: none was in work). Needs `edge`. cover_end holds a zero per
+ * exchange. 0 or -ENOMEM.
  */
 int nest_build(struct model *m, uint64_t *cover_end);
 

@@ -81,7 +81,8 @@ struct model_exchange {
 	bool sent;		/* its request left the program towards the peer */
 	bool synthetic;		/* answered by a fault */
 	bool unwanted;		/* of a server: its client gave it up before it ended; filled by wasted.c */
-	bool lost;		/* given up as another attempt at the same was answered (rivals.h); filled by link.c */
+	bool lost : 1;		/* given up as another attempt at the same was answered (rivals.h); filled by link.c */
+	bool guessed : 1;	/* its parent is the likeliest of several; filled by link.c */
 };
 
 struct model_fault {

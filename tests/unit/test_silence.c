@@ -491,6 +491,21 @@ static void damaged(void)
 	is_int(found, 50, "times in any order are looked at to the end");
 }
 
+/* Four calls at once, 20 ms, and again; a breaker after a second and a half of failures is no silence for sure, and no calls that go on either. */
+static void bursts_have_no_pace(void)
+{
+	struct loop l = {.n = 0};
+	struct silences s;
+
+	for (int i = 0; i < 200; i++)
+		for (int k = 0; k < 4; k++)
+			call(&l, k ? 1 : i == 170 ? 1000 : 20, i >= 110 && i < 180);
+	s = look_at(&l);
+	is_int(s.count, 0, "no silence of a client without a pace");
+	ok(s.longest_run > 200 && s.unsure, "and nobody knows whether it went on");
+	silence_free(&s);
+}
+
 int main(void)
 {
 	thresholds_in_a_row();
@@ -503,6 +518,7 @@ int main(void)
 	no_half_open();
 	rates_disagree();
 	look_alikes();
+	bursts_have_no_pace();
 	waits_are_no_breaker();
 	requests_in_step();
 	waits_of_a_policy();
