@@ -119,7 +119,7 @@ static int absorb(struct breaker_scene *c, const struct breaker_view *v)
 		return 0;
 	if (!c->p->opens)
 		c->p->witness = (uint64_t)c->m->r->model.exchanges[v->attempts[v->s.gaps[0].trip].row].id;
-	breaker_bad_guess(&c->bad, &v->in, &v->s.gaps[0]);
+	err = breaker_bad_guess(&c->bad, &v->in, &v->s);
 	c->paced += v->s.paced;
 	c->alike |= v->s.paced && v->s.alike;
 	c->trickle |= !v->s.paced && v->s.trickle && !v->s.closed;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include "analyzer/measure.h"
 
+#define WELL_AGAIN 10	/* successes in a row */
+
 /* Whether an exchange that a fault hit is one of the edge's server, seen from there. */
 static bool is_at_server(const struct measure *m, uint32_t edge, uint32_t exchange)
 {
@@ -91,19 +93,40 @@ bool breaker_bad_at(const struct breaker_bad *bad, uint64_t t)
 	return false;
 }
 
-void breaker_bad_guess(struct breaker_bad *bad, const struct silence_input *in, const struct silence_gap *g)
+/* The bad time around one open: its first failure in a row to the last, before so many successes in a row. */
+static struct breaker_span guess(const struct silence_input *in, const struct silence_gap *g)
 {
 	const struct silence_attempt *a = in->attempts;
-	struct breaker_span s = {.from_ns = a[g->trip].start_ns};
+	struct breaker_span s = {.from_ns = a[g->trip].start_ns, .to_ns = a[g->trip].end_ns};
+	size_t first = g->before + 1, well = 0;
 
-	if (bad->faults || bad->n)
-		return;
-	for (size_t i = g->before + 1; i > 0 && a[i - 1].failed; i--)
-		s.from_ns = a[i - 1].start_ns < s.from_ns ? a[i - 1].start_ns : s.from_ns;
-	for (size_t i = 0; i < in->n; i++)
+	for (; first > 0 && a[first - 1].failed; first--)
+		s.from_ns = a[first - 1].start_ns < s.from_ns ? a[first - 1].start_ns : s.from_ns;
+	for (size_t i = first; i < in->n && (i < g->after || well < WELL_AGAIN); i++) {
+		well = a[i].failed ? 0 : well + 1;
 		if (a[i].failed && a[i].end_ns > s.to_ns)
 			s.to_ns = a[i].end_ns;
-	bad->of[bad->n++] = bad->out[bad->out_n++] = s;
+	}
+	return s;
+}
+
+int breaker_bad_guess(struct breaker_bad *bad, const struct silence_input *in, const struct silences *s)
+{
+	if (bad->faults || bad->n)
+		return 0;
+	free(bad->of);
+	free(bad->out);
+	bad->of = calloc(s->count + 1, sizeof(*bad->of));
+	bad->out = calloc(s->count + 1, sizeof(*bad->out));
+	if (!bad->of || !bad->out)
+		return -ENOMEM;
+	for (size_t i = 0; i < s->count; i++)
+		if (!i || s->gaps[i].fresh)
+			bad->of[bad->n++] = guess(in, &s->gaps[i]);
+	bad->n = join(bad->of, bad->n);
+	memcpy(bad->out, bad->of, bad->n * sizeof(*bad->of));
+	bad->out_n = bad->n;
+	return 0;
 }
 
 void breaker_bad_free(struct breaker_bad *bad)

@@ -29,8 +29,8 @@ struct breaker_bad {		/* in order, none meets another */
 int breaker_bad_find(struct breaker_bad *bad, const struct measure *m, uint32_t edge);
 void breaker_bad_free(struct breaker_bad *bad);
 
-/* Without a fault, and guessed once: from the first failure of those that opened it first, to the last failure. */
-void breaker_bad_guess(struct breaker_bad *bad, const struct silence_input *in, const struct silence_gap *first);
+/* Without a fault, and guessed once: from the first of the failures that opened it to the last before ten successes in a row. 0 or -ENOMEM. */
+int breaker_bad_guess(struct breaker_bad *bad, const struct silence_input *in, const struct silences *s);
 
 /* Whether it was bad at t. */
 bool breaker_bad_at(const struct breaker_bad *bad, uint64_t t);

@@ -128,6 +128,7 @@ struct habits {
 	struct habit *of;	/* owned */
 	uint32_t count;
 	size_t room;
+	struct habit rest;	/* of all kinds too rare to tell: paths that hold a number of their own */
 };
 
 static struct habit *habit(struct habits *h, uint64_t target)
@@ -140,6 +141,21 @@ static struct habit *habit(struct habits *h, uint64_t target)
 		return NULL;
 	h->of[h->count] = (struct habit){0};
 	return map_put(&h->rows, target, h->count) ? NULL : &h->of[h->count++];
+}
+
+static void add_habit(struct habit *sum, const struct habit *of)
+{
+	sum->well += of->well;
+	sum->well_asked += of->well_asked;
+	sum->hardly += of->hardly;
+	sum->hardly_asked += of->hardly_asked;
+	sum->all += of->all;
+	sum->all_asked += of->all_asked;
+}
+
+static bool is_rare(const struct habit *of)
+{
+	return of->all < NORMAL_MIN;
 }
 
 static int learn(struct habits *h, struct demands *d, const struct measure *m)
@@ -159,6 +175,9 @@ static int learn(struct habits *h, struct demands *d, const struct measure *m)
 		of->hardly_asked += x->hardly && asked;
 		d->told |= x->hardly && timeline_at(&m->r->timeline, x->at_ns) == TIMELINE_BASELINE;
 	}
+	for (uint32_t i = 0; i < h->count; i++)
+		if (is_rare(&h->of[i]))
+			add_habit(&h->rest, &h->of[i]);
 	return 0;
 }
 
@@ -170,20 +189,26 @@ static bool normal(const struct habit *of)
 	return requests >= NORMAL_MIN && (double)asked >= NORMAL_SHARE * (double)requests && of->all_asked >= of->all / RARE;
 }
 
+static void count_normal(struct demands *d, const struct habit *of)
+{
+	bool well = of->well >= NORMAL_MIN;
+
+	if (!normal(of))
+		return;
+	d->normal += well ? of->well : of->hardly;
+	d->normal_asked += well ? of->well_asked : of->hardly_asked;
+}
+
 static void expect(const struct habits *h, struct demands *d, const struct measure *m)
 {
 	for (size_t i = 0; i < d->n; i++) {
 		const struct habit *of = &h->of[map_get(&h->rows, m->r->model.exchanges[d->of[i].row].target)];
 
-		d->of[i].expected = normal(of);
+		d->of[i].expected = normal(is_rare(of) ? &h->rest : of);
 	}
 	for (uint32_t i = 0; i < h->count; i++)
-		if (normal(&h->of[i])) {
-			bool well = h->of[i].well >= NORMAL_MIN;
-
-			d->normal += well ? h->of[i].well : h->of[i].hardly;
-			d->normal_asked += well ? h->of[i].well_asked : h->of[i].hardly_asked;
-		}
+		count_normal(d, &h->of[i]);
+	count_normal(d, &h->rest);
 }
 
 struct holders {	/* requests that ask: they may hold a place of a bulkhead as long as they are there, not just during their call */

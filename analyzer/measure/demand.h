@@ -4,7 +4,8 @@
  *
  * A request asked when an attempt of the edge is laid to it (parent); where not every attempt is, when an attempt of its process started while it
  * was in work. Requests of its method and path normally ask when at least 95 % of 3 or more did while the edge was well: its ten latest answers were
- * successes (where that never was: the latest) and less than half of the most calls that were ever in work were, or may have been.
+ * successes (where that never was: the latest) and less than half of the most calls that were ever in work were, or may have been. Kinds of
+ * less than 3 in all (paths with a number of their own in them) count as one.
  */
 #ifndef AFTERSHOCK_ANALYZER_MEASURE_DEMAND_H
 #define AFTERSHOCK_ANALYZER_MEASURE_DEMAND_H

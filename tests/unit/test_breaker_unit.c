@@ -159,6 +159,23 @@ static void what_it_counts(const struct world *w)
 	judge_end(&r, &x);
 }
 
+/* Two outages that no fault explains: between them the server was well, and nothing was shed then. */
+static void two_outages(bool own_paths)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_breaker *b;
+
+	write_world(&r, &(struct world){.workers = 4, .inbound = true, .own_paths = own_paths, .bad = {{1500, 4000}, {10000, 12500}}}, 15000);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(b->opens >= 4 && b->opens > b->reopens, "a breaker is seen%s", own_paths ? " where each request has a path of its own" : "");
+	ok(b->shed > 100 && b->collateral * 4 < b->shed, "most of the %llu that it shed would have failed", (unsigned long long)b->shed);
+	for (size_t i = 0; i < x.finding_count; i++)
+		ok(strcmp(x.findings[i].code, "breaker-false-open") != 0, "no finding says that it opens by chance");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
 	static const int crowds[] = {1, 4, 16};
@@ -167,5 +184,7 @@ int main(void)
 		for (int inbound = 0; inbound < 2; inbound++)
 			for (size_t i = 0; i < sizeof(crowds) / sizeof(*crowds); i++)
 				what_it_counts(&(struct world){.workers = crowds[i], .around = around, .inbound = inbound, .bad = {{1500, 5000}}});
+	two_outages(false);
+	two_outages(true);
 	return tap_done();
 }
