@@ -132,12 +132,40 @@ static int cohort_storm(struct retries *r)
 
 /* ---- herding ---- */
 
+static int by_ms(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How many of them were there at once, from the first attempt to the first retry: those of a client that asks one thing after another are no crowd. */
+static int find_most(const struct herding_request *list, size_t n, size_t *most)
+{
+	double *ends = spill_realloc(NULL, (n + 1) * sizeof(*ends));
+	size_t over = 0;
+
+	if (!ends)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		ends[i] = list[i].retry_ms;
+	qsort(ends, n, sizeof(*ends), by_ms);
+	for (size_t i = 0; i < n; i++) {
+		while (over < n && ends[over] < list[i].first_ms)
+			over++;
+		*most = i + 1 - over > *most ? i + 1 - over : *most;
+	}
+	spill_free(ends);
+	return 0;
+}
+
 static int measure_herding(struct retries *r)
 {
 	struct herding_request *list = spill_realloc(NULL, (r->count + 1) * sizeof(*list));
 	double median = r->m->r->edges[r->edge].latency.p50;
-	struct herding h;
-	size_t n = 0;
+	struct herding h = {0};
+	size_t n = 0, most = 0;
+	int err;
 
 	if (!list)
 		return -ENOMEM;
@@ -146,13 +174,16 @@ static int measure_herding(struct retries *r)
 			list[n++] = (struct herding_request){since_ms(r, retry_attempt(r, &r->requests[i], 0)->started_ns),
 							     since_ms(r, retry_attempt(r, &r->requests[i], 1)->started_ns),
 							     since_ms(r, retry_attempt(r, &r->requests[i], r->requests[i].n - 1)->started_ns)};
-	h = herding_measure(list, n, fmax(HERDING_BIN_MIN_MS, isnan(median) ? 0 : fmin(median, 1e4)));
+	err = find_most(list, n, &most);
+	if (most >= HERDING_MIN)
+		h = herding_measure(list, n, fmax(HERDING_BIN_MIN_MS, isnan(median) ? 0 : fmin(median, 1e4)));
 	spill_free(list);
 	r->p->herding = h.known ? metric_plain(h.index, h.n, "morisita") :
-				  metric_unknown(n < HERDING_MIN ? "fewer than 20 retried requests" : "arrivals not synchronised");
+				  metric_unknown(n < HERDING_MIN ? "fewer than 20 retried requests" : most < HERDING_MIN ?
+						 "fewer than 20 retried requests at once" : "arrivals not synchronised");
 	r->p->herding.n = h.n;
 	r->p->herd_preservation = h.known ? h.preserved : NAN;
-	return 0;
+	return err;
 }
 
 int retry_rate(struct retries *r)

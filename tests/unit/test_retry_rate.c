@@ -5,7 +5,7 @@
 #include "analyzer/infer/period.h"
 #include "analyzer/infer/storm.h"
 #include "analyzer/stats/stats.h"
-#include "tests/lib/tap.h"
+#include "tests/unit/judge.h"
 
 #define CLIENTS 100
 
@@ -49,6 +49,24 @@ static void herds(void)
 	ok(!h.known, "19 are too few");
 	h = herding_measure((struct herding_request[20]){0}, 20, 50);
 	ok(h.known, "20 at the same instant are enough, and divide by nothing");
+}
+
+/* 25 requests of 3 attempts without a wait, each behind another or all at once: only of many callers can retries be synchronised. */
+static void one_caller_is_no_herd(bool at_once)
+{
+	struct runs r;
+	struct result x;
+	const struct metric *herding;
+
+	judge_client(&r, 1000);
+	for (int i = 0; i < 25; i++)
+		for (int k = 0; k < 3; k++)
+			runs_add(&r, ATTEMPT(.status = 503, .at_ms = 100 + 0.2 * k + (at_once ? 0.001 : 1) * i, .took_ms = 0.2, .key = 1 + i));
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	herding = &judge_edge(&x, "curl", "127.0.0.1:80")->retry.herding;
+	ok(herding->known == at_once && (!at_once || herding->value > 0.8), "25 requests %s: %s", at_once ? "at once" : "one after another",
+	   herding->known ? "a herd" : herding->method);
+	judge_end(&r, &x);
 }
 
 /* ---- periods ---- */
@@ -145,6 +163,8 @@ static void bursts(void)
 int main(void)
 {
 	herds();
+	one_caller_is_no_herd(true);
+	one_caller_is_no_herd(false);
 	periods();
 	storms();
 	bursts();
