@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a circuit breaker, or none, does to a client and its recovery (definitions: policy.h, breaker.c). Bounds: an outage of at
- * least 20 failed attempts in a row, severe from 100 on; a second of calls shed after the fault had cleared by one that stays open for more than 2 s, severe
- * from 10 s on; a false open every 10,000 calls, or 20 calls turned away that
- * would have been answered, the greater part (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
+ * least 20 failed attempts in a row, severe from 100 on, those not counted that the server's own breaker turned away (neither time nor work is lost
+ * with them); a second of calls shed after the fault had cleared by one that stays open for more than 2 s, severe from 10 s on; a false open every
+ * 10,000 calls, or 20 calls turned away that would have been answered, the greater part (analysis of E[calls] = (1 - p^c) / ((1 - p) p^c)).
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "analyzer/judge/rules.h"
@@ -57,34 +58,56 @@ static bool is_limited(const struct result_edge *e)
 	return limited * 2 > failed;
 }
 
-static bool goes_on(const struct rule_subject *s)
+/* This edge's part of what breakers of its own server turned away: refusals that cost neither side more than the asking. */
+static double refused(const struct rule_subject *s)
 {
-	return BREAKER(s)->known && BREAKER(s)->absent && BREAKER(s)->outage_attempts >= OUTAGE_MIN && !is_limited(s->edge);
+	const struct result *r = s->r;
+	double shed = 0, requests = 0;
+
+	for (size_t i = 0; i < r->edge_count; i++) {
+		const struct policy_breaker *b = &r->edges[i].breaker;
+
+		if (b->known && !b->absent && b->confidence > CONFIDENCE_LOW && !strcmp(r->edges[i].client, s->edge->server))
+			shed = fmax(shed, (double)b->shed);
+	}
+	for (size_t i = 0; i < r->service_count; i++)
+		if (!strcmp(r->services[i].name, s->edge->server))
+			requests = (double)r->services[i].whole.requests;
+	return requests > 0 ? shed * fmin(1, (double)s->edge->whole.attempts / requests) : 0;
+}
+
+/* What a breaker would have saved of an outage: failed attempts in a row that were no mere refusals. */
+static double in_vain(const struct rule_subject *s)
+{
+	const struct policy_breaker *b = BREAKER(s);
+
+	return b->known && b->absent && b->outage_attempts >= OUTAGE_MIN && !is_limited(s->edge) ? (double)b->outage_attempts - refused(s) : 0;
 }
 
 static bool none(const struct rule_subject *s)
 {
-	return goes_on(s) && BREAKER(s)->outage_attempts < OUTAGE_HIGH && rules_role(s) == RULES_PART;
+	return in_vain(s) >= OUTAGE_MIN && in_vain(s) < OUTAGE_HIGH && rules_role(s) == RULES_PART;
 }
 
 static bool none_at_all(const struct rule_subject *s)
 {
-	return goes_on(s) && BREAKER(s)->outage_attempts >= OUTAGE_HIGH && rules_role(s) == RULES_PART;
+	return in_vain(s) >= OUTAGE_HIGH && rules_role(s) == RULES_PART;
 }
 
 static bool none_perhaps(const struct rule_subject *s)
 {
-	return goes_on(s) && rules_role(s) == RULES_DRIVER_OR_PART;
+	return in_vain(s) >= OUTAGE_MIN && rules_role(s) == RULES_DRIVER_OR_PART;
 }
 
-#define FIX_NONE "ut a circuit breaker around this call: open it when half of at least 20 calls within 10 s failed, for a second or two, then let" \
-	" one probe through; answer from a fallback, or at once with an error, while it is open."
+static const char fix_none[] = "Put a circuit breaker around this call: open it when half of at least 20 calls within 10 s failed, for a second or two,"
+			       " then let one probe through; answer from a fallback, or at once with an error, while it is open.";
 
 static void show_outage(const struct rule_subject *s, struct finding *f)
 {
 	const struct policy_breaker *b = BREAKER(s);
 
 	finding_shows(f, "outage_attempts", (double)b->outage_attempts);
+	finding_shows(f, "shed", refused(s) > 0 ? refused(s) : NAN);
 	finding_shows(f, "peak_attempts_per_s", s->edge->peak_attempts_per_s);
 	f->witness = b->witness ? b->witness : s->edge->worst;
 }
@@ -94,7 +117,7 @@ static void tell_none_perhaps(const struct rule_subject *s, struct finding *f)
 {
 	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row", (ull)BREAKER(s)->outage_attempts);
 	show_outage(s, f);
-	finding_fix(f, "Nothing, if %s is the load of an experiment or a user. If it is a part of a system: p" FIX_NONE, s->edge->client);
+	finding_fix(f, "Nothing, if %s is the load of an experiment or a user. If it is a part of a system: %s", s->edge->client, fix_none);
 }
 
 static void tell_none(const struct rule_subject *s, struct finding *f)
@@ -102,7 +125,7 @@ static void tell_none(const struct rule_subject *s, struct finding *f)
 	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row, and no circuit breaker opened",
 		     (ull)BREAKER(s)->outage_attempts);
 	show_outage(s, f);
-	finding_fix(f, "P" FIX_NONE);
+	finding_fix(f, "%s", fix_none);
 }
 
 /* ---- one that opens without need ---- */

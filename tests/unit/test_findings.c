@@ -265,6 +265,15 @@ static void breakers(void)
 	answers[1].count = (n503)
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAILED(100, 100)));
 	SILENT("no-breaker-under-outage", (OUT(200), FAILED(101, 99)));
+	/* back's own breaker turns away what nobody can answer: of front's calls those count that it let in */
+#define FAR(n, m) service->name = "back", service->whole.requests = (m), edge->whole.attempts = 400, edges[1].breaker.known = true, \
+	edges[1].breaker.opens = 1, edges[1].breaker.shed = (n), edges[1].breaker.confidence = CONFIDENCE_HIGH
+	SILENT("no-breaker-under-outage", (OUT(200), FAR(181, 400)));
+	FIRES("no-breaker-under-outage", MEDIUM, (OUT(200), FAR(180, 400)));
+	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 800)));
+	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 400), edges[1].breaker.confidence = CONFIDENCE_LOW));
+	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 400), edges[1].client = "other"));
+	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 0)));
 
 #define OPENS breaker->known = true, breaker->opens = 3, breaker->threshold_low = 5, breaker->threshold_high = 6
 	FIRES("breaker-false-open", HIGH, (OPENS, breaker->false_opens = 1));
