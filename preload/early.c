@@ -1,19 +1,41 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/early.h"
 
+#include <stdatomic.h>
 #include "preload/epoll.h"
 #include "preload/table.h"
 
 #define MORE 65536	/* entries of descriptors that are in a second set, a third ... */
 #define LOST (1u << 31)	/* in a link: there was no room for one */
 
-static struct early first[TABLE_FDS];
+#define GONE (~0u)	/* events of a first entry whose set has the descriptor no more; with all of these the kernel takes none */
+
+/* Of one set each, also when that has the descriptor no more: it often comes back to it. Who holds the lock may make it another's. */
+static struct {
+	_Atomic uint64_t what;	/* set << 32 | events; 0 none */
+	_Atomic uint64_t data;
+} first[TABLE_FDS];
 static uint32_t rest[TABLE_FDS];	/* index + 1 of a descriptor's second, and LOST */
 static struct {
 	struct early e;
 	uint32_t next;
 } more[MORE];
 static uint32_t made, unused;			/* unused: index + 1 of the first of those that were given back */
+
+static uint64_t what(uint32_t set, uint32_t events)
+{
+	return (uint64_t)set << 32 | events;
+}
+
+static uint32_t set_in(uint64_t what)
+{
+	return (uint32_t)(what >> 32);
+}
+
+static bool is_there(uint64_t what)
+{
+	return what && (uint32_t)what != GONE;
+}
 
 static uint32_t *link_of(uint32_t at)
 {
@@ -42,18 +64,11 @@ static void give_back(int fd, uint32_t before, uint32_t at)
 	unused = at;
 }
 
-/* The entry of fd for that set, or one that is free; entries of sets that are gone are thrown out on the way. NULL: neither. */
-static struct early *place(int fd, uint32_t set)
+/* The entry of fd for that set behind its first; entries of sets that are gone are thrown out on the way. NULL: there is none. */
+static struct early *find_behind(int fd, uint32_t set)
 {
-	struct early *free = NULL;
 	uint32_t next;
 
-	if (first[fd].set == set)
-		return &first[fd];
-	if (!first[fd].set || !epoll_set_lives(first[fd].set)) {
-		first[fd].set = 0;
-		free = &first[fd];
-	}
 	for (uint32_t at = chain(fd), before = 0; at; at = next) {
 		next = *link_of(at);
 		if (more[at - 1].e.set == set)
@@ -63,7 +78,17 @@ static struct early *place(int fd, uint32_t set)
 		else
 			give_back(fd, before, at);
 	}
-	return free;
+	return NULL;
+}
+
+/* The first entry of fd is that set's, or becomes it. False: it is another's, or that has just come back to it (early_update()). */
+static bool claim(int fd, uint32_t set)
+{
+	uint64_t was = atomic_load(&first[fd].what);
+
+	if (set_in(was) == set)
+		return true;
+	return (!is_there(was) || !epoll_set_lives(set_in(was))) && atomic_compare_exchange_strong(&first[fd].what, &was, what(set, GONE));
 }
 
 static struct early *make(int fd)
@@ -83,16 +108,22 @@ static struct early *make(int fd)
 
 bool early_known(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && (first[fd].set || rest[fd]);
+	return (unsigned)fd < TABLE_FDS && (is_there(atomic_load_explicit(&first[fd].what, memory_order_relaxed)) || rest[fd]);
 }
 
-bool early_update(int fd, struct early e)
+/* One word changes, or none does: what was compared is still true then, whatever other threads and handlers do in between. */
+bool early_update(int fd, int op, struct early e)
 {
-	if ((unsigned)fd >= TABLE_FDS || first[fd].set != e.set)
+	uint64_t was;
+
+	if ((unsigned)fd >= TABLE_FDS)
 		return false;
-	first[fd].events = e.events;
-	first[fd].data = e.data;
-	return true;
+	was = atomic_load_explicit(&first[fd].what, memory_order_relaxed);
+	if (set_in(was) != e.set || (op != EPOLL_CTL_ADD && !is_there(was)))
+		return false;
+	if (op != EPOLL_CTL_DEL && atomic_load_explicit(&first[fd].data, memory_order_relaxed) != e.data)
+		return false;
+	return atomic_compare_exchange_strong(&first[fd].what, &was, what(e.set, op == EPOLL_CTL_DEL ? GONE : e.events));
 }
 
 void early_put(int fd, struct early e)
@@ -101,7 +132,12 @@ void early_put(int fd, struct early e)
 
 	if ((unsigned)fd >= TABLE_FDS)
 		return;
-	p = place(fd, e.set);
+	p = find_behind(fd, e.set);
+	if (!p && claim(fd, e.set)) {
+		atomic_store(&first[fd].data, e.data);
+		atomic_store(&first[fd].what, what(e.set, e.events));
+		return;
+	}
 	p = p ? p : make(fd);
 	if (p)
 		*p = e;
@@ -113,8 +149,8 @@ void early_drop(int fd, uint32_t set)
 {
 	if ((unsigned)fd >= TABLE_FDS)
 		return;
-	if (first[fd].set == set)
-		first[fd].set = 0;
+	if (set_in(atomic_load(&first[fd].what)) == set)
+		atomic_store(&first[fd].what, what(set, GONE));
 	for (uint32_t at = chain(fd), before = 0; at; before = at, at = *link_of(at))
 		if (more[at - 1].e.set == set) {
 			give_back(fd, before, at);
@@ -124,16 +160,21 @@ void early_drop(int fd, uint32_t set)
 
 bool early_take(int fd, struct early *e)
 {
+	uint64_t was;
 	uint32_t at;
 
 	if ((unsigned)fd >= TABLE_FDS)
 		return false;
-	at = first[fd].set ? 0 : chain(fd);
-	*e = at ? more[at - 1].e : first[fd];
-	if (at)
-		give_back(fd, 0, at);
-	first[fd].set = 0;
-	return e->set != 0;
+	was = atomic_exchange(&first[fd].what, 0);
+	*e = (struct early){set_in(was), (uint32_t)was, atomic_load(&first[fd].data)};
+	if (is_there(was))
+		return true;
+	at = chain(fd);
+	if (!at)
+		return false;
+	*e = more[at - 1].e;
+	give_back(fd, 0, at);
+	return true;
 }
 
 void early_forget(int fd)

@@ -20,9 +20,10 @@ struct early {
 /* Whether there is anything about fd. Lock-free. */
 bool early_known(int fd);
 
-/* Puts it where fd has an entry of this set that is looked at first; false: it has none. Without the lock: of a fault that appears at this
- * moment the caller learns afterwards, and puts it once more. */
-bool early_update(int fd, struct early e);
+/* The same as early_put(), and for EPOLL_CTL_DEL as early_drop(), without the lock: where fd has an entry of this set that is looked at
+ * first, with the same data. False: it has none. Of a fault that appears at this moment the caller learns afterwards, and puts it once
+ * more: this is a full barrier. */
+bool early_update(int fd, int op, struct early e);
 
 /* fd is in a set, with these events and data from now on; entries of sets that are gone make room. */
 void early_put(int fd, struct early e);

@@ -28,17 +28,24 @@ static void remember(const struct change *w)
 		early_lose(w->fd);
 }
 
-/* Nearly always the descriptor is in this set already, and in no other. */
+/* What a removal says of events nobody reads: not the kernel either, so that it may point anywhere. */
+static struct epoll_event said(int op, const struct epoll_event *ev)
+{
+	return op == EPOLL_CTL_DEL ? (struct epoll_event){0} : *ev;
+}
+
+/* Nearly always the descriptor is in this set already, or was, and in no other. What handlers have left behind comes first. */
 static bool updated(int ep, int op, int fd, const struct epoll_event *ev)
 {
-	int s = op == EPOLL_CTL_MOD ? set_find(ep, false) : -1;
+	int s = epoll_pending() ? -1 : set_find(ep, false);
+	struct epoll_event e = said(op, ev);
 
-	return s >= 0 && early_update(fd, (struct early){set_number(s), ev->events, ev->data.u64});
+	return s >= 0 && early_update(fd, op, (struct early){set_number(s), e.events, e.data.u64});
 }
 
 static void remember_change(int ep, int op, int fd, const struct epoll_event *ev)
 {
-	epoll_change(&(struct change){remember, .fd = fd, .ep = ep, .op = op, .ev = ev ? *ev : (struct epoll_event){0}});
+	epoll_change(&(struct change){remember, .fd = fd, .ep = ep, .op = op, .ev = said(op, ev)});
 }
 
 /* ---- what a fault concerns ---- */
@@ -106,7 +113,7 @@ static int control_inside(struct conn *c, int ep, int op, int fd, struct epoll_e
 	int r = real.epoll_ctl(ep, op, fd, ev);
 
 	if (r == 0)
-		epoll_change(&(struct change){record, c, fd, ep, op, ev ? *ev : (struct epoll_event){0}});
+		epoll_change(&(struct change){record, c, fd, ep, op, said(op, ev)});
 	return r;
 }
 
@@ -144,7 +151,7 @@ int epoll_control(struct conn *c, int ep, int op, int fd, struct epoll_event *ev
 static void controlled_late(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev)
 {
 	if (!conn_lock(c)) {
-		epoll_change(&(struct change){record, c, fd, ep, op, ev ? *ev : (struct epoll_event){0}});
+		epoll_change(&(struct change){record, c, fd, ep, op, said(op, ev)});
 		return;
 	}
 	if (op == EPOLL_CTL_DEL) {
@@ -160,12 +167,17 @@ static void controlled_late(struct conn *c, int ep, int op, int fd, const struct
 void epoll_controlled(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev)
 {
 	struct conn *now;
+	int error;
 
 	if (!updated(ep, op, fd, ev))
 		remember_change(ep, op, fd, ev);
+	if (likely(!c && !table_tracks(fd)))
+		return;
+	error = errno;
 	now = c ? c : TABLE_GET(fd);	/* another thread may have made it a connection meanwhile */
 	if (now && atomic_load(&now->gated))
 		controlled_late(now, ep, op, fd, ev);
 	if (now != c)
 		conn_put(now);
+	errno = error;
 }

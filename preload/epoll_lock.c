@@ -41,15 +41,10 @@ void epoll_unlock(void)
 	} while (epoll_pending() && epoll_lock());
 }
 
-void epoll_change(const struct change *how)
+void epoll_put_off(const struct change *how)
 {
 	uint32_t n;
 
-	if (epoll_lock()) {
-		how->make(how);
-		epoll_unlock();
-		return;
-	}
 	if (how->c && !conn_hold(how->c))
 		return;
 	n = atomic_fetch_add(&put_off_count, 1);

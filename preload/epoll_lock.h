@@ -25,8 +25,20 @@ struct change {
 	struct epoll_event ev;
 };
 
-/* Makes the change, or has it made; counted when that can not be. */
-void epoll_change(const struct change *how);
+/* Leaves the change to the holder of the lock, whom this thread has interrupted; counted when that can not be. */
+void epoll_put_off(const struct change *how);
+
+/* Makes the change, or has it made. Here, so that what is made is known where it is compiled: a jump through a pointer is not predicted
+ * after a call of the kernel's. */
+static inline void epoll_change(const struct change *how)
+{
+	if (!epoll_lock()) {
+		epoll_put_off(how);
+		return;
+	}
+	how->make(how);
+	epoll_unlock();
+}
 
 /* Whether what the tables say may not be all: asked before a change that they show no need for. Lock-free. */
 bool epoll_pending(void);

@@ -3,11 +3,13 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <gnu/libc-version.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 #include "preload/raw.h"
 
+bool real_epoll_ctl_is_bare;
 static _Atomic int resolved;	/* 0 not yet, 1 under way, 2 done */
 
 /* Before resolution each member is a stub that resolves and goes on through the table; a stub called again while
@@ -105,6 +107,13 @@ static const struct {
 #include "preload/calls.h"
 };
 
+static bool is_libcs(const void *function)
+{
+	Dl_info libc, its;
+
+	return dladdr((const void *)gnu_get_libc_version, &libc) && dladdr(function, &its) && libc.dli_fbase == its.dli_fbase;
+}
+
 void real_resolve(void)
 {
 	int expected = 0, saved = errno;
@@ -119,6 +128,7 @@ void real_resolve(void)
 			memcpy((char *)&found + symbols[i].at, &p, sizeof(p));
 	}
 	real = found;
+	real_epoll_ctl_is_bare = is_libcs((const void *)found.epoll_ctl);
 	atomic_store_explicit(&resolved, 2, memory_order_release);
 	errno = saved;
 }

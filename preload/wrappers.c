@@ -147,26 +147,33 @@ int epoll_create1(int flags)
 	return new_set(real.epoll_create1(flags));
 }
 
+static __attribute__((noinline)) int control_of(struct conn *c, int ep, int op, int fd, struct epoll_event *ev)
+{
+	int r, error;
+
+	if (atomic_load_explicit(&c->gated, memory_order_relaxed))
+		r = epoll_control(c, ep, op, fd, ev);
+	else if ((r = real_epoll_ctl(ep, op, fd, ev)) == 0)
+		epoll_controlled(c, ep, op, fd, ev);
+	error = errno;
+	conn_put(c);
+	errno = error;
+	return r;
+}
+
 /* As with sends and receives, what no fault concerns is asked of the kernel from here. */
 int epoll_ctl(int ep, int op, int fd, struct epoll_event *ev)
 {
 	struct conn *c;
-	int r, error;
+	int r;
 
-	if (!guest.page || (op != EPOLL_CTL_DEL && !guest_plausible(ev)))
+	if (unlikely(!guest.page) || (op != EPOLL_CTL_DEL && unlikely(!guest_plausible(ev))))
 		return real.epoll_ctl(ep, op, fd, ev);
-	c = TABLE_GET(fd);
-	if (likely(!c || !atomic_load_explicit(&c->gated, memory_order_relaxed))) {
-		r = real.epoll_ctl(ep, op, fd, ev);
-		error = errno;
-		if (r == 0)
-			epoll_controlled(c, ep, op, fd, ev);
-	} else {
-		r = epoll_control(c, ep, op, fd, ev);
-		error = errno;
-	}
-	conn_put(c);
-	errno = error;
+	if ((c = TABLE_GET(fd)))
+		return control_of(c, ep, op, fd, ev);
+	r = real_epoll_ctl(ep, op, fd, ev);
+	if (r == 0)
+		epoll_controlled(NULL, ep, op, fd, ev);
 	return r;
 }
 

@@ -137,6 +137,10 @@ def said(case, *words, faults="to=* delay=1ms", **kw):
     return {k: int(v) for k, _, v in (word.partition("=") for word in r.out.split())}, r
 
 
+# ---- a socket that was in and out of sets before there was a fault ----
+got, r = said("again", faults=f"to=127.0.0.1:{peer.port} delay=60ms")
+is_(got, {"wrong": 0, "early": 0}, "it is held from the sets that it is in, as they were told last, and shown in no other", r)
+
 # ---- a handler that interrupts the library all the time and has a connection of its own ----
 FAULTS = [f"to=127.0.0.1:{peer.port} path=/{path} {fault}" for path, fault in (("a", "delay=1h"), ("b", "status=503"), ("c", "delay=300ms"))]
 for _ in range(3):

@@ -421,11 +421,57 @@ static void cancelled(void)
 	printf("ended=%d private=%d grown=%d\n", ended, private(), memory_kb() - kb > 300);
 }
 
+/* Changes as "+A1": + adds to set A (or B) with the data 1, o is the same for output only, ~ and O change to input, to output, - removes. */
+static void change(const int sets[2], int fd, const char *changes)
+{
+	for (; *changes; changes += 3) {
+		struct epoll_event ev = {.events = strchr("oO", changes[0]) ? EPOLLOUT : EPOLLIN, .data.u64 = (uint64_t)(changes[2] - '0')};
+		int op = changes[0] == '-' ? EPOLL_CTL_DEL : strchr("+o", changes[0]) ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+
+		if (epoll_ctl(sets[changes[1] - 'A'], op, fd, op == EPOLL_CTL_DEL ? (struct epoll_event *)1 : &ev))
+			perror(changes);
+	}
+}
+
+/* A socket goes in and out of sets, and then becomes a connection whose answers are late: each set tells of it what was said last. */
+static void again(void)
+{
+	static const struct {
+		const char *changes;
+		uint64_t want[2];	/* the data that a set tells; 0: nothing */
+	} rows[] = {
+		{"+A1", {1, 0}}, {"+A1-A0", {0, 0}}, {"+A1-A0+A1", {1, 0}}, {"+A1-A0+A2", {2, 0}}, {"+A1~A2", {2, 0}}, {"oA1~A1", {1, 0}},
+		{"+A1-A0oA1~A1", {1, 0}}, {"+A1-A0+A1-A0", {0, 0}}, {"+A1-A0+B1", {0, 1}}, {"+A1-A0+B1+A1", {1, 1}}, {"+A1+B1-A0+A2", {2, 1}},
+		{"+A1+B1-A0-B0+B2", {0, 2}}, {"+A1+B2-B0+B2-A0", {0, 2}}, {"+A1-A0+B2-B0+A3~A1", {1, 0}}, {"+A1OA1~A1-A0+B1~B3", {0, 3}},
+	};
+	int wrong = 0, early = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), sets[2] = {epoll_create1(EPOLL_CLOEXEC), epoll_create1(EPOLL_CLOEXEC)};
+		struct epoll_event ev = {0};
+
+		change(sets, fd, rows[i].changes);
+		if (connect(fd, (struct sockaddr *)&server, sizeof(server)) || !ask(fd))
+			perror("connect");
+		for (int k = 0; k < 2; k++)
+			early += epoll_wait(sets[k], &ev, 1, 10);
+		for (int k = 0; k < 2; k++)
+			wrong += (epoll_wait(sets[k], &ev, 1, rows[i].want[k] ? 2000 : 0) == 1 ? ev.data.u64 : 0) != rows[i].want[k];
+		wrong += answer(fd, 0) != 200;
+		for (int k = 0; k < 2; k++)
+			wrong += epoll_wait(sets[k], &ev, 1, 0) != 0 || (join(sets[k], fd, 1) == 0) != !rows[i].want[k];
+		close(fd);
+		close(sets[0]);
+		close(sets[1]);
+	}
+	printf("wrong=%d early=%d\n", wrong, early);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{"idle", idle}, {"full", full}, {"storm", storm}, {"jumped", jumped}, {"cancelled", cancelled},
+	{"idle", idle}, {"full", full}, {"storm", storm}, {"jumped", jumped}, {"cancelled", cancelled}, {"again", again},
 };
 
 int main(int argc, char **argv)
