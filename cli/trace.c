@@ -39,6 +39,7 @@ struct trace {
 	struct tracer *tracer;
 	int signal_fd;
 	uint64_t started_ns, flushed_ns, sampled_ns;
+	uint64_t until_ns;	/* end of --duration, which begins when it records; 0 none */
 };
 
 /* ---- options ---- */
@@ -254,7 +255,7 @@ static bool over(const struct trace *t, uint64_t now)
 
 	if (read(t->signal_fd, &info, sizeof(info)) == sizeof(info) || recorder_error(t->recorder))
 		return true;
-	if (t->duration_ns && now >= t->started_ns + t->duration_ns)
+	if (t->until_ns && now >= t->until_ns)
 		return true;
 	return !t->how.all && !t->comm_count && !t->port_count && !tracer_live(t->tracer);
 }
@@ -265,6 +266,7 @@ static void record(struct trace *t)
 	uint64_t now = clock_now_ns();
 
 	t->flushed_ns = t->sampled_ns = now;
+	t->until_ns = t->duration_ns ? now + t->duration_ns : 0;
 	while (!over(t, now)) {
 		poll(&signals, 1, TRACER_TURN_MS);
 		tracer_drain(t->tracer);

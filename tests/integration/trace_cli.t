@@ -6,6 +6,7 @@ import os
 import signal
 import struct
 import sys
+import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
 from tracing import Trace, need_ebpf
@@ -43,6 +44,11 @@ short = aftershock("trace", "--comm", "no-such-name", "--duration", "300ms", cwd
 is_(short.rc, 0, "a_duration_ends_it", short)
 ok(os.path.exists(os.path.join(work, "aftershock-trace-1.db")), "the_default_file_is_in_the_current_directory", os.listdir(work))
 is_(os.stat(os.path.join(work, "aftershock-trace-1.db")).st_mode & 0o777, 0o600, "which_only_its_owner_can_read")
+
+timed = Trace("--comm", "no-such-name", options=("--duration", "300ms"))
+began = time.monotonic()
+timed.process.wait(30)
+ok(time.monotonic() - began >= 0.28, "a_duration_begins_when_recording_does_not_when_loading_does", time.monotonic() - began)
 
 peer = HttpPeer()
 trace = Trace("--all")
