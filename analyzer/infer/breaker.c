@@ -27,7 +27,6 @@
 #define OUTAGE_ATTEMPTS 50	/* failed in a row: a breaker would have opened */
 #define OUTAGE_NS NS_PER_S
 #define SHARE_TRIFLE 0.1	/* a breaker that opens at a lower share of failures would open all the time */
-#define REOPENS_ENOUGH 2	/* that are no chance */
 #define GROWS 1.2		/* times longer each time it stays open: by design */
 #define OPEN_RANGE 1.5
 #define ENOUGH_SHED 10		/* for one open and close to be certain */
@@ -165,7 +164,7 @@ static void settle_unit(struct breaker_scene *c)
 	struct policy_breaker *p = c->p;
 	double begun = c->unit.attempts ? (double)(c->unit.in_work - 1) * (c->unit.attempts - 1) : 0;
 
-	if (p->reopens >= REOPENS_ENOUGH && p->reopen && !strcmp(p->reopen, "any failure") && breaker_range_meets(&c->open))
+	if (p->reopens && p->reopen && !strcmp(p->reopen, "any failure") && breaker_range_meets(&c->open))
 		c->unit.attempts = 0;
 	if (c->unit.attempts && c->cuts.uncut < 2)
 		p->threshold_low = isnan(p->threshold_low) ? NAN : fmax(1, ceil((p->threshold_low - begun) / c->unit.attempts));
