@@ -68,7 +68,7 @@ static void absorb(struct policy_bulkhead *b, const struct plateau *p, uint64_t 
 static bool is_stopped(const struct demand *d, const struct plateau *p)
 {
 	return p->waits ? d->call_ns > d->at_ns && d->call_ns - d->at_ns > p->usual_ns :
-			  demand_shed(d) && d->end_ns >= d->at_ns && d->end_ns - d->at_ns <= p->at_once_ns;
+			  demand_turned_down(d);
 }
 
 /* Of the fault's requests, or of all without a fault. */
@@ -105,39 +105,19 @@ static int gather_calls(const struct measure *m, struct chains_span rows, struct
 	return 0;
 }
 
-/* Whether each thread has one request of these in work at a time: then no call is laid to another request. */
-static int threads_tell(const struct measure *m, const struct demand *d, size_t n, bool *tell)
-{
-	struct map latest = {0};
-	int err = 0;
-
-	*tell = true;
-	for (size_t i = 0; i < n && *tell && !err; i++) {
-		uint32_t tid = m->r->model.exchanges[d[i].row].tid, before = tid ? map_get(&latest, tid) : MAP_NONE;
-
-		*tell = tid && (before == MAP_NONE || (d[before].end_ns && d[before].end_ns <= d[i].at_ns));
-		err = map_put(&latest, tid, (uint32_t)i);
-	}
-	map_free(&latest);
-	return err;
-}
-
 static int judge_process(struct measure *m, struct policy_bulkhead *b, const struct demands *d, size_t first, size_t last, const struct crew *crew,
 			 uint64_t *most, struct samples *waits)
 {
 	struct plateau_demand *demands = spill_realloc(NULL, (last - first + 1) * sizeof(*demands));
 	struct plateau_call *calls = NULL;
 	struct plateau p;
-	bool sure = false;
 	size_t n, count = 0;
 	int err = demands ? gather_calls(m, crew_process(crew, d->of[first].process), &calls, &n) : -ENOMEM;
 
 	for (size_t i = first; i < last && !err; i++)
-		demands[count++] = (struct plateau_demand){d->of[i].at_ns, d->of[i].end_ns, d->of[i].call_ns, demand_shed(&d->of[i])};
+		demands[count++] = (struct plateau_demand){d->of[i].at_ns, d->of[i].end_ns, d->of[i].call_ns, demand_turned_down(&d->of[i])};
 	if (!err && n)
-		err = threads_tell(m, d->of + first, last - first, &sure);
-	if (!err && n)
-		err = plateau_find(&p, calls, n, demands, count, d->nested, sure);
+		err = plateau_find(&p, calls, n, demands, count, d->nested);
 	if (!err && n)
 		absorb(b, &p, most);
 	if (!err && n && p.known)

@@ -14,7 +14,6 @@
 #define SAME 0.9		/* of those that tell: a place is handed over a little after a call is seen to end */
 #define HELD 0.9
 #define HANDOVER 0.05		/* of a call's mean time */
-#define AT_ONCE_NS (2 * NS_PER_MS)
 #define USUAL_MIN 5		/* requests that say how long it takes from a request to its call */
 #define USUAL_TIMES 2
 #define USUAL_LEAST_NS NS_PER_MS
@@ -40,7 +39,6 @@ struct crowd {
 	struct level *levels;	/* owned; of them, those that tell: that waited, or that were turned down */
 	size_t count;
 	uint64_t usual_ns;	/* from a request to its call */
-	uint64_t at_once_ns;	/* no call is so fast */
 };
 
 struct place {			/* where looking for an instant ended: the next one is near */
@@ -95,28 +93,6 @@ static int prepare(struct crowd *c)
 	return 0;
 }
 
-/* Half of the median time of calls. Who is turned down is answered at once; who is answered later may have waited for a call not laid to it. */
-static int find_at_once(struct crowd *c)
-{
-	uint64_t *took = spill_realloc(NULL, (c->n + 1) * sizeof(*took));
-	size_t n = 0;
-
-	if (!took)
-		return -ENOMEM;
-	for (size_t i = 0; i < c->n; i++)
-		if (c->calls[i].end_ns > c->calls[i].start_ns)
-			took[n++] = c->calls[i].end_ns - c->calls[i].start_ns;
-	times_sort(took, n);
-	c->at_once_ns = n && took[n / 2] / 2 > AT_ONCE_NS ? took[n / 2] / 2 : AT_ONCE_NS;
-	spill_free(took);
-	return 0;
-}
-
-static bool is_turned_down(const struct crowd *c, const struct plateau_demand *d)
-{
-	return d->shed && d->end_ns >= d->at_ns && d->end_ns - d->at_ns <= c->at_once_ns;
-}
-
 /* How long requests take to call while less than half of the most calls are in work. */
 static int find_usual(struct crowd *c)
 {
@@ -153,7 +129,7 @@ static void find_levels(struct crowd *c, bool can_wait)
 		const struct plateau_demand *d = &c->demands[i];
 		uint64_t from = d->at_ns + c->usual_ns;
 
-		if (is_turned_down(c, d)) {
+		if (d->turned_down && d->end_ns >= d->at_ns) {
 			unsigned now = larger(in_work(c, d->at_ns), in_work(c, d->end_ns));
 
 			c->seen[c->seen_count++] = (struct level){d->at_ns, d->end_ns, now, false, now == c->most || may_be_full(c, d->at_ns) ||
@@ -344,17 +320,16 @@ static int judge_moving(struct plateau *p, const struct crowd *c)
 }
 
 int plateau_find(struct plateau *p, const struct plateau_call *calls, size_t n, const struct plateau_demand *demands, size_t demand_count,
-		 bool can_wait, bool sure)
+		 bool can_wait)
 {
-	struct crowd c = {.calls = calls, .demands = demands, .n = n, .demand_count = demand_count, .at_once_ns = UINT64_MAX};
+	struct crowd c = {.calls = calls, .demands = demands, .n = n, .demand_count = demand_count};
 	int err = prepare(&c);
 
 	*p = (struct plateau){.offered = NAN, .little = NAN};
 	if (!err)
-		err = find_usual(&c) || (!sure && find_at_once(&c)) ? -ENOMEM : 0;
+		err = find_usual(&c);
 	if (!err) {
 		p->usual_ns = c.usual_ns;
-		p->at_once_ns = c.at_once_ns;
 		find_levels(&c, can_wait);
 		err = find_still(p, &c);
 	}

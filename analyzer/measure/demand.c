@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Demand of an edge: its logical requests, and the calls that a breaker or bulkhead shed: inbound requests of the caller that normally ask
- * (demand.h) and did not, and were answered at once, outside the healthy baseline. Without a baseline, or where attempts can not be laid to
+ * (demand.h) and were turned down, outside the healthy baseline. Without a baseline, or where attempts can not be laid to
  * inbound requests, demand is what was tried.
  *
  * A request counts where it started, with all its attempts. It is censored when the run does not tell how it ended: its last attempt was still open, or
@@ -21,7 +21,7 @@
 #define NORMAL_SHARE 0.95
 #define NORMAL_MIN 3
 #define WELL 10
-#define AT_ONCE_NS (50 * NS_PER_MS)
+#define AT_ONCE_NS (2 * NS_PER_MS)	/* no call is so fast that a refusal is not */
 #define RARE 100		/* kinds of which fewer than one in so many ever ask are no demand: they need not be looked at */
 
 /* ---- inbound requests by process ---- */
@@ -288,6 +288,56 @@ static void carry_on(struct row_of_silence *row, struct demand *d)
 	d->hardly &= row->hardly;
 }
 
+/* ---- who was turned down ---- */
+
+/* Whether each thread has one request of these in work at a time: then no call is laid to another request. */
+static int threads_tell(const struct measure *m, const struct demand *d, size_t n, bool *tell)
+{
+	struct map latest = {0};
+	int err = 0;
+
+	*tell = true;
+	for (size_t i = 0; i < n && *tell && !err; i++) {
+		uint32_t tid = m->r->model.exchanges[d[i].row].tid, before = tid ? map_get(&latest, tid) : MAP_NONE;
+
+		*tell = tid && (before == MAP_NONE || (d[before].end_ns && d[before].end_ns <= d[i].at_ns));
+		err = map_put(&latest, tid, (uint32_t)i);
+	}
+	map_free(&latest);
+	return err;
+}
+
+/* Half of the median time of the requests that asked. */
+static int half_usual(const struct demand *d, size_t n, uint64_t *half_ns)
+{
+	uint64_t *took = spill_realloc(NULL, (n + 1) * sizeof(*took));
+	size_t k = 0;
+
+	if (!took)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (d[i].call_ns && d[i].end_ns > d[i].at_ns)
+			took[k++] = d[i].end_ns - d[i].at_ns;
+	times_sort(took, k);
+	*half_ns = k && took[k / 2] / 2 > AT_ONCE_NS ? took[k / 2] / 2 : AT_ONCE_NS;
+	spill_free(took);
+	return 0;
+}
+
+/* Of the requests of one process: which were answered too soon for a call. */
+static int find_at_once(const struct measure *m, struct demand *d, size_t n)
+{
+	uint64_t half_ns;
+	bool tell;
+	int err = threads_tell(m, d, n, &tell);
+
+	if (!err)
+		err = half_usual(d, n, &half_ns);
+	for (size_t i = 0; i < n && !err; i++)
+		d[i].at_once = d[i].end_ns >= d[i].at_ns && (tell || d[i].end_ns - d[i].at_ns <= half_ns);
+	return err;
+}
+
 /* The requests of one process, against its attempts. */
 static int add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
 {
@@ -316,7 +366,7 @@ static int add_process(struct demands *d, const struct demand_book *b, const str
 	}
 	spill_free(h.from);
 	spill_free(h.to);
-	return err;
+	return err ? err : find_at_once(m, d->of + first, d->n - first);
 }
 
 static int add_processes(struct demands *d, struct demand_book *b, const struct measure *m, uint32_t edge, const struct crew *crew)
@@ -520,26 +570,6 @@ static void count_requests(struct measure *m, uint32_t edge)
 	}
 }
 
-/*
- * Who is shed is answered at once: within half of the median time of those who asked, or AT_ONCE_NS. Who is answered later may have had a call that is
- * laid to another.
- */
-static int find_at_once(const struct demands *d, uint64_t *at_once_ns)
-{
-	uint64_t *took = spill_realloc(NULL, (d->n + 1) * sizeof(*took));
-	size_t n = 0;
-
-	if (!took)
-		return -ENOMEM;
-	for (size_t i = 0; i < d->n; i++)
-		if (d->of[i].call_ns && d->of[i].end_ns > d->of[i].at_ns)
-			took[n++] = d->of[i].end_ns - d->of[i].at_ns;
-	times_sort(took, n);
-	*at_once_ns = n && took[n / 2] / 2 > AT_ONCE_NS ? took[n / 2] / 2 : AT_ONCE_NS;
-	spill_free(took);
-	return 0;
-}
-
 int measure_demand(struct measure *m)
 {
 	struct demand_book b = {0};
@@ -549,19 +579,15 @@ int measure_demand(struct measure *m)
 	if (!m->demand.of)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
-		uint64_t shed[TIMELINE_KINDS] = {0}, at_once_ns = 0;
+		uint64_t shed[TIMELINE_KINDS] = {0};
 		struct demands d;
 
 		err = demand_of(&d, &b, m, i);
-		if (!err)
-			err = find_at_once(&d, &at_once_ns);
 		for (size_t k = 0; k < d.n && !err && d.nested; k++) {
 			enum timeline_kind kind = timeline_at(&m->r->timeline, d.of[k].at_ns);
 			struct timeline_window *w = window_at(&m->r->timeline, d.of[k].at_ns);
 
-			if (!demand_shed(&d.of[k]) || kind == TIMELINE_BASELINE)
-				continue;
-			if (d.of[k].end_ns < d.of[k].at_ns || d.of[k].end_ns - d.of[k].at_ns > at_once_ns)
+			if (!demand_turned_down(&d.of[k]) || kind == TIMELINE_BASELINE)
 				continue;
 			shed[kind]++;
 			if (w && m->r->edges[i].whole.linked)

@@ -6,6 +6,10 @@
  * was in work. Requests of its method and path normally ask when at least 95 % of 3 or more did while the edge was well: its ten latest answers were
  * successes (where that never was: the latest) and less than half of the most calls that were ever in work were, or may have been. Kinds of
  * less than 3 in all (paths with a number of their own in them) count as one.
+ *
+ * A request that should have asked and did not was turned down when it was answered within half of the median time of its process's requests that asked
+ * (at least 2 ms): one whose answer took longer may have had a call that is laid to another, and waited for that. Where each thread of the process has
+ * one request in work at a time no call is laid to another: then it was turned down however late.
  */
 #ifndef AFTERSHOCK_ANALYZER_MEASURE_DEMAND_H
 #define AFTERSHOCK_ANALYZER_MEASURE_DEMAND_H
@@ -22,6 +26,7 @@ struct demand {
 	uint32_t row, process;	/* indices of the model */
 	bool well, hardly;	/* the edge was well; its latest answer at least was a success */
 	bool expected;		/* requests like it normally ask */
+	bool at_once;		/* answered too soon for a call */
 };
 
 struct demand_book {		/* inbound requests by process; a zeroed one is filled when an edge needs it, and serves the next ones */
@@ -57,6 +62,11 @@ void demand_free(struct demands *d);
 static inline bool demand_shed(const struct demand *d)
 {
 	return d->expected && !d->call_ns;
+}
+
+static inline bool demand_turned_down(const struct demand *d)
+{
+	return demand_shed(d) && d->at_once;
 }
 
 #endif

@@ -44,6 +44,49 @@ static void write_gateway(struct runs *r, const struct gateway *g, int others)
 	}
 }
 
+/*
+ * From 3 s on each call that fails has a second request beside it, which calls nobody and is answered after late_ms; those that call take 10 ms. On
+ * one thread its call may be laid to the other: only who is answered within half of that was turned down.
+ */
+static uint64_t turned_down(bool own_threads, double late_ms)
+{
+	struct runs r;
+	struct result x;
+	uint64_t shed;
+
+	runs_begin(&r, 6000);
+	runs_fault(&r, 1, "outage", "{\"status\":503,\"from\":\"3s\",\"for\":\"3s\"}", 0, 0);
+	runs_mark(&r, 3000, "fault on outage");
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 118; i++) {
+		double at = 50 * i;
+		bool bad = at >= 3000;
+		int parent = runs_add(&r, ATTEMPT(.connection = 3, .tid = 7, .role = "server", .path = "/in", .status = bad ? 503 : 200, .at_ms = at,
+						  .took_ms = 10));
+		int call = runs_add(&r, ATTEMPT(.connection = 2, .tid = 7, .status = bad ? 503 : 200, .at_ms = at + 1, .took_ms = 8, .parent = parent,
+						.fault = bad));
+
+		if (!bad)
+			continue;
+		runs_inject(&r, 1, call, at + 1, "status", -1, -1);
+		runs_add(&r, ATTEMPT(.connection = 3, .tid = own_threads ? 8 : 7, .role = "server", .path = "/in", .status = 503, .at_ms = at + 2,
+				     .took_ms = late_ms));
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	shed = judge_edge(&x, "front", "127.0.0.1:81")->demand - judge_edge(&x, "front", "127.0.0.1:81")->whole.logical;
+	judge_end(&r, &x);
+	return shed;
+}
+
+static void who_was_turned_down(void)
+{
+	is_int(turned_down(false, 4.9), 58, "on one thread: who is answered in less than half the time of a call");
+	is_int(turned_down(false, 5.1), 0, "and nobody later, whose call may be laid to another");
+	is_int(turned_down(true, 30), 58, "on threads of their own: however late");
+}
+
 static void windows_of_a_breaker(void)
 {
 	struct gateway g = {.tick_ms = 50, .service_ms = 3, .spread_ms = 2, .run_ms = 12000, .bad_from_ms = 3000, .bad_to_ms = 8000, .bad_share = 1,
@@ -194,6 +237,7 @@ static void calls_laid_to_others(void)
 
 int main(void)
 {
+	who_was_turned_down();
 	calls_laid_to_others();
 	windows_of_a_breaker();
 	kept_or_not();
