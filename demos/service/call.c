@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "demos/service/call.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "demos/service/service.h"
 #include "demos/service/values.h"
+
+#define NS_PER_S 1000000000
 
 int call_peer(struct fields *f, const struct field *field, const cJSON *value, void *into)
 {
@@ -73,13 +76,38 @@ cJSON *call_answer(const struct peer_result *result)
 	return call_value(result->answer.text);
 }
 
+/*
+ * What a peer says of the request itself is said to whoever made that: it is missing, it conflicts, it is too much. All else is
+ * between this service and its peer (a request that it formed badly, credentials that it lacks), and no matter of the caller's: 502.
+ */
+unsigned call_status(int status)
+{
+	static const int handed_on[] = {404, 409, 410, 412, 422, 429};
+
+	for (size_t i = 0; i < sizeof(handed_on) / sizeof(*handed_on); i++)
+		if (status == handed_on[i])
+			return (unsigned)status;
+	return 502;
+}
+
+/* In whole seconds, not fewer than it said. */
+static unsigned retry_after_s(const struct retry_outcome *last)
+{
+	int64_t s = last->retry_after_ns > 0 ? (last->retry_after_ns - 1) / NS_PER_S + 1 : 0;
+
+	return s < UINT_MAX ? (unsigned)s : UINT_MAX;
+}
+
 void call_reply_failed(struct request *r, const struct call *call, const struct peer_result *result)
 {
 	const char *called = r->service->peers[call->peer].config->name, *plural = result->attempts == 1 ? "" : "s";
 
 	switch (result->cause) {
 	case FAILED_STATUS:
-		request_fail(r, 502, "%.60s answered %d after %u attempt%s", called, result->last.status, result->attempts, plural);
+		request_fail(r, call_status(result->last.status), "%.60s answered %d after %u attempt%s", called, result->last.status,
+			     result->attempts, plural);
+		if (r->reply->status == 429)
+			r->reply->retry_after_s = retry_after_s(&result->last);
 		return;
 	case FAILED_BREAKER:
 		request_fail(r, 503, "%.60s is not called: its breaker is open", called);

@@ -50,7 +50,13 @@ char *call_path(const struct request *r, const struct call *call);
 cJSON *call_answer(const struct peer_result *result);
 cJSON *call_value(const char *body);	/* the same of a body, or NULL */
 
-/* Answers for a call that failed: 504 when the peer did not answer in time, 503 when breaker or bulkhead refused, else 502. */
+/* Which status a route has for a call that was answered with this one, of 400 or more: 404, 409, 410, 412, 422 and 429 as they are, else 502. */
+unsigned call_status(int status);
+
+/*
+ * Answers for a call that failed: with call_status() when the last attempt was answered (of a 429 its Retry-After too), 504 when the
+ * peer did not answer in time, 503 when breaker or bulkhead refused, else 502.
+ */
 void call_reply_failed(struct request *r, const struct call *call, const struct peer_result *result);
 
 #endif

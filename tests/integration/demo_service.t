@@ -59,6 +59,8 @@ def answers(request):
     mood = request.path.strip("/")
     if mood == "asks-for-a-second":
         return 503, {"Retry-After": "1"}, "later"
+    if mood == "asks-for-a-minute":
+        return 429, {"Retry-After": "60"}, "much later"
     if mood == "closes":
         return False
     return int(mood) if mood.isdigit() else None
@@ -83,7 +85,8 @@ client = Service(
         {"path": "/fine", "steps": [{"call": "peer", "path": "/fine?x=1"},
                                     {"answer": 201, "body": "done", "content_type": "text/plain"}]},
         {"path": "/503", "steps": [{"call": "peer", "path": "/503"}]},
-        {"path": "/404", "steps": [{"call": "peer", "path": "/404"}]},
+        *({"path": f"/{n}", "steps": [{"call": "peer", "path": f"/{n}"}]} for n in (400, 401, 403, 404, 408, 409, 410, 412, 422, 425, 451, 500)),
+        {"path": "/minute", "steps": [{"call": "peer", "path": "/asks-for-a-minute"}]},
         {"path": "/later", "steps": [{"call": "peer", "path": "/asks-for-a-second"}]},
         {"path": "/closes", "steps": [{"call": "peer", "path": "/closes"}]},
         {"path": "/post", "method": "POST", "steps": [{"call": "peer", "method": "POST", "path": "/fine", "body": "{\"n\":1}"}]},
@@ -106,7 +109,11 @@ is_((status, body, headers["Content-Type"]), (201, "done", "text/plain"), "a_rou
 is_(len(asked("/fine")), 1, "a_good_answer_is_not_asked_for_again")
 is_(client.status("/503"), 502, "a_failed_call_is_502")
 is_(len(asked("/503")), 3, "naive_makes_three_attempts")
-is_((client.status("/404"), len(asked("/404"))), (502, 1), "a_status_that_is_not_retryable_is_tried_once")
+is_((client.status("/404"), len(asked("/404"))), (404, 1), "a_status_that_is_not_retryable_is_tried_once")
+is_([client.status(f"/{n}") for n in (409, 410, 412, 422)], [409, 410, 412, 422], "what_is_said_of_the_request_is_handed_on")
+is_([client.status(f"/{n}") for n in (400, 401, 403, 408, 425, 451, 500)], [502] * 7, "what_is_between_service_and_peer_is_not")
+status, body, headers = client.ask("/minute")
+is_((status, headers["Retry-After"]), (429, "60"), "too_many_requests_is_handed_on_with_when_to_come_again")
 is_((client.status("/slow"), client.status("/gone")), (504, 502), "a_peer_that_is_late_is_504_and_one_that_is_gone_502")
 is_((client.status("/nix"), client.status("/fine", b"x")), (404, 405), "unknown_paths_and_methods_are_refused")
 is_(client.ask("/admin/strategy", method="PUT")[2]["Allow"], "GET, POST", "a_refused_method_names_those_allowed")
@@ -237,8 +244,8 @@ def breaker(name="moody"):
 is_(breaker(), {"state": "closed", "open_left_ms": 0, "failures_in_a_row": 0, "opened": 0, "refused": 0}, "a_breaker_begins_closed")
 is_(sorted(json.loads(guarded.ask("/status/breakers")[1])["breakers"]), ["eager", "moody"], "peers_without_one_are_left_out")
 bad["status"] = 404
-is_([guarded.status("/moody") for _ in range(4)], [502] * 4, "an_answer_that_blames_the_caller_fails_the_call")
-is_(guarded.status("/static"), 502, "and_no_fallback_hides_it")
+is_([guarded.status("/moody") for _ in range(4)], [404] * 4, "an_answer_that_blames_the_caller_fails_the_call")
+is_(guarded.status("/static"), 404, "and_no_fallback_hides_it")
 is_(breaker()["failures_in_a_row"], 0, "and_does_not_count_against_the_peer")
 bad["status"] = 503
 is_([guarded.status("/moody") for _ in range(3)], [502] * 3, "three_failures_reach_the_peer")
@@ -414,7 +421,7 @@ is_(cached.status("/ttl/60000/b"), 502, "but_not_for_another_path")
 time.sleep(0.25)
 is_(cached.status("/ttl/200/a"), 502, "nor_when_it_is_too_old")
 fickle["status"] = 404
-is_(cached.status("/ttl/60000/a"), 502, "nor_for_what_the_caller_did_wrong")
+is_(cached.status("/ttl/60000/a"), 404, "nor_for_what_the_caller_did_wrong")
 is_((cached.metric('peer_fallbacks_by_kind_total{peer="source",kind="cached"}'), cached.metric('peer_fallbacks_total{peer="source"}')), (1, 1),
     "which_is_counted")
 is_(stop(cached.child), 0, "it_ends_with_status_0")
