@@ -74,7 +74,8 @@ enum idempotency_verdict idempotency_begin(struct idempotency *call, const struc
 	return runs(verdict) ? IDEMPOTENCY_IN_PROGRESS : verdict;
 }
 
-bool idempotency_end(struct idempotency *call, unsigned status, const char *content_type, const char *body, size_t length)
+bool idempotency_end(struct idempotency *call, unsigned status, const char *content_type, const char *degraded,
+		     const char *body, size_t length)
 {
 	struct idempotency_record done = {
 		.version = call->version + 1,
@@ -84,6 +85,7 @@ bool idempotency_end(struct idempotency *call, unsigned status, const char *cont
 		.is_done = true,
 		.status = status,
 		.content_type = (char *)content_type,
+		.degraded = (char *)degraded,
 		.body = (char *)body,
 		.length = length,
 	};
@@ -98,6 +100,7 @@ bool idempotency_end(struct idempotency *call, unsigned status, const char *cont
 void idempotency_record_clear(struct idempotency_record *record)
 {
 	free(record->content_type);
+	free(record->degraded);
 	free(record->body);
 	*record = (struct idempotency_record){.version = 0};
 }

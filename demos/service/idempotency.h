@@ -51,7 +51,7 @@ struct idempotency_record {
 	uint64_t lease_ns, ttl_ns;
 	bool is_done;
 	unsigned status;		/* the answer; 0 while in progress */
-	char *content_type, *body;	/* malloced by the storage that gave it, or borrowed by who stores; NULL none */
+	char *content_type, *degraded, *body;	/* malloced by the storage that gave it, or borrowed by who stores; NULL none */
 	size_t length;			/* of body */
 };
 
@@ -95,10 +95,11 @@ enum idempotency_verdict idempotency_begin(struct idempotency *call, const struc
 					   uint64_t version);
 
 /*
- * The run has ended with this answer: keeps it or gives the key back. False when that could not be put down, because the storage is down
- * or another one took over: the answer stands, but a repetition may run again.
+ * The run has ended with this answer (degraded: whom something stood in for, or NULL): keeps it or gives the key back. False when that
+ * could not be put down, because the storage is down or another one took over: the answer stands, but a repetition may run again.
  */
-bool idempotency_end(struct idempotency *call, unsigned status, const char *content_type, const char *body, size_t length);
+bool idempotency_end(struct idempotency *call, unsigned status, const char *content_type, const char *degraded,
+		     const char *body, size_t length);
 
 void idempotency_clear(struct idempotency *call);
 void idempotency_record_clear(struct idempotency_record *record);

@@ -102,12 +102,13 @@ static bool copy(struct idempotency_record *to, const struct idempotency_record 
 {
 	*to = *from;
 	to->content_type = from->content_type ? strdup(from->content_type) : NULL;
+	to->degraded = from->degraded ? strdup(from->degraded) : NULL;
 	to->body = from->body ? malloc(from->length + 1) : NULL;
 	if (to->body) {
 		memcpy(to->body, from->body, from->length);
 		to->body[from->length] = '\0';
 	}
-	if ((from->content_type && !to->content_type) || (from->body && !to->body)) {
+	if ((from->content_type && !to->content_type) || (from->degraded && !to->degraded) || (from->body && !to->body)) {
 		idempotency_record_clear(to);
 		return false;
 	}

@@ -10,8 +10,8 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define MS_MAX (UINT64_MAX / NS_PER_MS)
-#define HEAD "%016" PRIx64 " %s %016" PRIx64 " %" PRIu64 " %" PRIu64 " %u %zd\n"
-#define HEAD_READ "%16" SCNx64 " %4s %16" SCNx64 " %" SCNu64 " %" SCNu64 " %u %zd%n"
+#define HEAD "%016" PRIx64 " %s %016" PRIx64 " %" PRIu64 " %" PRIu64 " %u %zd %zd\n"
+#define HEAD_READ "%16" SCNx64 " %4s %16" SCNx64 " %" SCNu64 " %" SCNu64 " %u %zd %zd%n"
 #define HEAD_SIZE 160
 
 /* KEYS: the key. ARGV: the version expected, the new record or "" to remove it, its ttl in ms. */
@@ -24,19 +24,23 @@ static const char script[] =
 
 char *idempotency_redis_write(const struct idempotency_record *r, size_t *length)
 {
-	size_t type_length = r->content_type ? strlen(r->content_type) : 0;
-	char *text = malloc(HEAD_SIZE + type_length + r->length);
+	size_t type_length = r->content_type ? strlen(r->content_type) : 0, degraded_length = r->degraded ? strlen(r->degraded) : 0;
+	char *text = malloc(HEAD_SIZE + type_length + degraded_length + r->length), *end;
 	int n;
 
 	if (!text)
 		return NULL;
 	n = snprintf(text, HEAD_SIZE, HEAD, r->version, r->is_done ? "done" : "work", r->fingerprint, r->lease_ns / NS_PER_MS,
-		     r->ttl_ns / NS_PER_MS, r->status, r->content_type ? (ssize_t)type_length : -1);
-	*length = (size_t)n + type_length + r->length;
+		     r->ttl_ns / NS_PER_MS, r->status, r->content_type ? (ssize_t)type_length : -1,
+		     r->degraded ? (ssize_t)degraded_length : -1);
+	end = text + n;
 	if (type_length)
-		memcpy(text + n, r->content_type, type_length);
+		end = mempcpy(end, r->content_type, type_length);
+	if (degraded_length)
+		end = mempcpy(end, r->degraded, degraded_length);
 	if (r->length)
-		memcpy(text + n + type_length, r->body, r->length);
+		end = mempcpy(end, r->body, r->length);
+	*length = (size_t)(end - text);
 	return text;
 }
 
@@ -51,8 +55,21 @@ static char *copy(const char *from, size_t n)
 	return to;
 }
 
-/* The head, up to its newline; how many characters it has, or 0. */
-static size_t read_head(const char *text, size_t length, struct idempotency_record *r, ssize_t *type_length)
+/* Takes a text of that length (-1: NULL) from what is left. False when there is not as much, or no memory. */
+static bool take(char **to, ssize_t length, const char **from, size_t *left)
+{
+	if (length < 0)
+		return true;
+	if ((size_t)length > *left)
+		return false;
+	*to = copy(*from, (size_t)length);
+	*from += length;
+	*left -= (size_t)length;
+	return *to;
+}
+
+/* The head, up to its newline; how many characters it has, or 0. Lengths: of content type and degraded. */
+static size_t read_head(const char *text, size_t length, struct idempotency_record *r, ssize_t lengths[2])
 {
 	char head[HEAD_SIZE], state[8] = "";
 	const char *newline = memchr(text, '\n', length < HEAD_SIZE ? length : HEAD_SIZE - 1);
@@ -63,8 +80,8 @@ static size_t read_head(const char *text, size_t length, struct idempotency_reco
 		return 0;
 	memcpy(head, text, (size_t)(newline - text));
 	head[newline - text] = '\0';
-	if (sscanf(head, HEAD_READ, &r->version, state, &r->fingerprint, &lease_ms, &ttl_ms, &r->status, type_length, &n) != 7 ||
-	    n != newline - text || !r->version || lease_ms > MS_MAX || ttl_ms > MS_MAX || *type_length < -1)
+	if (sscanf(head, HEAD_READ, &r->version, state, &r->fingerprint, &lease_ms, &ttl_ms, &r->status, &lengths[0], &lengths[1], &n) != 8 ||
+	    n != newline - text || !r->version || lease_ms > MS_MAX || ttl_ms > MS_MAX || lengths[0] < -1 || lengths[1] < -1)
 		return 0;
 	r->is_done = !strcmp(state, "done");
 	r->lease_ns = lease_ms * NS_PER_MS;
@@ -77,17 +94,17 @@ static size_t read_head(const char *text, size_t length, struct idempotency_reco
 bool idempotency_redis_read(const char *text, size_t length, int64_t left_ms, struct idempotency_record *record)
 {
 	struct idempotency_record r = {.version = 0};
-	ssize_t type_length = 0;
-	size_t head = read_head(text, length, &r, &type_length), type = type_length > 0 ? (size_t)type_length : 0;
+	ssize_t lengths[2] = {0};
+	size_t head = read_head(text, length, &r, lengths);
 	uint64_t left_ns = left_ms < 0 ? 0 : (uint64_t)left_ms > MS_MAX ? UINT64_MAX : (uint64_t)left_ms * NS_PER_MS;
 
-	if (!head || type > length - head || (r.is_done && (r.status < 200 || r.status > 599)))
+	if (!head || (r.is_done && (r.status < 200 || r.status > 599)))
 		return false;
 	r.age_ns = r.ttl_ns > left_ns ? r.ttl_ns - left_ns : 0;
-	r.length = length - head - type;
-	r.content_type = type_length < 0 ? NULL : copy(text + head, type);
-	r.body = r.length ? copy(text + head + type, r.length) : NULL;
-	if ((type_length >= 0 && !r.content_type) || (r.length && !r.body)) {
+	text += head;
+	r.length = length - head;
+	if (!take(&r.content_type, lengths[0], &text, &r.length) || !take(&r.degraded, lengths[1], &text, &r.length) ||
+	    (r.length && !(r.body = copy(text, r.length)))) {
 		idempotency_record_clear(&r);
 		return false;
 	}

@@ -72,13 +72,16 @@ static void answer_again(struct request *r, const struct idempotency_record *don
 		reply_owned(r->reply, done->status, done->content_type ? done->content_type : "", body);
 	else
 		reply_borrowed(r->reply, done->status, done->content_type ? done->content_type : "", NULL);
+	snprintf(r->reply->degraded, sizeof(r->reply->degraded), "%s", done->degraded ? done->degraded : "");
 	r->reply->is_replayed = true;
 }
 
 static void run(struct replay *replay, struct idempotency *call, struct request *r)
 {
+	const struct reply *reply = r->reply;
+
 	steps_run(r);
-	if (!idempotency_end(call, r->reply->status, r->reply->content_type, r->reply->body, r->reply->length))
+	if (!idempotency_end(call, reply->status, reply->content_type, reply->degraded[0] ? reply->degraded : NULL, reply->body, reply->length))
 		replay->unstored++;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A route whose requests are idempotent by their Idempotency-Key (idempotency.h says what that means): the steps run for the first request
- * under a key, and later ones are answered with its answer and the header "Idempotency-Replayed: true".
+ * under a key, and later ones are answered with its answer (degraded, if that was) and the header
+ * "Idempotency-Replayed: true".
  * 400 for a key that is none, and without one where it is required; 409 and 503 carry a Retry-After.
  *
  * A key belongs to the service and the route; method, path and body are the payload that must be the same. Thread-safe.

@@ -215,7 +215,9 @@ def payments(store, wait_ms=0):
              "steps": [PAY, *([{"compute_ms": wait_ms}] if wait_ms else []), {"answer": 201, "body": "${payment}"}]},
             {"method": "POST", "path": "/moody", "idempotency": {"store": store},
              "steps": [{"sql": "db", "query": "SELECT 1 FROM payments WHERE order_id = $1", "params": ["${body.order}"], "rows": "one", "missing": 503},
-                       {"answer": 200}]}]
+                       {"answer": 200}]},
+            {"method": "POST", "path": "/partly", "idempotency": {"store": store},
+             "steps": [{"redis": "closed", "optional": True, "command": ["GET", "x"], "as": "x"}, {"answer": 201, "body": "made"}]}]
 
 
 def paid(order):
@@ -224,7 +226,8 @@ def paid(order):
 
 for kind in ("memory", "cache"):
     till = Service(name=f"till-{kind}", routes=payments(kind), stores={
-        "db": {"postgres": postgres.address("notifications")}, "cache": {"redis": redis.address(), "connect_timeout_ms": 300, "timeout_ms": 300}})
+        "db": {"postgres": postgres.address("notifications")}, "closed": {"redis": f"127.0.0.1:{free_port()}"},
+        "cache": {"redis": redis.address(), "connect_timeout_ms": 300, "timeout_ms": 300}})
     order = f"o-{kind}"
     first = till.ask("/payments", {"order": order, "amount": 5}, key="k1")
     again = till.ask("/payments", {"order": order, "amount": 5}, key="k1")
@@ -237,6 +240,9 @@ for kind in ("memory", "cache"):
     is_(till.status("/moody", {"order": order + "!"}, key="k1"), 503, "keys_of_another_route_are_others")
     till.ask("/payments", {"order": order + "!", "amount": 5}, key="k2")
     is_(till.status("/moody", {"order": order + "!"}, key="k1"), 200, "an_answer_of_503_is_not_kept_but_tried_again")
+    partly = [till.ask("/partly", {"order": order}, key="k9") for _ in range(2)]
+    is_([(answer[0], answer[2]["X-Degraded"], answer[2]["Idempotency-Replayed"]) for answer in partly],
+        [(201, "closed", None), (201, "closed", "true")], "an_answer_that_was_degraded_is_so_when_it_is_given_again")
     is_([till.metric('idempotent_requests_total{method="POST",route="/payments",verdict="%s"}' % v)
          for v in ("run", "replay", "other_payload", "in_progress")], [2, 1, 1, 0], "all_is_counted")
     is_(stop(till.child), 0, "(it ends)")
@@ -257,7 +263,8 @@ for kind in ("memory", "cache"):
 
 # A run of a second: others come meanwhile, and then its process dies between the effect and the stored answer.
 slow = Service(name="slow", routes=payments("cache", wait_ms=1000),
-               stores={"db": {"postgres": postgres.address("notifications")}, "cache": {"redis": redis.address()}})
+               stores={"db": {"postgres": postgres.address("notifications")}, "closed": {"redis": f"127.0.0.1:{free_port()}"},
+                       "cache": {"redis": redis.address()}})
 got = at_once(*[lambda: slow.status("/payments", {"order": "o-many", "amount": 5}, key="k4")] * 5)
 is_(sorted(got), [201, 409, 409, 409, 409], "of_many_at_once_one_runs_and_the_others_are_told_so")
 is_(slow.ask("/payments", {"order": "o-many", "amount": 5}, key="k4")[2]["Idempotency-Replayed"], "true", "and_get_its_answer_later")

@@ -87,7 +87,7 @@ static int end(struct player *p, unsigned owner, char hundreds)
 {
 	unsigned status = hundreds == '4' ? 409 : hundreds == '9' ? 404 : (unsigned)(hundreds - '0') * 100;
 
-	return idempotency_end(&p->owners[owner], status, "text/plain", "answer", 6);
+	return idempotency_end(&p->owners[owner], status, "text/plain", NULL, "answer", 6);
 }
 
 static int play(struct player *p, char act, char how)
@@ -162,7 +162,7 @@ static void check_bad_storages(void)
 	struct idempotency call;
 
 	is_int(idempotency_begin(&call, &policy, &down, "key", 'a', 7), IDEMPOTENCY_DOWN, "a_storage_that_is_down_lets_nothing_run");
-	ok(!idempotency_end(&call, 200, NULL, NULL, 0), "and_takes_no_answer");
+	ok(!idempotency_end(&call, 200, NULL, NULL, NULL, 0), "and_takes_no_answer");
 	idempotency_clear(&call);
 	is_int(idempotency_begin(&call, &policy, &restless, "key", 'a', 7), IDEMPOTENCY_IN_PROGRESS,
 	       "who_is_always_outrun_is_told_that_others_are_at_work");
@@ -179,7 +179,7 @@ static void check_limit(void)
 	ok(idempotency_begin(&calls[0], &policy, &storage, "one", 1, 10) == IDEMPOTENCY_RUN &&
 	   idempotency_begin(&calls[1], &policy, &storage, "two", 1, 20) == IDEMPOTENCY_RUN, "keys_do_not_know_of_each_other");
 	is_int(idempotency_begin(&calls[2], &policy, &storage, "three", 1, 30), IDEMPOTENCY_DOWN, "a_full_memory_takes_no_more_keys");
-	ok(idempotency_end(&calls[0], 200, NULL, "x", 1), "but_the_answers_to_those_it_has");
+	ok(idempotency_end(&calls[0], 200, NULL, NULL, "x", 1), "but_the_answers_to_those_it_has");
 	fake_ns += 9 * S;
 	is_int(idempotency_begin(&calls[3], &policy, &storage, "three", 1, 30), IDEMPOTENCY_RUN, "and_others_when_those_have_expired");
 	is_int(idempotency_memory_count(memory), 1, "which_are_gone_then");
@@ -201,7 +201,7 @@ static void check_many(void)
 		snprintf(key, sizeof(key), "key-%u", i % n);
 		switch (idempotency_begin(&call, &policy, &storage, key, i % n, 2 * i + 2)) {
 		case IDEMPOTENCY_RUN:
-			idempotency_end(&call, 200, NULL, key, strlen(key));
+			idempotency_end(&call, 200, NULL, NULL, key, strlen(key));
 			break;
 		case IDEMPOTENCY_REPLAY:
 			replayed += !strcmp(call.found.body, key);
@@ -238,7 +238,7 @@ static void *compete(void *context)
 		snprintf(key, sizeof(key), "key-%u", i);
 		if (idempotency_begin(&call, &policy, &shared, key, 1, versions += 2) == IDEMPOTENCY_RUN) {
 			ran[i]++;
-			idempotency_end(&call, 200, NULL, "x", 1);
+			idempotency_end(&call, 200, NULL, NULL, "x", 1);
 		}
 		idempotency_clear(&call);
 	}

@@ -15,6 +15,7 @@ static void check_round(const char *what, struct idempotency_record record, int6
 	   got.fingerprint == record.fingerprint && got.is_done == record.is_done && got.status == record.status &&
 	   got.lease_ns == record.lease_ns && got.ttl_ns == record.ttl_ns && got.length == record.length &&
 	   !memcmp(got.body ? got.body : "", record.body ? record.body : "", record.length) &&
+	   !strcmp(got.degraded ? got.degraded : "none", record.degraded ? record.degraded : "none") &&
 	   !strcmp(got.content_type ? got.content_type : "none", record.content_type ? record.content_type : "none"), "%s_is_read_as_written", what);
 	is_int(got.age_ns, age_ns, "%s_has_an_age", what);
 	idempotency_record_clear(&got);
@@ -24,12 +25,14 @@ static void check_round(const char *what, struct idempotency_record record, int6
 static void check_strangers(void)
 {
 	static const char *const texts[] = {
-		"", "\n", "hello", "000000000000000a done 000000000000000b 1 2 200", "000000000000000a done 000000000000000b 1 2 200 0 \n",
-		"000000000000000a done 000000000000000b 1 2 200 99\nshort", "000000000000000a done 000000000000000b 1 2 200 -2\n",
-		"000000000000000a over 000000000000000b 1 2 200 0\n", "0000000000000000 done 000000000000000b 1 2 200 0\n",
-		"000000000000000a done 000000000000000b 1 99999999999999999999 200 0\n", "000000000000000a done 000000000000000b 1 2 99 0\n",
-		"000000000000000a done 000000000000000b 1 2 600 0\n", "zz done 000000000000000b 1 2 200 0\n", "000000000000000a done 0b 1 2 200\n",
-		"000000000000000a done 000000000000000b 1 2 200 9223372036854775807\n",
+		"", "\n", "hello", "000000000000000a done 000000000000000b 1 2 200", "000000000000000a done 000000000000000b 1 2 200 0 -1 \n",
+		"000000000000000a done 000000000000000b 1 2 200 99 -1\nshort", "000000000000000a done 000000000000000b 1 2 200 -2 -1\n",
+		"000000000000000a over 000000000000000b 1 2 200 0 -1\n", "0000000000000000 done 000000000000000b 1 2 200 0 -1\n",
+		"000000000000000a done 000000000000000b 1 99999999999999999999 200 0 -1\n", "000000000000000a done 000000000000000b 1 2 99 0 -1\n",
+		"000000000000000a done 000000000000000b 1 2 600 0 -1\n", "zz done 000000000000000b 1 2 200 0 -1\n", "000000000000000a done 0b 1 2 200\n",
+		"000000000000000a done 000000000000000b 1 2 200 9223372036854775807 -1\n",
+		"000000000000000a done 000000000000000b 1 2 200 0\n", "000000000000000a done 000000000000000b 1 2 200 0 -2\n",
+		"000000000000000a done 000000000000000b 1 2 200 3 3\nshort", "000000000000000a done 000000000000000b 1 2 200 0 9223372036854775807\n",
 	};
 	struct idempotency_record got;
 
@@ -58,6 +61,10 @@ int main(void)
 	done.body = (char *)"{\"a\":\n\0\"b\"}";
 	done.length = 12;
 	check_round("an_answer_with_newlines_and_zeros", done, 86400000, 0);
+	done.degraded = (char *)"stock, prices";
+	check_round("a_degraded_answer", done, 86400000, 0);
+	done.content_type = NULL;
+	check_round("a_degraded_answer_without_a_type", done, 86400000, 0);
 	check_strangers();
 	return tap_done();
 }
