@@ -164,20 +164,25 @@ static void controlled_late(struct conn *c, int ep, int op, int fd, const struct
 	conn_unlock(c);
 }
 
-void epoll_controlled(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev)
+static __attribute__((noinline)) void follow_up(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev, bool told)
 {
 	struct conn *now;
-	int error;
+	int error = errno;
 
-	if (!updated(ep, op, fd, ev))
+	if (!told)
 		remember_change(ep, op, fd, ev);
-	if (likely(!c && !table_tracks(fd)))
-		return;
-	error = errno;
 	now = c ? c : TABLE_GET(fd);	/* another thread may have made it a connection meanwhile */
 	if (now && atomic_load(&now->gated))
 		controlled_late(now, ep, op, fd, ev);
 	if (now != c)
 		conn_put(now);
 	errno = error;
+}
+
+void epoll_controlled(struct conn *c, int ep, int op, int fd, const struct epoll_event *ev)
+{
+	bool told = updated(ep, op, fd, ev);
+
+	if (unlikely(!told || c || table_tracks(fd)))
+		follow_up(c, ep, op, fd, ev, told);
 }

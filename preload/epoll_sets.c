@@ -41,12 +41,8 @@ void set_means(int ep, int s)
 	set_top = ep > set_top ? ep : set_top;
 }
 
-int set_find(int ep, bool make)
+static __attribute__((noinline)) int set_make(int ep)
 {
-	if ((unsigned)ep >= TABLE_FDS)
-		return -1;
-	if (set_of[ep] || !make)
-		return set_of[ep] - 1;
 	for (uint32_t i = 0; i < EPOLL_SETS; i++) {
 		if (epoll_sets[i].ep)
 			continue;
@@ -56,6 +52,13 @@ int set_find(int ep, bool make)
 		return (int)i;
 	}
 	return -1;
+}
+
+int set_find(int ep, bool make)
+{
+	if ((unsigned)ep >= TABLE_FDS)
+		return -1;
+	return set_of[ep] || !make ? set_of[ep] - 1 : set_make(ep);
 }
 
 static void set_free(int s)
