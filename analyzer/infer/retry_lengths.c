@@ -5,7 +5,7 @@
  *   max_attempts   the most frequent length of requests that were given up; other numbers have a share of at most 3/n when all n agree
  *   deadline       requests that were given up agree in how long they took, not in their number of attempts; to the millisecond, or far
  *                  better than their waits would let them
- *   budget         while everything fails, requests get shorter: tokens drain
+ *   budget         while everything fails, requests get shorter, in attempts and in time: tokens drain
  */
 #include "analyzer/infer/retry.h"
 
@@ -148,9 +148,9 @@ static int find_late_deadline(struct retries *r, const struct lengths *l)
 
 /* ---- a budget ---- */
 
-/* Mean and variance of the lengths of given up requests from a to b of n parts. */
+/* Mean and variance of the lengths of some given up requests, and how long they took on average. */
 struct part {
-	double n, mean, variance;
+	double n, mean, variance, took_ms;
 };
 
 static struct part part_of(const struct retries *r, size_t from, size_t to)
@@ -164,6 +164,7 @@ static struct part part_of(const struct retries *r, size_t from, size_t to)
 		if (!given_up(&r->requests[i]))
 			continue;
 		p.mean += delta / ++p.n;
+		p.took_ms += (retry_took_ms(r, &r->requests[i]) - p.took_ms) / p.n;
 		squares += delta * (r->requests[i].n - p.mean);
 	}
 	p.variance = p.n > 1 ? squares / (p.n - 1) : 0;
@@ -186,6 +187,15 @@ static bool succeeds_between(const struct retries *r)
 }
 
 /*
+ * Whether requests got shorter in time too, by at least half of what fewer attempts save. Where a deadline ends them and attempts come slower, as
+ * on a machine that others load, there are fewer attempts in the same time.
+ */
+static bool took_less(const struct part *first, const struct part *last)
+{
+	return last->took_ms < first->took_ms * (1 + last->mean / first->mean) / 2;
+}
+
+/*
  * Tokens drain: while nothing succeeds, lengths fall from quarter to quarter, from the first to the last by more than chance. A request that
  * succeeds fills the bucket again, so there must be none.
  */
@@ -203,7 +213,7 @@ static void find_budget(struct retries *r)
 	}
 	first = quarter[0];
 	last = quarter[3];
-	if (first.mean - last.mean < 0.5 ||
+	if (first.mean - last.mean < 0.5 || !took_less(&first, &last) ||
 	    first.mean - last.mean < 4 * sqrt(first.variance / first.n + last.variance / last.n + 0.01))
 		return;
 	r->p->budget = true;

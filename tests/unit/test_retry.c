@@ -278,32 +278,6 @@ static void a_deadline_that_is_late(void)
 	}
 }
 
-static void tokens_drain(void)
-{
-	struct client c = {.waits = {50, 50, 50}, .status = 503, .took_ms = 2};
-	struct result x;
-	struct runs r;
-
-	for (int drains = 0; drains < 2; drains++) {
-		judge_client(&r, 100000);
-		for (int i = 0; i < 40; i++) {
-			c.attempts = drains ? (i < 10 ? 4 : i < 14 ? 3 : i < 20 ? 2 : 1) : 4 - i % 4;
-			c.tid = 100 + i;
-			send_request(&r, &c, 10 + 500 * i);
-		}
-		judge(&r, &x, everything);
-		if (drains) {
-			ok(retry_of(&x)->budget, "4, then 3, 2, 1 attempts while all fails: a budget drains");
-			NEAR(retry_of(&x)->budget_ratio, 0, "to no retries at all");
-			is_int(retry_of(&x)->max_attempts, 4, "4 attempts when it is full");
-		} else {
-			ok(!retry_of(&x)->budget, "lengths that vary without falling are no budget");
-			is_int(retry_of(&x)->max_attempts, 0, "and no number of attempts");
-		}
-		judge_end(&r, &x);
-	}
-}
-
 /* ---- what is retried ---- */
 
 static void reactions_by_status_and_method(void)
@@ -630,7 +604,6 @@ int main(void)
 	what_the_end_of_the_run_cuts();
 	a_deadline_ends_requests();
 	a_deadline_that_is_late();
-	tokens_drain();
 	reactions_by_status_and_method();
 	retries_that_should_not_be();
 	refusals_that_are_repeated();
