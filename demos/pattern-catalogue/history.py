@@ -15,6 +15,7 @@ STEPS, SECONDS, SHORT_SECONDS = 4, 15, 5
 USERS = 8
 LIVES, SHORT_LIVES = 300, 50  # orders under each fault
 RACERS = 12  # all at once, with the same version in mind
+FOLLOWED, LOSSY_S = 10, 20  # so many events the read models must follow in this time, while answers are lost
 PATIENCE_S = 20  # how long a user asks again
 CUSTOMERS = ("ann", "bob", "eve")
 LIFE = (("place", "OrderPlaced"), ("pay", "PaymentReceived"), ("ship", "OrderShipped"))
@@ -37,6 +38,7 @@ SUMMARY_MODEL = "SELECT order_id, customer, status, total::text, version FROM or
 TOTALS = """SELECT data->>'customer', count(*) FILTER (WHERE type = 'OrderPlaced'),
 coalesce(sum((data->>'paid')::numeric) FILTER (WHERE type = 'PaymentReceived'), 0) FROM events WHERE data ? 'customer' GROUP BY 1 ORDER BY 1"""
 TOTALS_MODEL = "SELECT customer, orders, paid FROM customer_totals ORDER BY customer"
+BEHIND = "SELECT count(*) FROM events AS e, projections AS p WHERE (e.tx, e.position) > (p.tx, p.position)"
 GAPS = "SELECT count(*) FROM (SELECT stream FROM events GROUP BY stream HAVING count(*) <> max(version) OR min(version) <> 1) AS broken"
 
 
@@ -93,6 +95,7 @@ class History:
             progress.next("events: a tenth of all answers of the database is lost")
             self.run.fault(f"name=lost to=127.0.0.1:{self.postgres.port} error=recv:ECONNRESET probability=10%")
             self.live("lossy")
+            self.follow()
             self.run.fault(None)
             progress.next("events: orders is killed, the database is killed, and both start again")
             self.die()
@@ -174,6 +177,15 @@ class History:
             time.sleep(0.02)
         return False
 
+    def follow(self):
+        """How far the read models come while answers are lost, no command being under way: asked of the database itself."""
+        began = time.monotonic()
+        self.behind = left = int(self.query(BEHIND)[0][0])
+        while left > max(0, self.behind - FOLLOWED) and time.monotonic() - began < LOSSY_S:
+            time.sleep(0.1)
+            left = int(self.query(BEHIND)[0][0])
+        self.left, self.followed_in = left, time.monotonic() - began
+
     def query(self, sql):
         return self.postgres.query("events", sql)
 
@@ -212,6 +224,7 @@ class History:
         yield "... done before, their answer was lost", f"{repeated}"
         yield "events, streams with a gap", f"{self.events}, {self.gaps}"
         yield "answers of the database lost by the fault", str(self.fired)
+        yield "... read models meanwhile", f"{self.behind} events behind, {self.left} after {self.followed_in:.1f} s more"
         yield "read models rebuilt", f"{self.events} events in {self.rebuilt_in:.2f} s, and they are what the events say"
 
     @property
@@ -223,6 +236,7 @@ class History:
         yield self.out_of_place == 409, "an event that may not follow is refused"
         yield self.at_version == ["placed", "paid"], "an order can be seen at any of its versions"
         yield self.fired > 0 and self.again > 0, "answers of the database were lost and commands asked again"
+        yield self.left <= max(0, self.behind - FOLLOWED), "the read models follow, more slowly, while answers are lost"
         yield all(status == 201 for status, _ in self.asked.values()), "each command is settled in the end"
         yield self.acknowledged() <= self.ids, "no event that was answered for is lost"
         # Two more than the commands: the racer that won has a key of its own, and one was committed late.

@@ -227,7 +227,7 @@ static enum store_end apply_after(struct projection *p, struct postgres_work *wo
 	PGresult *events;
 	enum store_end end;
 
-	snprintf(batch, sizeof(batch), "%u", p->config->batch);
+	snprintf(batch, sizeof(batch), "%u", p->batch);
 	end = postgres_query(work, p->read, 3, params, &events);
 	for (int row = 0; end == STORE_OK && row < PQntuples(events); row++)
 		end = apply_row(p, work, events, row);
@@ -309,12 +309,26 @@ static enum store_end rebuild(struct projection *p, char why[STORE_WHY_SIZE])
 
 /* ---- the worker ---- */
 
+/*
+ * A batch is done or undone as a whole, and each of its events costs the database an answer: where one answer of ten is lost, of a hundred
+ * batches of fifty events not one comes through, but of those of one event about every second.
+ */
+static unsigned next_batch(unsigned batch, unsigned most, bool failed)
+{
+	if (failed)
+		return batch > 1 ? batch / 2 : 1;
+	return batch < most / 2 ? batch * 2 : most;
+}
+
 static bool rest(struct projection *p, uint64_t *backoff_ns, bool failed, unsigned count)
 {
+	bool is_full = count == p->batch;
+
+	p->batch = next_batch(p->batch, p->config->batch, failed);
 	*backoff_ns = failed ? *backoff_ns * 2 : p->config->poll_ns;
 	if (*backoff_ns > BACKOFF_MAX_NS)
 		*backoff_ns = BACKOFF_MAX_NS;
-	if (!failed && count == p->config->batch)	/* there is more */
+	if (!failed && is_full)	/* there is more */
 		return !drain_is_stopping(&p->service->drain);
 	return drain_pause(&p->service->drain, *backoff_ns);
 }
@@ -340,7 +354,7 @@ static int start(struct projection *p, struct service *service, const struct pro
 {
 	int err;
 
-	*p = (struct projection){.config = config, .service = service};
+	*p = (struct projection){.config = config, .service = service, .batch = config->batch};
 	err = make_statements(p) ? pthread_create(&p->thread, NULL, work, p) : ENOMEM;
 	if (err)
 		free_statements(p);

@@ -9,7 +9,9 @@
  * Params are templates over stream, version, type, data, at, id and position of the event. Types that are not named are passed over.
  * The table of positions has the columns
  *     name  text, primary key      tx  xid8, position  bigint: of the last event that was applied      applied, rebuilds  bigint
- * A batch of events and the position after them are one transaction: whatever dies in between, each event is applied exactly once. Events
+ * A batch of events and the position after them are one transaction: whatever dies in between, each event is applied exactly once. One
+ * that fails is done again with half as many events, after a wait that doubles up to 2 s; each that does not doubles them again, up to
+ * `batch`. So a database that loses a part of its answers slows the model down, and does not stop it. Events
  * are read in the order of (tx, position), and only those whose transaction is older than any that runs: one that commits late is not
  * passed by. So the model lags by the longest transaction of the server, and by poll_ms; it is never out of step.
  *
@@ -53,6 +55,7 @@ struct projection {
 	struct service *service;
 	char *open, *position, *read, *move, *restart, *behind;	/* statements */
 	pthread_t thread;
+	unsigned batch;			/* of its thread: how many events next, 1 .. config->batch */
 	_Atomic uint64_t applied;	/* events, those passed over included */
 	_Atomic uint64_t rebuilds;
 	_Atomic uint64_t failures;	/* batches that failed, and are done again */
