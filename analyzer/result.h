@@ -100,6 +100,8 @@ struct result_destination {	/* several servers that a client tries one after ano
 	uint64_t retries, saved;	/* attempts after the first; requests that succeeded with one */
 	struct result_cohort whole, window[TIMELINE_KINDS];	/* of whole requests */
 	struct metric retry_yield;	/* as of an edge, whatever server the retry asked */
+	uint64_t troubled, exhausted;	/* requests that ended and whose first attempt failed; those that failed at every server they tried */
+	struct metric exhausted_share;	/* of the troubled */
 };
 
 struct result_path {

@@ -196,20 +196,20 @@ static cJSON *excluded(const struct result_edge *e)
 }
 
 /* Attempts per request. */
-static cJSON *chain(const struct result_edge *e)
+static cJSON *chain(const struct result_cohort *c, const struct metric *exhausted_share)
 {
 	cJSON *o, *counts;
 
-	if (!e->whole.linked || !e->whole.chain.n)
+	if (!c->linked || !c->chain.n)
 		return cJSON_CreateNull();
 	o = cJSON_CreateObject();
-	json_number(o, "p50", tally_percentile(&e->whole.chain, 0.5));
-	json_number(o, "p95", tally_percentile(&e->whole.chain, 0.95));
-	json_number(o, "max", tally_percentile(&e->whole.chain, 1));
-	json_metric(o, "exhausted_share", &e->exhausted_share);
+	json_number(o, "p50", tally_percentile(&c->chain, 0.5));
+	json_number(o, "p95", tally_percentile(&c->chain, 0.95));
+	json_number(o, "max", tally_percentile(&c->chain, 1));
+	json_metric(o, "exhausted_share", exhausted_share);
 	counts = cJSON_AddArrayToObject(o, "counts");
-	for (size_t i = 0; i < e->whole.chain.used; i++)
-		json_row(counts, (double[]){e->whole.chain.cells[i].value, (double)e->whole.chain.cells[i].count}, 2);
+	for (size_t i = 0; i < c->chain.used; i++)
+		json_row(counts, (double[]){c->chain.cells[i].value, (double)c->chain.cells[i].count}, 2);
 	return o;
 }
 
@@ -232,7 +232,7 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	json_metric(o, "retry_yield", &e->retry_yield);
 	json_metric(o, "wasted_work", &e->wasted_work);
 	json_number(o, "excess_failure", e->excess_failure);
-	cJSON_AddItemToObject(o, "chain", chain(e));
+	cJSON_AddItemToObject(o, "chain", chain(&e->whole, &e->exhausted_share));
 	json_text(o, "linking", e->linking);
 	json_number(o, "false_link_rate", e->false_link_rate);
 	cJSON_AddItemToObject(o, "excluded", excluded(e));
@@ -274,6 +274,7 @@ static cJSON *destination(const struct result *r, const struct result_destinatio
 	add_cohort(o, &d->whole);
 	json_number(o, "max_attempts_seen", d->whole.linked && d->whole.chain.n ? tally_percentile(&d->whole.chain, 1) : NAN);
 	json_metric(o, "retry_yield", &d->retry_yield);
+	cJSON_AddItemToObject(o, "chain", chain(&d->whole, &d->exhausted_share));
 	json_text(o, "linking", d->linking);
 	by_window = cJSON_AddObjectToObject(o, "by_window");
 	for (int k = 0; k < TIMELINE_KINDS; k++)

@@ -30,9 +30,13 @@ static void extend(const struct model *run, struct link_logical *whole, const st
 
 static int add_request(struct measure *m, struct result_destination *to, const struct link_logical *q, const struct link_logical *whole)
 {
+	bool troubled = model_failed(&m->r->model.exchanges[whole->first]);
+
 	to->hops += whole->attempts > q->attempts;
 	to->retries += whole->attempts - 1;
-	to->saved += whole->ok && model_failed(&m->r->model.exchanges[whole->first]);
+	to->saved += whole->ok && troubled;
+	to->troubled += troubled && whole->ended_ns;
+	to->exhausted += troubled && whole->ended_ns && !whole->ok;
 	return cohort_add(&to->whole, whole) || cohort_add(&to->window[timeline_at(&m->r->timeline, whole->started_ns)], whole) ? -ENOMEM : 0;
 }
 
@@ -131,6 +135,7 @@ static int settle(struct measure *m, const struct hops *h, struct result_destina
 	for (int k = 0; k < TIMELINE_KINDS; k++)
 		cohort_settle(&to->window[k], linked);
 	to->retry_yield = linked ? metric_share(to->saved, to->retries) : metric_unknown("aggregate");
+	to->exhausted_share = linked ? metric_share(to->exhausted, to->troubled) : metric_unknown("aggregate");
 	return call(m, h, to);
 }
 

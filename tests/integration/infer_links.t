@@ -148,6 +148,7 @@ is_(len(d), 1, "nginx with three upstreams of which two are out: one destination
 if d:
     is_([d[0]["logical"], d[0]["success"]["value"], len(d[0]["servers"]), d[0]["linking"]], [30, 1, 3, "nesting"], "every request got its answer", d)
     is_([d[0]["attempts"], d[0]["max_attempts_seen"]], [sum(len(s.requests) for s in servers), 3], "the servers saw as many attempts", d)
+    is_([d[0]["chain"]["exhausted_share"]["value"], d[0]["chain"]["max"]], [0, 3], "and none of those that failed at first failed everywhere", d)
 
 # ---- event loops: several requests for the same at once, without ids ----
 FLOWS = """

@@ -105,6 +105,7 @@ static void a_list_of_addresses(void)
 		is_int(d->whole.attempts, cases[i].attempts, "%s: of %d attempts", cases[i].what, cases[i].attempts);
 		NEAR(d->whole.amplification.value, cases[i].attempts / 60.0, "%s: which is its amplification", cases[i].what);
 		NEAR(d->whole.success.value, 1, "%s: all succeeded somewhere", cases[i].what);
+		NEAR(d->exhausted_share.value, 0, "%s: none was out of servers", cases[i].what);
 		is_str(d->linking, "temporal", "%s: by time", cases[i].what);
 		NEAR(judge_edge(&x, "app", A)->whole.amplification.value, 1, "%s: nobody is asked twice", cases[i].what);
 		NEAR(judge_edge(&x, "app", B)->whole.amplification.value, 1, "%s: nor the second", cases[i].what);
@@ -204,6 +205,8 @@ static void calls_of_inbound_requests(void)
 		is_int(d->whole.succeeded, 25, "five got no answer anywhere");
 		is_int(d->hops, 10, "ten went on elsewhere");
 		NEAR(d->retry_yield.value, 5 / 15.0, "5 of 15 retries helped");
+		is_int(d->exhausted_share.n, 10, "whose first attempt failed");
+		NEAR(d->exhausted_share.value, 0.5, "of which half failed at all three");
 		is_int((int)d->whole.chain.cells[d->whole.chain.used - 1].value, 3, "three attempts at most");
 		judge_end(&r, &x);
 	}

@@ -293,11 +293,12 @@ function edgesTable(report) {
 /* Whole requests, through all servers that they tried. */
 function destinationsTable(report) {
 	const columns = [["client \u2192 destination", "text"], ["requests"], ["went on elsewhere"], ["attempts"], ["amplif."], ["95 %"], ["success"], ["95 %"],
-		["most attempts"], ["servers", "long"], ["linked by", "text"]];
+		["most attempts"], ["failed everywhere"], ["servers", "long"], ["linked by", "text"]];
 	const name = d => pair(Object.assign({}, d, {server: d.name}));
 	const cells = (c, whole) => [c.logical === null ? "?" : count(c.logical), whole ? count(c.hops) : "", count(c.attempts),
 		factor(value(c.amplification)), bounds(c.amplification, two), percent(value(c.success)), bounds(c.success, percent),
-		whole ? count(c.max_attempts_seen) : "", whole ? c.servers.join(", ") : "", whole ? c.linking : ""];
+		whole ? count(c.max_attempts_seen) : "",
+		whole && c.chain ? percent(value(c.chain.exhausted_share)) : "", whole ? c.servers.join(", ") : "", whole ? c.linking : ""];
 
 	return report.destinations.length ? table("Destinations: several servers tried one after another for one request", columns,
 		report.destinations.flatMap(d => withWindows(report, d, name(d), cells, w => w.attempts > 0))) : null;
