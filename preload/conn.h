@@ -135,6 +135,7 @@ struct conn {
 	_Atomic uint32_t descriptors;	/* of this process */
 	_Atomic bool connecting;	/* connect() said EINPROGRESS and the outcome was not seen yet */
 	bool opaque;			/* not HTTP/1, or no longer */
+	bool switched;			/* opaque by the answer to an upgrade: what it carries shows in the next bytes of its client */
 	uint8_t protocol;		/* enum journal_protocol of what flows now */
 	_Atomic uint32_t sending;	/* a client's sends under way with the lock free, whose bytes are not in the books yet */
 	bool sink;			/* what the program still sends goes nowhere: its request was answered before it was whole */
@@ -185,7 +186,7 @@ struct conn {
 	int standin;			/* descriptor that is readable in our answer's stead, + 1; 0 none (epoll_lock.h) */
 };
 
-#define CONN_PATIENCE_NS (1000 * NS_PER_MS)	/* how long after a piece of a request head the next one may come */
+#define CONN_PATIENCE_NS (400 * NS_PER_MS)	/* how long after a piece of a request head the next one may come */
 #define CONN_BUFFER_BYTES 65536	/* size of a pool buffer; the kernel backs what is used of it */
 
 /* A new connection with one reference, matched with the faults that are on; NULL (counted) when the table is full. */

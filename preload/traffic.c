@@ -22,13 +22,18 @@ void traffic_turn_opaque(struct conn *c, const void *data, size_t n)
 {
 	struct exchange *x = conn_tail(c);
 	bool first = c->sequence == (x && !x->head_passed);	/* what began like a request was none: nothing was framed yet */
+	bool told = x && (x->request_flags & (HTTP1_UPGRADE | HTTP1_IS_CONNECT));	/* its client does not wait for the 101 */
+	bool known = first || c->switched;
 
-	if (c->opaque)
+	if (c->opaque && !c->switched)
 		return;
-	if (!first && !http1_idle(&c->requests))
+	if (!known && !told && !http1_idle(&c->requests))
 		guest_lost(PAGE_LOST_FRAMING);
+	c->protocol = data && known ? (uint8_t)protocol_detect(data, n) : JOURNAL_OPAQUE;
+	if (c->switched && c->protocol == JOURNAL_HTTP1)	/* in a tunnel: it is not framed */
+		c->protocol = JOURNAL_OPAQUE;
 	c->opaque = true;
-	c->protocol = data && first ? (uint8_t)protocol_detect(data, n) : JOURNAL_OPAQUE;
+	c->switched = false;
 }
 
 /* ---- requests ---- */
@@ -128,6 +133,8 @@ void traffic_request_bytes(struct conn *c, const void *data, size_t n, uint64_t 
 		struct exchange *x = conn_tail(c);
 		size_t used;
 
+		if (c->switched && n)
+			traffic_turn_opaque(c, p, n);
 		if (c->opaque) {
 			if (n)
 				opaque_request(c, n, t0_ns, now_ns);
@@ -192,7 +199,7 @@ static void answer_done(struct conn *c, struct exchange *x, uint64_t now_ns)
 	if (x->request_done)
 		exchange_end(c, 0, true, now_ns);
 	if (switched)
-		c->opaque = true;
+		c->opaque = c->switched = true;
 }
 
 /* The answer is not HTTP: neither was what began like a request and was never seen whole. */

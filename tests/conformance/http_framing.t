@@ -169,7 +169,7 @@ with socket.socket(socket.AF_UNIX) as client:
         head = get(request_path).encode()
         for part in (head[:15], head[15:20], head[20:]):
             client.sendall(part)
-            time.sleep(0.3)
+            time.sleep(0.2)
         is_(client.recv(65536)[9:12], status, f"at unix: a_head_in_pieces_for_{request_path}_is_answered_{status.decode()}")
     is_(line_of(server).strip(), str(len(get("/b"))), "at unix: the_server_sees_only_the_request_that_passes")
 ok(float(line_of(server) or 9) < 0.5, "at unix: and_does_not_spin_meanwhile")
@@ -181,6 +181,50 @@ r = shock(f"to=127.0.0.1:{plain.port} {FAULT}", PYTHON, "-c",
           "import socket, sys; s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5); data = bytes(range(256)) * 4000; s.sendall(data)\n"
           "got = b''\nwhile len(got) < len(data): got += s.recv(65536)\nprint(got == data)", plain.port)
 is_(r.out, "True\n", "a_megabyte_of_another_protocol_passes_untouched", r)
+
+# an upgrade told that its framing ends: nothing is lost by it, and what comes then is known by its first words
+UPGRADED = """
+import socket, sys
+def all_of(s, data):
+    got = b""
+    while len(got) < len(data) and (piece := s.recv(65536)):
+        got += piece
+    return got == data
+def passes(s, t, data):
+    s.sendall(data)
+    return all_of(t, data)
+ASK = b"GET /a HTTP/1.1\\r\\nHost: h\\r\\nConnection: Upgrade, HTTP2-Settings\\r\\nUpgrade: h2c\\r\\nHTTP2-Settings: AAMAAABk\\r\\n\\r\\n"
+SWITCH = b"HTTP/1.1 101 Switching Protocols\\r\\nConnection: Upgrade\\r\\nUpgrade: h2c\\r\\n\\r\\n"
+PREFACE, FRAME = b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n", b"\\0\\0\\0\\4\\0\\0\\0\\0\\0"
+eager = sys.argv[1] == "eager"
+l = socket.create_server(("127.0.0.1", 0))
+c = socket.create_connection(l.getsockname(), 5)
+s = l.accept()[0]
+s.settimeout(5)
+print(passes(c, s, ASK + PREFACE if eager else ASK), passes(s, c, SWITCH + FRAME), eager or passes(c, s, PREFACE),
+      passes(c, s, FRAME), passes(s, c, FRAME), passes(c, s, FRAME), passes(s, c, FRAME))
+"""
+for how in ("polite", "eager"):
+    r = shock((f"to=127.0.0.1 {FAULT}", f"at=* {FAULT}"), PYTHON, "-c", UPGRADED, how)
+    is_(r.out, "True " * 6 + "True\n", f"{how}: an_upgrade_to_HTTP/2_passes_untouched", r)
+    if how == "polite":
+        is_([(e["role"], e["protocol"], e["status"]) for e in r.rows("SELECT role, protocol, status FROM exchange ORDER BY role, id")],
+            [(role, *e) for role in ("client", "server") for e in (("http1", 101), ("http2", None))], "each_end_has_the_request_and_then_HTTP/2", r)
+    is_(r.one("SELECT count(*) FROM loss"), 0, f"{how}: and_no_framing_is_lost", r)
+
+# who sends half a head and no more is soon the program's to judge, well within the second that an impatient server gives
+HALF = """
+import socket, time
+l = socket.create_server(("127.0.0.1", 0))
+c = socket.create_connection(l.getsockname(), 5)
+s = l.accept()[0]
+c.sendall(b"GET /half HT")
+began = time.monotonic()
+s.recv(99)
+print(time.monotonic() - began)
+"""
+r = shock(f"at=* {FAULT} probability=0", PYTHON, "-c", HALF)
+within(float(r.out or 9), 0.3, 0.8, "at: half_a_head_is_held_for_less_than_a_second", r)
 
 # the beginning of a head is held back; what follows comes from a file, where nobody looks: all of it arrives, in order
 for how in ("sendfile", "splice"):
