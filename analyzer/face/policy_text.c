@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/face/policy_text.h"
 
+#include <math.h>
 #include <string.h>
 #include "analyzer/face/face.h"
 #include "analyzer/stats/show.h"
@@ -268,7 +269,9 @@ static void say_open(FILE *out, const struct policy_breaker *p)
 {
 	char buf[64];
 
-	if (!(p->open_high_ms > 0))
+	if (isinf(p->open_high_ms) && p->open_low_ms > 0)
+		fprintf(out, " for more than %s", ms(p->open_low_ms, buf));
+	if (!(p->open_high_ms > 0) || isinf(p->open_high_ms))
 		return;
 	fprintf(out, " for %s", ms(p->open_low_ms > 0 ? (p->open_low_ms + p->open_high_ms) / 2 : p->open_high_ms, buf));
 	range(out, p->open_low_ms, p->open_high_ms);

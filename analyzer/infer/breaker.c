@@ -31,6 +31,16 @@
 #define OPEN_RANGE 1.5
 #define ENOUGH_SHED 10		/* for one open and close to be certain */
 
+/* What is not told. */
+static struct policy_breaker unknown(void)
+{
+	return (struct policy_breaker){
+		.threshold_low = NAN, .threshold_high = NAN, .share_low = NAN, .share_high = NAN, .open_low_ms = NAN, .open_high_ms = NAN, .open_growth = NAN,
+		.half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN, .recovery_tax_ms = NAN, .expected_false_opens_every = NAN,
+		.flaps_per_min = NAN, .latency_saved_ms = NAN, .shed_efficacy = metric_unknown("no breaker was seen"),
+	};
+}
+
 static void add_open_time(struct breaker_scene *c, const struct breaker_view *v, size_t i)
 {
 	const struct silence_gap *g = &v->s.gaps[i], *before = i ? g - 1 : NULL;
@@ -172,10 +182,32 @@ static void settle_unit(struct breaker_scene *c)
 		c->unit.attempts = 0;
 }
 
+/*
+ * It opened several times and was never seen to close, no one open time explains its pauses, and more had to fail than it ever turned away: so look
+ * the overflowing queues of a caller that is overloaded by its own retries.
+ */
+static bool turned_little_away(const struct breaker_scene *c)
+{
+	double low, high;
+
+	breaker_range_read(&c->open, &low, &high);
+	if (c->p->opens < 2 || c->closed || (breaker_range_meets(&c->open) && low > 0))
+		return false;
+	return (double)c->p->shed < c->p->threshold_low;
+}
+
 static void settle(struct breaker_scene *c)
 {
 	struct policy_breaker *p = c->p;
 
+	if (p->opens)
+		breaker_threshold_settle(&c->threshold, p);
+	if (turned_little_away(c)) {
+		policy_breaker_free(p);
+		*p = unknown();
+		p->ruled_out = "its pauses have no length in common, and more failed before them than they kept back: a caller that is overloaded";
+		return;
+	}
 	if (!p->opens) {
 		p->absent = p->known = p->outage_attempts > 0;
 		p->confidence = CONFIDENCE_MEDIUM;
@@ -184,7 +216,6 @@ static void settle(struct breaker_scene *c)
 	p->known = true;
 	p->outage_attempts = 0;
 	p->ruled_out = NULL;
-	breaker_threshold_settle(&c->threshold, p);
 	settle_unit(c);
 	breaker_range_read(&c->open, &p->open_low_ms, &p->open_high_ms);
 	p->open_growth = c->grown ? exp(c->growth / (double)c->grown) : NAN;
@@ -231,10 +262,7 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 	struct crew crew = {0};
 	int err;
 
-	*p = (struct policy_breaker){.threshold_low = NAN, .threshold_high = NAN, .share_low = NAN, .share_high = NAN, .open_low_ms = NAN,
-				     .open_high_ms = NAN, .open_growth = NAN, .half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN,
-				     .recovery_tax_ms = NAN, .expected_false_opens_every = NAN, .flaps_per_min = NAN, .latency_saved_ms = NAN,
-				     .shed_efficacy = metric_unknown("no breaker was seen")};
+	*p = unknown();
 	if (!ever_failed(m, chains_of(&m->chains.by_edge, edge)))
 		return 0;
 	breaker_threshold_init(&c.threshold);

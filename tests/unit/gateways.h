@@ -23,7 +23,7 @@ struct gateway {
 	double run_ms, bad_from_ms, bad_to_ms, bad_share, base_share;	/* failures: while bad, else */
 	unsigned consecutive;		/* opens after so many failures in a row; 0 not */
 	double rate;			/* opens when so much of the last 20 failed; 0 not */
-	double open_ms;
+	double open_ms, open_step_ms;	/* longer by one step the second time, by two the third, then as at first */
 	unsigned permits, close_after;	/* half-open; 0: 1 */
 	int forgets;			/* open, then closed as ever: no half-open */
 	double limit_ms;		/* a rate limiter instead: one call per so long */
@@ -50,7 +50,7 @@ struct gateways_state {
 static void gateways_trip(struct gateway *g, struct gateways_state *s, double now)
 {
 	s->phase = 1;
-	s->open_until = now + g->open_ms;
+	s->open_until = now + g->open_ms + g->opens % 3 * g->open_step_ms;
 	s->run = s->half = s->half_ok = s->seen = 0;
 	g->opens++;
 }

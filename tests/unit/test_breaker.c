@@ -629,6 +629,33 @@ static void what_was_let_in_goes_on_trying(bool cut)
 }
 
 /* The calls end before they begin: the name of the server is looked up in vain, which makes an edge of its own. */
+/* Three hundred failures, then four pauses of 80 ms, or of any length, that turn fewer requests away, and no success any more. */
+static void more_failed_than_was_turned_away(void)
+{
+	for (int any = 0; any < 2; any++) {
+		struct gateway g = plain;
+		struct policy_breaker *b;
+		struct result x;
+		struct runs r;
+
+		g.tick_ms = 5;
+		g.consecutive = 300;
+		g.open_ms = 80;
+		g.open_step_ms = any ? 60 : 0;
+		g.bad_to_ms = g.run_ms = any ? 5060 : 4900;
+		gateways_run(&g);
+		begin(&r, &g);
+		write_gateway(&r, &g, 1, 1, 1);
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		ok(g.opens > 2, "(%u pauses)", g.opens);
+		is_int(b->opens, any ? 0 : g.opens, any ? "pauses of no common length: an overload looks like that" : "pauses of one length: a breaker's");
+		ok(!any || (b->ruled_out && strstr(b->ruled_out, "overloaded")), "%s", any && b->ruled_out ? b->ruled_out : "and said so");
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
+}
+
 static void names_that_are_not_resolved(void)
 {
 	for (int fails = 0; fails < 2; fails++) {
@@ -695,6 +722,7 @@ int main(void)
 	attempts_or_requests(1);
 	what_was_let_in_goes_on_trying(false);
 	what_was_let_in_goes_on_trying(true);
+	more_failed_than_was_turned_away();
 	names_that_are_not_resolved();
 	ends_that_are_not_known();
 	return tap_done();
