@@ -102,6 +102,7 @@ struct result_destination {	/* several servers that a client tries one after ano
 	struct metric retry_yield;	/* as of an edge, whatever server the retry asked */
 	uint64_t troubled, exhausted;	/* requests that ended and whose first attempt failed; those that failed at every server they tried */
 	struct metric exhausted_share;	/* of the troubled */
+	uint64_t returns;	/* at which a request of a thread without ids may have been another (returns.h) */
 };
 
 struct result_path {

@@ -10,6 +10,7 @@
 #include "analyzer/link/hops.h"
 #include "analyzer/measure.h"
 #include "analyzer/measure/cohort.h"
+#include "analyzer/measure/returns.h"
 #include "analyzer/read/spill.h"
 
 /* Adds what the request did at another server. Its end is what its last attempt came to that was not given up for
@@ -59,6 +60,8 @@ static int add_requests(struct measure *m, const struct hops *h)
 		if (d != MODEL_NONE && h->request[q] == q && measure_counts(m, l->logicals[q].started_ns))
 			err = add_request(m, &m->r->destinations[d], &l->logicals[q], &wholes[q]);
 	}
+	if (!err)
+		err = returns_count(m, h, wholes);
 	spill_free(wholes);
 	return err;
 }
@@ -117,10 +120,18 @@ static int list(struct measure *m, const struct hops *h)
 	return 0;
 }
 
+/* Whether too many of its requests may be several: were they, the share that failed everywhere would be outside its interval. */
+static bool doubtful(const struct result_destination *to)
+{
+	struct metric share = metric_share(to->exhausted, to->troubled);
+
+	return to->returns && (!share.known || (double)(to->exhausted + to->returns) > share.high * (double)to->troubled);
+}
+
 static int settle(struct measure *m, const struct hops *h, struct result_destination *to)
 {
 	uint64_t votes[LINK_TIERS] = {0};
-	bool linked = true;
+	bool linked = !doubtful(to);
 	int tier = LINK_ID;
 
 	for (size_t i = 0; i < to->edge_count; i++) {

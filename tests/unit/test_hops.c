@@ -33,26 +33,44 @@ struct asker {
 	double apart_ms;	/* from one server to the next */
 };
 
-static double ask(struct runs *r, const struct asker *p, int server, int round, double at)
+struct pace {
+	int rounds;
+	double success_ms, failure_ms;	/* what they take */
+	double rest_ms;			/* from the end of a round to the next; 0: one begins every 100 ms */
+};
+
+static double ask(struct runs *r, const struct asker *p, const struct pace *t, int server, int round, double at)
 {
 	bool out = p->out(server, round);
+	double took = out ? t->failure_ms : t->success_ms;
 
 	if (out && p->refused)
 		runs_add(r, ATTEMPT(.connection = server, .unsent = 1, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED",
-				    .at_ms = at, .took_ms = 1));
+				    .at_ms = at, .took_ms = took));
 	else
-		runs_add(r, ATTEMPT(.connection = server, .status = out ? 503 : 200, .at_ms = at, .took_ms = 1));
-	return at + 1;
+		runs_add(r, ATTEMPT(.connection = server, .status = out ? 503 : 200, .at_ms = at, .took_ms = took));
+	return at + took;
+}
+
+static void play_at(struct runs *r, const struct asker *p, const struct pace *t)
+{
+	double start = 10;
+
+	begin(r);
+	for (int round = 0; round < t->rounds; round++) {
+		double end = start;
+
+		for (int server = 1, more = 1; server <= 3 && more; server++) {
+			end = ask(r, p, t, server, round, server == 1 ? start : end + p->apart_ms);
+			more = p->anyway || p->out(server, round);
+		}
+		start = t->rest_ms > 0 ? end + t->rest_ms : start + 100;
+	}
 }
 
 static void play(struct runs *r, const struct asker *p)
 {
-	begin(r);
-	for (int round = 0; round < 60; round++)
-		for (int server = 1, more = 1; server <= 3 && more; server++) {
-			ask(r, p, server, round, 10 + round * 100 + (server - 1) * (1 + p->apart_ms));
-			more = p->anyway || p->out(server, round);
-		}
+	play_at(r, p, &(struct pace){60, 1, 1, 0});
 }
 
 static bool second_third(int server, int round)
@@ -134,6 +152,86 @@ static void who_asks_all_anyway(void)
 		play(&r, &cases[i].p);
 		judge(&r, &x, &ANALYZE_EVERYTHING);
 		is_int((int)x.destination_count, 0, "%s: no destination", cases[i].what);
+		judge_end(&r, &x);
+	}
+}
+
+static bool all_for_a_while(int server, int round)
+{
+	return server && round >= 20 && round < 29;
+}
+
+static bool all_once(int server, int round)
+{
+	return round == 30 || (server == 1 && round >= 20 && round < 40);
+}
+
+/* Of a thread without ids the next round looks like one more attempt of the one that failed at all three. */
+static void rounds_that_fail_everywhere(void)
+{
+	static const struct { struct pace pace; const char *what; } cases[] = {
+		{{60, 1, 1, 0}, "all three out for a while"},
+		{{60, 1, 31, 0}, "all three slow to fail, a round every 100 ms"},
+		{{60, 400, 1, 50}, "all three quick to fail, 50 ms between the rounds"},
+		{{60, 1, 40, 10}, "all three slow to fail, 10 ms between the rounds"},
+	};
+	struct asker p = {all_for_a_while, false, false, 0.2};
+	const struct result_destination *d;
+	struct runs r;
+	struct result x;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		play_at(&r, &p, &cases[i].pace);
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		d = only(&x, cases[i].what);
+		is_int(d->returns, 9, "%s: nine times a round may be one more attempt of the last", cases[i].what);
+		ok(!d->exhausted_share.known, "%s: how many failed everywhere can not be told", cases[i].what);
+		ok(!d->whole.success.known && !d->whole.amplification.known && !d->retry_yield.known, "%s: nor what is of whole requests",
+		   cases[i].what);
+		is_str(d->linking, "aggregate", "%s: all are attempts", cases[i].what);
+		is_int(d->whole.attempts, 51 + 27, "%s: 78", cases[i].what);
+		judge_end(&r, &x);
+	}
+
+	p.out = all_once;
+	play_at(&r, &p, &(struct pace){500, 1, 1, 0});
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	d = only(&x, "all three out once, the first for a while");
+	is_int(d->returns, 1, "one may be either");
+	ok(d->exhausted_share.known && d->exhausted_share.high > 1.0 / d->troubled, "which is within the interval");
+	is_str(d->linking, "temporal", "requests are told by time");
+	judge_end(&r, &x);
+}
+
+/* The same attempts, but soon, or with ids: sure. */
+static void a_list_gone_through_again(void)
+{
+	static const struct { bool ids; double rest_ms; int requests, exhausted; const char *linking, *what; } cases[] = {
+		{false, 0.2, 60, 0, "temporal", "the first asked again at once"},
+		{true, 97, 60, 0, "id", "the first asked again later, with ids"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct result_destination *d;
+		struct runs r;
+		struct result x;
+
+		begin(&r);
+		for (int round = 0; round < 60; round++) {
+			double at = 10 + round * 300;
+			bool out = round >= 20 && round < 40;
+
+			for (int k = 0; k < (out ? 4 : 1); k++)
+				runs_add(&r, ATTEMPT(.connection = 1 + k % 3, .status = out && k < 3 ? 503 : 200, .took_ms = 1,
+						     .at_ms = at + k * 1.2 + (k == 3 ? cases[i].rest_ms : 0), .correlation = cases[i].ids ? round + 1 : 0));
+		}
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		d = only(&x, cases[i].what);
+		is_int(d->returns, 0, "%s: it is the same request", cases[i].what);
+		is_int(d->whole.logical, cases[i].requests, "%s: 60 requests", cases[i].what);
+		is_int(d->exhausted_share.n, 20, "%s: 20 failed at first", cases[i].what);
+		NEAR(d->exhausted_share.value, 0, "%s: and none everywhere", cases[i].what);
+		is_str(d->linking, cases[i].linking, "%s: by %s", cases[i].what, cases[i].linking);
 		judge_end(&r, &x);
 	}
 }
@@ -362,6 +460,8 @@ int main(void)
 {
 	a_list_of_addresses();
 	who_asks_all_anyway();
+	rounds_that_fail_everywhere();
+	a_list_gone_through_again();
 	addresses_of_one_name();
 	calls_of_inbound_requests();
 	an_event_loop_with_upstreams();
