@@ -164,7 +164,8 @@ for role in ("client", "server"):
     is_([(e["path"], e["status"], e["outcome"]) for e in x],
         [("/1", 200, "ok"), ("/head", 503, "failed"), ("/2", 200, "ok"), ("/head", 503, "failed"), ("/3", 200, "ok")],
         f"chunked_answers_and_long_heads_have_their_statuses_at_the_{role}", x)
-    ok(all(60e6 <= e["ended_ns"] - e["started_ns"] < 500e6 for e in x if e["status"] == 200), f"and_end_when_they_end_at_the_{role}", x)
+    # Timers of node may be a millisecond early each: they count whole ones.
+    ok(all(57e6 <= e["ended_ns"] - e["started_ns"] < 500e6 for e in x if e["status"] == 200), f"and_end_when_they_end_at_the_{role}", x)
 is_([e["end_inferred"] for e in trace.exchanges("x.role = 'server' AND x.status = 200")], [0, 0, 0], "the_last_chunk_of_a_server_is_seen")
 
 nginx = Nginx("location /long { add_header X-Policy " + "p" * 1500 + "; return 200 fine; }")
