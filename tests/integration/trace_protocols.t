@@ -116,7 +116,8 @@ trace = Trace("--comm", CURL_COMM)
 said = run([CURL, "-sSk", "-x", f"http://127.0.0.1:{peer.port}", "https://127.0.0.1:1/a", "https://127.0.0.1:1/b"])
 trace.stop()
 is_(said.out, "hellohello", "curl_gets_its_pages_through_the_proxy", said)
-is_(short(trace.exchanges()), [("http1", "CONNECT", 200, "ok"), ("tls", None, None, "ok")], "behind_CONNECT_is_one_exchange_of_tls")
+is_(short(trace.exchanges()), [("http1", "CONNECT", 200, "ok"), ("tls", None, None, "ok")], "behind_CONNECT_is_one_exchange_of_tls",
+    trace.exchanges())
 
 # ---- HTTP/2 after an upgrade, and at once ----
 
@@ -140,7 +141,7 @@ for how in ("--http2", "--http2-prior-knowledge"):
     is_(said.out, "2 200", f"curl_{how}_speaks_http2", said)
 trace.stop()
 is_(short(trace.exchanges()), [("http1", "GET", 101, "ok"), ("http2", None, None, "ok"), ("http2", None, None, "ok")],
-    "http2_is_one_exchange_of_its_connection_after_an_upgrade_as_well")
+    "http2_is_one_exchange_of_its_connection_after_an_upgrade_as_well", trace.exchanges())
 
 # ---- chunks that are flushed one by one, larger than what is captured; and heads that are ----
 

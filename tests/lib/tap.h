@@ -25,7 +25,7 @@ __attribute__((format(printf, 4, 5), unused)) static int tap_ok(int pass, const 
 	va_end(ap);
 	if (!pass) {
 		tap_failed++;
-		printf("# failed at %s:%d\n", file, line);
+		fprintf(stderr, "# check %d failed at %s:%d\n", tap_count, file, line);	/* prove passes it on */
 	}
 	fflush(stdout);
 	return pass;
@@ -38,7 +38,7 @@ __attribute__((format(printf, 4, 5), unused)) static int tap_ok(int pass, const 
 	do {                                                                                         \
 		long long got_ = (long long)(got), want_ = (long long)(want);                        \
 		if (!tap_ok(got_ == want_, __FILE__, __LINE__, __VA_ARGS__))                         \
-			printf("# got %lld, want %lld\n", got_, want_);                              \
+			fprintf(stderr, "# got %lld, want %lld\n", got_, want_);                     \
 	} while (0)
 
 /* Equal strings (NULL allowed), with both shown when they differ. */
@@ -46,7 +46,7 @@ __attribute__((format(printf, 4, 5), unused)) static int tap_ok(int pass, const 
 	do {                                                                                         \
 		const char *got_ = (got), *want_ = (want);                                           \
 		if (!tap_ok(got_ && want_ ? !strcmp(got_, want_) : got_ == want_, __FILE__, __LINE__, __VA_ARGS__)) \
-			printf("# got  %s\n# want %s\n", got_ ? got_ : "NULL", want_ ? want_ : "NULL"); \
+			fprintf(stderr, "# got  %s\n# want %s\n", got_ ? got_ : "NULL", want_ ? want_ : "NULL"); \
 	} while (0)
 
 /* A reason to leave the whole program out; under MUST_RUN=1 that is a failure. */

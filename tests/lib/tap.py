@@ -21,8 +21,9 @@ _state = {"count": 0, "failed": 0}
 
 
 def diag(text):
+    """To standard error, which prove passes on: what failed on another machine can be read there."""
     for line in str(text).splitlines():
-        print("#", line, flush=True)
+        print("#", line, file=sys.stderr, flush=True)
 
 
 def ok(passed, name, evidence=None):
@@ -34,7 +35,7 @@ def ok(passed, name, evidence=None):
         caller = sys._getframe(1)
         while caller.f_code.co_filename == __file__:
             caller = caller.f_back
-        diag(f"failed at {os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}")
+        diag(f"{name}: failed at {os.path.basename(caller.f_code.co_filename)}:{caller.f_lineno}")
         if evidence is not None:
             diag(evidence)
     return bool(passed)
