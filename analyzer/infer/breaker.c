@@ -200,17 +200,16 @@ static void settle(struct breaker_scene *c)
 {
 	struct policy_breaker *p = c->p;
 
-	if (p->opens)
-		breaker_threshold_settle(&c->threshold, p);
+	if (!p->opens) {
+		p->absent = p->known = p->outage_attempts > 0;
+		p->confidence = CONFIDENCE_MEDIUM;
+		return;
+	}
+	breaker_threshold_settle(&c->threshold, p);
 	if (turned_little_away(c)) {
 		policy_breaker_free(p);
 		*p = unknown();
 		p->ruled_out = "its pauses have no length in common, and more failed before them than they kept back: a caller that is overloaded";
-		return;
-	}
-	if (!p->opens) {
-		p->absent = p->known = p->outage_attempts > 0;
-		p->confidence = CONFIDENCE_MEDIUM;
 		return;
 	}
 	p->known = true;

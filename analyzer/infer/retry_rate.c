@@ -5,6 +5,7 @@
 #include "analyzer/infer/herding.h"
 #include "analyzer/infer/retry.h"
 #include "analyzer/infer/storm.h"
+#include "analyzer/read/radix.h"
 #include "analyzer/read/samples.h"
 #include "analyzer/read/spill.h"
 
@@ -132,31 +133,25 @@ static int cohort_storm(struct retries *r)
 
 /* ---- herding ---- */
 
-static int by_ms(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* How many of them were there at once, from the first attempt to the first retry: those of a client that asks one thing after another are no crowd. */
 static int find_most(const struct herding_request *list, size_t n, size_t *most)
 {
 	double *ends = spill_realloc(NULL, (n + 1) * sizeof(*ends));
 	size_t over = 0;
+	int err;
 
 	if (!ends)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		ends[i] = list[i].retry_ms;
-	qsort(ends, n, sizeof(*ends), by_ms);
-	for (size_t i = 0; i < n; i++) {
+	err = radix_sort_doubles(ends, n);
+	for (size_t i = 0; i < n && !err; i++) {
 		while (over < n && ends[over] < list[i].first_ms)
 			over++;
 		*most = i + 1 - over > *most ? i + 1 - over : *most;
 	}
 	spill_free(ends);
-	return 0;
+	return err;
 }
 
 static int measure_herding(struct retries *r)
