@@ -7,6 +7,7 @@ A listener whose backlog is full drops SYNs: a connect to it hangs, and is made 
 import os
 import sys
 import threading
+import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
 from peers import refusing
@@ -17,8 +18,14 @@ WAITING = STYLES[2:]
 MEASURES = ("ms", "cpu_ms")
 
 
+def dialled(port):
+    """Whether a connect to this port of 127.0.0.1 is under way: its SYN was sent (state 02) and not answered."""
+    with open("/proc/net/tcp") as table:
+        return any(row[2] == f"0100007F:{port:04X}" and row[3] == "02" for row in map(str.split, table))
+
+
 class Full:
-    """A listener with a full backlog, with room again after `drained` seconds."""
+    """A listener with a full backlog, with room again `drained` seconds after a SYN to it was dropped."""
 
     def __init__(self, drained=None):
         self.socket = socket.socket()
@@ -27,7 +34,12 @@ class Full:
         self.port = self.socket.getsockname()[1]
         self.taken = [socket.create_connection(self.socket.getsockname())]
         if drained:
-            threading.Timer(drained, lambda: self.taken.append(self.socket.accept())).start()
+            threading.Thread(target=self.drain, args=(drained,), daemon=True).start()
+
+    def drain(self, seconds):
+        wait_for(lambda: dialled(self.port), 10)
+        time.sleep(seconds)
+        self.taken.append(self.socket.accept())
 
 
 listeners = []

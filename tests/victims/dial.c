@@ -34,6 +34,7 @@ static const char *const styles[STYLES] = {"blocking", "timeo", "poll", "select"
 static enum style style;
 static int fd, timeout_ms = 5000;
 static bool await_end;
+static const char *how = "";
 static struct sockaddr_storage where;
 static socklen_t where_len;
 
@@ -212,12 +213,31 @@ static bool parse_where(const char *text)
 	return where_len;
 }
 
+static void wake(int number)
+{
+}
+
+static void expect_signal(void)
+{
+	struct sigaction act = {.sa_handler = wake, .sa_flags = !strcmp(how, "restart") ? SA_RESTART : 0};
+	struct itimerval soon = {.it_value = {0, 200000}};
+
+	if (!*how || await_end)
+		return;
+
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+}
+
 static void dial(void)
 {
 	double began = now_ms(), cpu = cpu_ms(), ms;
-	int set = style >= EPOLL ? watched() : -1, r = again();
-	bool pending = r < 0 && errno == EINPROGRESS;
+	int set = style >= EPOLL ? watched() : -1, r;
+	bool pending;
 
+	expect_signal();
+	r = again();
+	pending = r < 0 && errno == EINPROGRESS;
 	ms = now_ms() - began;
 	tell("connect", r);
 	if (pending && !await_end)
@@ -235,23 +255,9 @@ static void dial(void)
 	printf("ms=%.1f cpu_ms=%.1f\n", ms, cpu_ms() - cpu);
 }
 
-static void wake(int number)
-{
-}
-
-static void expect_signal(bool restart)
-{
-	struct sigaction act = {.sa_handler = wake, .sa_flags = restart ? SA_RESTART : 0};
-	struct itimerval soon = {.it_value = {0, 200000}};
-
-	sigaction(SIGALRM, &act, NULL);
-	setitimer(ITIMER_REAL, &soon, NULL);
-}
-
 int main(int argc, char **argv)
 {
 	struct timeval limit;
-	const char *how;
 
 	while (argc > 2 && style < STYLES && strcmp(argv[1], styles[style]))
 		style++;
@@ -263,8 +269,6 @@ int main(int argc, char **argv)
 		timeout_ms = atoi(argv[3]);
 	how = argc > 4 ? argv[4] : "";
 	await_end = !strcmp(how, "end");
-	if (*how && !await_end)
-		expect_signal(!strcmp(how, "restart"));
 	fd = socket(where.ss_family, SOCK_STREAM | SOCK_CLOEXEC | (style > TIMEO ? SOCK_NONBLOCK : 0), 0);
 	limit = (struct timeval){timeout_ms / 1000, timeout_ms % 1000 * 1000};
 	if (style == TIMEO && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)))
