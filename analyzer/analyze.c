@@ -52,9 +52,9 @@ static int measure_all(struct measure *m)
 {
 	static int (*const steps[])(struct measure *) = {
 		measure_services, measure_edges, measure_destinations, measure_excluded, measure_demand, measure_wasted, measure_retries,
-		measure_amplification,
+		measure_breakers, measure_retries_again, measure_amplification,
 		measure_paths, measure_timeouts, measure_hierarchy,
-		measure_breakers, measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure, measure_fallbacks,
+		measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure, measure_fallbacks,
 		measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict,
 	};
 	int err;

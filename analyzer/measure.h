@@ -53,6 +53,7 @@ int measure_quality(struct measure *m);		/* quality.c: what is missing or doubtf
 
 /* What the traffic tells of policies (policy.h); each needs the steps above it. */
 int measure_retries(struct measure *m);		/* retry.c */
+int measure_retries_again(struct measure *m);	/* of edges whose breaker kept some back: behind measure_breakers() */
 int measure_amplification(struct measure *m);	/* amplification.c: what retries cost and are worth */
 int measure_paths(struct measure *m);		/* paths.c: roots to leaves through several hops */
 int measure_timeouts(struct measure *m);	/* timeouts.c */

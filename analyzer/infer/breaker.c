@@ -53,14 +53,14 @@ static void add_open_time(struct breaker_scene *c, const struct breaker_view *v,
 	}
 }
 
-static int add_span(struct policy_breaker *p, uint64_t from_ns, uint64_t to_ns)
+static int add_span(struct policy_breaker *p, uint32_t process, uint64_t from_ns, uint64_t to_ns)
 {
 	struct policy_open *longer = realloc(p->spans, (p->span_count + 1) * sizeof(*longer));
 
 	if (!longer)
 		return -ENOMEM;
 	p->spans = longer;
-	longer[p->span_count++] = (struct policy_open){from_ns, to_ns > from_ns ? to_ns : from_ns};
+	longer[p->span_count++] = (struct policy_open){from_ns, to_ns > from_ns ? to_ns : from_ns, process};
 	return 0;
 }
 
@@ -73,7 +73,7 @@ static int add_gap(struct breaker_scene *c, const struct breaker_view *v, size_t
 	breaker_threshold_add(&c->threshold, g);
 	add_open_time(c, v, i);
 	breaker_effects_add(c, v, g, root);
-	return add_span(c->p, g->trip_late_ns, g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns);
+	return add_span(c->p, v->process, g->trip_late_ns, g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns);
 }
 
 /* Requests that are tried several times each look like half-open calls one behind another, and the other way round. */
@@ -133,6 +133,7 @@ static int absorb(struct breaker_scene *c, const struct breaker_view *v)
 	c->alike |= v->s.paced && v->s.alike;
 	c->trickle |= !v->s.paced && v->s.trickle && !v->s.closed;
 	c->closed += v->s.closed;
+	c->agreed |= v->s.agreed && v->s.waited;
 	for (size_t i = 0; i < v->s.count && !err; i++) {
 		root = v->s.gaps[i].fresh ? i : root;
 		err = add_gap(c, v, i, &v->s.gaps[root]);
@@ -160,7 +161,7 @@ static enum policy_confidence confidence(const struct breaker_scene *c)
 		return CONFIDENCE_LOW;
 	if (c->paced)
 		return c->p->threshold_low > 1 ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
-	if (c->closed && is_settled(c) && (c->p->opens > 1 || c->p->shed >= ENOUGH_SHED))
+	if (c->closed && !c->agreed && is_settled(c) && (c->p->opens > 1 || c->p->shed >= ENOUGH_SHED))
 		return CONFIDENCE_HIGH;
 	return c->closed || c->p->opens > 1 || c->p->shed >= ENOUGH_SHED ? CONFIDENCE_MEDIUM : CONFIDENCE_LOW;
 }

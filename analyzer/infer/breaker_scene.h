@@ -40,7 +40,7 @@ struct breaker_scene {
 	unsigned paced, closed;
 	double growth;
 	uint64_t grown;
-	bool alike, trickle;
+	bool alike, trickle, agreed;	/* agreed: only how long its requests waited says that they were turned down */
 	struct breaker_unit unit;
 };
 

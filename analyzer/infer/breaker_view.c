@@ -7,6 +7,8 @@
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
 
+#define WAITS_ROOM 0.9		/* waits behind calls are seen to take a little longer than they do */
+#define WAITED_MIN 2		/* requests: one may have been late */
 #define LET_THROUGH 3		/* attempts during silences of requests that are no chance */
 
 static int view_attempts(struct breaker_view *v)
@@ -51,6 +53,20 @@ static int view_demands(struct breaker_view *v, const struct demands *d)
 	return 0;
 }
 
+/* What a request waits whose attempts are all turned down at once, where its client retries around its breaker: as it waits behind failures. */
+static void view_waits(struct breaker_view *v)
+{
+	const struct policy_retry *p = &v->m->r->edges[v->edge].retry;
+	double low = 0, high = 0;
+
+	for (size_t i = 0; i < p->gap_count; i++) {
+		low += p->gaps[i].p5;
+		high += p->gaps[i].p95;
+	}
+	v->in.waits_low_ns = (uint64_t)(WAITS_ROOM * low * NS_PER_MS);
+	v->in.waits_high_ns = (uint64_t)(high * NS_PER_MS);
+}
+
 /* ---- attempts or requests ---- */
 
 static bool joins_surely(const struct breaker_view *v)
@@ -81,12 +97,13 @@ static uint32_t most_attempts(const struct breaker_view *v)
 	return most;
 }
 
-/* Silences that begin in the middle of a request: retries are counted, and shed, one by one. */
+/* Silences that begin in the middle of a request, or whose requests waited between attempts: retries are counted, and shed, one by one. */
 static void find_cuts(struct breaker_view *v)
 {
 	const struct link_logical *logicals = v->m->link.logicals;
 	uint32_t most = v->most_attempts;
 
+	v->cuts->cut += v->s.waited > WAITED_MIN;
 	for (size_t i = 0; i < v->s.count && v->joined && most > 1; i++) {
 		const struct link_logical *q = &logicals[v->attempts[v->s.gaps[i].before].request];
 
@@ -187,8 +204,10 @@ static int recount(struct breaker_view *v)
 
 int breaker_view_find(struct breaker_view *v, const struct demands *demands)
 {
-	int err = view_attempts(v) || view_demands(v, demands) ? -ENOMEM : silence_find(&v->s, &v->in);
+	int err = view_attempts(v) || view_demands(v, demands) ? -ENOMEM : 0;
 
+	view_waits(v);
+	err = err ? err : silence_find(&v->s, &v->in);
 	/* what the pace of a server says of its clients is not known */
 	if (!err && v->s.paced && v->m->r->model.processes[v->process].inbound) {
 		v->s.unsure |= v->s.count > 0;

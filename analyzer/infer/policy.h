@@ -136,6 +136,7 @@ enum policy_threshold { THRESHOLD_UNKNOWN, THRESHOLD_CONSECUTIVE, THRESHOLD_RATE
 
 struct policy_open {	/* a breaker was open from the failure that opened it to the probe that found it well, or to the end of the run */
 	uint64_t from_ns, to_ns;	/* of the clock of the run */
+	uint32_t process;
 };
 
 struct policy_breaker {

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 #include "analyzer/read/spill.h"
 
 #define EXCESS_MIN 10
@@ -107,15 +108,12 @@ static void doubt_length(struct retries *r)
 	p->deadline_ms = p->budget_ratio = NAN;
 }
 
-static int say_what_is_unsure(struct retries *r)
+static int say_what_is_unsure(struct result *x, const struct result_edge *e)
 {
-	struct result *x = r->m->r;
-	const struct result_edge *e = &x->edges[r->edge];
-
-	if (r->p->mixed)
+	if (e->retry.mixed)
 		return result_say(&x->notes, &x->note_count, "requests of %s to %s do not share one retry policy: several clients or settings are at work",
 				  e->client, e->server);
-	if (r->p->tangled)
+	if (e->retry.tangled)
 		return result_say(&x->notes, &x->note_count,
 				  "%s sends the same request to %s several times at once: which retry belongs to which is a guess", e->client,
 				  e->server);
@@ -141,7 +139,7 @@ static int judge(struct retries *r)
 	doubt_length(r);
 	measure_yield(r);
 	measure_excess(r);
-	return err ? err : say_what_is_unsure(r);
+	return err;
 }
 
 static int measure_edge(struct measure *m, uint32_t edge)
@@ -171,5 +169,21 @@ int measure_retries(struct measure *m)
 
 	for (uint32_t e = 0; e < m->r->edge_count && !err; e++)
 		err = measure_edge(m, e);
+	return err;
+}
+
+int measure_retries_again(struct measure *m)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
+		struct result_edge *e = &m->r->edges[i];
+
+		if (e->retry.known && e->breaker.counts && !strcmp(e->breaker.counts, "attempts")) {
+			policy_retry_free(&e->retry);
+			err = measure_edge(m, i);
+		}
+		err = err ? err : say_what_is_unsure(m->r, e);
+	}
 	return err;
 }

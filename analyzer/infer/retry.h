@@ -14,7 +14,7 @@
 enum retry_end {
 	RETRY_OK,		/* an attempt succeeded */
 	RETRY_GIVEN_UP,		/* the last failed, and no other followed */
-	RETRY_UNSEEN,		/* the client or the run ended before another could have */
+	RETRY_UNSEEN,		/* the client or the run ended before another could have, or a breaker that counts attempts let no more through */
 };
 
 struct retry_request {

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Given up: the last attempt failed, and none followed, here or at another server, for longer than any wait seen, or the client exited. */
+/*
+ * Given up: the last attempt failed, and none followed, here or at another server, for longer than any wait seen, or the client exited; and its breaker
+ * was not open when another was due.
+ */
 #include "analyzer/infer/retry.h"
 
 #include <math.h>
+#include <string.h>
 #include "analyzer/infer/period.h"
 
 /* When nothing more can come of this attempt's process. */
@@ -24,6 +28,28 @@ static double patience_ms(const struct retries *r, const struct retry_request *q
 	return fmax(1.5 * (seen > 0 ? seen : 4 * last), 100) + (double)fmax(retry_attempt(r, q, q->n - 1)->retry_after_ms, 0);
 }
 
+/* Until when another attempt would have come: until its caller was answered; where that is not known, for the longest wait seen behind so many. */
+static uint64_t due_by_ns(const struct retries *r, const struct retry_request *q, const double *longest)
+{
+	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
+	uint64_t answered = last->parent == MODEL_NONE ? 0 : r->m->r->model.exchanges[last->parent].ended_ns;
+
+	return answered ? answered : last->ended_ns + (uint64_t)((q->n <= PERIOD_MAX ? longest[q->n] : 0) * NS_PER_MS);
+}
+
+/* Whether a breaker that counts attempts was open when another was due. */
+static bool kept_back(const struct retries *r, const struct retry_request *q, const double *longest)
+{
+	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
+	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
+	uint64_t due_ns = due_by_ns(r, q, longest);
+
+	for (size_t i = 0; b->counts && !strcmp(b->counts, "attempts") && i < b->span_count; i++)
+		if (b->spans[i].process == last->process && b->spans[i].from_ns <= due_ns && b->spans[i].to_ns >= last->ended_ns)
+			return true;
+	return false;
+}
+
 static enum retry_end end_of(const struct retries *r, const struct retry_request *q, const double *longest)
 {
 	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
@@ -33,7 +59,7 @@ static enum retry_end end_of(const struct retries *r, const struct retry_request
 	for (uint32_t i = 0; i < q->n; i++)
 		if (!model_failed(retry_attempt(r, q, i)))
 			return RETRY_OK;
-	if (!last->ended_ns || last->lost || retry_went_on(r, q))
+	if (!last->ended_ns || last->lost || retry_went_on(r, q) || kept_back(r, q, longest))
 		return RETRY_UNSEEN;
 	if (exited)
 		return RETRY_GIVEN_UP;

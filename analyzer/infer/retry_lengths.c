@@ -2,7 +2,8 @@
 /*
  * How many attempts a client makes and when it gives up.
  *
- *   max_attempts   the most frequent length of requests that were given up; other numbers have a share of at most 3/n when all n agree
+ *   max_attempts   the most frequent length of requests that were given up, if few went on beyond it; other numbers have a share of at most 3/n when all
+ *                  n agree
  *   deadline       requests that were given up agree in how long they took, not in their number of attempts; to the millisecond, or far
  *                  better than their waits would let them
  *   budget         while everything fails, requests get shorter, in attempts and in time: tokens drain
@@ -16,6 +17,7 @@
 
 #define UNBOUNDED_MIN 10	/* attempts of one request without an end */
 #define MODE_SHARE 0.7		/* of requests given up that must agree */
+#define LONGER_SHARE 0.1	/* of all that failed at first: those that went on beyond the mode were not all joined by mistake */
 #define DEADLINE_MIN 5
 #define DEADLINE_SHARE 0.25	/* of requests given up */
 #define DEADLINE_TIGHT 0.15	/* variance of the time that requests took, against that of their waits */
@@ -31,7 +33,7 @@ static bool given_up(const struct retry_request *q)
 struct lengths {
 	struct tally of;		/* attempts of requests given up */
 	uint32_t mode, longest;		/* longest: of all requests */
-	uint64_t mode_count;
+	uint64_t mode_count, longer;	/* longer: requests of more attempts than the mode */
 };
 
 static int count_lengths(const struct retries *r, struct lengths *l)
@@ -46,6 +48,8 @@ static int count_lengths(const struct retries *r, struct lengths *l)
 			l->mode = l->of.cells[i].value;
 			l->mode_count = l->of.cells[i].count;
 		}
+	for (size_t i = 0; i < r->count; i++)
+		l->longer += r->requests[i].n > l->mode;
 	return 0;
 }
 
@@ -234,7 +238,7 @@ static void settle_attempts(struct retries *r, const struct lengths *l)
 		p->max_attempts = l->longest;
 	else if (p->budget)
 		p->max_attempts = l->of.cells[l->of.used - 1].value;
-	else if (isnan(p->deadline_ms) && (double)l->mode_count >= MODE_SHARE * (double)l->of.n)
+	else if (isnan(p->deadline_ms) && (double)l->mode_count >= MODE_SHARE * (double)l->of.n && (double)l->longer <= LONGER_SHARE * (double)r->count)
 		p->max_attempts = l->mode;
 	if (p->max_attempts && l->of.used == 1)
 		p->other_share_high = fmin(1, 3.0 / (double)l->of.n);

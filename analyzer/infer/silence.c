@@ -14,7 +14,7 @@
 #define CHANCE 1e-3
 #define NEED_MIN 3
 #define TRIFLE 50		/* one in so many requests that were shed */
-#define SLACK_NS (2 * NS_PER_MS)	/* from an answer on the wire to the client's count of it, while other calls are in work */
+#define SLACK_NS (2 * NS_PER_MS)	/* from an answer on the wire to the client's count of it, while other requests are in work */
 #define COLD_NS (500 * NS_PER_MS)	/* a program's first calls load code: it may notice answers that much later */
 #define COLD_SLACK_NS (100 * NS_PER_MS)
 #define SURE_SUCCESSES 10	/* of a breaker that has closed again, before its failures are counted from nothing */
@@ -92,7 +92,7 @@ static void count_passed(const struct silence_work *w, struct silence_gap *g, si
 	const struct silence_attempt *last = &w->in->attempts[g->before];
 	size_t base = ever ? 0 : silence_ended_before(w, w->in->attempts[first].start_ns);
 	size_t shed = silence_ended_by(w, g->decided_ns), start, top;
-	bool alone = silence_in_work(w, g->before, last->start_ns) == 0;
+	bool alone = silence_in_work(w, g->before, last->start_ns) == 0 && silence_callers_at(w, last->start_ns) < 2;
 	bool cold = last->start_ns - w->in->attempts[0].start_ns < COLD_NS;
 
 	start = silence_ended_by(w, earlier(last->start_ns, cold ? COLD_SLACK_NS : alone ? 0 : SLACK_NS));

@@ -4,8 +4,8 @@
  * run's clock.
  *
  * With demand (inbound requests that normally ask): a gap between two starts in which at least `need` such requests came, did not ask and were
- * answered fast, after a call that failed since the silence before. They do not count while as many calls were in work as ever (a full bulkhead
- * or a hang), and where most of them came then there is no gap.
+ * answered fast, or after the waits of retries that were not let through either, after a call that failed since the silence before. They do not count
+ * while as many calls were in work as ever (a full bulkhead or a hang), and where most of them came then there is no gap.
  * Where there is none, gaps of fewer requests count together: three or more, with three times `need` requests, when none of them follows a success.
  * Without demand, by the client's own pace, after a failure: a gap of at least ten of its usual intervals and four of the longest that followed a
  * success. Of a client that has no pace such a gap is no silence, but neither did its calls go on (unsure).
@@ -68,6 +68,8 @@ struct silences {
 	bool alike;		/* by pace: a fixed wait after each failure would look the same */
 	bool trickle;		/* one call between two of them, always: a rate limiter would look the same */
 	bool closed;		/* traffic came back after one of them */
+	bool agreed;		/* how long that took is not the client's policy, but what they agreed in */
+	uint64_t waited;	/* requests shed that were answered after waits: each of their attempts was turned down */
 	size_t most;		/* calls in work at once */
 	uint64_t pace_ns;
 	struct silence_probes probes;
@@ -85,6 +87,7 @@ struct silence_input {
 	const uint64_t *unresolved;	/* instants at which the name of a server could not be resolved; ascending */
 	size_t unresolved_count;
 	unsigned need;		/* at least 1 */
+	uint64_t waits_low_ns, waits_high_ns;	/* between all attempts of a request, were each turned down at once; high 0: not known */
 	uint64_t end_ns;	/* of the run */
 	const struct silence_attempt *work;	/* what fills a bulkhead, in order of start, where `attempts` are whole requests; NULL: attempts */
 	size_t work_n;

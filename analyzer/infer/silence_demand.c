@@ -8,13 +8,23 @@
 
 #define SLOW_NS (50 * NS_PER_MS)	/* an answer without a call that takes longer is no fast failure ... */
 #define SHORT_MIN 3		/* silences, and times the requests that make one */
+#define AGREE_PART 10		/* answers without a call agree in their time when three in four differ by no more than a tenth; late ones, by three */
 #define SLOW_TIMES 3		/* ... unless answers usually take that many times less */
 
-bool silence_is_fast(const struct silence_work *w, const struct silence_demand *d)
+static uint64_t took_ns(const struct silence_demand *d)
 {
-	uint64_t took = d->end_ns > d->at_ns ? d->end_ns - d->at_ns : 0;
+	return d->end_ns > d->at_ns ? d->end_ns - d->at_ns : 0;
+}
 
-	return d->end_ns && (took <= SLOW_NS || took <= SLOW_TIMES * w->usual_ns);
+uint64_t silence_turned_down_ns(const struct silence_work *w, const struct silence_demand *d)
+{
+	uint64_t took = took_ns(d), low = w->waits_low_ns, high = w->waits_high_ns;
+
+	if (!d->end_ns)
+		return 0;
+	if (took <= SLOW_NS || took <= SLOW_TIMES * w->usual_ns)
+		return d->at_ns + took;
+	return high && took >= low && took <= high + SLOW_NS ? d->at_ns + w->usual_ns : 0;
 }
 
 /* The median time of an answer for which the server was asked. */
@@ -56,13 +66,21 @@ static int find_holders(struct silence_work *w)
 	return 0;
 }
 
+size_t silence_callers_at(const struct silence_work *w, uint64_t t)
+{
+	size_t taken = times_upto(w->taken, w->holders, t), given_back = times_upto(w->given_back, w->holders, t);
+
+	return taken > given_back ? taken - given_back : 0;
+}
+
 /* Whether requests that call are enough to fill a bulkhead: their places are taken before the call is seen to start, and given back after it. */
 static bool may_be_full(const struct silence_work *w, uint64_t t)
 {
-	return times_upto(w->taken, w->holders, t) >= times_upto(w->given_back, w->holders, t) + w->most;
+	return silence_callers_at(w, t) >= w->most;
 }
 
 struct shed {			/* requests shed between two starts, by what it says */
+	unsigned waited;
 	unsigned full, slow, well;	/* while all calls were in work; answered slowly; with nothing in work and nothing failed */
 };
 
@@ -72,21 +90,21 @@ struct shed {			/* requests shed between two starts, by what it says */
  */
 static void weigh(const struct silence_work *w, struct silence_gap *g, const struct silence_demand *d, struct shed *shed)
 {
-	uint64_t end = d->end_ns > d->at_ns ? d->end_ns : d->at_ns;
-	bool fast = silence_is_fast(w, d);
+	uint64_t by = silence_turned_down_ns(w, d), last = by ? by : d->at_ns;
 
-	if (silence_was_full(w, d->at_ns, fast ? end : d->at_ns) || may_be_full(w, d->at_ns) || (fast && may_be_full(w, end))) {
+	if (silence_was_full(w, d->at_ns, last) || may_be_full(w, d->at_ns) || may_be_full(w, last)) {
 		shed->full++;
-	} else if (!fast) {
+	} else if (!by) {
 		shed->slow++;
-	} else if (end < w->failed_ns) {
-		shed->well += !silence_in_work_at(w, d->at_ns) && !silence_in_work_at(w, end);
+	} else if (by < w->failed_ns) {
+		shed->well += !silence_in_work_at(w, d->at_ns) && !silence_in_work_at(w, by);
 	} else {
 		g->first_shed_ns = g->shed ? g->first_shed_ns : d->at_ns;
-		g->decided_ns = g->shed ? g->decided_ns : end;
+		g->decided_ns = g->shed ? g->decided_ns : by;
 		g->last_shed_ns = d->at_ns;
-		g->shed_ms += (double)(end - d->at_ns) / NS_PER_MS;
+		g->shed_ms += (double)took_ns(d) / NS_PER_MS;
 		g->shed++;
+		shed->waited += took_ns(d) > by - d->at_ns;
 	}
 }
 
@@ -120,6 +138,7 @@ static int judge_demands(struct silence_work *w, size_t before, size_t from, siz
 	if (!made)
 		return -ENOMEM;
 	*made = g;
+	w->s->waited += shed.waited;
 	w->failed_ns = UINT64_MAX;
 	return 0;
 }
@@ -166,9 +185,48 @@ static int search_short(struct silence_work *w)
 	return err;
 }
 
-int silence_find_by_demand(struct silence_work *w)
+static int search_all(struct silence_work *w)
 {
-	int err = find_usual(w) || find_holders(w) ? -ENOMEM : search(w, w->in->need);
+	int err = search(w, w->in->need);
 
 	return err || w->s->count || w->after_success ? err : search_short(w);
+}
+
+/*
+ * Requests that did not ask and were answered slowly, but, whenever they came, after the same time: each waited by itself, as for a retry. While a process
+ * hangs or is stopped they take what is left of that.
+ */
+static int find_agreed_waits(struct silence_work *w)
+{
+	uint64_t *took = spill_realloc(NULL, (w->in->demand_count + 1) * sizeof(*took));
+	uint64_t low;
+	size_t n = 0;
+
+	if (!took)
+		return -ENOMEM;
+	for (size_t i = 0; i < w->in->demand_count; i++)
+		if (w->in->demands[i].shed && !silence_turned_down_ns(w, &w->in->demands[i]))
+			took[n++] = w->in->demands[i].end_ns ? took_ns(&w->in->demands[i]) : UINT64_MAX;
+	times_sort(took, n);
+	low = n ? took[n / 20] : 0;
+	if (n >= SHORT_MIN * w->in->need && low < UINT64_MAX / 2 && times_upto(took, n, low + low / AGREE_PART) * 4 >= n * 3) {
+		w->waits_low_ns = low;
+		w->waits_high_ns = low + 3 * (low / AGREE_PART);
+		w->s->agreed = true;
+	}
+	spill_free(took);
+	return 0;
+}
+
+int silence_find_by_demand(struct silence_work *w)
+{
+	int err = find_usual(w) || find_holders(w) ? -ENOMEM : 0;
+
+	w->waits_low_ns = w->in->waits_low_ns;
+	w->waits_high_ns = w->in->waits_high_ns;
+	err = err ? err : search_all(w);
+	if (err || w->s->count || w->after_success || !w->in->demand_count)
+		return err;
+	err = find_agreed_waits(w);
+	return err ? err : search_all(w);
 }

@@ -118,7 +118,7 @@ static void find_refused(const struct silence_work *w, struct silence_gap *g, ui
 		if (!d->shed)
 			continue;
 		row = 0;
-		if (!silence_is_fast(w, d) || fmax(now, then) < 1 || fmin(now, then) > permits)
+		if (!silence_turned_down_ns(w, d) || fmax(now, then) < 1 || fmin(now, then) > permits)
 			continue;
 		g->refused_first_ns = g->refused++ ? g->refused_first_ns : d->at_ns;
 		g->refused_last_ns = d->at_ns;

@@ -82,6 +82,8 @@ loop("breaker", Work(1.5, 4))
 loop("backoff", Work(1.5, 4))
 gateway("gateway", "breaker,5,0.7", "1:6:0.02", Work(1.5, 4))
 gateway("hit by a fault", "breaker,4,0.5", "1:5:0.02", Work(), ["status=503 first=7 after=30"])
+gateway("retries around it", "retry,3,0.05,5,0.7", "1:8:0.02", Work(1.5, 5.5))
+gateway("four at once", "retry,3,0.05,4,0.7", "4:8:0.05", Work(1.5, 5.5))
 gateway("none", "none", "1:5:0.02", Work(1, 4))
 gateway("queue", "queue,4", "1:1:0.02,8:1.5:0,12:1.5:0", Work(delay=0.03))
 gateway("reject", "reject,3", "1:1:0.02,6:1.5:0.01,9:1.5:0.01", Work(delay=0.03))
@@ -89,7 +91,7 @@ gateway("wide", "none", "1:1:0.02,3:1.5:0,6:1.5:0", Work(delay=0.03))
 threads = [r[1] for r in RUNS.values()]
 for t in threads:
     t.start()
-    time.sleep(0.1)
+    time.sleep(0.4)  # to start is what they need a processor for: one after the other they are on time from then on
 for t in threads:
     t.join()
 
@@ -138,6 +140,16 @@ ok(b["shed"] > 30, "gateway: it shed calls", b)
 b = opens_after("hit by a fault", 4, 500, 3)
 is_(b["false_opens"], 0, "hit by a fault: none was false", b)
 ok(b["shed_efficacy"]["value"] and b["shed_efficacy"]["value"] > 0.8, "hit by a fault: most of what was doomed was shed", b)
+# The retries go on while it is open: requests are not turned down fast, but after two waits, and those that had begun are cut short.
+b = opens_after("retries around it", 5, 700, 2)
+is_(b["counts"], "attempts", "retries around it: it counts attempts", b)
+p = edge("retries around it")["retry"]
+is_(p["max_attempts"], 3, "and requests that it cut short, or probed with, do not hide that they have three", p)
+e = edge("four at once")
+b = e["breaker"]
+ok(b and b["opens"] >= 2 and b["threshold"]["low"] <= 4 <= b["threshold"]["high"] and b["counts"] == "attempts",
+   "four at once: their first attempts open it, and how long they wait then tells that it did", b)
+ok(e["retry"]["max_attempts"] in (0, None, 3), "none was seen to have given up by itself: nothing is said of their attempts, or the truth", e["retry"])
 b = edge("none")["breaker"]
 ok(b and b["absent"] and b["outage_attempts"] >= 50, "none: failures in a row that a breaker would have cut", b)
 

@@ -93,7 +93,9 @@ static void steps_with_times_of_a_damaged_file(void)
 /* What breaker.c has found, marked on the steps: the steps of analyze() by hand. */
 static void a_breaker_is_open(void)
 {
-	static const struct policy_open spans[] = {{1000500000000, 1002100000000}, {1004000000000, 1004000000000}, {1009500000000, UINT64_MAX}, {0, 7}};
+	static const struct policy_open spans[] = {
+		{1000500000000, 1002100000000, 0}, {1004000000000, 1004000000000, 0}, {1009500000000, UINT64_MAX, 0}, {0, 7, 0},
+	};
 	struct runs r;
 	struct result x = {0};
 	struct measure m = {.r = &x, .options = charts, .to_ns = UINT64_MAX};

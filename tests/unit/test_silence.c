@@ -441,20 +441,73 @@ static void names_that_are_not_resolved(void)
 	drop(&g, &s);
 }
 
-static void a_process_that_hangs(void)
+/* When a request that was turned down at at_ns is answered in that world; 0 never. */
+typedef uint64_t late_end(uint64_t at_ns, size_t i);
+
+static uint64_t when_it_goes_on(uint64_t at_ns, size_t i)
 {
-	struct gateway g = plain;
+	return (at_ns / (1200 * MS) + 1) * 1200 * MS;
+}
+
+static uint64_t never_for_every_other(uint64_t at_ns, size_t i)
+{
+	return i % 2 ? 0 : at_ns + 1200 * MS;
+}
+
+/* Waits of a retry loop around the breaker, of which one in ten is late. */
+static uint64_t after_its_waits(uint64_t at_ns, size_t i)
+{
+	return at_ns + (i % 10 ? 150 + i % 5 : 190) * MS;
+}
+
+static uint64_t after_any_time(uint64_t at_ns, size_t i)
+{
+	return at_ns + (60 + i * 37 % 400) * MS;
+}
+
+static struct silences look_late(struct gateway *g, late_end *end, double low_ms, double high_ms)
+{
 	struct silence_input in;
 	struct silences s;
 
-	g.consecutive = 5;
-	gateways_run(&g);
-	for (size_t i = 0; i < g.demand_count; i++)
-		if (g.demands[i].shed)
-			g.demands[i].end_ns = i % 2 ? 0 : g.demands[i].at_ns + 1200 * MS;
-	in = gateways_seen(&g, 0);
-	silence_find(&s, &in);
-	ok(!s.count && s.ruled_out, "requests that are answered late or never were not turned down: %s", s.ruled_out);
+	g->consecutive = 5;
+	gateways_run(g);
+	for (size_t i = 0; i < g->demand_count; i++)
+		if (g->demands[i].shed)
+			g->demands[i].end_ns = end(g->demands[i].at_ns, i);
+	in = gateways_seen(g, 0);
+	in.waits_low_ns = (uint64_t)(low_ms * MS);
+	in.waits_high_ns = (uint64_t)(high_ms * MS);
+	if (silence_find(&s, &in))
+		abort();
+	return s;
+}
+
+static void requests_that_are_answered_late(void)
+{
+	static late_end *const hangs[] = {when_it_goes_on, never_for_every_other, after_any_time};
+
+	for (size_t i = 0; i < sizeof(hangs) / sizeof(hangs[0]); i++) {
+		struct gateway g = plain;
+		struct silences s = look_late(&g, hangs[i], 0, 0);
+
+		ok(!s.count && s.ruled_out, "requests that are answered at any later time, or never, were not turned down: %s", s.ruled_out);
+		drop(&g, &s);
+	}
+}
+
+static void retries_around_a_breaker(void)
+{
+	struct gateway g = plain;
+	struct silences s = look_late(&g, after_its_waits, 0, 0);
+
+	ok(s.count == g.opens && s.agreed && s.waited > 30, "those that agree in how long they take waited between attempts, all turned down: %zu of %u",
+	   s.count, g.opens);
+	ok(s.gaps[0].run_low <= 5 && s.gaps[0].run_high == 5, "it opened before the first of them waited");
+	drop(&g, &s);
+	g = plain;
+	s = look_late(&g, after_any_time, 50, 400);
+	ok(s.count == g.opens && !s.agreed && s.waited > 30, "and so did those that take what their client is known to wait");
 	drop(&g, &s);
 }
 
@@ -523,7 +576,8 @@ int main(void)
 	requests_in_step();
 	waits_of_a_policy();
 	names_that_are_not_resolved();
-	a_process_that_hangs();
+	requests_that_are_answered_late();
+	retries_around_a_breaker();
 	needs();
 	damaged();
 	return tap_done();

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """gateway.py POLICY PORT LOAD: a service on threads that calls 127.0.0.1:PORT for each of its requests, through a policy of its own, and a driver
-of it. POLICY: `breaker THRESHOLD OPEN_SECONDS`, `none`, `fallback` (200 whatever it gets), `queue WIDTH`, `reject WIDTH`, in one word with commas. LOAD: phases
-CLIENTS:SECONDS:PAUSE or CLIENTS:SECONDS:PAUSE:PATIENCE, with commas; who gets no answer for PATIENCE seconds goes away, and gives
-each request an id."""
+of it. POLICY: `breaker THRESHOLD OPEN_SECONDS`, `retry ATTEMPTS WAIT_SECONDS THRESHOLD OPEN_SECONDS`, `none`, `fallback` (200 whatever it gets),
+`queue WIDTH`, `reject WIDTH`, in one word with commas. LOAD: phases CLIENTS:SECONDS:PAUSE or CLIENTS:SECONDS:PAUSE:PATIENCE, with commas; who gets
+no answer for PATIENCE seconds goes away, and gives each request an id."""
 import http.client
 import http.server
 import socketserver
@@ -31,6 +31,21 @@ class Breaker:
         return status
 
 
+class Retry:
+    """Around a breaker, which each attempt asks."""
+
+    def __init__(self, attempts, wait_s, *breaker):
+        self.attempts, self.wait_s, self.breaker = int(attempts), float(wait_s), Breaker(*breaker)
+
+    def __call__(self, call):
+        for k in range(self.attempts):
+            time.sleep(self.wait_s * 2 ** (k - 1) if k else 0)
+            status = self.breaker(call)
+            if status < 500:
+                break
+        return status
+
+
 class Bulkhead:
     def __init__(self, width, blocking):
         self.places, self.blocking = threading.Semaphore(int(width)), blocking
@@ -44,7 +59,7 @@ class Bulkhead:
             self.places.release()
 
 
-POLICIES = {"breaker": Breaker, "queue": lambda width: Bulkhead(width, True), "reject": lambda width: Bulkhead(width, False),
+POLICIES = {"breaker": Breaker, "retry": Retry, "queue": lambda width: Bulkhead(width, True), "reject": lambda width: Bulkhead(width, False),
             "none": lambda: lambda call: call(), "fallback": lambda: lambda call: (call(), 200)[1]}
 DRIVER = """
 import http.client, os, sys, threading, time
