@@ -7,7 +7,6 @@
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
 
-#define WAITS_ROOM 0.9		/* waits behind calls are seen to take a little longer than they do */
 #define WAITED_MIN 2		/* requests: one may have been late */
 #define LET_THROUGH 3		/* attempts during silences of requests that are no chance */
 
@@ -57,14 +56,11 @@ static int view_demands(struct breaker_view *v, const struct demands *d)
 static void view_waits(struct breaker_view *v)
 {
 	const struct policy_retry *p = &v->m->r->edges[v->edge].retry;
-	double low = 0, high = 0;
+	double ms = 0;
 
-	for (size_t i = 0; i < p->gap_count; i++) {
-		low += p->gaps[i].p5;
-		high += p->gaps[i].p95;
-	}
-	v->in.waits_low_ns = (uint64_t)(WAITS_ROOM * low * NS_PER_MS);
-	v->in.waits_high_ns = (uint64_t)(high * NS_PER_MS);
+	for (size_t i = 0; i < p->gap_count; i++)
+		ms += p->gaps[i].p95;
+	v->in.waits_ns = (uint64_t)(ms * NS_PER_MS);
 }
 
 /* ---- attempts or requests ---- */

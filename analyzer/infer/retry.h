@@ -25,6 +25,7 @@ struct retry_request {
 	bool asked;		/* an answer asked for a wait (Retry-After) before a retry */
 	bool tangled;		/* it overlaps another of the same caller that asks the same */
 	bool hops;		/* its attempts are on three threads or more: one flow that moves, or several that nothing tells apart */
+	bool kept_back;		/* its breaker may have kept the next attempt back: its end is RETRY_UNSEEN */
 	bool mute;		/* its last failure is of a kind that is never retried */
 };
 

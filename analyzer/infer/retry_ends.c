@@ -38,7 +38,7 @@ static uint64_t due_by_ns(const struct retries *r, const struct retry_request *q
 }
 
 /* Whether a breaker that counts attempts was open when another was due. */
-static bool kept_back(const struct retries *r, const struct retry_request *q, const double *longest)
+static bool is_kept_back(const struct retries *r, const struct retry_request *q, const double *longest)
 {
 	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
 	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
@@ -50,7 +50,7 @@ static bool kept_back(const struct retries *r, const struct retry_request *q, co
 	return false;
 }
 
-static enum retry_end end_of(const struct retries *r, const struct retry_request *q, const double *longest)
+static enum retry_end end_of(const struct retries *r, struct retry_request *q, const double *longest)
 {
 	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
 	bool exited;
@@ -59,7 +59,7 @@ static enum retry_end end_of(const struct retries *r, const struct retry_request
 	for (uint32_t i = 0; i < q->n; i++)
 		if (!model_failed(retry_attempt(r, q, i)))
 			return RETRY_OK;
-	if (!last->ended_ns || last->lost || retry_went_on(r, q) || kept_back(r, q, longest))
+	if (!last->ended_ns || last->lost || retry_went_on(r, q) || (q->kept_back = is_kept_back(r, q, longest)))
 		return RETRY_UNSEEN;
 	if (exited)
 		return RETRY_GIVEN_UP;

@@ -33,7 +33,8 @@ static bool given_up(const struct retry_request *q)
 struct lengths {
 	struct tally of;		/* attempts of requests given up */
 	uint32_t mode, longest;		/* longest: of all requests */
-	uint64_t mode_count, longer;	/* longer: requests of more attempts than the mode */
+	uint64_t mode_count;
+	uint64_t longer, kept_back;	/* requests of more attempts than the mode; those that a breaker ended */
 };
 
 static int count_lengths(const struct retries *r, struct lengths *l)
@@ -48,8 +49,10 @@ static int count_lengths(const struct retries *r, struct lengths *l)
 			l->mode = l->of.cells[i].value;
 			l->mode_count = l->of.cells[i].count;
 		}
-	for (size_t i = 0; i < r->count; i++)
+	for (size_t i = 0; i < r->count; i++) {
 		l->longer += r->requests[i].n > l->mode;
+		l->kept_back += r->requests[i].kept_back;
+	}
 	return 0;
 }
 
@@ -226,6 +229,14 @@ static void find_budget(struct retries *r)
 
 /* ---- the whole ---- */
 
+/* Whether requests agree in a number. Beside many that a breaker ended, a few of one attempt are those whose open breaker was not seen. */
+static bool agree(const struct retries *r, const struct lengths *l)
+{
+	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || (double)l->longer > LONGER_SHARE * (double)r->count)
+		return false;
+	return l->mode > 1 || l->kept_back <= l->of.n;
+}
+
 static void settle_attempts(struct retries *r, const struct lengths *l)
 {
 	struct policy_retry *p = r->p;
@@ -238,7 +249,7 @@ static void settle_attempts(struct retries *r, const struct lengths *l)
 		p->max_attempts = l->longest;
 	else if (p->budget)
 		p->max_attempts = l->of.cells[l->of.used - 1].value;
-	else if (isnan(p->deadline_ms) && (double)l->mode_count >= MODE_SHARE * (double)l->of.n && (double)l->longer <= LONGER_SHARE * (double)r->count)
+	else if (isnan(p->deadline_ms) && agree(r, l))
 		p->max_attempts = l->mode;
 	if (p->max_attempts && l->of.used == 1)
 		p->other_share_high = fmin(1, 3.0 / (double)l->of.n);

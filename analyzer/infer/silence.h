@@ -87,7 +87,7 @@ struct silence_input {
 	const uint64_t *unresolved;	/* instants at which the name of a server could not be resolved; ascending */
 	size_t unresolved_count;
 	unsigned need;		/* at least 1 */
-	uint64_t waits_low_ns, waits_high_ns;	/* between all attempts of a request, were each turned down at once; high 0: not known */
+	uint64_t waits_ns;	/* what a request may wait between all its attempts, were each turned down at once; 0: not known */
 	uint64_t end_ns;	/* of the run */
 	const struct silence_attempt *work;	/* what fills a bulkhead, in order of start, where `attempts` are whole requests; NULL: attempts */
 	size_t work_n;

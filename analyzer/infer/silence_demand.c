@@ -16,15 +16,21 @@ static uint64_t took_ns(const struct silence_demand *d)
 	return d->end_ns > d->at_ns ? d->end_ns - d->at_ns : 0;
 }
 
+/* Whether a request that called was there meanwhile: it may have waited for that one's outcome, as of a half-open call. */
+static bool is_beside_callers(const struct silence_work *w, const struct silence_demand *d)
+{
+	return times_upto(w->taken, w->holders, d->end_ns) > times_before(w->given_back, sizeof(*w->given_back), w->holders, d->at_ns);
+}
+
 uint64_t silence_turned_down_ns(const struct silence_work *w, const struct silence_demand *d)
 {
-	uint64_t took = took_ns(d), low = w->waits_low_ns, high = w->waits_high_ns;
+	uint64_t took = took_ns(d);
 
 	if (!d->end_ns)
 		return 0;
 	if (took <= SLOW_NS || took <= SLOW_TIMES * w->usual_ns)
 		return d->at_ns + took;
-	return high && took >= low && took <= high + SLOW_NS ? d->at_ns + w->usual_ns : 0;
+	return w->waits_ns && took <= w->waits_ns + SLOW_NS && !is_beside_callers(w, d) ? d->at_ns + w->usual_ns : 0;
 }
 
 /* The median time of an answer for which the server was asked. */
@@ -192,6 +198,11 @@ static int search_all(struct silence_work *w)
 	return err || w->s->count || w->after_success ? err : search_short(w);
 }
 
+static bool is_slow_alone(const struct silence_work *w, const struct silence_demand *d)
+{
+	return d->shed && (!d->end_ns || (!silence_turned_down_ns(w, d) && !is_beside_callers(w, d)));
+}
+
 /*
  * Requests that did not ask and were answered slowly, but, whenever they came, after the same time: each waited by itself, as for a retry. While a process
  * hangs or is stopped they take what is left of that.
@@ -205,13 +216,12 @@ static int find_agreed_waits(struct silence_work *w)
 	if (!took)
 		return -ENOMEM;
 	for (size_t i = 0; i < w->in->demand_count; i++)
-		if (w->in->demands[i].shed && !silence_turned_down_ns(w, &w->in->demands[i]))
+		if (is_slow_alone(w, &w->in->demands[i]))
 			took[n++] = w->in->demands[i].end_ns ? took_ns(&w->in->demands[i]) : UINT64_MAX;
 	times_sort(took, n);
 	low = n ? took[n / 20] : 0;
 	if (n >= SHORT_MIN * w->in->need && low < UINT64_MAX / 2 && times_upto(took, n, low + low / AGREE_PART) * 4 >= n * 3) {
-		w->waits_low_ns = low;
-		w->waits_high_ns = low + 3 * (low / AGREE_PART);
+		w->waits_ns = low + 3 * (low / AGREE_PART);
 		w->s->agreed = true;
 	}
 	spill_free(took);
@@ -222,8 +232,7 @@ int silence_find_by_demand(struct silence_work *w)
 {
 	int err = find_usual(w) || find_holders(w) ? -ENOMEM : 0;
 
-	w->waits_low_ns = w->in->waits_low_ns;
-	w->waits_high_ns = w->in->waits_high_ns;
+	w->waits_ns = w->in->waits_ns;
 	err = err ? err : search_all(w);
 	if (err || w->s->count || w->after_success || !w->in->demand_count)
 		return err;

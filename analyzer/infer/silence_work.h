@@ -30,7 +30,7 @@ struct silence_work {
 	uint64_t *taken, *given_back;	/* owned; ascending: requests that called are there from, to */
 	size_t holders;
 	uint64_t usual_ns;	/* an answer's time */
-	uint64_t waits_low_ns, waits_high_ns;	/* that of one whose attempts were all turned down: silence_input's, or what they agree in */
+	uint64_t waits_ns;	/* that of one whose attempts were all turned down: silence_input's, or what they agree in */
 	uint64_t longer_ns;	/* by pace: the 90th percentile of intervals */
 	uint64_t failing_since_ns;
 	size_t longest_end;	/* where the longest run of failures ends */
