@@ -165,7 +165,7 @@ static uint64_t let_through(const struct breaker_view *v, const struct silences 
 
 /*
  * Where requests are counted, they are what is shed: what was let in before goes on trying, and a gap between attempts is not the silence, if
- * there is one. Silences between requests replace those between attempts.
+ * there is one. Silences between requests replace those between attempts; by pace, only where attempts tell already that whole requests are counted.
  */
 static int recount(struct breaker_view *v)
 {
@@ -181,7 +181,7 @@ static int recount(struct breaker_view *v)
 	in.work = v->attempts;
 	in.work_n = v->in.n;
 	err = !requests ? -ENOMEM : in.n < v->in.n ? silence_find(&again, &in) : 0;
-	if (!err && again.count && !again.paced) {
+	if (!err && again.count && (!again.paced || (v->cuts->uncut > 1 && again.count >= v->s.count))) {
 		v->cuts->uncut += let_through(v, &again, requests, in.n) < LET_THROUGH ? 0 : 2;
 		if (v->cuts->uncut > 1) {
 			silence_free(&v->s);

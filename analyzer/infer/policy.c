@@ -2,6 +2,7 @@
 #include "analyzer/infer/policy.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void policy_retry_free(struct policy_retry *r)
 {
@@ -15,6 +16,11 @@ void policy_breaker_free(struct policy_breaker *b)
 {
 	free(b->spans);
 	*b = (struct policy_breaker){0};
+}
+
+bool policy_breaker_asks_attempts(const struct policy_breaker *b)
+{
+	return b->opens && b->confidence > CONFIDENCE_LOW && (!b->counts || strcmp(b->counts, "requests") != 0);
 }
 
 const char *policy_backoff_name(enum policy_backoff b)

@@ -250,6 +250,9 @@ struct policy_fallback {		/* fallback.c */
 void policy_retry_free(struct policy_retry *r);
 void policy_breaker_free(struct policy_breaker *b);
 
+/* Whether each attempt may have to ask it, retries too: it is sure enough, and not known to count requests. */
+bool policy_breaker_asks_attempts(const struct policy_breaker *b);
+
 /* Names as in the report: "exponential", "high", "honoured", "connect", "consecutive", "queue", "timeout-inversion". */
 const char *policy_backoff_name(enum policy_backoff b);
 const char *policy_confidence_name(enum policy_confidence c);

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <string.h>
 #include "analyzer/read/spill.h"
 
 #define EXCESS_MIN 10
@@ -172,6 +171,14 @@ int measure_retries(struct measure *m)
 	return err;
 }
 
+/* Whether its breaker ended requests, or time alone joined attempts across its pauses. */
+static bool may_read_otherwise(const struct measure *m, uint32_t edge)
+{
+	const struct policy_breaker *b = &m->r->edges[edge].breaker;
+
+	return b->span_count && (m->link.tiers[edge] == LINK_TEMPORAL || policy_breaker_asks_attempts(b));
+}
+
 int measure_retries_again(struct measure *m)
 {
 	int err = 0;
@@ -179,7 +186,7 @@ int measure_retries_again(struct measure *m)
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++) {
 		struct result_edge *e = &m->r->edges[i];
 
-		if (e->retry.known && e->breaker.counts && !strcmp(e->breaker.counts, "attempts")) {
+		if (e->retry.known && may_read_otherwise(m, i)) {
 			policy_retry_free(&e->retry);
 			err = measure_edge(m, i);
 		}

@@ -80,15 +80,39 @@ static void settle_request(struct retries *r, struct retry_request *q)
 	}
 }
 
+/* Whether the client's breaker was open between two attempts: what came when it let something through again is another request. */
+static bool was_open_between(const struct retries *r, uint32_t attempt, uint32_t next)
+{
+	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
+	const struct model_exchange *x = &r->m->r->model.exchanges[attempt], *y = &r->m->r->model.exchanges[next];
+
+	for (size_t i = 0; b->confidence > CONFIDENCE_LOW && i < b->span_count; i++)
+		if (b->spans[i].process == x->process && b->spans[i].from_ns >= x->ended_ns && b->spans[i].to_ns <= y->started_ns)
+			return true;
+	return false;
+}
+
+/* How many of n attempts from here on are one request's. */
+static size_t together(const struct retries *r, const struct link_logical *l, const uint32_t *attempts, size_t n, size_t period)
+{
+	size_t most = l->tier == LINK_TEMPORAL && period && period < n ? period : n, k = 1;
+
+	while (k < most && (l->tier != LINK_TEMPORAL || !was_open_between(r, attempts[k - 1], attempts[k])))
+		k++;
+	return k;
+}
+
 static int add_request(struct retries *r, const struct link_logical *l, struct chains_span span, void *more)
 {
-	size_t period = *(unsigned *)more, step = l->tier == LINK_TEMPORAL && period ? period : span.n;
+	for (size_t from = 0, n; from < span.n; from += n) {
+		struct retry_request *q = &r->requests[r->count];
 
-	for (size_t from = 0; from < span.n; from += step) {
-		struct retry_request *q = &r->requests[r->count++];
-
-		*q = (struct retry_request){.begin = r->attempt_count, .n = (uint32_t)(span.n - from < step ? span.n - from : step)};
-		for (size_t i = 0; i < q->n; i++)
+		n = together(r, l, span.members + from, span.n - from, *(unsigned *)more);
+		if (!model_failed(&r->m->r->model.exchanges[span.members[from]]))
+			continue;
+		r->count++;
+		*q = (struct retry_request){.begin = r->attempt_count, .n = (uint32_t)n};
+		for (size_t i = 0; i < n; i++)
 			r->attempts[r->attempt_count++] = span.members[from + i];
 		settle_request(r, q);
 	}

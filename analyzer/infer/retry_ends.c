@@ -6,7 +6,6 @@
 #include "analyzer/infer/retry.h"
 
 #include <math.h>
-#include <string.h>
 #include "analyzer/infer/period.h"
 
 /* When nothing more can come of this attempt's process. */
@@ -37,14 +36,14 @@ static uint64_t due_by_ns(const struct retries *r, const struct retry_request *q
 	return answered ? answered : last->ended_ns + (uint64_t)((q->n <= PERIOD_MAX ? longest[q->n] : 0) * NS_PER_MS);
 }
 
-/* Whether a breaker that counts attempts was open when another was due. */
+/* Whether a breaker that asks about attempts, as far as is known, was open when another was due. */
 static bool is_kept_back(const struct retries *r, const struct retry_request *q, const double *longest)
 {
 	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
 	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
 	uint64_t due_ns = due_by_ns(r, q, longest);
 
-	for (size_t i = 0; b->counts && !strcmp(b->counts, "attempts") && i < b->span_count; i++)
+	for (size_t i = 0; policy_breaker_asks_attempts(b) && i < b->span_count; i++)
 		if (b->spans[i].process == last->process && b->spans[i].from_ns <= due_ns && b->spans[i].to_ns >= last->ended_ns)
 			return true;
 	return false;

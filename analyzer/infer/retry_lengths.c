@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 #include "analyzer/infer/period.h"
 #include "analyzer/read/samples.h"
 
@@ -229,12 +230,14 @@ static void find_budget(struct retries *r)
 
 /* ---- the whole ---- */
 
-/* Whether requests agree in a number. Beside many that a breaker ended, a few of one attempt are those whose open breaker was not seen. */
+/* Whether requests agree in a number. Beside many attempts that a breaker ended, a few requests of one are those whose open breaker was not seen. */
 static bool agree(const struct retries *r, const struct lengths *l)
 {
+	const char *counts = r->m->r->edges[r->edge].breaker.counts;
+
 	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || (double)l->longer > LONGER_SHARE * (double)r->count)
 		return false;
-	return l->mode > 1 || l->kept_back <= l->of.n;
+	return l->mode > 1 || !counts || strcmp(counts, "attempts") != 0 || l->kept_back <= l->of.n;
 }
 
 static void settle_attempts(struct retries *r, const struct lengths *l)

@@ -132,6 +132,8 @@ void silence_rule_out_waits(struct silence_work *w)
 		grown += length(w, g) > GROWTH * length(w, &s->gaps[i - 1]);
 		more += g->passed_failed > least;	/* half-open lets fewer pass than closed: these are the next request's */
 	}
+	if (w->in->work)	/* whole requests: they are not tried again */
+		steps = due = waits = more = pairs = 0;
 	s->alike = first_failure;
 	if (steps * 2 >= s->count) {
 		s->count = 0;

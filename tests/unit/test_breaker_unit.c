@@ -18,6 +18,7 @@ static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
 struct world {
 	int workers;
 	bool around;		/* the breaker is around the retries, not inside them */
+	bool patient;		/* an attempt that the breaker turns down is one: the next follows after the wait */
 	bool inbound;		/* each request is one that somebody asked for, all on one thread */
 	bool own_paths;		/* each has a path of its own */
 	double bad[2][2];	/* when the server is */
@@ -94,6 +95,11 @@ static void step(struct runs *r, const struct world *w, struct worker *k, struct
 		k->arrived_ms = t;
 	if (k->step != ENDS) {
 		if ((k->step == ARRIVES || !w->around) && !lets_in(b, t, &k->probe)) {
+			if (w->patient && ++k->attempt < ATTEMPTS) {
+				k->step = CALLS;
+				k->at_ms = t + WAIT_MS;
+				return;
+			}
 			answer(r, w, k, t + SHED_MS, true);
 			return;
 		}
@@ -143,16 +149,25 @@ static void what_it_counts(const struct world *w)
 	struct result x;
 	unsigned opens = write_world(&r, w, 8000);
 	const struct policy_breaker *b;
-	const char *name = w->around ? "around the retries" : "inside the retries", *right = w->around ? "requests" : "attempts";
+	const struct policy_retry *p;
+	const char *name = w->around ? "around the retries" : w->patient ? "inside patient retries" : "inside the retries";
+	const char *right = w->around ? "requests" : "attempts";
 
 	judge(&r, &x, everything);
 	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	p = &judge_edge(&x, "front", "127.0.0.1:81")->retry;
 	ok(opens >= 2, "%s, %d at once: it opened %u times", name, w->workers, opens);
 	ok(!b->absent, "and nobody says that there is none");
 	ok(!b->opens || !b->counts || !strcmp(b->counts, right), "it does not count %s", b->counts ? b->counts : "-");
 	ok(!b->opens || b->confidence == CONFIDENCE_LOW || (b->threshold_low <= FAILURES && b->threshold_high >= FAILURES),
 	   "%d failures: %.0f to %.0f, confidence %d", FAILURES, b->threshold_low, b->threshold_high, b->confidence);
 	ok(!b->opens || b->confidence == CONFIDENCE_LOW || isnan(b->half_open_probes) || b->half_open_probes == 1, "one probe: %.0f", b->half_open_probes);
+	if (w->inbound)	/* a loop of its own that pauses as long as it waits could be one without retries */
+		ok(!p->max_attempts || p->max_attempts == ATTEMPTS, "a request has %d attempts, not %u", ATTEMPTS, p->max_attempts);
+	ok(!(p->base_ms > 2 * WAIT_MS) || p->confidence == CONFIDENCE_LOW, "its pauses are no backoff: %.0f ms", p->base_ms);
+	if (w->patient && w->inbound && w->workers <= 4)
+		ok(b->opens && b->threshold_low <= FAILURES && b->threshold_high >= FAILURES && b->open_high_ms >= OPEN_MS,
+		   "requests that wait beside it are turned down: %u opens of %u, %.0f to %.0f", b->opens, opens, b->threshold_low, b->threshold_high);
 	if (w->workers <= 4 && w->around)
 		ok(b->opens && b->threshold_low <= FAILURES && b->threshold_high >= FAILURES, "its number is among those said: %.0f to %.0f",
 		   b->threshold_low, b->threshold_high);
@@ -183,7 +198,9 @@ int main(void)
 	for (int around = 0; around < 2; around++)
 		for (int inbound = 0; inbound < 2; inbound++)
 			for (size_t i = 0; i < sizeof(crowds) / sizeof(*crowds); i++)
-				what_it_counts(&(struct world){.workers = crowds[i], .around = around, .inbound = inbound, .bad = {{1500, 5000}}});
+				for (int patient = 0; patient < 2 - around; patient++)
+					what_it_counts(&(struct world){.workers = crowds[i], .around = around, .patient = patient, .inbound = inbound,
+								       .bad = {{1500, 5000}}});
 	two_outages(false);
 	two_outages(true);
 	return tap_done();
