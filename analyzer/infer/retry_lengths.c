@@ -18,7 +18,7 @@
 
 #define UNBOUNDED_MIN 10	/* attempts of one request without an end */
 #define MODE_SHARE 0.7		/* of requests given up that must agree */
-#define LONGER_SHARE 0.1	/* of all that failed at first: those that went on beyond the mode were not all joined by mistake */
+#define LONGER_SHARE 0.1	/* of all that failed at first, where attempts are surely joined: they went on beyond the mode */
 #define DEADLINE_MIN 5
 #define DEADLINE_SHARE 0.25	/* of requests given up */
 #define DEADLINE_TIGHT 0.15	/* variance of the time that requests took, against that of their waits */
@@ -235,7 +235,7 @@ static bool agree(const struct retries *r, const struct lengths *l)
 {
 	const char *counts = r->m->r->edges[r->edge].breaker.counts;
 
-	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || (double)l->longer > LONGER_SHARE * (double)r->count)
+	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || (!r->temporal && (double)l->longer > LONGER_SHARE * (double)r->count))
 		return false;
 	return l->mode > 1 || !counts || strcmp(counts, "attempts") != 0 || l->kept_back <= l->of.n;
 }
