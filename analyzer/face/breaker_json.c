@@ -57,6 +57,7 @@ cJSON *policy_json_breaker(const struct policy_breaker *p)
 	json_number(o, "reopens", p->reopens);
 	add_rules(o, p);
 	add_effects(o, p);
+	cJSON_AddBoolToObject(o, "ejects", p->ejects);
 	json_text(o, "confidence", policy_confidence_name(p->confidence));
 	json_text(o, "alike", p->alike);
 	json_id(o, "witness", p->witness);

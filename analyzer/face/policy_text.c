@@ -7,6 +7,7 @@
 #include "analyzer/stats/show.h"
 
 #define NO_JITTER 0.97	/* rho from which what is left is how exactly a sleep ends */
+#define GROWTH_LEAST 1.2	/* of open times that are longer each time: less is chance */
 #define SHARE_LIKELY 0.1	/* of failures when a breaker opens: one that opens at less would open all the time */
 #define REACTIONS_MAX 6	/* statuses and errors that are named */
 
@@ -251,7 +252,7 @@ static void say_timeout(const struct result *r, const struct result_edge *e, FIL
 
 static void say_threshold(FILE *out, const struct policy_breaker *p)
 {
-	fputs("opens", out);
+	fputs(p->ejects ? "leaves the server out" : "opens", out);
 	if (p->threshold_low >= 1) {
 		fprintf(out, " after %.0f", p->threshold_low);
 		if (p->threshold_high > p->threshold_low)
@@ -275,7 +276,7 @@ static void say_open(FILE *out, const struct policy_breaker *p)
 		return;
 	fprintf(out, " for %s", ms(p->open_low_ms > 0 ? (p->open_low_ms + p->open_high_ms) / 2 : p->open_high_ms, buf));
 	range(out, p->open_low_ms, p->open_high_ms);
-	if (p->open_growth > 1.05)
+	if (p->open_growth >= GROWTH_LEAST)
 		fprintf(out, ", growing x%.2g", p->open_growth);
 }
 
@@ -310,7 +311,7 @@ static void say_breaker(const struct result *r, const struct result_edge *e, FIL
 	if (p->reopens)
 		fprintf(out, " (%u after a probe failed)", p->reopens);
 	if (p->shed)
-		fprintf(out, ", turned %llu calls away", (ull)p->shed);
+		fprintf(out, p->ejects ? ", sent %llu calls to other servers" : ", turned %llu calls away", (ull)p->shed);
 	if (p->shed_efficacy.known)
 		fprintf(out, ", %s of the doomed ones", show_share(&p->shed_efficacy, share));
 	if (p->alike)

@@ -133,6 +133,7 @@ static int absorb(struct breaker_scene *c, const struct breaker_view *v)
 	c->alike |= v->s.paced && v->s.alike;
 	c->trickle |= !v->s.paced && v->s.trickle && !v->s.closed;
 	c->closed += v->s.closed;
+	c->p->ejects |= v->ejects;
 	c->agreed |= v->s.agreed && v->s.waited;
 	for (size_t i = 0; i < v->s.count && !err; i++) {
 		root = v->s.gaps[i].fresh ? i : root;

@@ -173,6 +173,10 @@ void breaker_effects_settle(struct breaker_scene *c)
 	p->doomed = (uint64_t)llround(share * (double)asked);
 	p->collateral = (uint64_t)llround((1 - share) * (double)e->shed_bad);
 	p->shed_efficacy = asked ? metric_share(e->shed_bad, asked) : metric_unknown("nothing was asked while the server was bad");
+	if (p->ejects) {	/* another server answered */
+		p->collateral = p->recovery_tax = 0;
+		p->recovery_tax_ms = NAN;
+	}
 	p->flaps_per_min = minutes > 0 ? p->opens / minutes : NAN;
 	p->latency_saved_ms = NAN;
 	if (e->failed && p->shed)

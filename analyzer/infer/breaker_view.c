@@ -2,6 +2,7 @@
 #include "analyzer/infer/breaker_view.h"
 
 #include <errno.h>
+#include "analyzer/infer/breaker_choices.h"
 #include "analyzer/infer/retry.h"
 #include "analyzer/measure.h"
 #include "analyzer/read/spill.h"
@@ -38,7 +39,7 @@ static int view_demands(struct breaker_view *v, const struct demands *d)
 	for (last = first; last < d->n && d->of[last].process == v->process;)
 		last++;
 	if (!d->normal || first == last)
-		return 0;
+		return breaker_choices_find(v);
 	v->demands = spill_realloc(NULL, (last - first + 1) * sizeof(*v->demands));
 	if (!v->demands)
 		return -ENOMEM;
@@ -215,7 +216,7 @@ int breaker_view_find(struct breaker_view *v, const struct demands *demands)
 	v->most_attempts = most_attempts(v);
 	v->joined = joins_surely(v) && !are_guessed(v);
 	find_cuts(v);
-	return recount(v);
+	return v->ejects ? 0 : recount(v);
 }
 
 void breaker_view_free(struct breaker_view *v)

@@ -20,7 +20,7 @@ void policy_breaker_free(struct policy_breaker *b)
 
 bool policy_breaker_asks_attempts(const struct policy_breaker *b)
 {
-	return b->opens && b->confidence > CONFIDENCE_LOW && (!b->counts || strcmp(b->counts, "requests") != 0);
+	return b->opens && !b->ejects && b->confidence > CONFIDENCE_LOW && (!b->counts || strcmp(b->counts, "requests") != 0);
 }
 
 const char *policy_backoff_name(enum policy_backoff b)

@@ -166,6 +166,7 @@ struct policy_breaker {
 	double flaps_per_min;
 	double latency_saved_ms;
 	enum policy_confidence confidence;
+	bool ejects;			/* what it keeps back is no caller's failure: another server of the destination gets it */
 	uint64_t witness;		/* the failing attempt that opened it first */
 	const char *ruled_out;		/* why a silence is not called a breaker, when there was one; static; NULL */
 	const char *alike;		/* what else would look the same; static; NULL */
@@ -250,7 +251,7 @@ struct policy_fallback {		/* fallback.c */
 void policy_retry_free(struct policy_retry *r);
 void policy_breaker_free(struct policy_breaker *b);
 
-/* Whether each attempt may have to ask it, retries too: it is sure enough, and not known to count requests. */
+/* Whether each attempt may have to ask it, retries too: it is sure enough, not known to count requests, and no balancer. */
 bool policy_breaker_asks_attempts(const struct policy_breaker *b);
 
 /* Names as in the report: "exponential", "high", "honoured", "connect", "consecutive", "queue", "timeout-inversion". */

@@ -31,7 +31,7 @@ static bool doubt(const struct rule_subject *s)
 
 static bool opens(const struct rule_subject *s)
 {
-	return BREAKER(s)->known && !BREAKER(s)->absent;
+	return BREAKER(s)->known && !BREAKER(s)->absent && !BREAKER(s)->ejects;
 }
 
 /* "5", "5 to 8", "" when it is not known. */

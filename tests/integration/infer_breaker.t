@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Breakers and bulkheads of programs whose settings are known, as the report infers them: libraries of Node in a program that serves nobody, a
 service on threads with requests of others, and what looks like one and is none. All run side by side."""
+import http.client
 import os
 import shutil
 import sys
@@ -61,6 +62,24 @@ def library(name, module, options, work, *mean):
            7000, warm.url("/"), *mean)
 
 
+def balancer(name, work, max_fails, seconds):
+    """nginx before two servers, of which one fails."""
+    def go():
+        db = os.path.join(tmpdir(), "run.db")
+        servers = " ".join(f"server 127.0.0.1:{port} max_fails={max_fails} fail_timeout=2s;" for port in (work.peer.port, warm.port))
+        proxy = Nginx("location / { proxy_pass http://both; proxy_next_upstream error http_503; }", f"upstream both {{ {servers} }}",
+                      under=lambda port: shock_argv([], db))
+        client = http.client.HTTPConnection("127.0.0.1", proxy.port)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            client.request("GET", "/")
+            client.getresponse().read()
+            time.sleep(0.02)
+        proxy.stop()
+        RUNS[name] = (work, Run(db))
+    RUNS[name] = (work, threading.Thread(target=go))
+
+
 def edge(name):
     work, r = RUNS[name]
     report = r.report()
@@ -72,6 +91,7 @@ def edge(name):
 
 libraries = has_libraries()
 warm = HttpPeer()
+balancer("nginx", Work(2, 9), 3, 13)
 if libraries:
     library("opossum", "opossum", '{"resetTimeout":1500}', Work(0, 3.5))
     library("opossum of 10", "opossum", '{"resetTimeout":1500,"volumeThreshold":10}', Work(0, 3.5))
@@ -152,6 +172,15 @@ ok(b and b["opens"] >= 2 and b["threshold"]["low"] <= 4 <= b["threshold"]["high"
 ok(e["retry"]["max_attempts"] in (0, None, 3), "none was seen to have given up by itself: nothing is said of their attempts, or the truth", e["retry"])
 b = edge("none")["breaker"]
 ok(b and b["absent"] and b["outage_attempts"] >= 50, "none: failures in a row that a breaker would have cut", b)
+
+# ---- a balancer ----
+b = edge("nginx")["breaker"]
+ok(b and b["ejects"] and b["opens"] >= 2, "nginx leaves a server out that fails", b)
+if b:
+    is_((b["threshold"]["low"], b["threshold"]["high"]), (3, 3), "nginx: after max_fails", b)
+    # it counts in whole seconds: more than two
+    ok(b["open_ms"]["low"] <= 3000 and 2000 <= b["open_ms"]["high"] <= 3200, "nginx: for fail_timeout", b)
+    ok(b["shed"] > 50 and b["collateral"] == 0, "nginx: the other server has answered, and nobody was turned away", b)
 
 # ---- bulkheads ----
 for name, width in (("queue", 4), ("reject", 3)):

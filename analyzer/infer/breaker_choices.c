@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "analyzer/infer/breaker_choices.h"
+
+#include <errno.h>
+#include "analyzer/measure.h"
+#include "analyzer/read/radix.h"
+#include "analyzer/read/spill.h"
+
+#define WELL_MIN 20		/* choices that tell how often it is chosen */
+#define NEED_MOST 1000		/* choices that make a silence: of a server that is chosen more seldom nothing is said */
+
+static const struct result_destination *destination_of(const struct measure *m, uint32_t edge)
+{
+	for (size_t i = 0; i < m->r->destination_count; i++)
+		for (size_t k = 0; k < m->r->destinations[i].edge_count; k++)
+			if (m->r->destinations[i].edges[k] == edge)
+				return &m->r->destinations[i];
+	return NULL;
+}
+
+struct choices {
+	struct radix_item *of;	/* owned; by start; the value is the attempt */
+	size_t n;
+};
+
+/* All attempts of the view's process at any server of the destination. */
+static int gather(struct choices *c, const struct breaker_view *v, const struct result_destination *d)
+{
+	const struct measure *m = v->m;
+	size_t room = 0;
+
+	for (size_t k = 0; k < d->edge_count; k++)
+		room += chains_of(&m->chains.by_edge, (uint32_t)d->edges[k]).n;
+	c->of = spill_realloc(NULL, (room + 1) * sizeof(*c->of));
+	if (!c->of)
+		return -ENOMEM;
+	for (size_t k = 0; k < d->edge_count; k++) {
+		struct chains_span rows = chains_of(&m->chains.by_edge, (uint32_t)d->edges[k]);
+
+		for (size_t i = 0; i < rows.n; i++) {
+			const struct model_exchange *x = &m->r->model.exchanges[rows.members[i]];
+
+			if (x->process == v->process && measure_counts(m, x->started_ns))
+				c->of[c->n++] = (struct radix_item){x->started_ns, rows.members[i]};
+		}
+	}
+	return radix_sort(c->of, c->n);
+}
+
+static int fill(struct breaker_view *v, const struct choices *c)
+{
+	const struct model_exchange *exchanges = v->m->r->model.exchanges;
+	uint64_t well = 0, chosen = 0;
+	size_t seen = 0;
+
+	v->demands = spill_realloc(NULL, (c->n + 1) * sizeof(*v->demands));
+	if (!v->demands)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++) {
+		const struct model_exchange *x = &exchanges[c->of[i].value];
+		bool other = x->edge != v->edge;
+
+		while (seen < v->in.n && v->attempts[seen].end_ns && v->attempts[seen].end_ns < x->started_ns)
+			seen++;
+		if (seen && !v->attempts[seen - 1].failed) {
+			well++;
+			chosen += !other;
+		}
+		v->demands[v->demand_count++] = (struct silence_demand){x->started_ns, other ? x->started_ns : x->ended_ns, other, other ? 0 : x->started_ns};
+	}
+	v->in.need = silence_need(chosen, well);
+	v->ejects = well >= WELL_MIN && chosen < well && v->in.need <= NEED_MOST;
+	return 0;
+}
+
+int breaker_choices_find(struct breaker_view *v)
+{
+	const struct result_destination *d = destination_of(v->m, v->edge);
+	struct choices c = {0};
+	int err = d ? gather(&c, v, d) : 0;
+
+	if (!err && d)
+		err = fill(v, &c);
+	spill_free(c.of);
+	if (!v->ejects) {
+		v->in.need = 1;
+		v->demand_count = 0;
+		return err;
+	}
+	v->in.demands = v->demands;
+	v->in.demand_count = v->demand_count;
+	return err;
+}
