@@ -75,7 +75,8 @@ del os.environ["AFTERSHOCK_RING_BYTES"]
 lost = lossy.one("SELECT count FROM loss WHERE reason = 'payload_ring_full'") or 0
 told = lossy.one("SELECT count(*) FROM exchange WHERE outcome IN ('ok', 'failed')")
 ok(lost > ROUNDS // 4, f"a_tiny_ring_overflows_while_the_recorder_is_stopped_({lost})", lossy)
-ok(ROUNDS // 2 - 100 < told < ROUNDS, f"what_was_not_lost_is_told_({told})")
+# one that is not told misses one record at least; a slow machine may lose more of the second half too
+ok(ROUNDS - lost <= told < ROUNDS and told, f"what_was_not_lost_is_told_({told})", lossy.rows("SELECT reason, count FROM loss"))
 ok("lost" in lossy.err and "nothing was lost" not in lossy.err, "the_command_says_that_events_were_lost", lossy)
 
 

@@ -20,6 +20,10 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"
 for name in ("SUDO_UID", "SUDO_GID"):  # `sudo make test` is a test as root; what sudo means to the command is told to it where that is tested
     os.environ.pop(name, None)
 
+for number in (signal.SIGINT, signal.SIGQUIT):  # a shell that runs tests in the background ignores them, and so would all that is started here
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
+
 _directories, _children = [], []
 
 
