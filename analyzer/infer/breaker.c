@@ -256,6 +256,13 @@ static bool ever_failed(const struct measure *m, struct chains_span rows)
 	return false;
 }
 
+static int by_process(const void *left, const void *right)
+{
+	const struct policy_open *a = left, *b = right;
+
+	return a->process != b->process ? (a->process > b->process) - (a->process < b->process) : (a->from_ns > b->from_ns) - (a->from_ns < b->from_ns);
+}
+
 static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book, const struct unresolved *unresolved)
 {
 	struct policy_breaker *p = &m->r->edges[edge].breaker;
@@ -274,6 +281,8 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 			err = judge_process(&c, crew.processes[i], crew_part(&crew, i), unresolved);
 	if (!err)
 		settle(&c);
+	if (p->span_count)
+		qsort(p->spans, p->span_count, sizeof(*p->spans), by_process);
 	crew_free(&crew);
 	demand_free(&c.demands);
 	breaker_bad_free(&c.bad);

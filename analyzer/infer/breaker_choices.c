@@ -23,24 +23,34 @@ struct choices {
 	size_t n;
 };
 
-/* All attempts of the view's process at any server of the destination. */
+/* Attempts at a server since the view's first, as long as its process was there. */
+static struct chains_span meanwhile(const struct breaker_view *v, size_t edge)
+{
+	const struct model *run = &v->m->r->model;
+	struct chains_span rows = chains_of(&v->m->chains.by_edge, edge);
+	uint64_t to = run->processes[v->process].ended_ns;
+	size_t first = v->in.n ? chains_at(rows, run, v->attempts[0].start_ns) : rows.n, last = to ? chains_at(rows, run, to + 1) : rows.n;
+
+	return (struct chains_span){rows.members + first, last > first ? last - first : 0};
+}
+
+/* Those of its process at any server of the destination. */
 static int gather(struct choices *c, const struct breaker_view *v, const struct result_destination *d)
 {
-	const struct measure *m = v->m;
 	size_t room = 0;
 
 	for (size_t k = 0; k < d->edge_count; k++)
-		room += chains_of(&m->chains.by_edge, (uint32_t)d->edges[k]).n;
+		room += meanwhile(v, d->edges[k]).n;
 	c->of = spill_realloc(NULL, (room + 1) * sizeof(*c->of));
 	if (!c->of)
 		return -ENOMEM;
 	for (size_t k = 0; k < d->edge_count; k++) {
-		struct chains_span rows = chains_of(&m->chains.by_edge, (uint32_t)d->edges[k]);
+		struct chains_span rows = meanwhile(v, d->edges[k]);
 
 		for (size_t i = 0; i < rows.n; i++) {
-			const struct model_exchange *x = &m->r->model.exchanges[rows.members[i]];
+			const struct model_exchange *x = &v->m->r->model.exchanges[rows.members[i]];
 
-			if (x->process == v->process && measure_counts(m, x->started_ns))
+			if (x->process == v->process && measure_counts(v->m, x->started_ns))
 				c->of[c->n++] = (struct radix_item){x->started_ns, rows.members[i]};
 		}
 	}

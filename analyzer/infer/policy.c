@@ -23,6 +23,22 @@ bool policy_breaker_asks_attempts(const struct policy_breaker *b)
 	return b->opens && !b->ejects && b->confidence > CONFIDENCE_LOW && (!b->counts || strcmp(b->counts, "requests") != 0);
 }
 
+bool policy_breaker_was_open(const struct policy_breaker *b, uint32_t process, uint64_t from_ns, uint64_t to_ns)
+{
+	size_t low = 0, high = b->span_count;
+
+	while (low < high) {	/* the first that ends at from_ns or later */
+		size_t middle = (low + high) / 2;
+		const struct policy_open *s = &b->spans[middle];
+
+		if (s->process < process || (s->process == process && s->to_ns < from_ns))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < b->span_count && b->spans[low].process == process && b->spans[low].from_ns <= to_ns;
+}
+
 const char *policy_backoff_name(enum policy_backoff b)
 {
 	static const char *const names[BACKOFF_FAMILIES] = {"unknown", "none", "fixed", "linear", "exponential", "additive_jitter",

@@ -144,7 +144,7 @@ struct policy_breaker {
 	bool absent;			/* demand went on through an outage that a breaker would have cut */
 	uint64_t outage_attempts;	/* absent: failed attempts in a row that it let pass */
 	unsigned opens, reopens;	/* times it opened; of them, because a half-open call failed */
-	struct policy_open *spans;	/* owned; one per open, those of each process in order */
+	struct policy_open *spans;	/* owned; one per open, by process and then in order */
 	size_t span_count;
 	double threshold_low, threshold_high;	/* failures in a row before it opens; NAN also where their share is what counts */
 	double share_low, share_high;	/* of failures when it opened, in whatever window a rule by their share looks at; NAN can not tell */
@@ -253,6 +253,9 @@ void policy_breaker_free(struct policy_breaker *b);
 
 /* Whether each attempt may have to ask it, retries too: it is sure enough, not known to count requests, and no balancer. */
 bool policy_breaker_asks_attempts(const struct policy_breaker *b);
+
+/* Whether it was open in that process at some time in [from_ns, to_ns]. O(log n). */
+bool policy_breaker_was_open(const struct policy_breaker *b, uint32_t process, uint64_t from_ns, uint64_t to_ns);
 
 /* Names as in the report: "exponential", "high", "honoured", "connect", "consecutive", "queue", "timeout-inversion". */
 const char *policy_backoff_name(enum policy_backoff b);

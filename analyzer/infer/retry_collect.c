@@ -86,10 +86,7 @@ static bool was_open_between(const struct retries *r, uint32_t attempt, uint32_t
 	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
 	const struct model_exchange *x = &r->m->r->model.exchanges[attempt], *y = &r->m->r->model.exchanges[next];
 
-	for (size_t i = 0; b->confidence > CONFIDENCE_LOW && i < b->span_count; i++)
-		if (b->spans[i].process == x->process && b->spans[i].from_ns >= x->ended_ns && b->spans[i].to_ns <= y->started_ns)
-			return true;
-	return false;
+	return b->confidence > CONFIDENCE_LOW && policy_breaker_was_open(b, x->process, x->ended_ns, y->started_ns);
 }
 
 /* How many of n attempts from here on are one request's. */

@@ -41,12 +41,8 @@ static bool is_kept_back(const struct retries *r, const struct retry_request *q,
 {
 	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
 	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
-	uint64_t due_ns = due_by_ns(r, q, longest);
 
-	for (size_t i = 0; policy_breaker_asks_attempts(b) && i < b->span_count; i++)
-		if (b->spans[i].process == last->process && b->spans[i].from_ns <= due_ns && b->spans[i].to_ns >= last->ended_ns)
-			return true;
-	return false;
+	return policy_breaker_asks_attempts(b) && policy_breaker_was_open(b, last->process, last->ended_ns, due_by_ns(r, q, longest));
 }
 
 static enum retry_end end_of(const struct retries *r, struct retry_request *q, const double *longest)
