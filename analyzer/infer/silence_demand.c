@@ -237,5 +237,5 @@ int silence_find_by_demand(struct silence_work *w)
 	if (err || w->s->count || w->after_success || !w->in->demand_count)
 		return err;
 	err = find_agreed_waits(w);
-	return err ? err : search_all(w);
+	return err || !w->s->agreed ? err : search_all(w);
 }
