@@ -167,6 +167,8 @@ static int learn(struct habits *h, struct demands *d, const struct measure *m)
 
 		if (!of)
 			return -ENOMEM;
+		if (x->elsewhere)
+			continue;
 		of->all++;
 		of->all_asked += asked;
 		of->well += x->well;
@@ -204,7 +206,7 @@ static void expect(const struct habits *h, struct demands *d, const struct measu
 	for (size_t i = 0; i < d->n; i++) {
 		const struct habit *of = &h->of[map_get(&h->rows, m->r->model.exchanges[d->of[i].row].target)];
 
-		d->of[i].expected = normal(is_rare(of) ? &h->rest : of);
+		d->of[i].expected = !d->of[i].elsewhere && normal(is_rare(of) ? &h->rest : of);
 	}
 	for (uint32_t i = 0; i < h->count; i++)
 		count_normal(d, &h->of[i]);
@@ -338,6 +340,17 @@ static int find_at_once(const struct measure *m, struct demand *d, size_t n)
 	return err;
 }
 
+/* Whether a call that was made for this request failed. */
+static bool has_failed(const struct measure *m, uint32_t inbound)
+{
+	struct chains_span calls = chains_of(&m->chains.by_parent, inbound);
+
+	for (size_t i = 0; i < calls.n; i++)
+		if (model_failed(&m->r->model.exchanges[calls.members[i]]))
+			return true;
+	return false;
+}
+
 /* The requests of one process, against its attempts. */
 static int add_process(struct demands *d, const struct demand_book *b, const struct measure *m, const struct calls *c, uint32_t process)
 {
@@ -357,7 +370,8 @@ static int add_process(struct demands *d, const struct demand_book *b, const str
 			begun++;
 		if (!d->nested)
 			call = begun < c->n && x->ended_ns && c->starts[begun] <= x->ended_ns ? c->starts[begun] : 0;
-		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process};
+		d->of[d->n++] = (struct demand){.at_ns = x->started_ns, .end_ns = x->ended_ns, .call_ns = call, .row = b->rows[i], .process = process,
+						.elsewhere = !call && has_failed(m, b->rows[i])};
 	}
 	err = find_holders(&h, d->of + first, d->n - first);
 	for (size_t i = first; i < d->n && !err; i++) {

@@ -235,8 +235,45 @@ static void calls_laid_to_others(void)
 	judge_end(&r, &x);
 }
 
+/*
+ * Each request asks a server and then another, of which one call in four fails. While the first is out, for a second three times, they end before the
+ * second: nobody turned its calls away.
+ */
+static void who_failed_elsewhere(bool slowly)
+{
+	const struct result_edge *e;
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 12000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4001", "127.0.0.1:91");
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4002", "127.0.0.1:92");
+	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 1200; i++) {
+		double at = 10 * i, spent = slowly ? 150 : 2;
+		bool out = (i >= 300 && i < 400) || (i >= 500 && i < 600) || (i >= 700 && i < 800), failed = i % 4 == 3;
+		int in = runs_add(&r, ATTEMPT(.connection = 3, .tid = 100 + i % 20, .role = "server", .path = "/in", .status = out || failed ? 503 : 200,
+					      .at_ms = at, .took_ms = out ? spent + 2 : 8));
+
+		runs_add(&r, ATTEMPT(.connection = 1, .tid = 100 + i % 20, .status = out ? 503 : 200, .at_ms = at + 1, .took_ms = out ? spent : 2,
+				     .parent = in));
+		if (!out)
+			runs_add(&r, ATTEMPT(.connection = 2, .tid = 100 + i % 20, .status = failed ? 503 : 200, .at_ms = at + 4, .took_ms = 2,
+					     .parent = in));
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	e = judge_edge(&x, "front", "127.0.0.1:92");
+	ok(!e->breaker.opens, "requests that failed at another server, %s, were not turned down by a breaker of this one (%u opens)",
+	   slowly ? "slowly" : "at once", e->breaker.opens);
+	is_int((long long)e->demand, 900, "nor did they ask for it");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
+	who_failed_elsewhere(false);
+	who_failed_elsewhere(true);
 	who_was_turned_down();
 	calls_laid_to_others();
 	windows_of_a_breaker();
