@@ -16,6 +16,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/infer/breaker_explained.h"
 #include "analyzer/infer/breaker_scene.h"
 #include "analyzer/infer/silence.h"
 #include "analyzer/infer/unresolved.h"
@@ -289,6 +290,29 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 	return err;
 }
 
+/* The breaker of another server of the same client, by which this one's silences are explained; NULL. */
+static const struct policy_breaker *explains(const struct measure *m, uint32_t edge)
+{
+	for (uint32_t i = 0; i < m->r->edge_count; i++)
+		if (i != edge && m->graph.edges[i].client == m->graph.edges[edge].client && m->r->edges[i].breaker.opens &&
+		    breaker_is_explained(&m->r->edges[edge].breaker, &m->r->edges[i].breaker))
+			return &m->r->edges[i].breaker;
+	return NULL;
+}
+
+static void drop_explained(struct measure *m)
+{
+	for (uint32_t i = 0; i < m->r->edge_count; i++) {
+		struct policy_breaker *p = &m->r->edges[i].breaker;
+
+		if (!p->opens || p->ejects || !explains(m, i))
+			continue;
+		policy_breaker_free(p);
+		*p = unknown();
+		p->ruled_out = "another server is asked first, and its breaker was open then";
+	}
+}
+
 int measure_breakers(struct measure *m)
 {
 	struct demand_book book = {0};
@@ -298,6 +322,8 @@ int measure_breakers(struct measure *m)
 	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
 		if (!m->graph.edges[i].external)
 			err = judge_edge(m, i, &book, &unresolved);
+	if (!err)
+		drop_explained(m);
 	unresolved_free(&unresolved);
 	demand_close(&book);
 	return err;

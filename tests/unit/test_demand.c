@@ -270,8 +270,41 @@ static void who_failed_elsewhere(bool slowly)
 	judge_end(&r, &x);
 }
 
+/* The same, but the first server's breaker is open then: one call of it a second later, and the second is asked behind it. */
+static void whose_breaker_it_is(void)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_breaker *a, *b;
+
+	runs_begin(&r, 12000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4001", "127.0.0.1:91");
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4002", "127.0.0.1:92");
+	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; i < 1200; i++) {
+		double at = 10 * i;
+		bool out = i >= 300 && i < 800, open = i > 304 && i < 805 && (i - 304) % 100, failed = i % 4 == 3 || i == 299;
+		int in = runs_add(&r, ATTEMPT(.connection = 3, .tid = 100 + i % 20, .role = "server", .path = "/in", .status = out || failed ? 503 : 200,
+					      .at_ms = at, .took_ms = open ? 0.5 : 8));
+
+		if (!open)
+			runs_add(&r, ATTEMPT(.connection = 1, .tid = 100 + i % 20, .status = out ? 503 : 200, .at_ms = at + 1, .took_ms = 2, .parent = in));
+		if (!open && !out)
+			runs_add(&r, ATTEMPT(.connection = 2, .tid = 100 + i % 20, .status = failed ? 503 : 200, .at_ms = at + 4, .took_ms = 2,
+					     .parent = in));
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	a = &judge_edge(&x, "front", "127.0.0.1:91")->breaker;
+	b = &judge_edge(&x, "front", "127.0.0.1:92")->breaker;
+	ok(a->opens >= 5 && a->threshold_low <= 5 && a->threshold_high >= 5, "the breaker of the server that is asked first");
+	ok(!b->opens && b->ruled_out && strstr(b->ruled_out, "asked first"), "is not that of the second: %s", b->ruled_out ? b->ruled_out : "-");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
+	whose_breaker_it_is();
 	who_failed_elsewhere(false);
 	who_failed_elsewhere(true);
 	who_was_turned_down();
