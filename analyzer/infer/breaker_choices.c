@@ -9,13 +9,30 @@
 #define WELL_MIN 20		/* choices that tell how often it is chosen */
 #define NEED_MOST 1000		/* choices that make a silence: of a server that is chosen more seldom nothing is said */
 
-static const struct result_destination *destination_of(const struct measure *m, uint32_t edge)
+static bool has_edge(const struct result_destination *d, uint32_t edge)
+{
+	for (size_t k = 0; k < d->edge_count; k++)
+		if (d->edges[k] == edge)
+			return true;
+	return false;
+}
+
+const struct result_destination *breaker_choices_destination(const struct measure *m, uint32_t edge)
 {
 	for (size_t i = 0; i < m->r->destination_count; i++)
-		for (size_t k = 0; k < m->r->destinations[i].edge_count; k++)
-			if (m->r->destinations[i].edges[k] == edge)
-				return &m->r->destinations[i];
+		if (has_edge(&m->r->destinations[i], edge))
+			return &m->r->destinations[i];
 	return NULL;
+}
+
+bool breaker_choices_asked(const struct measure *m, const struct result_destination *d, uint32_t inbound)
+{
+	struct chains_span calls = chains_of(&m->chains.by_parent, inbound);
+
+	for (size_t i = 0; i < calls.n; i++)
+		if (has_edge(d, m->r->model.exchanges[calls.members[i]].edge))
+			return true;
+	return false;
 }
 
 struct choices {
@@ -79,13 +96,13 @@ static int fill(struct breaker_view *v, const struct choices *c)
 		v->demands[v->demand_count++] = (struct silence_demand){x->started_ns, other ? x->started_ns : x->ended_ns, other, other ? 0 : x->started_ns};
 	}
 	v->in.need = silence_need(chosen, well);
-	v->ejects = well >= WELL_MIN && chosen < well && v->in.need <= NEED_MOST;
+	v->ejects = well >= WELL_MIN && v->in.need <= NEED_MOST;
 	return 0;
 }
 
 int breaker_choices_find(struct breaker_view *v)
 {
-	const struct result_destination *d = destination_of(v->m, v->edge);
+	const struct result_destination *d = breaker_choices_destination(v->m, v->edge);
 	struct choices c = {0};
 	int err = d ? gather(&c, v, d) : 0;
 

@@ -32,7 +32,8 @@ static int view_attempts(struct breaker_view *v)
 /* Demand of a process is known when requests of it normally ask. */
 static int view_demands(struct breaker_view *v, const struct demands *d)
 {
-	size_t first = 0, last;
+	const struct result_destination *servers = breaker_choices_destination(v->m, v->edge);
+	size_t first = 0, last, shed = 0, elsewhere = 0;
 
 	while (first < d->n && d->of[first].process != v->process)
 		first++;
@@ -43,10 +44,14 @@ static int view_demands(struct breaker_view *v, const struct demands *d)
 	v->demands = spill_realloc(NULL, (last - first + 1) * sizeof(*v->demands));
 	if (!v->demands)
 		return -ENOMEM;
-	for (size_t i = first; i < last; i++)
-		if (d->of[i].expected)
-			v->demands[v->demand_count++] = (struct silence_demand){d->of[i].at_ns, d->of[i].end_ns, demand_shed(&d->of[i]),
-										d->of[i].call_ns};
+	for (size_t i = first; i < last; i++) {
+		if (!d->of[i].expected)
+			continue;
+		v->demands[v->demand_count++] = (struct silence_demand){d->of[i].at_ns, d->of[i].end_ns, demand_shed(&d->of[i]), d->of[i].call_ns};
+		shed += demand_shed(&d->of[i]);
+		elsewhere += demand_shed(&d->of[i]) && servers && breaker_choices_asked(v->m, servers, d->of[i].row);
+	}
+	v->ejects = elsewhere * 2 > shed;
 	v->in.demands = v->demands;
 	v->in.demand_count = v->demand_count;
 	v->in.need = silence_need(d->normal_asked, d->normal);

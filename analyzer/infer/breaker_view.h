@@ -22,7 +22,7 @@ struct breaker_view {
 	uint32_t edge, process;
 	struct chains_span rows;
 	struct breaker_cuts *cuts;
-	bool ejects;	/* demands are choices between servers (breaker_choices.h): what is not let through goes to another */
+	bool ejects;	/* what is not let through goes to another server of the destination (breaker_choices.h) */
 	bool joined;	/* surely: which attempts are one request's is known */
 	uint32_t most_attempts;	/* that a failed request made, as far as known */
 	struct silence_attempt *attempts;	/* owned */

@@ -15,6 +15,7 @@ static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
 struct balancer {
 	int max_fails;		/* in a row; 0: never leaves one out */
 	bool random;		/* chooses at random, else in turn */
+	bool backup;		/* the others are asked only when the first is out */
 	bool pinned;		/* one caller in three has the first server to itself, and pauses of its own */
 	double bad_from_ms, bad_to_ms;
 	int failures;
@@ -51,7 +52,7 @@ static void count(struct balancer *b, double t, bool failed)
 
 static int choose(const struct balancer *b, int i, double t)
 {
-	int server = b->random ? (int)(roll() % SERVERS) : i % SERVERS;
+	int server = b->backup ? 0 : b->random ? (int)(roll() % SERVERS) : i % SERVERS;
 
 	if (b->pinned && server == 0 && fmod(t, 3000) > 2000)	/* its caller is away */
 		return 1;
@@ -84,9 +85,9 @@ static void play(struct runs *r, struct balancer *b)
 		serve(r, b, i, 20 * i);
 }
 
-static void leaves_out(int max_fails, bool random)
+static void leaves_out(int max_fails, bool random, bool backup)
 {
-	struct balancer b = {.max_fails = max_fails, .random = random, .bad_from_ms = 5000, .bad_to_ms = 20000};
+	struct balancer b = {.max_fails = max_fails, .random = random, .backup = backup, .bad_from_ms = 5000, .bad_to_ms = 20000};
 	struct runs r;
 	struct result x;
 	const struct policy_breaker *p;
@@ -94,7 +95,8 @@ static void leaves_out(int max_fails, bool random)
 	play(&r, &b);
 	judge(&r, &x, everything);
 	p = &judge_edge(&x, "front", A)->breaker;
-	ok(p->known && !p->absent && p->ejects, "a server that is left out after %d failures, %s", max_fails, random ? "chosen at random" : "in turn");
+	ok(p->known && !p->absent && p->ejects, "a server that is left out after %d failures, %s", max_fails,
+	   random ? "chosen at random" : backup ? "with a backup" : "in turn");
 	is_int((int)p->opens, (int)b.ejections, "as often as it was");
 	ok(p->threshold_low == max_fails && p->threshold_high == max_fails, "after %.0f to %.0f failures", p->threshold_low, p->threshold_high);
 	ok(p->open_low_ms <= OPEN_MS && p->open_high_ms >= OPEN_MS && p->open_high_ms <= OPEN_MS + 400, "for %.0f to %.0f ms", p->open_low_ms, p->open_high_ms);
@@ -122,10 +124,12 @@ int main(void)
 	static const int fails[] = {1, 3, 5};
 
 	for (size_t i = 0; i < sizeof(fails) / sizeof(*fails); i++) {
-		leaves_out(fails[i], false);
-		leaves_out(fails[i], true);
+		leaves_out(fails[i], false, false);
+		leaves_out(fails[i], true, false);
+		leaves_out(fails[i], false, true);
 	}
 	goes_on("one that does not look at failures", (struct balancer){.bad_from_ms = 5000, .bad_to_ms = 20000});
+	goes_on("one with a backup for each call", (struct balancer){.backup = true, .bad_from_ms = 5000, .bad_to_ms = 20000});
 	goes_on("one at random", (struct balancer){.random = true, .bad_from_ms = 5000, .bad_to_ms = 20000});
 	goes_on("a caller that pauses by itself", (struct balancer){.pinned = true, .bad_from_ms = 5000, .bad_to_ms = 20000});
 	return tap_done();
