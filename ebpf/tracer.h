@@ -17,7 +17,7 @@ struct tracer;
 
 struct tracer_options {
 	uint32_t payload_cap;	/* bytes of each message's head captured; 0: 1024 */
-	uint32_t data_ring_bytes, control_ring_bytes;	/* powers of two; 0: 16 MiB and 1 MiB */
+	uint32_t data_ring_bytes, control_ring_bytes;	/* powers of two; 0: 16 MiB and 4 MiB */
 	bool all;		/* every process but ourselves */
 	bool keep_query;	/* of request targets */
 	const uint16_t *ports;	/* also any process with a connection from or to one of these ports */

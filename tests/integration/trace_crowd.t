@@ -38,7 +38,7 @@ ok(peak < MEMORY_MB, "the_recorder's_memory_is_bounded", peak)
 lost = trace.rows("SELECT * FROM loss")
 told = trace.rows("SELECT role, outcome, status, count(*) n FROM exchange GROUP BY 1, 2, 3 ORDER BY 1")
 ends = trace.rows("SELECT role, end, count(*) n FROM connection GROUP BY 1, 2 ORDER BY 1")
-# What connects at 20,000 a second can fill the ring of rare events on a machine that is busy: then that is told.
+# What connects and closes at 20,000 a second can fill the ring of rare events on a machine that is very busy: then that is told.
 if lost and all(row["reason"] == "control_ring_full" for row in lost):
     is_(trace.rc, 3, "what_was_lost_is_told", trace)
     skip(f"the machine was too busy to record all of it: {lost}", 3)

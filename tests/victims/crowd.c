@@ -2,7 +2,8 @@
 /*
  * crowd CONNECTIONS: two processes, client and server, with so many connections between them. Waits for a byte on stdin, makes them all and
  * sends a request on each, says "open" when the server has them all; waits for another byte, answers them all and says "answered" when
- * the client has read that; closes them all with the end of stdin. Ends with 1 when anything fails.
+ * the client has read that; closes them all with the end of stdin. Makes and closes them at some 10,000 a second: how many there are at once is
+ * what matters. Ends with 1 when anything fails.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -34,6 +35,12 @@ static void take(int fd, size_t n)
 		must(got > 0, "read");
 		n -= (size_t)got;
 	}
+}
+
+static void keep_pace(int i)
+{
+	if (i % 64 == 63)
+		usleep(6000);
 }
 
 static void put(int fd, const char *text, size_t n)
@@ -99,8 +106,10 @@ int main(int argc, char **argv)
 		serve(listener, n, up[1], down[0]);
 	}
 	close(up[1]);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		fds[i] = reach(&a, i);
+		keep_pace(i);
+	}
 	wait_word(up[0]);
 	puts("open");
 	fflush(stdout);
@@ -111,8 +120,10 @@ int main(int argc, char **argv)
 	puts("answered");
 	fflush(stdout);
 	must(read(0, &size, 1) == 0, "the end of stdin");
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < n; i++) {
 		must(!setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)) && !close(fds[i]), "close");
+		keep_pace(i);
+	}
 	close(down[1]);
 	wait(&status);
 	return status != 0;
