@@ -290,14 +290,17 @@ static int judge_edge(struct measure *m, uint32_t edge, struct demand_book *book
 	return err;
 }
 
-/* The breaker of another server of the same client, by which this one's silences are explained; NULL. */
-static const struct policy_breaker *explains(const struct measure *m, uint32_t edge)
+/* Whether the breaker of another server of the same client explains its silences. A balancer's other servers answer: that stops no request. */
+static bool is_anothers(const struct measure *m, uint32_t edge)
 {
-	for (uint32_t i = 0; i < m->r->edge_count; i++)
-		if (i != edge && m->graph.edges[i].client == m->graph.edges[edge].client && m->r->edges[i].breaker.opens &&
-		    breaker_is_explained(&m->r->edges[edge].breaker, &m->r->edges[i].breaker))
-			return &m->r->edges[i].breaker;
-	return NULL;
+	for (uint32_t i = 0; i < m->r->edge_count; i++) {
+		const struct policy_breaker *a = &m->r->edges[i].breaker;
+
+		if (i != edge && m->graph.edges[i].client == m->graph.edges[edge].client && a->opens && !a->ejects &&
+		    breaker_is_explained(&m->r->edges[edge].breaker, a))
+			return true;
+	}
+	return false;
 }
 
 static void drop_explained(struct measure *m)
@@ -305,7 +308,7 @@ static void drop_explained(struct measure *m)
 	for (uint32_t i = 0; i < m->r->edge_count; i++) {
 		struct policy_breaker *p = &m->r->edges[i].breaker;
 
-		if (!p->opens || p->ejects || !explains(m, i))
+		if (!p->opens || p->ejects || !is_anothers(m, i))
 			continue;
 		policy_breaker_free(p);
 		*p = unknown();

@@ -9,28 +9,20 @@
 #define WELL_MIN 20		/* choices that tell how often it is chosen */
 #define NEED_MOST 1000		/* choices that make a silence: of a server that is chosen more seldom nothing is said */
 
-static bool has_edge(const struct result_destination *d, uint32_t edge)
+static const struct result_destination *destination_of(const struct measure *m, uint32_t edge)
 {
-	for (size_t k = 0; k < d->edge_count; k++)
-		if (d->edges[k] == edge)
-			return true;
-	return false;
+	uint32_t d = m->r->edges[edge].destination;
+
+	return m->r->destination_count && d != MODEL_NONE ? &m->r->destinations[d] : NULL;
 }
 
-const struct result_destination *breaker_choices_destination(const struct measure *m, uint32_t edge)
+bool breaker_choices_asked(const struct measure *m, uint32_t edge, uint32_t inbound)
 {
-	for (size_t i = 0; i < m->r->destination_count; i++)
-		if (has_edge(&m->r->destinations[i], edge))
-			return &m->r->destinations[i];
-	return NULL;
-}
-
-bool breaker_choices_asked(const struct measure *m, const struct result_destination *d, uint32_t inbound)
-{
+	const struct result_destination *d = destination_of(m, edge);
 	struct chains_span calls = chains_of(&m->chains.by_parent, inbound);
 
-	for (size_t i = 0; i < calls.n; i++)
-		if (has_edge(d, m->r->model.exchanges[calls.members[i]].edge))
+	for (size_t i = 0; i < calls.n && d; i++)
+		if (destination_of(m, m->r->model.exchanges[calls.members[i]].edge) == d)
 			return true;
 	return false;
 }
@@ -87,7 +79,7 @@ static int fill(struct breaker_view *v, const struct choices *c)
 		const struct model_exchange *x = &exchanges[c->of[i].value];
 		bool other = x->edge != v->edge;
 
-		while (seen < v->in.n && v->attempts[seen].end_ns && v->attempts[seen].end_ns < x->started_ns)
+		while (seen < v->in.n && v->attempts[seen].end_ns < x->started_ns)
 			seen++;
 		if (seen && !v->attempts[seen - 1].failed) {
 			well++;
@@ -102,7 +94,7 @@ static int fill(struct breaker_view *v, const struct choices *c)
 
 int breaker_choices_find(struct breaker_view *v)
 {
-	const struct result_destination *d = breaker_choices_destination(v->m, v->edge);
+	const struct result_destination *d = destination_of(v->m, v->edge);
 	struct choices c = {0};
 	int err = d ? gather(&c, v, d) : 0;
 

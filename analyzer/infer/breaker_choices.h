@@ -8,13 +8,9 @@
 #define AFTERSHOCK_ANALYZER_INFER_BREAKER_CHOICES_H
 
 #include "analyzer/infer/breaker_view.h"
-#include "analyzer/result.h"
 
-/* The destination that the edge belongs to; NULL. */
-const struct result_destination *breaker_choices_destination(const struct measure *m, uint32_t edge);
-
-/* Whether a call that was made for an inbound exchange went to one of its servers. */
-bool breaker_choices_asked(const struct measure *m, const struct result_destination *d, uint32_t inbound);
+/* Whether a call that was made for an inbound exchange went to a server of the destination that the edge belongs to. */
+bool breaker_choices_asked(const struct measure *m, uint32_t edge, uint32_t inbound);
 
 /* Fills the demands of a view with its attempts, if its edge belongs to a destination and is chosen often enough to be missed. 0 or -ENOMEM. */
 int breaker_choices_find(struct breaker_view *v);

@@ -32,7 +32,6 @@ static int view_attempts(struct breaker_view *v)
 /* Demand of a process is known when requests of it normally ask. */
 static int view_demands(struct breaker_view *v, const struct demands *d)
 {
-	const struct result_destination *servers = breaker_choices_destination(v->m, v->edge);
 	size_t first = 0, last, shed = 0, elsewhere = 0;
 
 	while (first < d->n && d->of[first].process != v->process)
@@ -45,11 +44,13 @@ static int view_demands(struct breaker_view *v, const struct demands *d)
 	if (!v->demands)
 		return -ENOMEM;
 	for (size_t i = first; i < last; i++) {
-		if (!d->of[i].expected)
+		const struct demand *x = &d->of[i];
+
+		if (!x->expected)
 			continue;
-		v->demands[v->demand_count++] = (struct silence_demand){d->of[i].at_ns, d->of[i].end_ns, demand_shed(&d->of[i]), d->of[i].call_ns};
-		shed += demand_shed(&d->of[i]);
-		elsewhere += demand_shed(&d->of[i]) && servers && breaker_choices_asked(v->m, servers, d->of[i].row);
+		v->demands[v->demand_count++] = (struct silence_demand){x->at_ns, x->end_ns, demand_shed(x), x->call_ns};
+		shed += demand_shed(x);
+		elsewhere += demand_shed(x) && breaker_choices_asked(v->m, v->edge, x->row);
 	}
 	v->ejects = elsewhere * 2 > shed;
 	v->in.demands = v->demands;

@@ -235,6 +235,15 @@ static void calls_laid_to_others(void)
 	judge_end(&r, &x);
 }
 
+static void begin_two(struct runs *r)
+{
+	runs_begin(r, 12000);
+	runs_process(r, 1, "front");
+	runs_connection(r, 1, 1, "client", "127.0.0.1:4001", "127.0.0.1:91");
+	runs_connection(r, 2, 1, "client", "127.0.0.1:4002", "127.0.0.1:92");
+	runs_connection(r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+}
+
 /*
  * Each request asks a server and then another, of which one call in four fails. While the first is out, for a second three times, they end before the
  * second: nobody turned its calls away.
@@ -245,11 +254,7 @@ static void who_failed_elsewhere(bool slowly)
 	struct runs r;
 	struct result x;
 
-	runs_begin(&r, 12000);
-	runs_process(&r, 1, "front");
-	runs_connection(&r, 1, 1, "client", "127.0.0.1:4001", "127.0.0.1:91");
-	runs_connection(&r, 2, 1, "client", "127.0.0.1:4002", "127.0.0.1:92");
-	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	begin_two(&r);
 	for (int i = 0; i < 1200; i++) {
 		double at = 10 * i, spent = slowly ? 150 : 2;
 		bool out = (i >= 300 && i < 400) || (i >= 500 && i < 600) || (i >= 700 && i < 800), failed = i % 4 == 3;
@@ -277,11 +282,7 @@ static void whose_breaker_it_is(void)
 	struct result x;
 	const struct policy_breaker *a, *b;
 
-	runs_begin(&r, 12000);
-	runs_process(&r, 1, "front");
-	runs_connection(&r, 1, 1, "client", "127.0.0.1:4001", "127.0.0.1:91");
-	runs_connection(&r, 2, 1, "client", "127.0.0.1:4002", "127.0.0.1:92");
-	runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	begin_two(&r);
 	for (int i = 0; i < 1200; i++) {
 		double at = 10 * i;
 		bool out = i >= 300 && i < 800, open = i > 304 && i < 805 && (i - 304) % 100, failed = i % 4 == 3 || i == 299;
