@@ -158,7 +158,9 @@ if libraries:
     ok(seen, "and it is seen to open")
 else:
     skip("npm has no opossum and cockatiel here", 39)
-opens_after("breaker", 3, 800, 2, paced=True)
+b = opens_after("breaker", 3, 800, 2, paced=True)
+p = edge("breaker")["retry"]
+ok(not b or (p["backoff"] != "fixed" and not (p["base_ms"] and p["base_ms"] > 400)), "its pauses are no waits between retries", p)
 e = edge("backoff")
 is_(e["breaker"], None, "waits of a retry loop are no breaker")
 ok(e["breaker_ruled_out"] == "the client waits between retries" or held_up("backoff", 800), "and it says why", e["breaker_ruled_out"])
