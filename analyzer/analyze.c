@@ -52,7 +52,7 @@ static int measure_all(struct measure *m)
 {
 	static int (*const steps[])(struct measure *) = {
 		measure_services, measure_edges, measure_destinations, measure_excluded, measure_demand, measure_wasted, measure_retries,
-		measure_breakers, measure_retries_again, measure_amplification,
+		measure_breakers, measure_retries_again, measure_retries_elsewhere, measure_amplification,
 		measure_paths, measure_timeouts, measure_hierarchy,
 		measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure, measure_fallbacks,
 		measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict,
@@ -67,6 +67,10 @@ static int measure_all(struct measure *m)
 		err = chains_build(&m->chains, m);
 	if (!err)
 		err = closes_date(m);
+	if (!err)
+		err = hops_build(&m->hops, &m->link, &m->r->model, &m->graph);
+	if (!err)
+		err = hops_doubt(&m->hops, &m->link, &m->graph);
 	if (!err)
 		err = timeline_build(&m->r->timeline, &m->r->model);
 	choose_range(m);
@@ -95,6 +99,7 @@ int analyze(struct result *r, const char *path, const struct analyze_options *op
 	graph_free(&m.graph);
 	link_free(&m.link);
 	chains_free(&m.chains);
+	hops_free(&m.hops);
 	drop_rows(&r->model);
 	if (err) {
 		snprintf(error, error_size, "%s: not enough memory to analyze it", path);

@@ -9,6 +9,7 @@
 #include "analyzer/analyze.h"
 #include "analyzer/link/chains.h"
 #include "analyzer/link/graph.h"
+#include "analyzer/link/hops.h"
 #include "analyzer/link/link.h"
 #include "analyzer/measure/demand.h"
 #include "base/clock.h"
@@ -18,6 +19,7 @@ struct measure {
 	struct graph graph;
 	struct link link;
 	struct chains chains;
+	struct hops hops;		/* freed by destinations.c where there are no destinations */
 	struct demand_shelf demand;
 	struct analyze_options options;
 	const char *path;	/* of the run file */
@@ -54,6 +56,7 @@ int measure_quality(struct measure *m);		/* quality.c: what is missing or doubtf
 /* What the traffic tells of policies (policy.h); each needs the steps above it. */
 int measure_retries(struct measure *m);		/* retry.c */
 int measure_retries_again(struct measure *m);	/* of edges whose breaker kept some back: behind measure_breakers() */
+int measure_retries_elsewhere(struct measure *m);	/* of destinations; the same */
 int measure_amplification(struct measure *m);	/* amplification.c: what retries cost and are worth */
 int measure_paths(struct measure *m);		/* paths.c: roots to leaves through several hops */
 int measure_timeouts(struct measure *m);	/* timeouts.c */

@@ -49,6 +49,7 @@ static void destination_free(struct result_destination *d)
 	cohort_free(&d->whole);
 	for (int k = 0; k < TIMELINE_KINDS; k++)
 		cohort_free(&d->window[k]);
+	policy_retry_free(&d->retry);
 	free(d->name);
 	free(d->edges);
 }
@@ -129,6 +130,16 @@ const struct result_cohort *result_seen(const struct result *r, const struct res
 		return &e->whole;
 	d = &r->destinations[e->destination];
 	return &r->edges[d->edges[0]] == e ? &d->whole : NULL;
+}
+
+const struct policy_retry *result_seen_retry(const struct result *r, const struct result_edge *e)
+{
+	static const struct policy_retry nothing;
+	const struct result_destination *d = r->destination_count && e->destination != MODEL_NONE ? &r->destinations[e->destination] : NULL;
+
+	if (!d || !d->retry.known)
+		return &e->retry;
+	return &r->edges[d->edges[0]] == e ? &d->retry : &nothing;
 }
 
 static const struct { const char *name; int status; } verdicts[] = {

@@ -103,6 +103,7 @@ struct result_destination {	/* several servers that a client tries one after ano
 	uint64_t troubled, exhausted;	/* requests that ended and whose first attempt failed; those that failed at every server they tried */
 	struct metric exhausted_share;	/* of the troubled */
 	uint64_t returns;	/* at which a request of a thread without ids may have been another (returns.h) */
+	struct policy_retry retry;	/* of whole requests; unknown where they are not joined */
 };
 
 struct result_path {
@@ -193,6 +194,9 @@ int verdict_status(enum verdict v);
 
 /* What is seen of an edge's requests: with other servers of its destination they are seen at the first of them, NULL at the others. */
 const struct result_cohort *result_seen(const struct result *r, const struct result_edge *e);
+
+/* The same of retries, at whatever server of it: unknown at its others; where it is not known, those of the edge alone. */
+const struct policy_retry *result_seen_retry(const struct result *r, const struct result_edge *e);
 
 /* Its success, of attempts where these are not joined to requests, and what it is called: the server or its destination. */
 struct metric result_seen_success(const struct result *r, const struct result_edge *e);

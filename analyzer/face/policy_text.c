@@ -34,33 +34,60 @@ static void confidence(FILE *out, enum policy_confidence c)
 
 /* ---- retry ---- */
 
-/* Whether a tenth or more of the failed requests were tried again though most were not: a budget, or several policies. */
-static bool gives_most_up(const struct result_edge *e)
-{
-	uint64_t again = e->whole.linked && e->whole.attempts > e->whole.logical ? e->whole.attempts - e->whole.logical : 0;
+/* Whose retries: of an edge, or of the whole requests to a destination, at the first of its edges. */
+struct retried {
+	const struct policy_retry *policy;
+	const struct result_cohort *whole;
+	uint32_t longest;	/* attempts of a request */
+	size_t servers;		/* of the destination; 0: an edge */
+};
 
-	return e->retry.max_attempts == 1 && e->worst_attempts > 1 && again * 10 >= e->retry.failed_requests && again;
+static struct retried retried_of(const struct result *r, const struct result_edge *e)
+{
+	const struct policy_retry *p = result_seen_retry(r, e);
+	const struct result_destination *d = p == &e->retry || !p->known ? NULL : &r->destinations[e->destination];
+
+	return d ? (struct retried){p, &d->whole, d->whole.chain.n ? (uint32_t)tally_percentile(&d->whole.chain, 1) : 0, d->edge_count} :
+		   (struct retried){p, &e->whole, e->worst_attempts, 0};
 }
 
-static void say_attempts(FILE *out, const struct result_edge *e)
+/* Whether a tenth or more of the failed requests were tried again though most were not: a budget, or several policies. */
+static bool gives_most_up(const struct retried *t)
 {
-	const struct policy_retry *p = &e->retry;
+	uint64_t again = t->whole->linked && t->whole->attempts > t->whole->logical ? t->whole->attempts - t->whole->logical : 0;
+
+	return t->policy->max_attempts == 1 && t->longest > 1 && again * 10 >= t->policy->failed_requests && again;
+}
+
+static void say_servers(FILE *out, const struct retried *t)
+{
+	if (t->policy->servers > 1)
+		fprintf(out, ", each at %u servers", t->policy->servers);
+	else if (t->servers)
+		fprintf(out, ", at %zu servers in all", t->servers);
+}
+
+static void say_attempts(FILE *out, const struct retried *t)
+{
+	const struct policy_retry *p = t->policy;
 	char buf[64];
 
 	if (p->unbounded && p->max_attempts)
 		fprintf(out, "no limit seen (up to %u attempts)", p->max_attempts);
-	else if (gives_most_up(e))
-		fprintf(out, "most failed requests are given up, others are tried again, up to %u attempts", e->worst_attempts);
+	else if (gives_most_up(t))
+		fprintf(out, "most failed requests are given up, others are tried again, up to %u attempts", t->longest);
 	else if (p->max_attempts == 1)
 		fputs("none: a failed request is given up", out);
 	else if (p->max_attempts)
 		fprintf(out, "%u attempts", p->max_attempts);
 	else if (p->tangled)
 		fputs("of requests that overlap, so that nobody can tell how many attempts are whose", out);
-	else if (e->worst_attempts > 1)
-		fprintf(out, "%u attempts or more", e->worst_attempts);
+	else if (t->longest > 1)
+		fprintf(out, "%u attempts or more", t->longest);
 	else
 		fputs("attempts not known", out);
+	if (p->max_attempts != 1)
+		say_servers(out, t);
 	if (p->deadline_ms > 0)
 		fprintf(out, ", until %s are over", ms(p->deadline_ms, buf));
 }
@@ -206,11 +233,12 @@ static bool tells(const struct policy_retry *p)
 
 static void say_retry(const struct result *r, const struct result_edge *e, FILE *out)
 {
-	const struct policy_retry *p = &e->retry;
+	struct retried t = retried_of(r, e);
+	const struct policy_retry *p = t.policy;
 
 	if (!p->known || !tells(p))
 		return;
-	say_attempts(out, e);
+	say_attempts(out, &t);
 	if (p->max_attempts != 1) {
 		say_backoff(out, p);
 		say_jitter(out, p);

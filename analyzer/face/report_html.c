@@ -152,7 +152,7 @@ static cJSON *edge(const struct result *r, const struct result_edge *e)
 	cJSON_AddItemToObject(o, "series", series(&e->series));
 	cJSON_AddItemToObject(o, "durations_ms", durations(&e->latency));
 	cJSON_AddItemToObject(o, "chain", chain_lengths(&e->whole));
-	cJSON_AddItemToObject(o, "gaps_ms", gaps(&e->retry));
+	cJSON_AddItemToObject(o, "gaps_ms", gaps(result_seen_retry(r, e)));
 	return o;
 }
 

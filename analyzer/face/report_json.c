@@ -280,6 +280,7 @@ static cJSON *destination(const struct result *r, const struct result_destinatio
 	for (int k = 0; k < TIMELINE_KINDS; k++)
 		if (has_window(r, k))
 			add_cohort(cJSON_AddObjectToObject(by_window, timeline_name(k)), &d->window[k]);
+	cJSON_AddItemToObject(o, "retry", policy_json_retry(r, &d->retry));
 	return o;
 }
 

@@ -131,6 +131,7 @@ static void add_backoff(cJSON *o, const struct policy_retry *p)
 
 static void add_attempts(cJSON *o, const struct policy_retry *p)
 {
+	json_number(o, "servers_per_attempt", p->servers > 1 ? p->servers : 1);
 	json_number(o, "max_attempts", p->max_attempts ? p->max_attempts : NAN);
 	json_number(o, "other_share_high", p->other_share_high);
 	cJSON_AddBoolToObject(o, "unbounded", p->unbounded);

@@ -282,24 +282,25 @@ unsigned hierarchy_fits(const struct policy_retry *r, unsigned attempts, double 
 	return attempts;
 }
 
-static unsigned attempts_of(const struct result_edge *e)
+static unsigned attempts_of(const struct result_edge *e, const struct policy_retry *retry)
 {
 	uint32_t seen = e->whole.chain.used ? e->whole.chain.cells[e->whole.chain.used - 1].value : 0;
 
-	if (!e->retry.known || !e->retry.max_attempts)
+	if (!retry->known || !retry->max_attempts)
 		return e->whole.linked ? seen : 0;
-	return e->retry.max_attempts;
+	return retry->max_attempts;
 }
 
 static int judge_retries(struct layers *l, const struct pair *p)
 {
 	const struct result_edge *child = &l->m->r->edges[p->child];
+	const struct policy_retry *retry = result_seen_retry(l->m->r, child);
 	struct policy_hierarchy h = misfit(l, p, MISFIT_RETRIES);
 
 	if (isnan(h.parent_ms) || isnan(h.child_ms))
 		return 0;
-	h.attempts = attempts_of(child);
-	h.fits = hierarchy_fits(&child->retry, h.attempts, h.child_ms, h.parent_ms);
+	h.attempts = attempts_of(child, retry);
+	h.fits = hierarchy_fits(retry, h.attempts, h.child_ms, h.parent_ms);
 	h.count = p->went_on.count + p->began.count;
 	if (!h.fits || h.fits >= h.attempts)	/* 0: an inversion, said as such */
 		return 0;

@@ -53,6 +53,7 @@ struct policy_misuse {
 
 struct policy_retry {
 	bool known;			/* there were failures that could have been retried */
+	unsigned servers;		/* each attempt tries so many, at once where connects fail; 1 but of a destination */
 	unsigned max_attempts;		/* of requests that were given up; 0 can not tell */
 	double other_share_high;	/* upper 95 % bound on requests given up after another number; NAN: they differ, or max_attempts is 0 */
 	bool unbounded;			/* no request was given up though failures went on: max_attempts is the most seen */

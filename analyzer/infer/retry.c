@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The retries of each edge, from requests to what they were worth.
+ * The retries of each edge and of each destination, from requests to what they were worth.
  *
  *   excess failure  failures beyond those of independent attempts: p from A = (1 - p^m) / (1 - p), then (1 - success) - p^m
  */
@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <string.h>
 #include "analyzer/read/spill.h"
 
 #define EXCESS_MIN 10
@@ -32,7 +33,7 @@ double retry_gap_ms(const struct retries *r, const struct model_exchange *x, con
 
 double retry_took_ms(const struct retries *r, const struct retry_request *q)
 {
-	const struct model_exchange *first = retry_attempt(r, q, 0), *last = retry_attempt(r, q, q->n - 1);
+	const struct model_exchange *first = retry_begin(r, q, 0), *last = retry_attempt(r, q, q->n - 1);
 
 	return last->ended_ns > first->started_ns ? (double)(last->ended_ns - first->started_ns) / NS_PER_MS : 0;
 }
@@ -68,17 +69,16 @@ static double failing_share(double amplification, unsigned m)
 
 static void measure_excess(struct retries *r)
 {
-	const struct result_edge *e = &r->m->r->edges[r->edge];
-	const struct result_cohort *c = e->window[TIMELINE_FAULT].logical >= EXCESS_MIN ? &e->window[TIMELINE_FAULT] : &e->whole;
+	const struct result_cohort *c = r->window[TIMELINE_FAULT].logical >= EXCESS_MIN ? &r->window[TIMELINE_FAULT] : r->whole;
 	double a = c->logical ? (double)c->attempts / (double)c->logical : 0;
 
-	if (r->p->max_attempts < 2 || r->p->max_attempts > 100 || r->p->unbounded || c->logical < EXCESS_MIN || a > r->p->max_attempts)
+	if (r->begins || r->p->max_attempts < 2 || r->p->max_attempts > 100 || r->p->unbounded || c->logical < EXCESS_MIN || a > r->p->max_attempts)
 		return;
 	r->p->excess_failure = 1 - (double)c->succeeded / (double)c->logical -
 			       pow(failing_share(a, r->p->max_attempts), r->p->max_attempts);
 }
 
-/* ---- one edge ---- */
+/* ---- one edge, or one destination ---- */
 
 static void nothing_known(struct policy_retry *p)
 {
@@ -107,15 +107,14 @@ static void doubt_length(struct retries *r)
 	p->deadline_ms = p->budget_ratio = NAN;
 }
 
-static int say_what_is_unsure(struct result *x, const struct result_edge *e)
+static int say_what_is_unsure(struct result *x, const struct policy_retry *p, const char *client, const char *server)
 {
-	if (e->retry.mixed)
+	if (p->mixed)
 		return result_say(&x->notes, &x->note_count, "requests of %s to %s do not share one retry policy: several clients or settings are at work",
-				  e->client, e->server);
-	if (e->retry.tangled)
+				  client, server);
+	if (p->tangled)
 		return result_say(&x->notes, &x->note_count,
-				  "%s sends the same request to %s several times at once: which retry belongs to which is a guess", e->client,
-				  e->server);
+				  "%s sends the same request to %s several times at once: which retry belongs to which is a guess", client, server);
 	return 0;
 }
 
@@ -141,25 +140,36 @@ static int judge(struct retries *r)
 	return err;
 }
 
+/* 0 or -ENOMEM. */
+static int judge_or_say(struct retries *r, const char *client, const char *server)
+{
+	int err = r->temporal ? retry_polls(r) : 0;
+
+	if (err > 0)
+		return result_say(&r->m->r->notes, &r->m->r->note_count,
+				  "%s calls %s again as soon after a success as after a failure: that is polling, or a loop, and not judged as retries",
+				  client, server) ?
+			       -ENOMEM : 0;
+	if (!err)
+		err = judge(r);
+	spill_free(r->attempts);
+	spill_free(r->begins);
+	spill_free(r->hidden);
+	spill_free(r->requests);
+	return err;
+}
+
 static int measure_edge(struct measure *m, uint32_t edge)
 {
-	struct retries r = {.m = m, .p = &m->r->edges[edge].retry, .edge = edge, .temporal = m->link.tiers[edge] == LINK_TEMPORAL};
-	int err;
+	struct result_edge *e = &m->r->edges[edge];
+	struct retries r = {.m = m, .p = &e->retry, .edge = edge, .destination = MODEL_NONE, .all = chains_of(&m->chains.by_edge, edge),
+			    .asked = chains_of(&m->chains.requests, edge), .whole = &e->whole, .window = e->window,
+			    .median_ms = e->latency.p50, .temporal = m->link.tiers[edge] == LINK_TEMPORAL};
 
 	nothing_known(r.p);
 	if (m->graph.edges[edge].external || m->link.tiers[edge] == LINK_AGGREGATE)
 		return 0;
-	err = r.temporal ? retry_polls(&r) : 0;
-	if (err > 0)
-		return result_say(&m->r->notes, &m->r->note_count,
-				  "%s calls %s again as soon after a success as after a failure: that is polling, or a loop, and not judged as retries",
-				  m->r->edges[edge].client, m->r->edges[edge].server) ?
-			       -ENOMEM : 0;
-	if (!err)
-		err = judge(&r);
-	spill_free(r.attempts);
-	spill_free(r.requests);
-	return err;
+	return judge_or_say(&r, e->client, e->server);
 }
 
 int measure_retries(struct measure *m)
@@ -190,7 +200,41 @@ int measure_retries_again(struct measure *m)
 			policy_retry_free(&e->retry);
 			err = measure_edge(m, i);
 		}
-		err = err ? err : say_what_is_unsure(m->r, e);
+		err = err ? err : say_what_is_unsure(m->r, &e->retry, e->client, e->server);
 	}
+	return err;
+}
+
+/* The slowest of its servers counts. */
+static double median_ms(const struct measure *m, const struct result_destination *d)
+{
+	double ms = NAN;
+
+	for (size_t i = 0; i < d->edge_count; i++)
+		ms = fmax(ms, m->r->edges[d->edges[i]].latency.p50);
+	return ms;
+}
+
+static int measure_destination(struct measure *m, uint32_t at)
+{
+	struct result_destination *d = &m->r->destinations[at];
+	struct retries r = {.m = m, .p = &d->retry, .edge = (uint32_t)d->edges[0], .destination = at, .all = chains_of(&m->chains.of_destination, at),
+			    .asked = chains_of(&m->chains.wholes, at), .whole = &d->whole, .window = d->window, .median_ms = median_ms(m, d),
+			    .temporal = !strcmp(d->linking, link_tier_name(LINK_TEMPORAL))};
+	int err;
+
+	nothing_known(r.p);
+	if (!strcmp(d->linking, link_tier_name(LINK_AGGREGATE)))
+		return 0;
+	err = judge_or_say(&r, d->client, d->name);
+	return err ? err : say_what_is_unsure(m->r, r.p, d->client, d->name);
+}
+
+int measure_retries_elsewhere(struct measure *m)
+{
+	int err = 0;
+
+	for (uint32_t d = 0; d < m->r->destination_count && !err; d++)
+		err = measure_destination(m, d);
 	return err;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The requests of an edge that failed at first. Tangled: which attempt is whose request's is a guess, and a number is only said where all requests
- * have it.
+ * The requests of an edge or a destination that failed at first. Tangled: which attempt is whose request's is a guess, and a number is only said
+ * where all requests have it.
  */
 #include "analyzer/infer/retry.h"
 
@@ -17,17 +17,22 @@ static bool concerns(const struct retries *r, const struct link_logical *q)
 	return measure_counts(r->m, q->started_ns) && model_failed(&r->m->r->model.exchanges[q->first]);
 }
 
-/* Calls back with each logical request of the edge that failed at first. */
+/* The attempts of a request that begins with this logical request. */
+static struct chains_span attempts_of(const struct retries *r, uint32_t logical)
+{
+	return chains_of(r->destination == MODEL_NONE ? &r->m->chains.by_logical : &r->m->chains.by_whole, logical);
+}
+
+/* Calls back with each request that failed at first. */
 static int each_failed(struct retries *r, int (*take)(struct retries *, const struct link_logical *, struct chains_span, void *), void *more)
 {
-	struct chains_span requests = chains_of(&r->m->chains.requests, r->edge);
 	int err = 0;
 
-	for (size_t i = 0; i < requests.n && !err; i++) {
-		const struct link_logical *q = &r->m->link.logicals[requests.members[i]];
+	for (size_t i = 0; i < r->asked.n && !err; i++) {
+		const struct link_logical *q = &r->m->link.logicals[r->asked.members[i]];
 
 		if (concerns(r, q))
-			err = take(r, q, chains_of(&r->m->chains.by_logical, requests.members[i]), more);
+			err = take(r, q, attempts_of(r, r->asked.members[i]), more);
 	}
 	return err;
 }
@@ -54,8 +59,7 @@ static int add_run(struct retries *r, const struct link_logical *q, struct chain
 /* *period: attempts of each request where a loop sends them one behind the other; 0 no loop is seen. */
 static int find_period(struct retries *r, unsigned *period)
 {
-	struct chains_span attempts = chains_of(&r->m->chains.by_edge, r->edge);
-	struct runs_of_waits w = {spill_realloc(NULL, (attempts.n + 1) * sizeof(*w.ms)), spill_realloc(NULL, (attempts.n + 2) * sizeof(*w.begins)), 0, 0};
+	struct runs_of_waits w = {spill_realloc(NULL, (r->all.n + 1) * sizeof(*w.ms)), spill_realloc(NULL, (r->all.n + 2) * sizeof(*w.begins)), 0, 0};
 	int err = w.ms && w.begins ? 0 : -ENOMEM;
 
 	if (!err) {
@@ -80,13 +84,13 @@ static void settle_request(struct retries *r, struct retry_request *q)
 	}
 }
 
-/* Whether the client's breaker was open between two attempts: what came when it let something through again is another request. */
+/* Whether the client's breaker was open between two attempts at a server: what came when it let something through again is another request. */
 static bool was_open_between(const struct retries *r, uint32_t attempt, uint32_t next)
 {
-	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
 	const struct model_exchange *x = &r->m->r->model.exchanges[attempt], *y = &r->m->r->model.exchanges[next];
+	const struct policy_breaker *b = &r->m->r->edges[x->edge].breaker;
 
-	return b->confidence > CONFIDENCE_LOW && policy_breaker_was_open(b, x->process, x->ended_ns, y->started_ns);
+	return x->edge == y->edge && b->confidence > CONFIDENCE_LOW && policy_breaker_was_open(b, x->process, x->ended_ns, y->started_ns);
 }
 
 /* How many of n attempts from here on are one request's. */
@@ -111,24 +115,27 @@ static int add_request(struct retries *r, const struct link_logical *l, struct c
 		*q = (struct retry_request){.begin = r->attempt_count, .n = (uint32_t)n};
 		for (size_t i = 0; i < n; i++)
 			r->attempts[r->attempt_count++] = span.members[from + i];
-		settle_request(r, q);
 	}
 	return 0;
 }
 
 static int collect(struct retries *r)
 {
-	struct chains_span attempts = chains_of(&r->m->chains.by_edge, r->edge);
 	unsigned period = 0;
-	int err = r->temporal ? find_period(r, &period) : 0;
+	int err = r->temporal && r->destination == MODEL_NONE ? find_period(r, &period) : 0;
 
 	if (err)
 		return err;
-	r->attempts = spill_realloc(NULL, (attempts.n + 1) * sizeof(*r->attempts));
-	r->requests = spill_realloc(NULL, (attempts.n + 1) * sizeof(*r->requests));
+	r->attempts = spill_realloc(NULL, (r->all.n + 1) * sizeof(*r->attempts));
+	r->requests = spill_realloc(NULL, (r->all.n + 1) * sizeof(*r->requests));
 	if (!r->attempts || !r->requests)
 		return -ENOMEM;
-	return each_failed(r, add_request, &period);
+	err = each_failed(r, add_request, &period);
+	if (!err && r->destination != MODEL_NONE)
+		err = retry_rounds(r);
+	for (size_t i = 0; i < r->count && !err; i++)
+		settle_request(r, &r->requests[i]);
+	return err;
 }
 
 /* ---- which of them can not be told apart ---- */

@@ -21,7 +21,7 @@ static uint64_t silence_ns(const struct retries *r, const struct model_exchange 
 /* The longest wait seen behind so many attempts; where none was, four times the one before. */
 static double patience_ms(const struct retries *r, const struct retry_request *q, const double *longest)
 {
-	double last = q->n > 1 ? retry_gap_ms(r, retry_attempt(r, q, q->n - 2), retry_attempt(r, q, q->n - 1)) : 0;
+	double last = q->n > 1 ? retry_wait_ms(r, q, q->n - 1) : 0;
 	double seen = q->n <= PERIOD_MAX ? longest[q->n] : 0;
 
 	return fmax(1.5 * (seen > 0 ? seen : 4 * last), 100) + (double)fmax(retry_attempt(r, q, q->n - 1)->retry_after_ms, 0);
@@ -36,13 +36,34 @@ static uint64_t due_by_ns(const struct retries *r, const struct retry_request *q
 	return answered ? answered : last->ended_ns + (uint64_t)((q->n <= PERIOD_MAX ? longest[q->n] : 0) * NS_PER_MS);
 }
 
-/* Whether a breaker that asks about attempts, as far as is known, was open when another was due. */
+/* Whether the breaker towards a server, which asks about attempts as far as is known or leaves it out, was open when another was due. */
+static bool keeps_back(const struct retries *r, const struct policy_breaker *b, const struct retry_request *q, const double *longest)
+{
+	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
+	bool asked = b->ejects ? b->confidence > CONFIDENCE_LOW : policy_breaker_asks_attempts(b);
+
+	return asked && policy_breaker_was_open(b, last->process, last->ended_ns, due_by_ns(r, q, longest));
+}
+
+static bool was_tried(const struct retries *r, const struct retry_request *q, size_t edge)
+{
+	for (uint32_t i = 0; i < q->n; i++)
+		if (retry_attempt(r, q, i)->edge == edge)
+			return true;
+	return false;
+}
+
+/* Of several servers those count that it had not tried. */
 static bool is_kept_back(const struct retries *r, const struct retry_request *q, const double *longest)
 {
-	const struct policy_breaker *b = &r->m->r->edges[r->edge].breaker;
-	const struct model_exchange *last = retry_attempt(r, q, q->n - 1);
+	const struct result *x = r->m->r;
+	const struct result_destination *d = r->destination == MODEL_NONE ? NULL : &x->destinations[r->destination];
+	const struct policy_breaker *alone = &x->edges[r->edge].breaker;
 
-	return policy_breaker_asks_attempts(b) && policy_breaker_was_open(b, last->process, last->ended_ns, due_by_ns(r, q, longest));
+	for (size_t i = 0; d && i < d->edge_count; i++)
+		if (keeps_back(r, &x->edges[d->edges[i]].breaker, q, longest) && !was_tried(r, q, d->edges[i]))
+			return true;
+	return !d && !alone->ejects && keeps_back(r, alone, q, longest);
 }
 
 static enum retry_end end_of(const struct retries *r, struct retry_request *q, const double *longest)
@@ -68,8 +89,7 @@ void retry_ends(struct retries *r)
 
 	for (size_t i = 0; i < r->count; i++)
 		for (uint32_t k = 1; k < r->requests[i].n && k <= PERIOD_MAX; k++)
-			longest[k] = fmax(longest[k],
-					  retry_gap_ms(r, retry_attempt(r, &r->requests[i], k - 1), retry_attempt(r, &r->requests[i], k)));
+			longest[k] = fmax(longest[k], retry_wait_ms(r, &r->requests[i], k));
 	for (size_t i = 0; i < r->count; i++)
 		r->requests[i].end = end_of(r, &r->requests[i], longest);
 }

@@ -143,7 +143,7 @@ static int find_late_deadline(struct retries *r, const struct lengths *l)
 		add_to(&whole, retry_took_ms(r, q));
 		err = samples_add(&took, retry_took_ms(r, q));
 		for (uint32_t k = 1; k < q->n && k <= PERIOD_MAX; k++)
-			add_to(&waits[k], retry_gap_ms(r, retry_attempt(r, q, k - 1), retry_attempt(r, q, k)));
+			add_to(&waits[k], retry_wait_ms(r, q, k));
 	}
 	for (uint32_t k = 1; k <= PERIOD_MAX; k++)
 		loose += waits[k].squares;
@@ -179,16 +179,15 @@ static struct part part_of(const struct retries *r, size_t from, size_t to)
 	return p;
 }
 
-/* Whether any request of the edge succeeded between the first that failed and the last. */
+/* Whether any request succeeded between the first that failed and the last. */
 static bool succeeds_between(const struct retries *r)
 {
-	struct chains_span requests = chains_of(&r->m->chains.requests, r->edge);
 	uint64_t from = retry_attempt(r, &r->requests[0], 0)->started_ns, to = retry_attempt(r, &r->requests[r->count - 1], 0)->started_ns;
 
-	for (size_t i = 0; i < requests.n; i++) {
-		const struct link_logical *q = &r->m->link.logicals[requests.members[i]];
+	for (size_t i = 0; i < r->all.n; i++) {
+		const struct model_exchange *x = &r->m->r->model.exchanges[r->all.members[i]];
 
-		if (q->ok && q->started_ns >= from && q->started_ns <= to)
+		if (!model_failed(x) && x->started_ns >= from && x->started_ns <= to)
 			return true;
 	}
 	return false;
@@ -233,7 +232,7 @@ static void find_budget(struct retries *r)
 /* Whether requests agree in a number. Beside many attempts that a breaker ended, a few requests of one are those whose open breaker was not seen. */
 static bool agree(const struct retries *r, const struct lengths *l)
 {
-	const char *counts = r->m->r->edges[r->edge].breaker.counts;
+	const char *counts = r->destination == MODEL_NONE ? r->m->r->edges[r->edge].breaker.counts : "attempts";
 
 	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || (!r->temporal && (double)l->longer > LONGER_SHARE * (double)r->count))
 		return false;

@@ -71,13 +71,12 @@ static void weigh_repeat(struct repeats *n, const struct model_exchange *x, cons
 /* Who never asks again after a success but does after a refusal, retries it; who does both, polls or loops. */
 static int count_refused(struct retries *r)
 {
-	struct chains_span attempts = chains_of(&r->m->chains.by_edge, r->edge);
 	struct map last = {0};
 	struct repeats n = {0};
 	int err = 0;
 
-	for (size_t i = 0; i < attempts.n && !err; i++) {
-		const struct model_exchange *y = &r->m->r->model.exchanges[attempts.members[i]];
+	for (size_t i = 0; i < r->all.n && !err; i++) {
+		const struct model_exchange *y = &r->m->r->model.exchanges[r->all.members[i]];
 		uint32_t before;
 
 		if (y->role != MODEL_CLIENT || model_headless(y) || !measure_counts(r->m, y->started_ns))
@@ -85,7 +84,7 @@ static int count_refused(struct retries *r)
 		before = map_get(&last, lane_of(y));
 		if (before != MAP_NONE)
 			weigh_repeat(&n, &r->m->r->model.exchanges[before], y);
-		err = map_put(&last, lane_of(y), attempts.members[i]);
+		err = map_put(&last, lane_of(y), r->all.members[i]);
 	}
 	map_free(&last);
 	if (!err && n.after_refusal && !n.after_ok) {

@@ -34,12 +34,11 @@ static int add_follower(struct pace *p, const struct model_exchange *x, const st
 /* How soon the same thread asks the same again, after a success and after a failure. */
 static int measure_pace(struct retries *r, struct pace *p)
 {
-	struct chains_span span = chains_of(&r->m->chains.by_edge, r->edge);
 	struct map last = {0};
 	int err = 0;
 
-	for (size_t i = 0; i < span.n && !err; i++) {
-		const struct model_exchange *y = &r->m->r->model.exchanges[span.members[i]];
+	for (size_t i = 0; i < r->all.n && !err; i++) {
+		const struct model_exchange *y = &r->m->r->model.exchanges[r->all.members[i]];
 		uint32_t before;
 
 		if (y->role != MODEL_CLIENT || model_headless(y))
@@ -48,7 +47,7 @@ static int measure_pace(struct retries *r, struct pace *p)
 		if (before != MAP_NONE)
 			err = add_follower(p, &r->m->r->model.exchanges[before], y);
 		if (!err)
-			err = map_put(&last, lane_of(y), span.members[i]);
+			err = map_put(&last, lane_of(y), r->all.members[i]);
 	}
 	map_free(&last);
 	return err;

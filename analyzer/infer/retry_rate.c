@@ -26,7 +26,7 @@ static double base_rate(const struct retries *r)
 {
 	double seconds = measure_seconds(r->m, TIMELINE_BASELINE);
 
-	return seconds > 1 ? (double)r->m->r->edges[r->edge].window[TIMELINE_BASELINE].logical / seconds : NAN;
+	return seconds > 1 ? (double)r->window[TIMELINE_BASELINE].logical / seconds : NAN;
 }
 
 static int ascending(const void *a, const void *b)
@@ -50,17 +50,24 @@ static uint32_t *list_retries(const struct retries *r, size_t *n)
 	return list;
 }
 
+/* Whether it is the next of an ascending list; then the one behind it is. */
+static bool is_next(const uint32_t *list, size_t n, size_t *next, uint32_t value)
+{
+	bool is = *next < n && list[*next] == value;
+
+	*next += is;
+	return is;
+}
+
 static size_t list_attempts(const struct retries *r, const uint32_t *retries, size_t retry_count, struct storm_attempt *attempts)
 {
-	struct chains_span span = chains_of(&r->m->chains.by_edge, r->edge);
-	size_t n = 0, next = 0;
+	size_t n = 0, next = 0, next_hidden = 0;
 
-	for (size_t i = 0; i < span.n; i++) {
-		const struct model_exchange *x = &r->m->r->model.exchanges[span.members[i]];
-		bool retry = next < retry_count && retries[next] == span.members[i];
+	for (size_t i = 0; i < r->all.n; i++) {
+		const struct model_exchange *x = &r->m->r->model.exchanges[r->all.members[i]];
+		bool retry = is_next(retries, retry_count, &next, r->all.members[i]);
 
-		next += retry;
-		if (measure_counts(r->m, r->m->link.logicals[x->logical].started_ns))
+		if (!is_next(r->hidden, r->hidden_count, &next_hidden, r->all.members[i]) && measure_counts(r->m, r->m->link.logicals[x->logical].started_ns))
 			attempts[n++] = (struct storm_attempt){since_ms(r, x->started_ns), retry, !model_failed(x)};
 	}
 	return n;
@@ -70,11 +77,11 @@ static int measure_seconds_of(struct retries *r, struct storm *s)
 {
 	size_t retry_count = 0, n;
 	uint32_t *retries = list_retries(r, &retry_count);
-	struct storm_attempt *attempts = spill_realloc(NULL, (chains_of(&r->m->chains.by_edge, r->edge).n + 1) * sizeof(*attempts));
+	struct storm_attempt *attempts = spill_realloc(NULL, (r->all.n + 1) * sizeof(*attempts));
 
 	if (retries && attempts) {
 		n = list_attempts(r, retries, retry_count, attempts);
-		storm_measure(s, attempts, n, r->m->r->edges[r->edge].latency.p50, base_rate(r));
+		storm_measure(s, attempts, n, r->median_ms, base_rate(r));
 	}
 	n = !retries || !attempts;
 	spill_free(retries);
@@ -97,7 +104,7 @@ static int add_to_cohort(const struct retries *r, const struct retry_request *q,
 		c->out += x->outcome != MODEL_NOT_SENT;
 		c->retries += k > 0;
 		c->failed += k > 0 && model_failed(x);
-		if (k && samples_add(&c->waits, retry_gap_ms(r, retry_attempt(r, q, k - 1), x)))
+		if (k && samples_add(&c->waits, retry_wait_ms(r, q, k)))
 			return -ENOMEM;
 	}
 	return 0;
@@ -105,7 +112,7 @@ static int add_to_cohort(const struct retries *r, const struct retry_request *q,
 
 static int cohort_storm(struct retries *r)
 {
-	const struct result_cohort *fault = &r->m->r->edges[r->edge].window[TIMELINE_FAULT];
+	const struct result_cohort *fault = &r->window[TIMELINE_FAULT];
 	struct cohort c = {0};
 	double logical = 0, amplification;
 	int err = 0;
@@ -157,7 +164,7 @@ static int find_most(const struct herding_request *list, size_t n, size_t *most)
 static int measure_herding(struct retries *r)
 {
 	struct herding_request *list = spill_realloc(NULL, (r->count + 1) * sizeof(*list));
-	double median = r->m->r->edges[r->edge].latency.p50;
+	double median = r->median_ms;
 	struct herding h = {0};
 	size_t n = 0, most = 0;
 	int err;

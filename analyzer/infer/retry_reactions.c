@@ -54,10 +54,8 @@ static int count_last(const struct retries *r, const struct retry_request *q, ui
 /* Answers that are a client's fault (4xx) are no failures of the peer: whoever does not repeat them is right. */
 static int count_refusals(const struct retries *r, struct reactions *c)
 {
-	struct chains_span attempts = chains_of(&r->m->chains.by_edge, r->edge);
-
-	for (size_t i = 0; i < attempts.n && !r->p->pointless.count; i++) {
-		const struct model_exchange *x = &r->m->r->model.exchanges[attempts.members[i]];
+	for (size_t i = 0; i < r->all.n && !r->p->pointless.count; i++) {
+		const struct model_exchange *x = &r->m->r->model.exchanges[r->all.members[i]];
 
 		if (x->status >= 400 && !model_failed(x) && measure_counts(r->m, r->m->link.logicals[x->logical].started_ns) &&
 		    tally_add(&c->last, x->status, 1))

@@ -70,7 +70,7 @@ static int sort_waits(struct retries *r, const struct retry_request *q, struct a
 {
 	for (uint32_t k = 1; k < q->n; k++) {
 		const struct model_exchange *x = retry_attempt(r, q, k - 1);
-		double waited = retry_gap_ms(r, x, retry_attempt(r, q, k));
+		double waited = retry_wait_ms(r, q, k);
 		bool kept = keeps(x->retry_after_ms, waited);
 
 		if (!model_failed_before(x, retry_attempt(r, q, k)))
@@ -89,7 +89,7 @@ static void count_like_own(struct retries *r, const struct retry_request *q, str
 {
 	for (uint32_t k = 1; k < q->n; k++) {
 		const struct model_exchange *x = retry_attempt(r, q, k - 1);
-		double waited = retry_gap_ms(r, x, retry_attempt(r, q, k));
+		double waited = retry_wait_ms(r, q, k);
 		const struct samples *own = &a->own[number(k)];
 
 		if (x->retry_after_ms <= 0 || keeps(x->retry_after_ms, waited))
@@ -177,7 +177,7 @@ static int gather(const struct retries *r, struct own *o)
 		if (!shows_policy(r, q) || n < 2)
 			continue;
 		for (uint32_t k = 1; k < n; k++)
-			o->ms[o->n++] = retry_gap_ms(r, retry_attempt(r, q, k - 1), retry_attempt(r, q, k));
+			o->ms[o->n++] = retry_wait_ms(r, q, k);
 		o->tangled += q->tangled;
 		o->hopping += q->hops;
 		o->process[o->requests] = retry_attempt(r, q, 0)->process;

@@ -21,7 +21,8 @@
 #define STORM_DEMAND 1.5	/* attempts per call asked for */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
-#define RETRY(s) (&(s)->edge->retry)
+#define RETRY(s) (&(s)->edge->retry)			/* at this server */
+#define SEEN(s) result_seen_retry((s)->r, (s)->edge)	/* at whatever server of its destination */
 
 typedef unsigned long long ull;
 
@@ -83,14 +84,14 @@ static void tell_at_once(const struct rule_subject *s, struct finding *f)
 
 static bool herd(const struct rule_subject *s)
 {
-	const struct metric *m = &RETRY(s)->herding;
+	const struct metric *m = &SEEN(s)->herding;
 
-	return RETRY(s)->known && m->known && m->n >= HERD_MIN && m->value >= HERD;
+	return SEEN(s)->known && m->known && m->n >= HERD_MIN && m->value >= HERD;
 }
 
 static void tell_herd(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_retry *r = RETRY(s);
+	const struct policy_retry *r = SEEN(s);
 
 	finding_says(f, "retries of different requests come at the same moments: herd index %.2f over %llu first retries (1: all at once),"
 			" up to %.0f attempts within a second", r->herding.value, (ull)r->herding.n, s->edge->peak_attempts_per_s);
@@ -126,12 +127,12 @@ static void tell_heedless(const struct rule_subject *s, struct finding *f)
 
 static bool endless(const struct rule_subject *s)
 {
-	return RETRY(s)->known && RETRY(s)->unbounded && RETRY(s)->max_attempts >= ENDLESS;
+	return SEEN(s)->known && SEEN(s)->unbounded && SEEN(s)->max_attempts >= ENDLESS;
 }
 
 static void tell_endless(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_retry *r = RETRY(s);
+	const struct policy_retry *r = SEEN(s);
 
 	finding_says(f, "gives up no request while it fails: up to %u attempts for one, and no limit seen", r->max_attempts);
 	finding_shows(f, "max_attempts", r->max_attempts);
@@ -152,12 +153,12 @@ static double per_demand(const struct rule_subject *s)
 /* What is let through before a breaker opens is retried too; it is no storm if the server gets less than what was asked for. */
 static bool storm(const struct rule_subject *s)
 {
-	return RETRY(s)->known && RETRY(s)->storm && !(per_demand(s) < STORM_DEMAND);
+	return SEEN(s)->known && SEEN(s)->storm && !(per_demand(s) < STORM_DEMAND);
 }
 
 static void tell_storm(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_retry *r = RETRY(s);
+	const struct policy_retry *r = SEEN(s);
 	char amplified[64] = "", lasting[64] = "", buf[64];
 
 	if (r->storm_amplification > 0)
@@ -192,7 +193,7 @@ static bool over_budget(const struct rule_subject *s)
 	const struct result_cohort *c = in_fault(s);
 	const struct metric *m = c ? &c->amplification : NULL;
 
-	return (RETRY(s)->known && RETRY(s)->budget_over_s >= BUDGET_SECONDS) ||
+	return (SEEN(s)->known && SEEN(s)->budget_over_s >= BUDGET_SECONDS) ||
 	       (m && !s->edge->hedging.known && m->known && m->n >= COHORT_MIN && m->bounded && m->low > 1 + BUDGET && !(per_demand(s) <= 1 + BUDGET));
 }
 
@@ -201,22 +202,23 @@ static void tell_over_budget(const struct rule_subject *s, struct finding *f)
 	const struct result_cohort *c = in_fault(s);
 	const struct metric *m = c ? &c->amplification : NULL;
 	bool whole = c == result_seen(s->r, s->edge), several = c && c != &s->edge->whole && c != &s->edge->window[TIMELINE_FAULT];
-	bool rated = RETRY(s)->known && RETRY(s)->budget_over_s >= BUDGET_SECONDS;
+	bool rated = SEEN(s)->known && SEEN(s)->budget_over_s >= BUDGET_SECONDS;
+	const char *place = several ? result_seen_server(s->r, s->edge) : "";
 	char buf[64];
 
 	if (rated)
-		finding_says(f, "retries take more than 20 %% on top of its requests for %s (at most %.0f %% within 10 s)",
-			     show_duration(RETRY(s)->budget_over_s * 1000, buf), RETRY(s)->budget_peak * 100);
+		finding_says(f, "retries take more than 20 %% on top of its requests%s%s for %s (at most %.0f %% within 10 s)", several ? " to " : "", place,
+			     show_duration(SEEN(s)->budget_over_s * 1000, buf), SEEN(s)->budget_peak * 100);
 	else
 		finding_says(f, "makes %.2f attempts per request%s%s%s; a retry budget of 20 %% allows 1.20", m->value,
-			     several ? " at " : "", several ? result_seen_server(s->r, s->edge) : "", whole ? "" : " while the fault lasts");
+			     several ? " at " : "", place, whole ? "" : " while the fault lasts");
 	if (m && m->known) {
 		finding_shows(f, "amplification", m->value);
 		finding_shows(f, "requests", (double)m->n);
 	}
 	if (rated) {
-		finding_shows(f, "retries_per_request", RETRY(s)->budget_peak);
-		finding_shows(f, "seconds", RETRY(s)->budget_over_s);
+		finding_shows(f, "retries_per_request", SEEN(s)->budget_peak);
+		finding_shows(f, "seconds", SEEN(s)->budget_over_s);
 	}
 	f->witness = s->edge->worst;
 	finding_fix(f, "Give the client a retry budget: retries up to 10 to 20 %% of its requests over 10 s, then failures go to the caller"
@@ -225,12 +227,12 @@ static void tell_over_budget(const struct rule_subject *s, struct finding *f)
 
 static bool budgeted(const struct rule_subject *s)
 {
-	return RETRY(s)->known && RETRY(s)->budget && RETRY(s)->budget_ratio >= 0;
+	return SEEN(s)->known && SEEN(s)->budget && SEEN(s)->budget_ratio >= 0;
 }
 
 static void tell_budgeted(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_retry *r = RETRY(s);
+	const struct policy_retry *r = SEEN(s);
 
 	finding_says(f, "keeps a retry budget: while everything fails its retries settle at %.0f %% of its requests", r->budget_ratio * 100);
 	finding_shows(f, "retries_per_request", r->budget_ratio);
@@ -273,7 +275,7 @@ static void tell_pointless(const struct rule_subject *s, struct finding *f)
 
 static bool unsafe_unknown(const struct rule_subject *s)
 {
-	return RETRY(s)->known && RETRY(s)->unsafe_indeterminate.count;
+	return SEEN(s)->known && SEEN(s)->unsafe_indeterminate.count;
 }
 
 static void fix_unsafe(struct finding *f)
@@ -284,7 +286,7 @@ static void fix_unsafe(struct finding *f)
 
 static void tell_unsafe_unknown(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_misuse *u = &RETRY(s)->unsafe_indeterminate;
+	const struct policy_misuse *u = &SEEN(s)->unsafe_indeterminate;
 
 	finding_says(f, "repeats requests that may have been carried out: %llu POST or PATCH without an idempotency key, after a timeout, a"
 			" reset or a cut answer",
@@ -296,12 +298,12 @@ static void tell_unsafe_unknown(const struct rule_subject *s, struct finding *f)
 
 static bool unsafe_failed(const struct rule_subject *s)
 {
-	return RETRY(s)->known && RETRY(s)->unsafe_failed.count;
+	return SEEN(s)->known && SEEN(s)->unsafe_failed.count;
 }
 
 static void tell_unsafe_failed(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_misuse *u = &RETRY(s)->unsafe_failed;
+	const struct policy_misuse *u = &SEEN(s)->unsafe_failed;
 
 	finding_says(f, "repeats requests that may have been carried out in part: %llu POST or PATCH without an idempotency key, after a"
 			" 5xx", (ull)u->count);
@@ -312,12 +314,12 @@ static void tell_unsafe_failed(const struct rule_subject *s, struct finding *f)
 
 static bool new_keys(const struct rule_subject *s)
 {
-	return RETRY(s)->known && RETRY(s)->new_key.count;
+	return SEEN(s)->known && SEEN(s)->new_key.count;
 }
 
 static void tell_new_keys(const struct rule_subject *s, struct finding *f)
 {
-	const struct policy_misuse *u = &RETRY(s)->new_key;
+	const struct policy_misuse *u = &SEEN(s)->new_key;
 
 	finding_says(f, "makes a new idempotency key for each attempt, so no server can tell a retry from a new request: %llu retries", (ull)u->count);
 	finding_shows(f, "retries", (double)u->count);

@@ -30,6 +30,23 @@ static uint32_t edge_of_request(const struct measure *m, size_t i)
 	return m->link.logicals[i].edge;
 }
 
+static uint32_t destination_of(const struct measure *m, size_t i)
+{
+	uint32_t edge = edge_of(m, i);
+
+	return edge == MODEL_NONE ? MODEL_NONE : m->r->edges[edge].destination;
+}
+
+static uint32_t whole_of(const struct measure *m, size_t i)
+{
+	return destination_of(m, i) == MODEL_NONE ? MODEL_NONE : m->hops.request[logical_of(m, i)];
+}
+
+static uint32_t destination_of_whole(const struct measure *m, size_t i)
+{
+	return m->hops.request[i] == i ? m->r->edges[edge_of_request(m, i)].destination : MODEL_NONE;
+}
+
 /* Counts each group, then puts each row into its place: two walks over the rows, whose order stays. */
 static int group(struct chains_group *g, const struct measure *m, size_t rows, size_t groups, group_of of)
 {
@@ -70,6 +87,16 @@ int chains_build(struct chains *c, const struct measure *m)
 	return 0;
 }
 
+int chains_join(struct chains *c, const struct measure *m)
+{
+	size_t rows = m->r->model.exchange_count, destinations = m->r->destination_count;
+
+	if (group(&c->of_destination, m, rows, destinations, destination_of) || group(&c->by_whole, m, rows, m->link.count, whole_of) ||
+	    group(&c->wholes, m, m->link.count, destinations, destination_of_whole))
+		return -ENOMEM;
+	return 0;
+}
+
 static void group_free(struct chains_group *g)
 {
 	spill_free(g->members);
@@ -82,6 +109,9 @@ void chains_free(struct chains *c)
 	group_free(&c->by_logical);
 	group_free(&c->by_parent);
 	group_free(&c->requests);
+	group_free(&c->of_destination);
+	group_free(&c->by_whole);
+	group_free(&c->wholes);
 	*c = (struct chains){0};
 }
 

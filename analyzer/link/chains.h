@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rows grouped: the attempts of each edge, of each logical request, the calls that each inbound request caused, and the logical requests of each
- * edge. Members of a group are indices in order of their start. Not thread-safe.
+ * edge; and the same of destinations. Members of a group are indices in order of their start. Not thread-safe.
  */
 #ifndef AFTERSHOCK_ANALYZER_LINK_CHAINS_H
 #define AFTERSHOCK_ANALYZER_LINK_CHAINS_H
@@ -22,6 +22,9 @@ struct chains {
 	struct chains_group by_logical;	/* attempts of a logical request */
 	struct chains_group by_parent;	/* attempts that an inbound exchange caused; groups are exchanges */
 	struct chains_group requests;	/* logical requests of an edge */
+	struct chains_group of_destination;	/* attempts at any server of a destination; this and below by chains_join(), else empty */
+	struct chains_group by_whole;	/* attempts of a whole request, at whatever server; groups are the logical requests that one begins with */
+	struct chains_group wholes;	/* the logical requests that whole requests of a destination begin with */
 };
 
 struct chains_span {		/* one group */
@@ -39,6 +42,9 @@ size_t chains_at(struct chains_span s, const struct model *m, uint64_t t);
 
 /* Fills a zeroed struct from the model and the links. 0 or -ENOMEM. */
 int chains_build(struct chains *c, const struct measure *m);
+
+/* Groups what was asked of destinations, when there are any and hops.h says which logical requests are one. 0 or -ENOMEM. */
+int chains_join(struct chains *c, const struct measure *m);
 void chains_free(struct chains *c);
 
 #endif

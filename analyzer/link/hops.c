@@ -175,6 +175,14 @@ static void sum_up(struct walk *w)
 	}
 }
 
+/* Whether only time joined it to an attempt at its server though y, which was sent, came in between. */
+static bool is_astray(const struct walk *w, uint32_t i, const struct model_exchange *y)
+{
+	const struct model_exchange *x = &w->m->exchanges[i];
+
+	return w->tier[i] == LINK_TEMPORAL && w->l->logicals[x->logical].first != i && !model_headless(y);
+}
+
 /* A second server that was asked meanwhile, some time after the first (hedging): where both were asked at once, that is how it asks. */
 static void unite_rivals(struct walk *w)
 {
@@ -200,9 +208,13 @@ static void settle(struct walk *w)
 	for (uint32_t i = 0; i < w->m->exchange_count; i++) {
 		const struct model_exchange *x = &w->m->exchanges[i], *y;
 
-		if (w->before[i] == MODEL_NONE || !stands(w, i))
+		if (w->before[i] == MODEL_NONE)
 			continue;
 		y = &w->m->exchanges[w->before[i]];
+		if (!stands(w, i)) {
+			h->astray[x->edge] += is_astray(w, i, y);
+			continue;
+		}
 		h->count++;
 		h->tiers[x->edge][w->tier[i]]++;
 		unite(h->request, y->logical, x->logical);
@@ -244,13 +256,15 @@ static int allocate(struct hops *h, struct walk *w)
 	h->destination = calloc(w->g->count + 1, sizeof(*h->destination));
 	h->name = calloc(w->g->count + 1, sizeof(*h->name));
 	h->tiers = calloc(w->g->count + 1, sizeof(*h->tiers));
+	h->astray = calloc(w->g->count + 1, sizeof(*h->astray));
 	w->sources = calloc(w->g->count + 1, sizeof(*w->sources));
 	w->clients = calloc(w->g->name_count + 1, sizeof(*w->clients));
 	w->servers = calloc(w->g->name_count + 1, sizeof(*w->servers));
 	w->busy = calloc(w->m->process_count + 1, sizeof(*w->busy));
 	w->before = spill_calloc(w->m->exchange_count + 1, sizeof(*w->before));
 	w->tier = spill_calloc(w->m->exchange_count + 1, sizeof(*w->tier));
-	if (!h->request || !h->destination || !h->name || !h->tiers || !w->sources || !w->clients || !w->servers || !w->busy || !w->before || !w->tier)
+	if (!h->request || !h->destination || !h->name || !h->tiers || !h->astray || !w->sources || !w->clients || !w->servers || !w->busy ||
+	    !w->before || !w->tier)
 		return -ENOMEM;
 	memset(w->before, 0xff, w->m->exchange_count * sizeof(*w->before));
 	for (uint32_t q = 0; q < w->l->count; q++)
@@ -287,11 +301,41 @@ int hops_build(struct hops *h, const struct link *l, const struct model *m, cons
 	return err;
 }
 
+/* Whether it shares a destination: of edges that do, the smallest stands for all. */
+static bool *find_shared(const struct hops *h, const struct graph *g)
+{
+	bool *shared = calloc(g->count + 1, sizeof(*shared));
+
+	for (size_t e = 0; shared && e < g->count; e++)
+		if (h->destination[e] != e)
+			shared[e] = shared[h->destination[e]] = true;
+	return shared;
+}
+
+int hops_doubt(const struct hops *h, struct link *l, const struct graph *g)
+{
+	bool *shared = find_shared(h, g);
+	uint64_t *links = calloc(g->count + 1, sizeof(*links));
+	int err = shared && links ? 0 : -ENOMEM;
+
+	for (size_t q = 0; !err && q < l->count; q++)
+		links[l->logicals[q].edge] += l->logicals[q].attempts - 1;
+	for (size_t e = 0; !err && e < g->count; e++)
+		if (!shared[e] && h->astray[e] * 2 > links[e] && l->tiers[e] == LINK_TEMPORAL) {
+			l->undecided[e] = true;
+			l->tiers[e] = LINK_AGGREGATE;
+		}
+	free(shared);
+	free(links);
+	return err;
+}
+
 void hops_free(struct hops *h)
 {
 	spill_free(h->request);
 	free(h->destination);
 	free(h->name);
 	free(h->tiers);
+	free(h->astray);
 	*h = (struct hops){0};
 }

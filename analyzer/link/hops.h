@@ -12,6 +12,9 @@
  * itself. An edge without any success is judged by all of its client's, of which there must be 10. Where there are not, hops by ids and
  * inbound requests stand, and those by threads where both servers are addresses of one resolved name.
  *
+ * Where they do not stand, a client that goes from server to server whatever they answer asks the first again in between, too: what links only time
+ * made there (link.h) may be its next request as well as a retry.
+ *
  * Edges with hops between them are one destination. A connect that failed names no request: it joins what the same intent tries next.
  */
 #ifndef AFTERSHOCK_ANALYZER_LINK_HOPS_H
@@ -24,11 +27,15 @@ struct hops {
 	uint32_t *destination;		/* per edge: the smallest edge of its destination; its own: it is one by itself; owned */
 	uint32_t *name;			/* per edge: the resolved name that its server is an address of; 0 none; owned */
 	uint64_t (*tiers)[LINK_TIERS];	/* per edge: hops to it by what joins them; owned */
+	uint64_t *astray;		/* per edge: links by time between whose attempts another server was asked the same, by no hop that stands; owned */
 	uint64_t count;			/* of hops */
 };
 
 /* Fills a zeroed struct; to be freed also after an error. 0 or -ENOMEM. O(n) over attempts. */
 int hops_build(struct hops *h, const struct link *l, const struct model *m, const struct graph *g);
 void hops_free(struct hops *h);
+
+/* Takes back what time alone joined, on edges that are of no destination, where most of those links are astray: they are aggregate then. 0 or -ENOMEM. */
+int hops_doubt(const struct hops *h, struct link *l, const struct graph *g);
 
 #endif

@@ -152,15 +152,15 @@ static int settle(struct measure *m, const struct hops *h, struct result_destina
 
 int measure_destinations(struct measure *m)
 {
-	struct hops h = {0};
-	int err = hops_build(&h, &m->link, &m->r->model, &m->graph);
+	struct hops *h = &m->hops;
+	int err = list(m, h);
 
-	if (!err)
-		err = list(m, &h);
 	if (!err && m->r->destination_count)
-		err = add_requests(m, &h);
+		err = add_requests(m, h);
 	for (size_t i = 0; !err && i < m->r->destination_count; i++)
-		err = settle(m, &h, &m->r->destinations[i]);
-	hops_free(&h);
+		err = settle(m, h, &m->r->destinations[i]);
+	if (!err && m->r->destination_count)
+		return chains_join(&m->chains, m);
+	hops_free(h);
 	return err;
 }

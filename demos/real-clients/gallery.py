@@ -132,7 +132,7 @@ def proxies(short):
         name="nginx-others", settings=f"upstream of {SERVERS} addresses, defaults, all refuse", faults=("refuse=true",),
         command=nginx("error timeout", [f"127.0.0.{n + 1}" for n in range(SERVERS)]),
         says="proxy_next_upstream error timeout: each server of the group once, without a wait", documented={"attempts": SERVERS, "backoff": "none"},
-        why="an attempt at another server is an edge of its own in the report, and no retry there", **settings)
+        **settings)
     settings = {**settings, "title": "HAProxy", "needs": ("haproxy",), "version": ("haproxy", "-v"), "documentation": "configuration.txt, retries"}
     settings["seconds"] = REQUESTS * 3 * wait / 1000 + 1
     yield Client(

@@ -109,16 +109,21 @@ def edges_to(report, port):
     return [edge for edge in report["edges"] if str(edge["server"]).endswith(f":{port}")]
 
 
+def policies(kind, report, port):
+    """Of the destination, where one request asks several servers for the same; else of each server."""
+    whole = [d for d in report["destinations"] if any(server.endswith(f":{port}") for server in d["servers"])] if kind == "retry" else []
+    return [place[kind] for place in whole or edges_to(report, port) if place[kind]]
+
+
 def judge(client, report, port):
     """{found, confidence, verdict, why} of a client and its report."""
     kind = "breaker" if "threshold" in client.documented else "retry"
-    edges = edges_to(report, port)
-    told = [edge[kind] for edge in edges if edge[kind]]
+    told = policies(kind, report, port)
     if not told:
         return {"found": f"no {kind}", "confidence": "-", "verdict": "differs", "why": client.why or f"the report names no {kind}"}
     policy = told[0]
     words, differences = {"retry": (words_of_retry, retry_differences), "breaker": (words_of_breaker, breaker_differences)}[kind]
-    found = words(policy) + (f" (at each of {len(edges)} servers)" if len(edges) > 1 else "")
+    found = words(policy)
     wrong = list(differences(client.documented, policy))
     unsure = [] if kind == "breaker" else list(unknown(client.documented, policy))
     verdict = "differs" if wrong else "ambiguous" if unsure or policy.get("alike") else "same"

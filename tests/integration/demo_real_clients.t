@@ -35,9 +35,8 @@ RETRIES = {
 }
 BREAKERS = {"opossum": 1, "opossum-volume": 10}  # failures that open it; for 1.5 s
 OF_NPM = {"undici", "undici-refused", *BREAKERS}
-# nginx-others: the report has an edge for each server, so that an attempt at the next one is no retry. It must not be sure of what it says.
 ALL = {*RETRIES, *BREAKERS, "nginx-others"}
-VERDICTS = {**{name: "same" for name in ALL}, "curl-two": "ambiguous", "opossum": "ambiguous", "haproxy-503": "differs", "nginx-others": "differs"}
+VERDICTS = {**{name: "same" for name in ALL}, "curl-two": "ambiguous", "opossum": "ambiguous", "haproxy-503": "differs"}
 
 
 def short(out, *more):
@@ -156,8 +155,9 @@ for name in sorted(left_out):
     skip(f"{name}: {left_out[name]}", 1)
 asked = edges("curl-asked")[1][0]["retry"]
 is_(asked["retry_after"], "honoured", "curl-asked: Retry-After is kept", asked)
-sure = [e["retry"] for e in edges("nginx-others")[1] if e["retry"] and e["retry"]["confidence"] == "high"]
-is_(sure, [], "nginx-others: nothing wrong is said for sure")
+others = edges("nginx-others")[0]["destinations"]
+is_(len(others), 1, "nginx-others: its four servers are one destination", others)
+is_([others[0]["retry"][key] for key in ("max_attempts", "backoff")] if others else None, [4, "none"], "nginx-others: 4 attempts, without a wait", others)
 if not os.geteuid():
     verdicts = {name: row["verdict"] for name, row in rows.items()}
     is_(verdicts, {name: VERDICTS[name] for name in rows}, "the_verdicts_of_the_table", kept)

@@ -149,6 +149,33 @@ if d:
     is_([d[0]["logical"], d[0]["success"]["value"], len(d[0]["servers"]), d[0]["linking"]], [30, 1, 3, "nesting"], "every request got its answer", d)
     is_([d[0]["attempts"], d[0]["max_attempts_seen"]], [sum(len(s.requests) for s in servers), 3], "the servers saw as many attempts", d)
     is_([d[0]["chain"]["exhausted_share"]["value"], d[0]["chain"]["max"]], [0, 3], "and none of those that failed at first failed everywhere", d)
+    is_([d[0]["retry"]["backoff"], d[0]["retry"]["yield"]["value"] > 0.5], ["none", True], "its retries go on at once, and most of them help", d)
+    ok("at 3 servers in all, no backoff" in text, "the text says so", text)
+
+# ---- two servers in turn, with waits, and keys that tell requests apart ----
+IN_TURN = """
+import sys, time, urllib.error, urllib.request
+urls, turn = sys.argv[1:], 0
+for i in range(40):
+    for k in range(4):
+        request = urllib.request.Request(urls[turn % 2], headers={"X-Request-Id": "r%d" % i})
+        turn += 1
+        try:
+            urllib.request.urlopen(request, timeout=5).read()
+            break
+        except urllib.error.HTTPError:
+            if k < 3:
+                time.sleep(.04 * 2 ** k)
+    time.sleep(.02)
+"""
+servers = [HttpPeer((lambda c: lambda request: (c.append(0), 503 if len(c) > 10 else 200)[1])([])) for _ in range(2)]
+r = shock([], PYTHON, "-c", IN_TURN, *[s.url() for s in servers], trace="shim")
+d, text = destinations(r.db)
+is_(len(d), 1, "two servers asked in turn: one destination", text)
+if d:
+    said = d[0]["retry"] or {}
+    is_([said.get(key) for key in ("max_attempts", "backoff", "multiplier", "servers_per_attempt")], [4, "exponential", 2, 1], "4 attempts, doubled", d)
+    near(said.get("base_ms"), 40, 5, "from 40 ms", said)
 
 # ---- event loops: several requests for the same at once, without ids ----
 FLOWS = """
