@@ -43,6 +43,18 @@ static struct chains_span meanwhile(const struct breaker_view *v, size_t edge)
 	return (struct chains_span){rows.members + first, last > first ? last - first : 0};
 }
 
+/* Whether its request had asked the view's server before: then it had no choice. */
+static bool comes_from_here(const struct breaker_view *v, uint32_t attempt)
+{
+	const struct model_exchange *exchanges = v->m->r->model.exchanges;
+	struct chains_span request = chains_of(&v->m->chains.by_whole, v->m->hops.request[exchanges[attempt].logical]);
+
+	for (size_t i = 0; i < request.n && request.members[i] < attempt; i++)
+		if (exchanges[request.members[i]].edge == v->edge)
+			return true;
+	return false;
+}
+
 /* Those of its process at any server of the destination. */
 static int gather(struct choices *c, const struct breaker_view *v, const struct result_destination *d)
 {
@@ -59,7 +71,7 @@ static int gather(struct choices *c, const struct breaker_view *v, const struct 
 		for (size_t i = 0; i < rows.n; i++) {
 			const struct model_exchange *x = &v->m->r->model.exchanges[rows.members[i]];
 
-			if (x->process == v->process && measure_counts(v->m, x->started_ns))
+			if (x->process == v->process && measure_counts(v->m, x->started_ns) && (x->edge == v->edge || !comes_from_here(v, rows.members[i])))
 				c->of[c->n++] = (struct radix_item){x->started_ns, rows.members[i]};
 		}
 	}

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Demand of a client that spreads its requests over several servers (a destination, hops.h): each attempt is a choice, and one that fell on another
- * server is a call that this one did not get. A balancer that leaves a server out for a while after failures (nginx's max_fails, outlier ejection)
- * is to that server what a breaker is. How often the server is chosen is counted while its latest answer was a success.
+ * server is a call that this one did not get, unless its request comes from this one. A balancer that leaves a server out for a while after failures
+ * (nginx's max_fails, outlier ejection) is to that server what a breaker is. How often the server is chosen is counted while its latest answer was a
+ * success.
  */
 #ifndef AFTERSHOCK_ANALYZER_INFER_BREAKER_CHOICES_H
 #define AFTERSHOCK_ANALYZER_INFER_BREAKER_CHOICES_H

@@ -119,6 +119,32 @@ static void goes_on(const char *what, struct balancer b)
 	judge_end(&r, &x);
 }
 
+/* A client with two addresses that refuse: both at once, and again behind a wait, four times for each request. */
+static void asks_both_each_time(void)
+{
+	struct runs r;
+	struct result x;
+	double at = 10;
+
+	dice = 1;
+	runs_begin(&r, 60000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4001", A);
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4002", "10.0.0.2:80");
+	for (int i = 0; i < 60; i++) {
+		if (i < 25)
+			runs_add(&r, ATTEMPT(.status = 200, .at_ms = at, .took_ms = 0.3));
+		for (int k = 0; k < 8 && i >= 25; k++, at += k % 2 ? 0.2 : k < 8 ? 40 << (k / 2 - 1) : 0)
+			runs_add(&r, ATTEMPT(.connection = 1 + k % 2, .unsent = 1, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED",
+					     .at_ms = at, .took_ms = 0.1));
+		at += 20 + roll() % 100;
+	}
+	judge(&r, &x, everything);
+	is_int((int)x.destination_count, 1, "a client that has two addresses");
+	ok(!judge_edge(&x, "front", A)->breaker.opens, "leaves none out: each request that goes to the second comes from the first");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
 	static const int fails[] = {1, 3, 5};
@@ -132,5 +158,6 @@ int main(void)
 	goes_on("one with a backup for each call", (struct balancer){.backup = true, .bad_from_ms = 5000, .bad_to_ms = 20000});
 	goes_on("one at random", (struct balancer){.random = true, .bad_from_ms = 5000, .bad_to_ms = 20000});
 	goes_on("a caller that pauses by itself", (struct balancer){.pinned = true, .bad_from_ms = 5000, .bad_to_ms = 20000});
+	asks_both_each_time();
 	return tap_done();
 }
