@@ -42,6 +42,8 @@ static void add_effects(cJSON *o, const struct policy_breaker *p)
 	json_number(o, "expected_false_opens_every", p->expected_false_opens_every);
 	json_number(o, "flaps_per_min", p->flaps_per_min);
 	json_number(o, "latency_saved_ms", p->latency_saved_ms);
+	json_number(o, "waited", (double)p->waited);
+	json_number(o, "waited_ms", p->waited_ms);
 }
 
 cJSON *policy_json_breaker(const struct policy_breaker *p)

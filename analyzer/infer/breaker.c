@@ -38,7 +38,7 @@ static struct policy_breaker unknown(void)
 	return (struct policy_breaker){
 		.threshold_low = NAN, .threshold_high = NAN, .share_low = NAN, .share_high = NAN, .open_low_ms = NAN, .open_high_ms = NAN, .open_growth = NAN,
 		.half_open_probes = NAN, .close_after = NAN, .time_to_open_ms = NAN, .recovery_tax_ms = NAN, .expected_false_opens_every = NAN,
-		.flaps_per_min = NAN, .latency_saved_ms = NAN, .shed_efficacy = metric_unknown("no breaker was seen"),
+		.flaps_per_min = NAN, .latency_saved_ms = NAN, .waited_ms = NAN, .shed_efficacy = metric_unknown("no breaker was seen"),
 	};
 }
 
@@ -136,6 +136,8 @@ static int absorb(struct breaker_scene *c, const struct breaker_view *v)
 	c->closed += v->s.closed;
 	c->p->ejects |= v->ejects;
 	c->agreed |= v->s.agreed && v->s.waited;
+	c->p->waited += v->s.waited;
+	c->effects.waited_ms += v->s.waited_ms;
 	for (size_t i = 0; i < v->s.count && !err; i++) {
 		root = v->s.gaps[i].fresh ? i : root;
 		err = add_gap(c, v, i, &v->s.gaps[root]);

@@ -181,5 +181,6 @@ void breaker_effects_settle(struct breaker_scene *c)
 	p->latency_saved_ms = NAN;
 	if (e->failed && p->shed)
 		p->latency_saved_ms = e->failed_ms / (double)e->failed * (double)p->shed - e->shed_ms;
+	p->waited_ms = p->waited ? e->waited_ms / (double)p->waited : NAN;
 	p->expected_false_opens_every = expected_false_opens(c);
 }

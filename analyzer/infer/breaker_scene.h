@@ -18,7 +18,7 @@ struct policy_breaker;
 struct breaker_effects {	/* sums */
 	uint64_t asked_bad, shed_bad, passed_bad, failed_bad;	/* while the server was bad; shed_bad of silences alone */
 	uint64_t first_ns, last_ns;	/* first open, end of the last silence */
-	double failed_ms, shed_ms;
+	double failed_ms, shed_ms, waited_ms;
 	uint64_t failed;
 };
 

@@ -166,6 +166,8 @@ struct policy_breaker {
 	double expected_false_opens_every;	/* calls between two false opens at the failure share of the baseline; NAN */
 	double flaps_per_min;
 	double latency_saved_ms;
+	uint64_t waited;		/* requests turned away that were answered only after the waits of retries, which it turned away too */
+	double waited_ms;		/* mean time until those were; NAN */
 	enum policy_confidence confidence;
 	bool ejects;			/* what it keeps back is no caller's failure: another server of the destination gets it */
 	uint64_t witness;		/* the failing attempt that opened it first */

@@ -70,6 +70,7 @@ struct silences {
 	bool closed;		/* traffic came back after one of them */
 	bool agreed;		/* how long that took is not the client's policy, but what they agreed in */
 	uint64_t waited;	/* requests shed that were answered after waits: each of their attempts was turned down */
+	double waited_ms;	/* what answering those took, summed */
 	size_t most;		/* calls in work at once */
 	uint64_t pace_ns;
 	struct silence_probes probes;

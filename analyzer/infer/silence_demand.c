@@ -87,6 +87,7 @@ static bool may_be_full(const struct silence_work *w, uint64_t t)
 
 struct shed {			/* requests shed between two starts, by what it says */
 	unsigned waited;
+	double waited_ms;
 	unsigned full, slow, well;	/* while all calls were in work; answered slowly; with nothing in work and nothing failed */
 };
 
@@ -111,6 +112,7 @@ static void weigh(const struct silence_work *w, struct silence_gap *g, const str
 		g->shed_ms += (double)took_ns(d) / NS_PER_MS;
 		g->shed++;
 		shed->waited += took_ns(d) > by - d->at_ns;
+		shed->waited_ms += took_ns(d) > by - d->at_ns ? (double)took_ns(d) / NS_PER_MS : 0;
 	}
 }
 
@@ -145,6 +147,7 @@ static int judge_demands(struct silence_work *w, size_t before, size_t from, siz
 		return -ENOMEM;
 	*made = g;
 	w->s->waited += shed.waited;
+	w->s->waited_ms += shed.waited_ms;
 	w->failed_ns = UINT64_MAX;
 	return 0;
 }

@@ -15,7 +15,7 @@ static const char *const keys[] = {
 	"others", "others_before_ms", "others_failed", "others_ms", "outage_attempts", "peak_attempts_per_s", "recovery_lag_ms",
 	"recovery_tax", "recovery_tax_ms", "requests", "retries", "retries_per_request", "retry_after_kept", "retry_after_seen",
 	"seconds", "shed", "shed_share", "stopped", "stopped_share", "threshold_high", "threshold_low", "timeout_callee_ms",
-	"timeout_caller_ms", "violations", "wait_p50_ms", "width", "wins", "yield",
+	"timeout_caller_ms", "violations", "wait_p50_ms", "waited", "waited_ms", "width", "wins", "yield",
 };
 
 void finding_free(struct finding *f)

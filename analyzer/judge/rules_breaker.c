@@ -17,6 +17,8 @@
 #define TAX_HIGH_MS 10000
 #define FALSE_EVERY 10000
 #define CHANCE_MIN 20	/* calls turned away that would have been answered */
+#define WAITED_MIN 20	/* requests that waited for an open breaker: 100 ms or longer, most of those turned away, about as its retries do */
+#define WAITED_MS 100
 #define SHORT_OPEN_MS 2100	/* what is recommended, and the inexactness of what is seen of it */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
@@ -236,6 +238,42 @@ static void tell_slows(const struct rule_subject *s, struct finding *f)
 		       " probes vary by some percent between instances.");
 }
 
+/* ---- one inside of retries ---- */
+
+/* Whether it is what the retries of a request wait in all, as far as their waits were seen: a slow fallback may take any time. */
+static bool as_retries_wait(const struct policy_retry *p, double ms)
+{
+	bool all = p->gap_count && p->gap_count + 1 == p->max_attempts;
+	double sum = 0;
+
+	for (size_t i = 0; i < p->gap_count; i++)
+		sum += p->gaps[i].p50;
+	return ms > 0.7 * sum && (!all || ms < 1.4 * sum);
+}
+
+static bool retried_around(const struct rule_subject *s)
+{
+	const struct policy_breaker *b = BREAKER(s);
+
+	return opens(s) && b->waited >= WAITED_MIN && b->waited * 2 > b->shed && b->waited_ms >= WAITED_MS && b->counts &&
+	       !strcmp(b->counts, "attempts") && as_retries_wait(&s->edge->retry, b->waited_ms);
+}
+
+static void tell_retried_around(const struct rule_subject *s, struct finding *f)
+{
+	const struct policy_breaker *b = BREAKER(s);
+	char buf[64];
+
+	finding_says(f, "retries what its own open circuit breaker turns away: %llu requests were answered only after %s of waits between attempts that"
+			" were not made", (ull)b->waited, show_duration(b->waited_ms, buf));
+	finding_shows(f, "waited", (double)b->waited);
+	finding_shows(f, "waited_ms", b->waited_ms);
+	finding_shows(f, "shed", (double)b->shed);
+	f->witness = b->witness;
+	finding_fix(f, "Let an open breaker end the request at once: take its error out of what is retried (resilience4j: ignoreExceptions ="
+		       " CallNotPermittedException; cockatiel: not BrokenCircuitError), or put the breaker around the retries.");
+}
+
 /* ---- what users felt ---- */
 
 static bool metastable(const struct rule_subject *s)
@@ -284,6 +322,7 @@ static const struct rule rules[] = {
 	{"breaker-false-open", SEVERITY_MEDIUM, RULE_EDGE, will_open_falsely, doubt, tell_will_open_falsely},
 	{"breaker-slows-recovery", SEVERITY_HIGH, RULE_EDGE, slows_much, doubt, tell_slows},
 	{"breaker-slows-recovery", SEVERITY_MEDIUM, RULE_EDGE, slows, doubt, tell_slows},
+	{"retries-open-breaker", SEVERITY_MEDIUM, RULE_EDGE, retried_around, doubt, tell_retried_around},
 };
 
 const struct rules rules_breaker = {rules, COUNT(rules)};

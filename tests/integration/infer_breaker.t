@@ -181,6 +181,8 @@ e = edge("four at once")
 b = e["breaker"]
 ok(b and b["opens"] >= 2 and b["threshold"]["low"] <= 4 <= b["threshold"]["high"] and b["counts"] == "attempts",
    "four at once: their first attempts open it, and how long they wait then tells that it did", b)
+around = [f for f in RUNS["four at once"][1].report()["findings"] if f["code"] == "retries-open-breaker"]
+is_([f["evidence"]["waited_ms"] > 100 for f in around], [True], "its callers wait for retries that it turns away: one finding says so", b)
 ok(e["retry"]["max_attempts"] in (0, None, 3), "none was seen to have given up by itself: nothing is said of their attempts, or the truth", e["retry"])
 b = edge("none")["breaker"]
 ok(b and b["absent"] and b["outage_attempts"] >= 50, "none: failures in a row that a breaker would have cut", b)

@@ -168,6 +168,8 @@ static void what_it_counts(const struct world *w)
 	if (w->patient && w->inbound && w->workers <= 4)
 		ok(b->opens && b->threshold_low <= FAILURES && b->threshold_high >= FAILURES && b->open_high_ms >= OPEN_MS,
 		   "requests that wait beside it are turned down: %u opens of %u, %.0f to %.0f", b->opens, opens, b->threshold_low, b->threshold_high);
+	for (size_t i = 0; i < x.finding_count && w->around; i++)
+		ok(strcmp(x.findings[i].code, "retries-open-breaker") != 0, "nobody waits for it");
 	if (w->workers <= 4 && w->around)
 		ok(b->opens && b->threshold_low <= FAILURES && b->threshold_high >= FAILURES, "its number is among those said: %.0f to %.0f",
 		   b->threshold_low, b->threshold_high);

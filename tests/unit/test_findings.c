@@ -305,6 +305,21 @@ static void breakers(void)
 	SILENT("breaker-slows-recovery", (OPENS, breaker->recovery_tax = 9, breaker->recovery_tax_ms = 12000, breaker->open_high_ms = 2100));
 	SILENT("breaker-slows-recovery", (OPENS, breaker->recovery_tax = 0, breaker->recovery_tax_ms = 20000));
 
+#define WAITED(n, ms) OPENS, breaker->shed = 100, breaker->waited = (n), breaker->waited_ms = (ms), breaker->counts = "attempts"
+	static struct policy_gap gaps[] = {{.k = 1, .p50 = 200}, {.k = 2, .p50 = 400}};
+	FIRES("retries-open-breaker", MEDIUM, (WAITED(51, 100)));
+	is_int(result.findings[0].witness, 8, "its witness is the attempt that opened it");
+#define GAPS edge->retry.gaps = gaps, edge->retry.gap_count = 2
+	FIRES("retries-open-breaker", MEDIUM, (WAITED(51, 600), GAPS, edge->retry.max_attempts = 3));
+	SILENT("retries-open-breaker", (WAITED(51, 300), GAPS, edge->retry.max_attempts = 3));
+	SILENT("retries-open-breaker", (WAITED(51, 900), GAPS, edge->retry.max_attempts = 3));
+	FIRES("retries-open-breaker", MEDIUM, (WAITED(51, 900), GAPS));
+	SILENT("retries-open-breaker", (WAITED(50, 600)));
+	SILENT("retries-open-breaker", (WAITED(51, 99)));
+	SILENT("retries-open-breaker", (WAITED(51, 600), breaker->counts = "requests"));
+	SILENT("retries-open-breaker", (WAITED(51, 600), breaker->ejects = true));
+	SILENT("retries-open-breaker", (WAITED(19, 600), breaker->shed = 30));
+
 	FIRES("metastable", HIGH, (recovery->label = "metastable_suspected", recovery->observed_ms = 40000, recovery->lost_goodput = 500,
 				   recovery->witness = 7));
 	is_str(result.findings[0].where, "outage", "it is at the fault");
