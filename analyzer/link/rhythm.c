@@ -25,7 +25,7 @@
 #define MOST 0.8
 #define DRONE_MIN 5		/* waits */
 #define DRONE_SURE 12
-#define LATE 0.9			/* of so many some come late on a busy machine; none comes early */
+#define LATE_OF 10		/* one in so many comes late on a busy machine, one of 6 may; none comes early */
 #define CHAINS_MIN 3		/* chains that would show a usual number of attempts */
 #define SEEN_APART 0.5		/* waits are only called alike where so much of a difference would have been seen: 22 against 22 */
 #define KS_99 1.628		/* 99 % point of Kolmogorov's distribution */
@@ -444,6 +444,14 @@ static uint32_t counted(const struct chain *chains, size_t n)
 	return alike > 2 && alike * 2 > n ? length : 0;
 }
 
+/* The longest of sorted waits that is not put down to a busy machine. */
+static double longest_ms(const struct samples *s)
+{
+	size_t late = s->n / LATE_OF;
+
+	return s->values[s->n - 1 - (late ? late : s->n > DRONE_MIN)];
+}
+
 /* at_once: so many waits that are none; SIZE_MAX: none are enough. */
 static int is_drone(struct work *w, const struct chain *c, size_t at_once, bool *drone)
 {
@@ -458,8 +466,7 @@ static int is_drone(struct work *w, const struct chain *c, size_t at_once, bool 
 	samples_sort(&s);
 	middle = samples_percentile(&s, 0.5);
 	slack = fmax(0.1 * middle, FLOOR_MS);
-	*drone = !err && s.n >= DRONE_MIN && s.values[0] >= middle - slack &&
-		 samples_percentile(&s, s.n >= DRONE_SURE ? LATE : 1) <= middle + slack &&
+	*drone = !err && s.n >= DRONE_MIN && s.values[0] >= middle - slack && longest_ms(&s) <= middle + slack &&
 		 (s.n >= DRONE_SURE || (model_failed(&x[i]) && lives_on(w->r->m, &w->lanes[c->lane], i, middle)));
 	*drone = *drone || (!err && s.n >= at_once && samples_percentile(&s, 0.9) <= TIGHT_MS);
 	samples_free(&s);

@@ -9,9 +9,10 @@
  *            steady, what follows a failure at that pace is its next request; when it is not, and waits after failures are distributed like
  *            those after successes (Kolmogorov, Smirnov), all of it is. A client that goes on without pause and yet waits before each
  *            second retry has made the first without a wait: that one is none of its steps.
- *   drone    without any success: at least 6 attempts at one unvarying distance, which nobody ends (13 in all, or the process goes on living
- *            without another attempt), and not as many each time. Polling, or retries without end: nobody can tell. So are attempts
- *            without a wait (6, or 13 where there are less than 3 chains), when no number of attempts is usual: a loop without pause.
+ *   drone    without any success: at least 6 attempts at one unvarying distance (one in ten, or one, may be late), which nobody ends (13 in all, or
+ *            the process goes on living without another attempt), and not as many each time. Polling, or retries without end: nobody can tell.
+ *            So are attempts without a wait (6, or 13 where there are less than 3 chains), when no number of attempts is usual: a loop without
+ *            pause.
  *
  * Lanes whose requests overlap have no rhythm and are left alone.
  */

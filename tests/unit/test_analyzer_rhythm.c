@@ -239,6 +239,19 @@ static void what_nobody_can_tell(void)
 	}
 	expect(&l, 20, 1, 19, "aggregate", "one of the 20 a little late, as on a busy machine");
 
+	for (int late = 1; late < 3; late++) {
+		begin(&l, 60000);
+		for (int i = 0; i < 8; i++) {
+			attempt(&l, 503, 2);
+			wait_ms(&l, i == 2 || i == 2 * late ? 640 : 500);
+		}
+		runs_sql(&l.r, "UPDATE process SET ended_ns = %lld", (long long)((RUNS_START_MS + l.now_ms) * 1e6));
+		if (late == 1)
+			expect(&l, 8, 1, 7, "aggregate", "one of the 8 late");
+		else
+			expect(&l, 1, 8, 0, "temporal", "two of the 8 late: that is no unvarying distance");
+	}
+
 	begin(&l, 60000);
 	for (int i = 0; i < 50; i++) {
 		attempt(&l, i % 5 ? 200 : 503, 1);
