@@ -146,12 +146,13 @@ static cJSON *service_words(const struct result *r, const struct result_service 
 
 static cJSON *edge(const struct result *r, const struct result_edge *e)
 {
+	const struct result_cohort *seen = result_seen(r, e);	/* as the policy: at the first server of a destination */
 	cJSON *o = cJSON_CreateObject();
 
 	cJSON_AddItemToObject(o, "policy", edge_words(r, e));
 	cJSON_AddItemToObject(o, "series", series(&e->series));
 	cJSON_AddItemToObject(o, "durations_ms", durations(&e->latency));
-	cJSON_AddItemToObject(o, "chain", chain_lengths(&e->whole));
+	cJSON_AddItemToObject(o, "chain", chain_lengths(seen && seen->linked ? seen : &e->whole));
 	cJSON_AddItemToObject(o, "gaps_ms", gaps(result_seen_retry(r, e)));
 	return o;
 }

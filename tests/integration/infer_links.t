@@ -3,6 +3,7 @@
 """Real clients whose next request is no retry: pollers, loops, redirects, challenges, pipelines; and retries beside them."""
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -151,6 +152,8 @@ if d:
     is_([d[0]["chain"]["exhausted_share"]["value"], d[0]["chain"]["max"]], [0, 3], "and none of those that failed at first failed everywhere", d)
     is_([d[0]["retry"]["backoff"], d[0]["retry"]["yield"]["value"] > 0.5], ["none", True], "its retries go on at once, and most of them help", d)
     ok("at 3 servers in all, no backoff" in text, "the text says so", text)
+    charts = re.findall(r'"chain":(\[\[.*?\]\])', run([BIN, "report", db, "--format", "html"]).out)
+    is_(max(attempts for chain in charts for attempts, _ in json.loads(chain)), 3, "and the page's chart of attempts per request", charts)
 
 # ---- two servers in turn, with waits, and keys that tell requests apart ----
 IN_TURN = """
