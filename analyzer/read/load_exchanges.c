@@ -14,6 +14,7 @@
 
 #define LARGE 100000	/* exchanges: below, a second thread is not worth its while */
 #define ROW_MIN 32	/* bytes in the file */
+#define NEED 250	/* bytes of memory for a row, from here to the report (measured with a million) */
 
 /* ---- of a large file that does not change, two threads read one half each ---- */
 
@@ -151,6 +152,7 @@ int load_exchanges(struct loader *l)
 	sqlite3_finalize(row);
 	if (high < low)		/* there are none */
 		return 0;
+	spill_expect((uint64_t)high - (uint64_t)low < SIZE_MAX / NEED ? (size_t)(high - low + 1) * NEED : SIZE_MAX);
 	progress_begin("reading", (uint64_t)high - (uint64_t)low);
 	if ((uint64_t)high - (uint64_t)low < LARGE || !runfile_is_closed(l->path) || !reserve(l, low, high))
 		return load_exchanges_between(l, low, high);

@@ -13,9 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#define LARGE (1u << 20)		/* smaller ones are not worth a file */
-#define HEAP_MAX (48u << 20)	/* of large ones together that are malloc's */
-#define RESIDENT_MAX (120ull << 20)
+#define LARGE (1u << 20)		/* smaller ones are malloc's */
 #define LOOK_US 2000	/* of the program's own time: mapping what the page cache has, 4 ms touch up to 60 MB */
 #define ARRAYS_MAX 256
 #define SPARES_MAX 16
@@ -24,16 +22,24 @@
 struct mapping {
 	void *at;
 	size_t size;	/* a multiple of the page size */
-	size_t file;	/* bytes of the file: at least size */
+	size_t file;	/* bytes of the file: at least size; 0: it has none, it is in memory */
 	int fd;
 };
 
+struct limits {
+	size_t memory;		/* bytes of large arrays together that are in memory */
+	unsigned long long resident;
+};
+
+static const struct limits partly = {48u << 20, 120ull << 20}, wholly = {256u << 20, 296ull << 20};
+static struct limits limits = {48u << 20, 120ull << 20};
+
 static struct mapping mappings[ARRAYS_MAX];
-static unsigned mapping_count;
+static unsigned mapping_count, file_count;	/* file_count: those of them in files */
 static struct mapping spares[SPARES_MAX];	/* files of arrays that are gone, for those to come: their pages need not be made again */
 static unsigned spare_count;
 static unsigned long long spare_bytes;
-static size_t on_heap;		/* bytes of large arrays that malloc has */
+static size_t in_memory;	/* bytes of mappings without a file */
 static bool watched;	/* the timer runs */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -55,10 +61,11 @@ static unsigned long long resident(void)
 /* Dropping a page of a shared mapping loses nothing: the file has it. The lock is held. */
 static void trim(void)
 {
-	if (!mapping_count || resident() <= RESIDENT_MAX)
+	if (!file_count || resident() <= limits.resident)
 		return;
 	for (unsigned i = 0; i < mapping_count; i++)
-		madvise(mappings[i].at, mappings[i].size, MADV_DONTNEED);
+		if (mappings[i].file)
+			madvise(mappings[i].at, mappings[i].size, MADV_DONTNEED);
 }
 
 static void close_spares(void)
@@ -96,7 +103,7 @@ static void begin_watch(void)
 	watched = true;
 }
 
-/* The last array is gone. A signal that is on its way finds nothing to do. */
+/* The last array in a file is gone. A signal that is on its way finds nothing to do. */
 static void end_watch(void)
 {
 	set_timer(0);
@@ -104,7 +111,7 @@ static void end_watch(void)
 	watched = false;
 }
 
-/* ---- arrays in files ---- */
+/* ---- mappings ---- */
 
 static size_t whole_pages(size_t size)
 {
@@ -151,13 +158,26 @@ static bool take_spare(struct mapping *m)
 	return true;
 }
 
-/* A new array in a file; NULL when there is no room for one. *used: something else was in it before, else it is zero. */
-static void *map_new(size_t size, bool *used)
+/* Huge pages are what makes it fast, and larger: only where there is room for that. */
+static void *map_memory(size_t size)
 {
-	struct mapping m = {.size = whole_pages(size)};
+	struct mapping m = {.size = size, .fd = -1};
 
-	if (mapping_count == ARRAYS_MAX)
+	m.at = mmap(NULL, m.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (m.at == MAP_FAILED)
 		return NULL;
+	if (limits.memory == wholly.memory)
+		madvise(m.at, m.size, MADV_HUGEPAGE);
+	mappings[mapping_count++] = m;
+	in_memory += m.size;
+	return m.at;
+}
+
+/* *used: something else was in the file before, else it is zero. */
+static void *map_file(size_t size, bool *used)
+{
+	struct mapping m = {.size = size};
+
 	trim();
 	*used = take_spare(&m);
 	if (!*used) {
@@ -172,8 +192,52 @@ static void *map_new(size_t size, bool *used)
 		return NULL;
 	}
 	mappings[mapping_count++] = m;
+	file_count++;
 	begin_watch();
 	return m.at;
+}
+
+/* A new large array; NULL when there is no room for one. */
+static void *map_new(size_t size, bool *used)
+{
+	size_t whole = whole_pages(size);
+
+	*used = false;
+	if (mapping_count == ARRAYS_MAX)
+		return NULL;
+	return in_memory + whole <= limits.memory ? map_memory(whole) : map_file(whole, used);
+}
+
+static void unmap(struct mapping *m)
+{
+	munmap(m->at, m->size);
+	if (!m->file) {
+		in_memory -= m->size;
+	} else if (spare_count < SPARES_MAX && spare_bytes + m->file <= SPARE_MAX) {
+		spares[spare_count++] = *m;
+		spare_bytes += m->file;
+	} else {
+		close(m->fd);
+	}
+	file_count -= m->file > 0;
+	*m = mappings[--mapping_count];
+	if (watched && !file_count)
+		end_watch();
+}
+
+/* One in memory, for which there is no room any more. NULL: nor is there in a file. */
+static void *move_out(struct mapping *m, size_t whole)
+{
+	void *from = m->at, *to;
+	size_t size = m->size < whole ? m->size : whole;
+	bool used;
+
+	to = mapping_count < ARRAYS_MAX ? map_file(whole, &used) : NULL;
+	if (to) {
+		memcpy(to, from, size);
+		unmap(mapping_of(from));
+	}
+	return to;
 }
 
 static void *resize(struct mapping *m, size_t size)
@@ -181,7 +245,9 @@ static void *resize(struct mapping *m, size_t size)
 	size_t whole = whole_pages(size);
 	void *at;
 
-	if (whole > m->file) {
+	if (!m->file && in_memory - m->size + whole > limits.memory && (at = move_out(m, whole)))
+		return at;
+	if (m->file && whole > m->file) {
 		if (posix_fallocate(m->fd, (off_t)m->file, (off_t)(whole - m->file)))
 			return NULL;
 		m->file = whole;
@@ -189,39 +255,13 @@ static void *resize(struct mapping *m, size_t size)
 	at = mremap(m->at, m->size, whole, MREMAP_MAYMOVE);
 	if (at == MAP_FAILED)
 		return NULL;
+	in_memory += m->file ? 0 : whole - m->size;
 	m->at = at;
 	m->size = whole;
 	return at;
 }
 
-static void unmap(struct mapping *m)
-{
-	munmap(m->at, m->size);
-	if (spare_count < SPARES_MAX && spare_bytes + m->file <= SPARE_MAX) {
-		spares[spare_count++] = *m;
-		spare_bytes += m->file;
-	} else {
-		close(m->fd);
-	}
-	*m = mappings[--mapping_count];
-	if (!mapping_count)
-		end_watch();
-}
-
-/* ---- arrays on the heap ---- */
-
-/* What an array of malloc's counts. */
-static size_t weight(void *array)
-{
-	size_t size = array ? malloc_usable_size(array) : 0;
-
-	return size >= LARGE ? size : 0;
-}
-
-static bool fits_heap(void *array, size_t size)
-{
-	return size < LARGE || on_heap - weight(array) + size <= HEAP_MAX;
-}
+/* ---- what malloc has: small arrays, and large ones for which there is no mapping ---- */
 
 /* What is freed goes back to the kernel: glibc would keep up to 64 MB of what it once gave. */
 static void give_back_freed(void)
@@ -232,41 +272,17 @@ static void give_back_freed(void)
 		done = mallopt(M_MMAP_THRESHOLD, LARGE) == 1;
 }
 
-static void *heap_realloc(void *array, size_t size)
-{
-	size_t before = weight(array);
-	void *at = realloc(array, size ? size : 1);
-
-	if (at)
-		on_heap += weight(at) - before;
-	return at;
-}
-
-static void *heap_calloc(size_t n, size_t size)
-{
-	void *at = calloc(n ? n : 1, size ? size : 1);
-
-	on_heap += weight(at);
-	return at;
-}
-
-static void heap_free(void *array)
-{
-	on_heap -= weight(array);
-	free(array);
-}
-
-/* An array of malloc's for which there is no room any more moves into a file. */
-static void *move_out(void *array, size_t size)
+/* One of malloc's, or none, becomes large. */
+static void *enlarge(void *array, size_t size)
 {
 	size_t usable = array ? malloc_usable_size(array) : 0;
 	bool used;
 	void *at = map_new(size, &used);
 
 	if (!at)
-		return heap_realloc(array, size);
+		return realloc(array, size);
 	memcpy(at, array ? array : "", usable < size ? usable : size);
-	heap_free(array);
+	free(array);
 	return at;
 }
 
@@ -283,7 +299,7 @@ void *spill_realloc(void *array, size_t size)
 	if (m)
 		at = resize(m, size ? size : 1);
 	else
-		at = fits_heap(array, size) ? heap_realloc(array, size) : move_out(array, size);
+		at = size < LARGE ? realloc(array, size ? size : 1) : enlarge(array, size);
 	pthread_mutex_unlock(&lock);
 	return at;
 }
@@ -298,13 +314,20 @@ void *spill_calloc(size_t n, size_t size)
 		return NULL;
 	pthread_mutex_lock(&lock);
 	give_back_freed();
-	at = fits_heap(NULL, bytes) ? NULL : map_new(bytes, &used);
+	at = bytes < LARGE ? NULL : map_new(bytes, &used);
 	if (!at)
-		at = heap_calloc(n, size);
+		at = calloc(n ? n : 1, size ? size : 1);
 	pthread_mutex_unlock(&lock);
 	if (used && at)
 		memset(at, 0, bytes);
 	return at;
+}
+
+void spill_expect(size_t bytes)
+{
+	pthread_mutex_lock(&lock);
+	limits = bytes <= wholly.memory ? wholly : partly;
+	pthread_mutex_unlock(&lock);
 }
 
 void spill_trim(void)
@@ -323,6 +346,6 @@ void spill_free(void *array)
 	if (m)
 		unmap(m);
 	else
-		heap_free(array);
+		free(array);
 	pthread_mutex_unlock(&lock);
 }

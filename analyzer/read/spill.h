@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Arrays that may outgrow memory. Small ones are malloc's, and so are those of 1 MB and more while they have 48 MB together. Beyond, one lives in
- * a file without name below TMPDIR (else /var/tmp), mapped: the kernel can write it back and take its pages away. A timer (SIGPROF) sees to it that
- * the program does not have more than some 120 MB resident; what is dropped comes back from the page cache when it is touched. Without room for such
- * a file it is malloc's after all.
+ * Arrays that may outgrow memory. Small ones are malloc's. Those of 1 MB and more are in memory while they have 48 MB together. Beyond, one lives in a
+ * file without name below TMPDIR (else /var/tmp), mapped: the kernel can write it back and take its pages away. A timer (SIGPROF) sees to it that the
+ * program does not have more than some 120 MB resident; what is dropped comes back from the page cache when it is touched, which costs a quarter of the
+ * time: where all together are expected to need 256 MB at most, that much is in memory, in huge pages where the kernel has them. Without room for such
+ * a file it is memory after all.
  *
  * Thread-safe for different arrays. Space in the file is reserved before it is used: a full disk is an answer, not a signal.
  */
@@ -24,6 +25,9 @@ void *spill_calloc(size_t n, size_t size);
 
 /* As free(3), of arrays from here. */
 void spill_free(void *array);
+
+/* How much all arrays together will need. Before, and for more than 256 MB, 48 MB of them are in memory. */
+void spill_expect(size_t bytes);
 
 /* Looks at how much is resident at once, for those who touch much at once. */
 void spill_trim(void);

@@ -86,6 +86,19 @@ static void many_at_once(void)
 	is_int(open_files(), before, "and leave no file open");
 }
 
+/* How many files an array of so many MB takes, of `expected` MB in all. */
+static int files_of(size_t mb, size_t expected)
+{
+	int before = open_files(), taken;
+	void *array;
+
+	spill_expect(expected * MB);
+	array = spill_realloc(NULL, mb * MB);
+	taken = array ? open_files() - before : -1;
+	spill_free(array);
+	return taken;
+}
+
 /* In a process of its own: what is asked for is done with TMPDIR set so. */
 static bool works_with(const char *directory)
 {
@@ -115,6 +128,10 @@ int main(void)
 	spill_free(shrunk);
 	spill_free(NULL);
 	many_at_once();
+	is_int(files_of(200, 256), 0, "what is expected to fit into 256 MB stays in memory");
+	is_int(files_of(300, 256), 1, "though not more than that");
+	is_int(files_of(49, 257), 1, "of more, 48 MB do");
+	is_int(files_of(47, 257), 0, "and no less");
 	ok(works_with("/nonexistent"), "without a directory for files, memory does");
 	ok(works_with("/proc"), "nor is one that takes no files an error");
 	ok(works_with("/dev/shm"), "nor one that may be full");
