@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "preload/cancel.h"
 #include "preload/dial.h"
+#include "preload/file.h"
 #include "preload/guest.h"
 #include "preload/inkernel.h"
 #include "preload/real.h"
@@ -159,6 +160,38 @@ ssize_t pwritev64v2(int fd, const struct iovec *iov, int n, off64_t at, int flag
 ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t at, int flags)
 {
 	return pwritev64v2(fd, iov, n, at, flags);
+}
+
+int __vdprintf_chk(int fd, int flag, const char *format, va_list ap)
+{
+	return UNTRACKED(fd) ? real.__vdprintf_chk(fd, flag, format, ap) : file_print(fd, flag, format, ap);
+}
+
+int vdprintf(int fd, const char *format, va_list ap)
+{
+	return UNTRACKED(fd) ? real.vdprintf(fd, format, ap) : file_print(fd, 0, format, ap);
+}
+
+int dprintf(int fd, const char *format, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, format);
+	r = vdprintf(fd, format, ap);
+	va_end(ap);
+	return r;
+}
+
+int __dprintf_chk(int fd, int flag, const char *format, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, format);
+	r = __vdprintf_chk(fd, flag, format, ap);
+	va_end(ap);
+	return r;
 }
 
 ssize_t sendfile64(int out_fd, int in_fd, off64_t *offset, size_t n)

@@ -47,6 +47,10 @@ CALL(ssize_t, pwritev2, (int fd, const struct iovec *iov, int n, off_t at, int f
      KERNEL(SYS_pwritev2, fd, iov, n, at, 0, flags), ERRNO_SEND)
 CALL(ssize_t, pwritev64v2, (int fd, const struct iovec *iov, int n, off64_t at, int flags), (fd, iov, n, at, flags),
      KERNEL(SYS_pwritev2, fd, iov, n, at, 0, flags), ERRNO_SEND)
+CALL(int, vdprintf, (int fd, const char *format, va_list ap), (fd, format, ap), NEVER, ERRNO_SEND)
+CALL(int, __vdprintf_chk, (int fd, int flag, const char *format, va_list ap), (fd, flag, format, ap), NEVER, ERRNO_SEND)
+OWN(int, dprintf, (int fd, const char *format, ...))
+OWN(int, __dprintf_chk, (int fd, int flag, const char *format, ...))
 CALL(ssize_t, sendfile, (int out, int in, off_t *offset, size_t n), (out, in, offset, n),
      KERNEL(SYS_sendfile, out, in, offset, n, 0, 0), 0)
 CALL(ssize_t, sendfile64, (int out, int in, off64_t *offset, size_t n), (out, in, offset, n),

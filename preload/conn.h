@@ -147,6 +147,7 @@ struct conn {
 	uint64_t cut_ns;		/* CUT_RST, server: the next look whether what comes before the place has left */
 	bool eof_in;			/* the stream of answers (client) or requests (server) ended */
 	bool shut_in;			/* ... because the program shut it down */
+	bool shut_out;			/* the program shut its own direction down: what it sends is the kernel's to refuse */
 	bool hup_hidden;		/* a hang-up is hidden: leave the descriptor out of the kernel's sets */
 	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */
 	int32_t late_error;		/* an error that was consumed when its arrival was noticed; to show after the hold */

@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include "preload/raw.h"
 
+int __vfprintf_chk(FILE *f, int flag, const char *format, va_list ap);
+
 /* The descriptor, which stays what it is when the program dups another one over it. */
 static int fd_of(void *cookie)
 {
@@ -59,4 +61,17 @@ FILE *file_on_socket(int fd, const char *mode)
 	if (strchr(mode, 'e'))
 		raw_fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return f;
+}
+
+int file_print(int fd, int flag, const char *format, va_list ap)
+{
+	static const cookie_io_functions_t functions = {.write = file_write};
+	FILE *f = fopencookie((void *)(long)fd, "w", functions);
+	int done = f ? __vfprintf_chk(f, flag, format, ap) : -1, error = errno;
+
+	if (f && fclose(f) == 0)
+		errno = error;
+	else
+		done = -1;
+	return done;
 }

@@ -8,9 +8,13 @@
 #ifndef AFTERSHOCK_PRELOAD_FILE_H
 #define AFTERSHOCK_PRELOAD_FILE_H
 
+#include <stdarg.h>
 #include <stdio.h>
 
 /* As fdopen(3). NULL when fd is no stream socket, or the stream can not be made: libc's own fdopen() has the word then. */
 FILE *file_on_socket(int fd, const char *mode);
+
+/* As vdprintf(3), and with flag > 0 as its FORTIFY variant, on a descriptor that is tracked: libc's own writes inside libc. */
+int file_print(int fd, int flag, const char *format, va_list ap);
 
 #endif

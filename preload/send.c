@@ -57,6 +57,8 @@ ssize_t send_gated(struct conn *c, struct io *io)
 		return io_call(io);
 	if (error)
 		r = fail(error);
+	else if (c->shut_out)
+		r = send_plain(c, io, t0);
 	else if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT && io_total(io))
 		r = send_to_closed(c, io, t0);
 	else if (!c->gated || c->dead || c->connecting || !io_total(io))

@@ -129,32 +129,44 @@ bool stream_readable(struct conn *c, int fd, int *n)
 	return true;
 }
 
-/* The end of an answer that was swallowed goes nowhere either. */
-static int shut(struct conn *c, int fd, int how)
+/* The end of an answer that was swallowed goes nowhere either. *out: whether the program's own direction is shut now. */
+static int shut(struct conn *c, int fd, int how, bool *out)
 {
 	uint32_t id = 0;
+	int r;
 
-	if (how == SHUT_RD || !silence_fault(c, &id))
-		return real.shutdown(fd, how);
-	return how == SHUT_RDWR ? real.shutdown(fd, SHUT_RD) : 0;
+	if (how != SHUT_RD && silence_fault(c, &id))
+		return how == SHUT_RDWR ? real.shutdown(fd, SHUT_RD) : 0;
+	r = real.shutdown(fd, how);
+	*out = r == 0 && how != SHUT_RD;
+	return r;
+}
+
+/* The program reads no more, and what is in flight ends. */
+static void shut_in(struct conn *c, int how)
+{
+	uint64_t now = clock_now_ns();
+
+	if (how == SHUT_RDWR || c->role == JOURNAL_CLIENT)	/* a server may read no more and still answer */
+		exchange_end_by_close(c, JOURNAL_CLOSED, now);
+	c->shut_in = true;
+	epoll_refresh(c, now);
+	waker_wake_all(c);
 }
 
 int stream_shutdown(struct conn *c, int fd, int how)
 {
+	bool out = false;
 	int r, error;
 
 	if (how != SHUT_RD)
 		stream_flush(c, fd);
-	r = shut(c, fd, how);
+	r = shut(c, fd, how, &out);
 	error = errno;
-	if (r == 0 && how != SHUT_WR && conn_lock(c)) {
-		uint64_t now = clock_now_ns();
-
-		if (how == SHUT_RDWR || c->role == JOURNAL_CLIENT)	/* a server may read no more and still answer */
-			exchange_end_by_close(c, JOURNAL_CLOSED, now);
-		c->shut_in = true;
-		epoll_refresh(c, now);
-		waker_wake_all(c);
+	if (r == 0 && conn_lock(c)) {
+		c->shut_out |= out;
+		if (how != SHUT_WR)
+			shut_in(c, how);
 		conn_unlock(c);
 	}
 	errno = error;

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,8 @@ static struct sockaddr_in server = {.sin_family = AF_INET};
 ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *sa, socklen_t *len);
 ssize_t __read_chk(int fd, void *buf, size_t n, size_t room);
+int __dprintf_chk(int fd, int flag, const char *format, ...);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list ap);
 int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t room);
 int __ppoll_chk(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask, size_t room);
 
@@ -149,6 +152,28 @@ static socklen_t *size_of(socklen_t n)
 	return &len;
 }
 
+static int print(int fd, const char *format, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, format);
+	r = vdprintf(fd, format, ap);
+	va_end(ap);
+	return r;
+}
+
+static int print_chk(int fd, const char *format, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, format);
+	r = __vdprintf_chk(fd, 1, format, ap);
+	va_end(ap);
+	return r;
+}
+
 /* In a child, whose exit status is that of the program it became. */
 #define BECOMES(call)					\
 	({						\
@@ -195,6 +220,10 @@ static socklen_t *size_of(socklen_t n)
 	EXAMPLE(writev, dial(), writev(fd, &out, 1))				\
 	EXAMPLE(pwritev2, dial(), pwritev2(fd, &out, 1, -1, 0))			\
 	EXAMPLE(pwritev64v2, dial(), pwritev64v2(fd, &out, 1, -1, RWF_NOWAIT))	\
+	EXAMPLE(dprintf, dial(), dprintf(fd, "%s", request))			\
+	EXAMPLE(vdprintf, dial(), print(fd, "%s", request))		\
+	EXAMPLE(__dprintf_chk, dial(), __dprintf_chk(fd, 1, "%s", request))	\
+	EXAMPLE(__vdprintf_chk, dial(), print_chk(fd, "%s", request))		\
 	EXAMPLE(sendfile, file(), sendfile(dial(), fd, NULL, out.iov_len))	\
 	EXAMPLE(sendfile64, file(), sendfile64(dial(), fd, NULL, out.iov_len))	\
 	EXAMPLE(splice, answered(), splice(fd, NULL, pipe_with(""), NULL, 9, 0))	\
@@ -337,6 +366,8 @@ static const struct {
 	{"posix_spawn", {(long)buf, (long)"/no/such/program", 0, 0, (long)argv}},
 	{"posix_spawnp", {(long)buf, (long)"no-such-program", 0, 0, (long)argv}},
 	{"fdopen", {-1, (long)"r"}}, {"dlopen", {(long)"no-such-library", RTLD_LAZY}},
+	{"dprintf", {-1, (long)"x"}}, {"vdprintf", {-1, (long)"x"}},
+	{"__dprintf_chk", {-1, 1, (long)"x"}}, {"__vdprintf_chk", {-1, 1, (long)"x"}},
 	{"poll", {1, 1}}, {"ppoll", {1, 1}}, {"__poll_chk", {1, 1, 0, 8}}, {"__ppoll_chk", {1, 1, 0, 0, 8}},
 };
 

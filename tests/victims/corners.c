@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,19 @@ static void stdio(void)
 	SAY("%d", "bad", !fdopen(dial(), "x") && errno == EINVAL);
 }
 
+static void printed(void)
+{
+	int fd = dial();
+
+	say("begun", dprintf(fd, "GET /%0*d HTTP/1.1\r\nHost: %s\r\n", 9000, 1, "corner"));
+	say("ended", dprintf(fd, "\r\n"));
+	SAY("%d", "nothing_yet", recv(fd, buf, sizeof(buf), MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN);
+	SAY("%.12s", "answer", recv(fd, buf, sizeof(buf), 0) > 0 ? buf : "none");
+	signal(SIGPIPE, SIG_IGN);
+	shutdown(fd, SHUT_WR);
+	say("broken", dprintf(fd, "%s", request));
+}
+
 /* ---- what the kernel refuses ---- */
 
 static void bad_pointers(void)
@@ -382,7 +396,7 @@ static const struct {
 } cases[] = {
 	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
-	{"ring", ring}, {"stdio", stdio}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
+	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
 };
 
