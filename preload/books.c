@@ -117,7 +117,7 @@ ssize_t books_received(struct conn *c, struct io *io, size_t asked, ssize_t r, i
 		books_took(c, io, (size_t)r, (size_t)r < asked, now);
 	if (r >= 0 && c->connecting)
 		conn_connected(c, io->fd, 0, now);
-	if (r == 0 && io_total(io) && c->dead && c->swap_error) {	/* a Unix socket that we reset */
+	if (r == 0 && io_total(io) && c->dead && c->swap_error) {	/* the kernel has no error for it (gate_reset()) */
 		r = -1;
 		error = EPROTO;	/* any error that shown_error() replaces */
 	}

@@ -42,7 +42,8 @@ int gate_errno(const struct exchange *x)
 
 /* connect(AF_UNSPEC) aborts a TCP connection: the peer gets a RST, poll says ERR|HUP, the next receive ECONNRESET. shutdown() on the
  * closed socket then answers ENOTCONN but marks both directions shut all the same (inet_shutdown), which adds IN|RDHUP and lets the
- * second receive return 0: poll bits and results are then those of a RST that came from the peer (measured). */
+ * second receive return 0: poll bits and results are then those of a RST that came from the peer (measured). Where the program had shut its
+ * own direction down and the peer's end has come, the socket is closed already, and has no error to show: the next receive gets ours. */
 void gate_reset(struct conn *c, int fd, int error)
 {
 	struct sockaddr unspec = {.sa_family = AF_UNSPEC};
@@ -56,7 +57,7 @@ void gate_reset(struct conn *c, int fd, int error)
 	} else
 		raw_connect(fd, &unspec, sizeof(unspec));
 	raw_shutdown(fd, SHUT_RDWR);
-	if (error != ECONNRESET)
+	if (error != ECONNRESET || !(raw_ready(fd, POLLERR) & POLLERR))
 		c->swap_error = error;
 	c->dead = true;
 }

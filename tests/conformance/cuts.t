@@ -165,6 +165,29 @@ for name, request, answer, seen in (("http", GET, SIZED + BODY, SIZED + BODY[:10
         r = shock(f"to=127.0.0.1:{peer.port} truncate=100", PYTHON, "-c", RAW, peer.port, request.decode(), piece)
         is_(json.loads(r.out or "null"), seen.decode(), f"truncate=100_of_an_answer_to_{name}_sent_in_pieces_of_{piece}", r)
 
+# ---- a client that has shut its side down: the peer may have closed as well before the reset is due ----
+HALF = """
+import errno, select, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"GET / HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
+s.shutdown(socket.SHUT_WR)
+p, said = select.poll(), []
+p.register(s, select.POLLIN)
+time.sleep(0.1)  # now all has come
+while len(said) < 4:
+    p.poll(2000)
+    try:
+        said.append(len(s.recv(65536)))
+    except OSError as e:
+        said.append(errno.errorcode[e.errno])
+print(said)
+"""
+for fault, there in (("reset=response", Peer(lambda conn, n: (conn.recv(4096), reset(conn)))), ("reset=100", part((SIZED + BODY)[:100], True))):
+    for peer in (whole(SIZED + BODY, keep=False), full):
+        want = run([PYTHON, "-c", HALF, there.port]).out
+        r = shock(f"to=127.0.0.1:{peer.port} {fault}", PYTHON, "-c", HALF, peer.port)
+        is_(r.out, want, f"{fault}_of_a_half_closed_connection_whose_peer_{'stays' if peer == full else 'has_closed'}", r)
+
 # ---- Unix sockets ----
 
 
