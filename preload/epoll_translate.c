@@ -45,6 +45,14 @@ static void announce_bare(struct batch *b, int s, uint32_t room)
 	epoll_unlock();
 }
 
+/* Who reads less than asked for and was told of a hang-up takes it for the end of the stream (libuv). */
+static uint32_t shown_end(struct conn *c, int fd, uint32_t events)
+{
+	bool later = (events & EPOLLIN) && (events & (EPOLLHUP | EPOLLRDHUP)) && gate_end_is_later(c, fd);
+
+	return later ? events & ~(uint32_t)(EPOLLHUP | EPOLLRDHUP) : events;
+}
+
 /* What of these events the program may see; under the connection's lock. */
 static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uint64_t now_ns)
 {
@@ -63,7 +71,7 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 	if (!(events & (EPOLL_INPUT | TROUBLE)) || gate_readable(c, fd, now_ns)) {
 		if (c->dead && (events & TROUBLE))
 			events |= EPOLLIN;
-		return events;
+		return shown_end(c, fd, events);
 	}
 	if (events & TROUBLE)
 		c->hup_hidden = true;

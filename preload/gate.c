@@ -662,6 +662,14 @@ size_t gate_limit(struct conn *c, int fd)
 	return limit > SIZE_MAX ? SIZE_MAX : limit ? (size_t)limit : 1;
 }
 
+bool gate_end_is_later(struct conn *c, int fd)
+{
+	const struct exchange *x = c->role == JOURNAL_CLIENT && c->gated && !c->dead && !c->connecting ? conn_head(c) : NULL;
+	uint64_t bytes = x ? there(fd) : 0;
+
+	return bytes && (gate_limit(c, fd) < bytes || exchange_cut_room(c, x) <= bytes);
+}
+
 bool gate_hidden(struct conn *c, uint64_t now_ns)
 {
 	struct exchange *x = subject(c);

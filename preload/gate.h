@@ -47,6 +47,9 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns);
  * allows, the end of a message behind which another begins that is not plain. At least 1. */
 size_t gate_limit(struct conn *c, int fd);
 
+/* Whether the peer's end, which the kernel knows already, comes behind something that the program is not to see yet, or instead of it. */
+bool gate_end_is_later(struct conn *c, int fd);
+
 /* The program read n bytes of x's answer, which x's rate counts; dry: all that was there. */
 void gate_took(struct exchange *x, int fd, size_t n, bool dry, uint64_t now_ns);
 

@@ -127,6 +127,8 @@ static short admit(struct conn *c, int fd, short revents, uint64_t now)
 		c->hup_hidden = true;
 	if (visible && c->dead)
 		revents = raw_ready(fd, POLLIN | POLLOUT | POLLRDHUP);	/* the reset came just now: its bits, not those before it */
+	if (visible && (revents & POLLIN) && (revents & (POLLHUP | POLLRDHUP)) && gate_end_is_later(c, fd))
+		revents &= ~(POLLHUP | POLLRDHUP);
 	urgent = gate_hidden(c, now) ? 0 : POLLPRI;	/* is no part of a request that is not whole */
 	conn_unlock(c);
 	return visible ? revents : revents & (~(INPUT | TROUBLE) | urgent);

@@ -182,11 +182,41 @@ while len(said) < 4:
         said.append(errno.errorcode[e.errno])
 print(said)
 """
-for fault, there in (("reset=response", Peer(lambda conn, n: (conn.recv(4096), reset(conn)))), ("reset=100", part((SIZED + BODY)[:100], True))):
+for fault, there in (("reset=response", part(b"", True)), ("reset=100", part((SIZED + BODY)[:100], True))):
     for peer in (whole(SIZED + BODY, keep=False), full):
         want = run([PYTHON, "-c", HALF, there.port]).out
         r = shock(f"to=127.0.0.1:{peer.port} {fault}", PYTHON, "-c", HALF, peer.port)
         is_(r.out, want, f"{fault}_of_a_half_closed_connection_whose_peer_{'stays' if peer == full else 'has_closed'}", r)
+
+# ---- a short read and a hang-up are the end of the stream to libuv: none before all that is to come ----
+HANGUP = """
+import errno, select, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"GET / HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
+s.shutdown(socket.SHUT_WR)
+time.sleep(0.1)  # now all has come, and the end of it
+p, got, end = select.poll() if sys.argv[2] == "poll" else select.epoll(), 0, ""
+edge = select.EPOLLET if sys.argv[2] == "edge" else 0
+p.register(s, select.POLLIN | select.POLLRDHUP | edge)
+while not end:
+    events = p.poll(2 if sys.argv[2] != "poll" else 2000)
+    hangs = not events or events[0][1] & (select.POLLHUP | select.POLLRDHUP)
+    try:
+        n = len(s.recv(65536))
+        end = "" if n and not hangs else "eof"
+    except BlockingIOError:
+        n = 0
+    except OSError as e:
+        n, end = 0, errno.errorcode[e.errno]
+    got += n
+print(got, end)
+"""
+soon = whole(SIZED + BODY, keep=False)
+for fault, want in (("throttle=4k", f"{len(SIZED + BODY)} eof"), ("truncate=100", f"{len(SIZED) + 100} eof"), ("reset=100", "100 ECONNRESET"),
+                    (f"reset={len(SIZED + BODY)}", f"{len(SIZED + BODY)} ECONNRESET")):
+    for how in ("poll", "level", "edge"):
+        r = shock(f"to=127.0.0.1:{soon.port} {fault}", PYTHON, "-c", HANGUP, soon.port, how)
+        is_(r.out.strip(), want, f"{fault}_is_seen_to_its_end_by_who_believes_a_hang-up_of {how}", r)
 
 # ---- Unix sockets ----
 
