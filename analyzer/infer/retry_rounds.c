@@ -4,8 +4,8 @@
  * that for one attempt: it waits when all have failed, and then tries all again.
  *
  *   a round    attempts at servers that differ, each at most 20 ms behind a connect that failed
- *   rounds     two or more of a request, with waits between them, all that failed of one length, 2 or more; ten such requests for each that
- *              waited otherwise: who goes from server to server in turn, and waits now and then, does
+ *   rounds     two or more of a request, with waits between them, at the servers of the first, all that failed of one length, 2 or more; ten such
+ *              requests for each that waited otherwise: who goes from server to server in turn, and waits now and then, does
  */
 #include "analyzer/infer/retry.h"
 
@@ -48,6 +48,15 @@ static bool breaks(const struct retries *r, const struct retry_request *q, uint3
 	return (n != first && model_failed(last)) || (i + n < q->n && goes_on(last, retry_attempt(r, q, i + n)));
 }
 
+/* Whether the first round asked the server of attempt i. Else it is one more server, and the wait before it a pause on the way there. */
+static bool is_known(const struct retries *r, const struct retry_request *q, uint32_t i, uint32_t first)
+{
+	for (uint32_t k = 0; k < first; k++)
+		if (retry_attempt(r, q, k)->edge == retry_attempt(r, q, i)->edge)
+			return true;
+	return false;
+}
+
 static void weigh(const struct retries *r, const struct retry_request *q, struct rounds *of)
 {
 	uint32_t first = length(r, q, 0), full = 0;
@@ -58,7 +67,7 @@ static void weigh(const struct retries *r, const struct retry_request *q, struct
 	for (uint32_t i = 0, n; i < q->n; i += n) {
 		n = length(r, q, i);
 		full += n == first;
-		broken = broken || breaks(r, q, i, n, first);
+		broken = broken || breaks(r, q, i, n, first) || !is_known(r, q, i, first);
 	}
 	of->others += broken;
 	if (!broken && full > 1) {

@@ -10,7 +10,7 @@
 enum how { REFUSED, ANSWERED, SILENT };
 
 struct step {
-	int server;	/* 1 to 3; 0: there is no such step */
+	int server;	/* 1 to 4; 0: there is no such step */
 	double wait_ms;	/* before it */
 };
 
@@ -20,6 +20,7 @@ struct world {
 	enum how how;		/* they fail */
 	unsigned good;		/* the attempt that succeeds, from 1; 0: none */
 	const char *method;	/* NULL: GET */
+	double once_ms;		/* the first that fails waits so long before its third attempt: the machine was busy */
 };
 
 static double took_ms(const struct world *w)
@@ -62,16 +63,17 @@ static void play(struct runs *r, struct result *x, const struct world *w)
 	runs_connection(r, 1, 1, "client", "127.0.0.1:4001", A);
 	runs_connection(r, 2, 1, "client", "127.0.0.1:4002", B);
 	runs_connection(r, 3, 1, "client", "127.0.0.1:4003", "10.0.0.3:80");
+	runs_connection(r, 4, 1, "client", "127.0.0.1:4004", "10.0.0.4:80");
 	runs_connection(r, 9, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
 	for (int i = 0; i < 2 * REQUESTS; i++) {
 		bool healthy = i < REQUESTS;
-		double took = healthy ? 1 : took_ms(w), next = at + took + 300 + 200 * stats_uniform(&lot);
+		double took = healthy ? 1 : took_ms(w) + (i == REQUESTS ? w->once_ms : 0), next = at + took + 300 + 200 * stats_uniform(&lot);
 		int parent = runs_add(r, ATTEMPT(.connection = 9, .role = "server", .status = healthy ? 200 : 502, .at_ms = at, .took_ms = took + 1));
 
 		if (healthy)
 			runs_add(r, ATTEMPT(.status = 200, .at_ms = at, .took_ms = 1, .method = w->method, .parent = parent));
 		for (unsigned k = 0; !healthy && k < 8 && w->steps[k].server; k++) {
-			at += w->steps[k].wait_ms;
+			at += w->steps[k].wait_ms + (i == REQUESTS && k == 2 ? w->once_ms : 0);
 			attempt(r, w, k, at, parent);
 			at += 1;
 		}
@@ -99,16 +101,18 @@ static bool found(const struct result *x, const char *code)
 static void attempts_and_waits(void)
 {
 	static const struct { struct world w; unsigned attempts, servers; enum policy_backoff backoff; double base_ms; bool skip_first; } cases[] = {
-		{{"three servers one after another", {{1, 0}, {2, 0.1}, {3, 0.1}}, ANSWERED, 0, NULL}, 3, 1, BACKOFF_NONE, NAN, false},
-		{{"three that refuse", {{1, 0}, {2, 0.1}, {3, 0.1}}, REFUSED, 0, NULL}, 3, 1, BACKOFF_NONE, NAN, false},
-		{{"two in turn, doubled", {{1, 0}, {2, 50}, {1, 100}, {2, 200}, {1, 400}}, ANSWERED, 0, NULL}, 5, 1, BACKOFF_EXPONENTIAL, 50, false},
-		{{"two in turn that refuse", {{1, 0}, {2, 50}, {1, 100}, {2, 200}, {1, 400}}, REFUSED, 0, NULL}, 5, 1, BACKOFF_EXPONENTIAL, 50, false},
-		{{"the first retry at once", {{1, 0}, {2, 0.1}, {1, 100}, {2, 200}, {1, 400}}, REFUSED, 0, NULL}, 5, 1, BACKOFF_EXPONENTIAL, 100, true},
-		{{"two addresses, three times", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}, {1, 200}, {2, 0.1}}, REFUSED, 0, NULL}, 3, 2,
+		{{"three servers one after another", {{1, 0}, {2, 0.1}, {3, 0.1}}, ANSWERED, 0, NULL, 0}, 3, 1, BACKOFF_NONE, NAN, false},
+		{{"three that refuse", {{1, 0}, {2, 0.1}, {3, 0.1}}, REFUSED, 0, NULL, 0}, 3, 1, BACKOFF_NONE, NAN, false},
+		{{"two in turn, doubled", {{1, 0}, {2, 50}, {1, 100}, {2, 200}, {1, 400}}, ANSWERED, 0, NULL, 0}, 5, 1, BACKOFF_EXPONENTIAL, 50, false},
+		{{"two in turn that refuse", {{1, 0}, {2, 50}, {1, 100}, {2, 200}, {1, 400}}, REFUSED, 0, NULL, 0}, 5, 1, BACKOFF_EXPONENTIAL, 50, false},
+		{{"the first retry at once", {{1, 0}, {2, 0.1}, {1, 100}, {2, 200}, {1, 400}}, REFUSED, 0, NULL, 0}, 5, 1, BACKOFF_EXPONENTIAL, 100, true},
+		{{"two addresses, three times", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}, {1, 200}, {2, 0.1}}, REFUSED, 0, NULL, 0}, 3, 2,
 		 BACKOFF_AMBIGUOUS, NAN, false},
-		{{"two addresses, four times", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}, {1, 200}, {2, 0.1}, {1, 400}, {2, 0.1}}, REFUSED, 0, NULL}, 4, 2,
+		{{"two addresses, four times", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}, {1, 200}, {2, 0.1}, {1, 400}, {2, 0.1}}, REFUSED, 0, NULL, 0}, 4, 2,
 		 BACKOFF_EXPONENTIAL, 100, false},
-		{{"all again at once", {{1, 0}, {2, 0.1}, {1, 0.1}, {2, 0.1}}, REFUSED, 0, NULL}, 4, 1, BACKOFF_NONE, NAN, false},
+		{{"four that refuse, a pause in the middle of one request", {{1, 0}, {2, 0.1}, {3, 0.1}, {4, 0.1}}, REFUSED, 0, NULL, 38}, 4, 1,
+		 BACKOFF_NONE, NAN, false},
+		{{"all again at once", {{1, 0}, {2, 0.1}, {1, 0.1}, {2, 0.1}}, REFUSED, 0, NULL, 0}, 4, 1, BACKOFF_NONE, NAN, false},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -134,9 +138,9 @@ static void attempts_and_waits(void)
 /* Whoever has two addresses, of which one refuses, retries nothing. */
 static void an_address_that_refuses(void)
 {
-	struct world both = {"both refuse at first", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}, {1, 200}, {2, 0.1}}, REFUSED, 0, NULL};
-	struct world second = {"the second answers at once", {{1, 0}, {2, 0.1}}, REFUSED, 2, NULL};
-	struct world later = {"the second answers later", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}}, REFUSED, 4, NULL};
+	struct world both = {"both refuse at first", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}, {1, 200}, {2, 0.1}}, REFUSED, 0, NULL, 0};
+	struct world second = {"the second answers at once", {{1, 0}, {2, 0.1}}, REFUSED, 2, NULL, 0};
+	struct world later = {"the second answers later", {{1, 0}, {2, 0.1}, {1, 100}, {2, 0.1}}, REFUSED, 4, NULL, 0};
 	const struct policy_retry *p;
 	struct result x;
 	struct runs r;
@@ -158,7 +162,7 @@ static void an_address_that_refuses(void)
 /* An edge says what was done at its server; who asks for retries as they are seen gets the destination's once. */
 static void seen_once(void)
 {
-	struct world w = {"in turn", {{1, 0}, {2, 0.1}, {3, 0.1}}, ANSWERED, 0, NULL};
+	struct world w = {"in turn", {{1, 0}, {2, 0.1}, {3, 0.1}}, ANSWERED, 0, NULL, 0};
 	struct result x;
 	struct runs r;
 
@@ -173,9 +177,9 @@ static void seen_once(void)
 static void what_must_not_be_sent_again(void)
 {
 	static const struct { struct world w; bool unsafe; } cases[] = {
-		{{"POST without an answer", {{1, 0}, {2, 0.1}}, SILENT, 2, "POST"}, true},
-		{{"GET without an answer", {{1, 0}, {2, 0.1}}, SILENT, 2, NULL}, false},
-		{{"POST that was refused", {{1, 0}, {2, 0.1}}, REFUSED, 2, "POST"}, false},
+		{{"POST without an answer", {{1, 0}, {2, 0.1}}, SILENT, 2, "POST", 0}, true},
+		{{"GET without an answer", {{1, 0}, {2, 0.1}}, SILENT, 2, NULL, 0}, false},
+		{{"POST that was refused", {{1, 0}, {2, 0.1}}, REFUSED, 2, "POST", 0}, false},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
