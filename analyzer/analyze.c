@@ -51,7 +51,7 @@ static void drop_rows(struct model *m)
 static int measure_all(struct measure *m)
 {
 	static int (*const steps[])(struct measure *) = {
-		measure_services, measure_edges, measure_destinations, measure_excluded, measure_demand, measure_wasted, measure_retries,
+		measure_services, measure_edges, measure_destinations, measure_pools, measure_excluded, measure_demand, measure_wasted, measure_retries,
 		measure_breakers, measure_retries_again, measure_retries_elsewhere, measure_amplification,
 		measure_paths, measure_timeouts, measure_hierarchy,
 		measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure, measure_fallbacks,
@@ -100,6 +100,7 @@ int analyze(struct result *r, const char *path, const struct analyze_options *op
 	link_free(&m.link);
 	chains_free(&m.chains);
 	hops_free(&m.hops);
+	spill_free(m.wholes);
 	drop_rows(&r->model);
 	if (err) {
 		snprintf(error, error_size, "%s: not enough memory to analyze it", path);

@@ -20,11 +20,23 @@ struct measure {
 	struct link link;
 	struct chains chains;
 	struct hops hops;		/* freed by destinations.c where there are no destinations */
+	struct link_logical *wholes;	/* per logical request that begins a whole one: what that comes to; owned; NULL: no destinations */
 	struct demand_shelf demand;
 	struct analyze_options options;
 	const char *path;	/* of the run file */
 	uint64_t from_ns, to_ns;	/* [from, to) of the requests that count */
 };
+
+/* The edge that stands for a destination: behind the last that is one. Only what pools.c names knows of it. */
+static inline uint32_t measure_pool(const struct measure *m, size_t destination)
+{
+	return (uint32_t)(m->graph.count + destination);
+}
+
+static inline bool measure_is_pool(const struct measure *m, uint32_t edge)
+{
+	return edge >= m->graph.count;
+}
 
 /* Whether a request that started then counts. */
 static inline bool measure_counts(const struct measure *m, uint64_t started_ns)
@@ -46,6 +58,7 @@ int measure_latency(struct latency *l, const struct model_exchange *x);
 int measure_services(struct measure *m);	/* services.c: what arrived at each recorded service */
 int measure_edges(struct measure *m);		/* edges.c: what each service asked of another */
 int measure_destinations(struct measure *m);	/* destinations.c: the same where it asks several servers for one request */
+int measure_pools(struct measure *m);		/* pools.c: destinations as edges */
 int measure_excluded(struct measure *m);	/* excluded.c: attempts that look like retries and are none */
 int measure_demand(struct measure *m);		/* demand.c: the same against what was asked of the caller */
 int measure_wasted(struct measure *m);		/* wasted.c: what servers did for clients that had given up */

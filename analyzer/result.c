@@ -50,6 +50,7 @@ static void destination_free(struct result_destination *d)
 	for (int k = 0; k < TIMELINE_KINDS; k++)
 		cohort_free(&d->window[k]);
 	policy_retry_free(&d->retry);
+	policy_breaker_free(&d->breaker);
 	free(d->name);
 	free(d->edges);
 }
@@ -140,6 +141,13 @@ const struct policy_retry *result_seen_retry(const struct result *r, const struc
 	if (!d || !d->retry.known)
 		return &e->retry;
 	return &r->edges[d->edges[0]] == e ? &d->retry : &nothing;
+}
+
+const struct policy_breaker *result_seen_breaker(const struct result *r, const struct result_edge *e)
+{
+	const struct result_destination *d = r->destination_count && e->destination != MODEL_NONE ? &r->destinations[e->destination] : NULL;
+
+	return d && d->breaker.known && &r->edges[d->edges[0]] == e ? &d->breaker : &e->breaker;
 }
 
 static const struct { const char *name; int status; } verdicts[] = {

@@ -104,6 +104,7 @@ struct result_destination {	/* several servers that a client tries one after ano
 	struct metric exhausted_share;	/* of the troubled */
 	uint64_t returns;	/* at which a request of a thread without ids may have been another (returns.h) */
 	struct policy_retry retry;	/* of whole requests; unknown where they are not joined */
+	struct policy_breaker breaker;	/* of all servers together; unknown where any of them has one of its own */
 };
 
 struct result_path {
@@ -197,6 +198,9 @@ const struct result_cohort *result_seen(const struct result *r, const struct res
 
 /* The same of retries, at whatever server of it: unknown at its others; where it is not known, those of the edge alone. */
 const struct policy_retry *result_seen_retry(const struct result *r, const struct result_edge *e);
+
+/* The breaker of its destination at the first edge of that, where there is one; else its own. */
+const struct policy_breaker *result_seen_breaker(const struct result *r, const struct result_edge *e);
 
 /* Its success, of attempts where these are not joined to requests, and what it is called: the server or its destination. */
 struct metric result_seen_success(const struct result *r, const struct result_edge *e);

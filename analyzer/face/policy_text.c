@@ -322,7 +322,7 @@ static void say_probes(FILE *out, const struct policy_breaker *p)
 
 static void say_breaker(const struct result *r, const struct result_edge *e, FILE *out)
 {
-	const struct policy_breaker *p = &e->breaker;
+	const struct policy_breaker *p = result_seen_breaker(r, e);
 	char share[64];
 
 	if (!p->known)
@@ -332,6 +332,8 @@ static void say_breaker(const struct result *r, const struct result_edge *e, FIL
 		confidence(out, p->confidence);
 		return;
 	}
+	if (p != &e->breaker)
+		fprintf(out, "one for all %zu servers, ", r->destinations[e->destination].edge_count);
 	say_threshold(out, p);
 	say_open(out, p);
 	say_probes(out, p);

@@ -281,6 +281,7 @@ static cJSON *destination(const struct result *r, const struct result_destinatio
 		if (has_window(r, k))
 			add_cohort(cJSON_AddObjectToObject(by_window, timeline_name(k)), &d->window[k]);
 	cJSON_AddItemToObject(o, "retry", policy_json_retry(r, &d->retry));
+	cJSON_AddItemToObject(o, "breaker", policy_json_breaker(&d->breaker));
 	return o;
 }
 

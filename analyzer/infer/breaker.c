@@ -318,6 +318,30 @@ static void drop_explained(struct measure *m)
 	}
 }
 
+static bool any_has_its_own(const struct result *r, const struct result_destination *d)
+{
+	for (size_t i = 0; i < d->edge_count; i++)
+		if (r->edges[d->edges[i]].breaker.opens)
+			return true;
+	return false;
+}
+
+/* One breaker around all servers of a destination: each of them alone has only a part of what it counts, and of what is asked. */
+static int judge_destination(struct measure *m, size_t at, struct demand_book *book, const struct unresolved *unresolved)
+{
+	struct result_destination *d = &m->r->destinations[at];
+	struct policy_breaker *p = &m->r->edges[measure_pool(m, at)].breaker;
+	int err = any_has_its_own(m->r, d) ? 0 : judge_edge(m, measure_pool(m, at), book, unresolved);
+
+	if (!err && p->opens)
+		d->breaker = *p;
+	else
+		policy_breaker_free(p);
+	if (!d->breaker.opens)
+		d->breaker = unknown();
+	return err;
+}
+
 int measure_breakers(struct measure *m)
 {
 	struct demand_book book = {0};
@@ -329,6 +353,8 @@ int measure_breakers(struct measure *m)
 			err = judge_edge(m, i, &book, &unresolved);
 	if (!err)
 		drop_explained(m);
+	for (size_t i = 0; i < m->r->destination_count && !err; i++)
+		err = judge_destination(m, i, &book, &unresolved);
 	unresolved_free(&unresolved);
 	demand_close(&book);
 	return err;

@@ -11,6 +11,17 @@
 #define WAITED_MIN 2		/* requests: one may have been late */
 #define LET_THROUGH 3		/* attempts during silences of requests that are no chance */
 
+/* Which request an attempt is of, and that; of a destination whole ones. */
+static uint32_t request_of(const struct measure *m, uint32_t edge, const struct model_exchange *x)
+{
+	return measure_is_pool(m, edge) ? m->hops.request[x->logical] : x->logical;
+}
+
+static const struct link_logical *requests_in(const struct breaker_view *v)
+{
+	return measure_is_pool(v->m, v->edge) ? v->m->wholes : v->m->link.logicals;
+}
+
 static int view_attempts(struct breaker_view *v)
 {
 	const struct measure *m = v->m;
@@ -23,7 +34,8 @@ static int view_attempts(struct breaker_view *v)
 
 		if (measure_counts(m, x->started_ns))
 			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x), true,
-									   retry_is_due(m, v->rows.members[i]), x->logical, v->rows.members[i]};
+									   retry_is_due(m, v->rows.members[i]), request_of(m, v->edge, x),
+									   v->rows.members[i]};
 	}
 	v->in.attempts = v->attempts;
 	return 0;
@@ -89,7 +101,7 @@ static bool are_guessed(const struct breaker_view *v)
 /* The most attempts that a failed request made. */
 static uint32_t most_attempts(const struct breaker_view *v)
 {
-	const struct link_logical *logicals = v->m->link.logicals;
+	const struct link_logical *logicals = requests_in(v);
 	uint32_t most = 0;
 
 	for (size_t i = 0; i < v->in.n; i++) {
@@ -103,7 +115,7 @@ static uint32_t most_attempts(const struct breaker_view *v)
 /* Silences that begin in the middle of a request, or whose requests waited between attempts: retries are counted, and shed, one by one. */
 static void find_cuts(struct breaker_view *v)
 {
-	const struct link_logical *logicals = v->m->link.logicals;
+	const struct link_logical *logicals = requests_in(v);
 	uint32_t most = v->most_attempts;
 
 	v->cuts->cut += v->s.waited > WAITED_MIN;
@@ -128,7 +140,7 @@ static uint64_t request_end(const struct breaker_view *v, const struct link_logi
 /* Each request as one call, from its first attempt to its end. */
 static struct silence_attempt *requests_of(const struct breaker_view *v, size_t *n)
 {
-	const struct link_logical *logicals = v->m->link.logicals;
+	const struct link_logical *logicals = requests_in(v);
 	struct silence_attempt *requests = spill_realloc(NULL, (v->in.n + 1) * sizeof(*requests));
 
 	*n = 0;

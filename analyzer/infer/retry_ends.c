@@ -60,6 +60,8 @@ static bool is_kept_back(const struct retries *r, const struct retry_request *q,
 	const struct result_destination *d = r->destination == MODEL_NONE ? NULL : &x->destinations[r->destination];
 	const struct policy_breaker *alone = &x->edges[r->edge].breaker;
 
+	if (d && keeps_back(r, &d->breaker, q, longest))
+		return true;
 	for (size_t i = 0; d && i < d->edge_count; i++)
 		if (keeps_back(r, &x->edges[d->edges[i]].breaker, q, longest) && !was_tried(r, q, d->edges[i]))
 			return true;

@@ -22,7 +22,7 @@
 #define SHORT_OPEN_MS 2100	/* what is recommended, and the inexactness of what is seen of it */
 #define COUNT(arr) (sizeof(arr) / sizeof(*(arr)))
 
-#define BREAKER(s) (&(s)->edge->breaker)
+#define BREAKER(s) result_seen_breaker((s)->r, (s)->edge)
 
 typedef unsigned long long ull;
 

@@ -2,6 +2,7 @@
 #include "analyzer/link/chains.h"
 
 #include <errno.h>
+#include <string.h>
 #include "analyzer/measure.h"
 #include "analyzer/read/spill.h"
 
@@ -94,6 +95,22 @@ int chains_join(struct chains *c, const struct measure *m)
 	if (group(&c->of_destination, m, rows, destinations, destination_of) || group(&c->by_whole, m, rows, m->link.count, whole_of) ||
 	    group(&c->wholes, m, m->link.count, destinations, destination_of_whole))
 		return -ENOMEM;
+	return 0;
+}
+
+int chains_append(struct chains_group *to, size_t count, const struct chains_group *from, size_t more)
+{
+	size_t had = to->begins[count], adds = from->begins[more];
+	uint32_t *members = spill_realloc(to->members, (had + adds + 1) * sizeof(*members));
+	size_t *begins = members ? spill_realloc(to->begins, (count + more + 2) * sizeof(*begins)) : NULL;
+
+	to->members = members ? members : to->members;
+	to->begins = begins ? begins : to->begins;
+	if (!begins)
+		return -ENOMEM;
+	memcpy(members + had, from->members, adds * sizeof(*members));
+	for (size_t i = 0; i <= more; i++)
+		begins[count + i] = had + from->begins[i];
 	return 0;
 }
 

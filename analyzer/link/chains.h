@@ -43,6 +43,9 @@ size_t chains_at(struct chains_span s, const struct model *m, uint64_t t);
 /* Fills a zeroed struct from the model and the links. 0 or -ENOMEM. */
 int chains_build(struct chains *c, const struct measure *m);
 
+/* Adds the groups of another behind the last of `count`. 0 or -ENOMEM. */
+int chains_append(struct chains_group *to, size_t count, const struct chains_group *from, size_t more);
+
 /* Groups what was asked of destinations, when there are any and hops.h says which logical requests are one. 0 or -ENOMEM. */
 int chains_join(struct chains *c, const struct measure *m);
 void chains_free(struct chains *c);

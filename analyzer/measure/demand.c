@@ -458,7 +458,7 @@ int demand_of(struct demands *d, struct demand_book *b, const struct measure *m,
 	*d = (struct demands){.nested = attempts > 0};
 	if (m->graph.edges[edge].external || !attempts)
 		return 0;
-	if (m->demand.of && m->demand.of[edge].kept) {
+	if (m->demand.of && !measure_is_pool(m, edge) && m->demand.of[edge].kept) {
 		*d = m->demand.of[edge];
 		return 0;
 	}

@@ -60,10 +60,8 @@ static int add_requests(struct measure *m, const struct hops *h)
 		if (d != MODEL_NONE && h->request[q] == q && measure_counts(m, l->logicals[q].started_ns))
 			err = add_request(m, &m->r->destinations[d], &l->logicals[q], &wholes[q]);
 	}
-	if (!err)
-		err = returns_count(m, h, wholes);
-	spill_free(wholes);
-	return err;
+	m->wholes = wholes;
+	return err ? err : returns_count(m, h, wholes);
 }
 
 /* The name that all are addresses of, or the first and how many more. */

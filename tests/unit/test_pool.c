@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One breaker around several servers (analyzer/measure/pools.c): a service that asks two in turn, and the other one when one fails. Both are out from
+ * 1 to 5 s.
+ */
+#include "tests/unit/judge.h"
+
+#define A "10.0.0.1:80"
+#define B "10.0.0.2:80"
+#define OPEN_MS 700.0
+
+struct service {
+	int threshold;		/* failed requests in a row that open its breaker; 0: it has none */
+	bool apart;		/* a breaker for each server, which counts what fails there */
+	bool first_only;	/* only the first server is out */
+	int failures[2];
+	double until_ms[2];
+	bool half_open[2];
+	unsigned turn, opens;
+};
+
+static bool lets(const struct service *s, int b, double t)
+{
+	return !s->threshold || t >= s->until_ms[b];
+}
+
+static void count(struct service *s, int b, double t, bool failed)
+{
+	s->failures[b] = failed ? s->failures[b] + 1 : 0;
+	if (s->threshold && failed && (s->failures[b] >= s->threshold || s->half_open[b])) {
+		s->until_ms[b] = t + OPEN_MS;
+		s->half_open[b] = true;
+		s->opens++;
+	} else if (!failed) {
+		s->half_open[b] = false;
+	}
+}
+
+static bool is_out(const struct service *s, int server, double t)
+{
+	return t >= 1000 && t < 5000 && !(s->first_only && server);
+}
+
+/* One attempt; whether it failed. */
+static bool attempt(struct runs *r, struct service *s, int server, double t, int parent)
+{
+	bool failed = is_out(s, server, t);
+
+	runs_add(r, ATTEMPT(.connection = 1 + server, .status = failed ? 503 : 200, .at_ms = t, .took_ms = 2, .parent = parent));
+	if (s->apart)
+		count(s, server, t + 2, failed);
+	return failed;
+}
+
+static void serve(struct runs *r, struct service *s, double t)
+{
+	int server = (int)(s->turn++ % 2);
+	int in = runs_add(r, (struct runs_exchange){.connection = 9, .role = "server", .status = 200, .at_ms = t, .took_ms = 8, .fingerprint = 43});
+	bool failed = true;
+
+	if (!s->apart && !lets(s, 0, t)) {
+		runs_sql(r, "UPDATE exchange SET status = 503, outcome = 'failed', ended_ns = started_ns + 300000 WHERE id = %d", in);
+		return;
+	}
+	for (int k = 0; k < 2 && failed; k++)
+		if (!s->apart || lets(s, (server + k) % 2, t))
+			failed = attempt(r, s, (server + k) % 2, t + 1 + 2.2 * k, in);
+	if (!s->apart)
+		count(s, 0, t + 7, failed);
+}
+
+static void play(struct runs *r, struct result *x, struct service *s)
+{
+	runs_begin(r, 7000);
+	runs_process(r, 1, "front");
+	runs_connection(r, 1, 1, "client", "127.0.0.1:4001", A);
+	runs_connection(r, 2, 1, "client", "127.0.0.1:4002", B);
+	runs_connection(r, 9, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	for (double t = 5; t < 7000; t += 20)
+		serve(r, s, t);
+	judge(r, x, &ANALYZE_EVERYTHING);
+	is_int((int)x->destination_count, 1, "two servers, one destination");
+}
+
+static void one_for_both(int threshold)
+{
+	struct service s = {.threshold = threshold};
+	const struct policy_breaker *p;
+	struct result x;
+	struct runs r;
+
+	play(&r, &x, &s);
+	p = x.destination_count ? &x.destinations[0].breaker : &judge_edge(&x, "front", A)->breaker;
+	ok(p->known && p->opens == s.opens, "a breaker around both servers opened %u times: %u", s.opens, p->opens);
+	ok(p->threshold_low <= threshold && p->threshold_high >= threshold, "after %d failed requests: %.0f to %.0f", threshold, p->threshold_low,
+	   p->threshold_high);
+	ok(p->threshold_high <= threshold + 1, "and hardly more");
+	ok(p->open_low_ms <= OPEN_MS && p->open_high_ms >= OPEN_MS && p->open_high_ms < OPEN_MS + 60, "for %.0f to %.0f ms", p->open_low_ms, p->open_high_ms);
+	ok(p->counts && !strcmp(p->counts, "requests"), "it counts requests, not attempts");
+	is_int((int)p->half_open_probes, 1, "with one probe");
+	ok(!judge_edge(&x, "front", A)->breaker.opens && !judge_edge(&x, "front", B)->breaker.opens, "neither server has one of its own");
+	ok(result_seen_breaker(&x, judge_edge(&x, "front", x.edges[x.destinations[0].edges[0]].server)) == p, "it is seen at the first");
+	ok(result_seen_breaker(&x, &x.edges[x.destinations[0].edges[1]]) != p, "and only there");
+	judge_end(&r, &x);
+}
+
+static void none(const char *what, struct service s)
+{
+	struct result x;
+	struct runs r;
+
+	play(&r, &x, &s);
+	ok(x.destination_count && !x.destinations[0].breaker.opens, "%s: none is around both", what);
+	judge_end(&r, &x);
+}
+
+int main(void)
+{
+	one_for_both(4);
+	one_for_both(9);
+	none("no breaker", (struct service){0});
+	none("no breaker, one server out", (struct service){.first_only = true});
+	none("one for each server", (struct service){.threshold = 4, .apart = true, .first_only = true});
+	return tap_done();
+}
