@@ -397,6 +397,7 @@ static struct metric jitter(const struct samples *scaled)
 	return m;
 }
 
+#define CAP_ALIKE 1.1	/* times the middle wait: so long is the longest at most */
 #define NAME_ROOM 0.005	/* what the interval does not know: lateness that is not the median's */
 
 static void name_jitter(struct policy_retry *p)
@@ -412,13 +413,18 @@ static void name_jitter(struct policy_retry *p)
 	}
 }
 
-/* Jitter called ±x % is around the schedule, all other takes from its steps: there the schedule's cap is the longest wait, not the middle one. */
+/*
+ * Jitter called ±x % is around the schedule, all other takes from its steps: there the schedule's cap is the longest wait, not the middle one. Jitter
+ * without a name may be either; the two are alike where it is small.
+ */
 static void scale_cap(struct policy_retry *p)
 {
 	bool around = p->jitter_name_count && !strncmp(p->jitter_names[0], "±", strlen("±"));
+	double longest = 2 / (1 + p->jitter_low.value);
 
-	if (p->cap_before_jitter && p->jitter_low.known && !around)
-		p->cap_ms *= 2 / (1 + p->jitter_low.value);
+	if (!p->cap_before_jitter || !p->jitter_low.known || around)
+		return;
+	p->cap_ms *= p->jitter_name_count || longest <= CAP_ALIKE ? longest : NAN;
 }
 
 static int measure_jitter(struct bench *b, const struct fit *f)

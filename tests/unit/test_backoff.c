@@ -50,6 +50,10 @@ static double skip_first(struct stats_random *r, unsigned k, double *s) { return
 static double fixed_full(struct stats_random *r, unsigned k, double *s) { return between(r, 0, 200); }
 static double capped_before(struct stats_random *r, unsigned k, double *s) { return fmin(doubling(r, k, s), 200) * between(r, 0.7, 1.3); }
 static double capped_equal(struct stats_random *r, unsigned k, double *s) { return fmin(2 * doubling(r, k, s), 400) * between(r, 0.5, 1); }
+static double capped_crowding(struct stats_random *r, unsigned k, double *s)
+{
+	return fmin(doubling(r, k, s), 200) * (0.7 + 0.3 * (stats_uniform(r) + stats_uniform(r)));
+}
 static double capped_after(struct stats_random *r, unsigned k, double *s) { return fmin(doubling(r, k, s) * between(r, 0.5, 1.5), 300); }
 
 static double decorrelated(struct stats_random *r, unsigned k, double *state)
@@ -227,6 +231,11 @@ static void numbers_of_laws_with_jitter(void)
 	fill(&c, capped_equal, 7, 100);
 	p = infer(&c);
 	ok(fabs(p.cap_ms - 400) < 20 && p.cap_before_jitter, "where jitter takes from the schedule, its cap is the longest wait: %.0f", p.cap_ms);
+	policy_retry_free(&p);
+	fill(&c, capped_crowding, 6, 100);
+	p = infer(&c);
+	ok(isnan(p.cap_ms) && p.cap_before_jitter && !p.jitter_name_count, "where jitter has no name, it is not said which of the two is the cap: %.0f",
+	   p.cap_ms);
 	policy_retry_free(&p);
 	fill(&c, capped_after, 6, 60);
 	p = infer(&c);
