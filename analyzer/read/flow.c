@@ -4,7 +4,7 @@
 #include <string.h>
 #include "base/clock.h"
 
-#define TURN_NS (5 * NS_PER_MS)	/* a wait that tells turns from chance */
+#define TURN_NS (5 * NS_PER_MS)	/* a shorter wait is none: a flow that pauses between two calls pauses longer */
 
 /* A thread is back that had made call `before`. */
 static void note_return(const struct model *m, struct model_process *p, uint32_t before, const struct model_exchange *x)
@@ -20,7 +20,8 @@ static void note_return(const struct model *m, struct model_process *p, uint32_t
 	p->returns = true;
 	p->crossings++;
 	if (own->ended_ns && last->ended_ns && last->ended_ns <= x->started_ns && x->started_ns > own->ended_ns + TURN_NS)
-		p->turns += x->started_ns - last->ended_ns <= (x->started_ns - own->ended_ns) / 8;
+		p->turns += x->started_ns - last->ended_ns <= TURN_NS &&
+			    x->started_ns - last->ended_ns <= (x->started_ns - own->ended_ns) / 8;
 }
 
 /* A flow never has two calls in work at once, and comes back to a thread that it had left. Threads of their own overlap, or are done one after

@@ -158,12 +158,12 @@ static inline double model_took_ms(const struct model_exchange *x)
 /*
  * Whether it is one flow of calls that moves between threads: then a thread says nothing of who calls. Calls that never overlap say so only
  * together with where they run: a flow stays on few threads and comes back to one that it has just left (schedulers wake the latest idle
- * first), while callers of their own, whose calls are short against their waits, take turns with all the others. Two or three callers that began
- * together are known by their turns: each has waited long, and yet calls at once behind another.
+ * first), while callers of their own, whose calls are short against their waits, take turns with all the others. Few callers are known by their
+ * turns: each has waited long, and yet now and then calls at once behind another, as a flow that waits between its calls never does.
  */
 static inline bool model_hops(const struct model_process *p)
 {
-	return p->returns && !p->overlaps && p->far <= p->near && p->turns * 5 < p->crossings * 2;
+	return p->returns && !p->overlaps && p->far <= p->near && p->turns * 10 < p->crossings;
 }
 
 /* Whether its answer was not a success: a retry may follow. */

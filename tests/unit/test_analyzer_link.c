@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* From attempts to logical requests: what is joined, what is not, and by which tier. */
+#include "analyzer/stats/stats.h"
 #include "tests/unit/judge.h"
 
 static const struct analyze_options *const everything = &ANALYZE_EVERYTHING;
@@ -433,6 +434,34 @@ static void threads_matter_unless_they_mean_nothing(void)
 	expect(&r, 1, 18, "temporal", "one flow that goes back to threads it has just left, and then to a new one");
 }
 
+/* Waits tell whose calls are short and never overlap: four callers come at once behind another now and then, one that moves never does. */
+static void waits_tell_callers_from_a_flow(void)
+{
+	struct stats_random random = {4};
+	struct runs r;
+	double at = 10;
+
+	judge_client(&r, 60000);
+	for (int caller = 0; caller < 4; caller++) {
+		double now = 10 + 13 * caller;
+
+		for (int i = 0; i < 10; i++, now += 400)
+			for (int k = 0; k < 4; k++) {
+				runs_add(&r, ATTEMPT(.tid = 5 + caller, .status = k < 3 ? 503 : 200, .at_ms = now, .took_ms = 0.05));
+				now += 0.05 + 50 * (1 << k) * stats_uniform(&random);
+			}
+	}
+	expect(&r, 40, 160, "temporal", "four callers with waits of full jitter");
+
+	judge_client(&r, 60000);
+	for (int i = 0; i < 30; i++, at += 30)
+		for (int k = 0; k < 4; k++) {
+			runs_add(&r, ATTEMPT(.tid = 5 + (i * 4 + k) * 7 % 11 % 3, .status = k < 3 ? 503 : 200, .at_ms = at, .took_ms = 300));
+			at += 300 + (k < 3 ? 40 * (1 << k) : 0);
+		}
+	expect(&r, 30, 120, "temporal", "one flow with slow calls, on three threads");
+}
+
 static void clients_that_were_not_recorded(void)
 {
 	struct runs r;
@@ -618,6 +647,7 @@ int main(void)
 	ids_tell_requests_apart();
 	refused_connects_are_attempts();
 	threads_matter_unless_they_mean_nothing();
+	waits_tell_callers_from_a_flow();
 	clients_that_were_not_recorded();
 	failed_look_ups_are_attempts_at_the_address();
 	a_look_up_without_a_port_may_mean_several_peers();
