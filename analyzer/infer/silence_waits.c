@@ -10,6 +10,8 @@
 #define PACE_BETWEEN 3		/* times its pace: neither at its pace nor silent */
 #define PACE_LONGER 2		/* times the longer of its intervals */
 #define PACE_STRAY 10		/* of so many intervals one may be that long by chance */
+#define NEAR_LOOKED 16		/* intervals right before a gap */
+#define NEAR_LONGER 2		/* of them so long: seldom by chance */
 #define GROWTH 1.25
 
 /* ---- a pause of the process ---- */
@@ -52,16 +54,21 @@ static double length(const struct silence_work *w, const struct silence_gap *g)
 	return g->after < w->in->n ? (double)(w->in->attempts[g->after].start_ns - g->trip_late_ns) : NAN;
 }
 
-/* Calls that follow a failure neither at the pace nor silent: waits that grow, or are random. */
+/*
+ * Calls that follow a failure neither at the pace nor silent: waits that grow, or are random, in all the failures before the gap or in those right
+ * before it, when others of several callers have ended and the waits of the last ones show.
+ */
 static bool waits_before(const struct silence_work *w, const struct silence_gap *g, size_t first)
 {
 	uint64_t most = PACE_BETWEEN * w->s->pace_ns > PACE_LONGER * w->longer_ns ? PACE_BETWEEN * w->s->pace_ns : PACE_LONGER * w->longer_ns;
 
-	size_t looked = 0, longer = 0;
+	size_t looked = 0, longer = 0, near = 0;
 
-	for (size_t i = g->before; i > first && g->before - i + 1 < g->run_high; i--, looked++)
+	for (size_t i = g->before; i > first && g->before - i + 1 < g->run_high; i--, looked++) {
 		longer += w->in->attempts[i].start_ns - w->in->attempts[i - 1].start_ns > most;
-	return longer * PACE_STRAY > looked;
+		near = looked < NEAR_LOOKED ? longer : near;
+	}
+	return longer * PACE_STRAY > looked || near >= NEAR_LONGER;
 }
 
 /* Whether a request that had been tried before the gap is tried again by attempt i. */
@@ -102,12 +109,14 @@ static bool in_step(const struct silence_work *w, const struct silence_gap *g)
 	uint64_t first = g->after < w->in->n ? w->in->attempts[g->after].start_ns : 0;
 	uint64_t until = first + (first - w->in->attempts[g->before].start_ns) / 10;
 	size_t n = 0, on = 0;
+	bool several = false;
 
 	for (size_t i = g->after; first && i < w->in->n && n < STEP_AFTER && w->in->attempts[i].start_ns <= until; i++) {
 		n++;
 		on += goes_on(w, g, i);
+		several |= w->in->attempts[i].request != w->in->attempts[g->after].request;
 	}
-	return n >= STEP_MIN && on * 2 > n;
+	return several && n >= STEP_MIN && on * 2 > n;
 }
 
 void silence_rule_out_waits(struct silence_work *w)

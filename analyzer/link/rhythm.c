@@ -21,11 +21,16 @@
 #define TIGHT_MS 20.0		/* a pace that immediate retries have too */
 #define STEADY 4.0		/* a pace is steady when its 95th percentile is at most so often its 5th */
 #define OVERLAP_MAX 0.05
+#define CLUSTER_MIN 8		/* waits after failures, of which half lie close together */
+#define CLUSTER_SHARE 0.1	/* of the range of the pace: that close */
+#define CLUSTER_LEAST_MS 1.0	/* closer, timers decide */
 #define SKIPS_MIN 3
 #define MOST 0.8
 #define DRONE_MIN 5		/* waits */
 #define DRONE_SURE 12
 #define LATE_OF 10		/* one in so many comes late on a busy machine, one of 6 may; none comes early */
+#define RISE 3			/* waits at the start that show a backoff by growing */
+#define TREND 3.0		/* standard deviations */
 #define CHAINS_MIN 3		/* chains that would show a usual number of attempts */
 #define SEEN_APART 0.5		/* waits are only called alike where so much of a difference would have been seen: 22 against 22 */
 #define KS_99 1.628		/* 99 % point of Kolmogorov's distribution */
@@ -285,12 +290,13 @@ static uint32_t find_period(struct work *w, const struct chain *chains, size_t n
 	gather_waits(w, chains, n);
 	single = bic(w, 1);
 	least = fmin(single, bic(w, 0));
-	for (uint32_t period = 2; period <= PERIOD_MAX && period * 2 <= longest; period++) {
+	for (uint32_t period = 2; period <= PERIOD_MAX && period < longest; period++) {
 		double score = bic(w, period);
+		bool repeats = period * 2 <= longest && cuts(chains, n, period) >= CUTS_MIN;	/* one that does not speaks against those that nearly do */
 
-		if (score < least && score < single - EVIDENCE && cuts(chains, n, period) >= CUTS_MIN) {
+		if (score < least && score < single - EVIDENCE) {
 			least = score;
-			best = period;
+			best = repeats ? period : 0;
 		}
 	}
 	return best;
@@ -313,6 +319,7 @@ struct pace {
 	bool known;
 	bool by_start;	/* from start to start; else from end to start */
 	double low_ms, high_ms;
+	double own_low_ms, own_high_ms;	/* within them, waits that only failures are followed by; NAN none */
 	bool tight;
 };
 
@@ -321,10 +328,38 @@ static double spread_of(const struct samples *s)
 	return samples_percentile(s, 0.95) / (samples_percentile(s, 0.05) + FLOOR_MS / 2);
 }
 
+/*
+ * A client that goes on after any time of a wide range waits before a retry within it too, but always the same: half of what follows failures then lies
+ * within a tenth of that range.
+ */
+static void find_own_wait(const struct lane *l, struct pace *p)
+{
+	const struct samples *s = &l->failed_ends, *steps = p->by_start ? &l->starts : &l->ends;
+	double room = CLUSTER_SHARE * (samples_percentile(steps, 0.95) - samples_percentile(steps, 0.05)), best = INFINITY;
+	size_t from = 0, to = s->n, half, at = 0;
+
+	while (from < to && s->values[from] < p->low_ms)
+		from++;
+	while (to > from && s->values[to - 1] > p->high_ms)
+		to--;
+	half = (to - from + 1) / 2;
+	if (p->tight || room < CLUSTER_LEAST_MS || to - from < CLUSTER_MIN)
+		return;
+	for (size_t i = from; i + half <= to; i++)
+		if (s->values[i + half - 1] - s->values[i] < best) {
+			best = s->values[i + half - 1] - s->values[i];
+			at = i;
+		}
+	if (best > room)
+		return;
+	p->own_low_ms = s->values[at] - 1 - best;
+	p->own_high_ms = s->values[at + half - 1] + FLOOR_MS + best;
+}
+
 static struct pace pace_of(const struct lane *l)
 {
 	const struct samples *s = &l->ends;
-	struct pace p = {0};
+	struct pace p = {.own_low_ms = NAN, .own_high_ms = NAN};
 	double middle, slack;
 
 	if (l->ends.n < TIGHT_MIN || (double)l->overlaps > OVERLAP_MAX * (double)l->pairs)
@@ -341,6 +376,7 @@ static struct pace pace_of(const struct lane *l)
 	p.known = p.tight ? samples_percentile(s, 0.95) < 2 * TIGHT_MS : spread_of(s) <= STEADY;
 	p.low_ms = samples_percentile(s, 0.05) - slack;
 	p.high_ms = samples_percentile(s, 0.95) + slack;
+	find_own_wait(l, &p);
 	return p;
 }
 
@@ -372,9 +408,9 @@ static bool careless(const struct lane *l)
 
 static bool keeps_pace(const struct pace *p, const struct model_exchange *a, const struct model_exchange *b)
 {
-	double ms = p->by_start ? distance_ms(a, b) : gap_ms(a, b);
+	double ms = p->by_start ? distance_ms(a, b) : gap_ms(a, b), gap = gap_ms(a, b);
 
-	return ms >= p->low_ms && ms <= p->high_ms;
+	return ms >= p->low_ms && ms <= p->high_ms && !(gap >= p->own_low_ms && gap <= p->own_high_ms);
 }
 
 /*
@@ -452,25 +488,56 @@ static double longest_ms(const struct samples *s)
 	return s->values[s->n - 1 - (late ? late : s->n > DRONE_MIN)];
 }
 
-/* at_once: so many waits that are none; SIZE_MAX: none are enough. */
-static int is_drone(struct work *w, const struct chain *c, size_t at_once, bool *drone)
+/* The waits of a chain, sorted; *last: its last attempt. */
+static int waits_of(const struct work *w, const struct chain *c, struct samples *s, uint32_t *last)
 {
 	const struct model_exchange *x = w->r->m->exchanges;
-	struct samples s = {0};
 	uint32_t i = c->head, next;
-	double middle, slack;
 	int err = 0;
 
 	for (; !err && (next = next_of(w->r, i)) != MODEL_NONE; i = next)
-		err = samples_add(&s, gap_ms(&x[i], &x[next]));
-	samples_sort(&s);
-	middle = samples_percentile(&s, 0.5);
-	slack = fmax(0.1 * middle, FLOOR_MS);
-	*drone = !err && s.n >= DRONE_MIN && s.values[0] >= middle - slack && longest_ms(&s) <= middle + slack &&
-		 (s.n >= DRONE_SURE || (model_failed(&x[i]) && lives_on(w->r->m, &w->lanes[c->lane], i, middle)));
-	*drone = *drone || (!err && s.n >= at_once && samples_percentile(&s, 0.9) <= TIGHT_MS);
-	samples_free(&s);
+		err = samples_add(s, gap_ms(&x[i], &x[next]));
+	samples_sort(s);
+	*last = i;
 	return err;
+}
+
+/* s: the chain's waits. at_once: so many waits that are none; SIZE_MAX: none are enough. */
+static bool is_drone(const struct work *w, const struct chain *c, const struct samples *s, uint32_t last, size_t at_once)
+{
+	double middle = samples_percentile(s, 0.5), slack = fmax(0.1 * middle, FLOOR_MS);
+
+	if (s->n >= DRONE_MIN && s->values[0] >= middle - slack && longest_ms(s) <= middle + slack &&
+	    (s->n >= DRONE_SURE || (model_failed(&w->r->m->exchanges[last]) && lives_on(w->r->m, &w->lanes[c->lane], last, middle))))
+		return true;
+	return s->n >= at_once && samples_percentile(s, 0.9) <= TIGHT_MS;
+}
+
+/*
+ * Whether its waits, which are not alike, grow as a backoff's do: the first three do, up to what is usual, or those of the second half are longer more
+ * often than chance makes them.
+ */
+static bool grows(const struct work *w, const struct chain *c, const struct samples *s)
+{
+	const struct model_exchange *x = w->r->m->exchanges;
+	double middle = samples_percentile(s, 0.5), before = -INFINITY, n = (double)s->n, longer = 0;
+	uint32_t i = c->head, next;
+	bool rises = true;
+
+	for (size_t k = 0; (next = next_of(w->r, i)) != MODEL_NONE; i = next, k++) {
+		double ms = gap_ms(&x[i], &x[next]);
+
+		rises = rises && (k >= RISE || (ms > before && ms <= middle));
+		longer += k >= s->n / 2 && ms > middle;
+		before = ms;
+	}
+	return rises || longer > n / 4 + TREND * sqrt(n) / 4;
+}
+
+/* Whether it goes on and on without any success, after waits of any length: as often as others, or as long as the work lasts. */
+static bool wanders(const struct work *w, const struct chain *c, const struct samples *s, uint32_t last)
+{
+	return s->n > DRONE_SURE && model_failed(&w->r->m->exchanges[last]) && !grows(w, c, s);
 }
 
 static void cut_all(struct rhythm *r, const struct chain *c)
@@ -486,17 +553,20 @@ static void cut_all(struct rhythm *r, const struct chain *c)
 
 static int judge_chain(struct work *w, const struct chain *c, uint32_t usual, size_t at_once, bool skips)
 {
-	bool drone = false;
-	int err = 0;
+	struct samples s = {0};
+	uint32_t last;
+	int err;
 
 	if (w->lanes[c->lane].ends.n >= PACE_MIN || pace_of(&w->lanes[c->lane]).known) {
 		cut_pace(w, c, skips);
 		return 0;
 	}
-	if (c->length > DRONE_MIN && c->length != usual)
-		err = is_drone(w, c, at_once, &drone);
-	if (drone)
+	if (c->length <= DRONE_MIN)
+		return 0;
+	err = waits_of(w, c, &s, &last);
+	if (!err && ((c->length != usual && is_drone(w, c, &s, last, at_once)) || wanders(w, c, &s, last)))
 		cut_all(w->r, c);
+	samples_free(&s);
 	return err;
 }
 

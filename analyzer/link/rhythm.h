@@ -8,11 +8,13 @@
  *   pace     how soon the client goes on after a success, from one start or one end to the next start, whichever varies less. When it is
  *            steady, what follows a failure at that pace is its next request; when it is not, and waits after failures are distributed like
  *            those after successes (Kolmogorov, Smirnov), all of it is. A client that goes on without pause and yet waits before each
- *            second retry has made the first without a wait: that one is none of its steps.
+ *            second retry has made the first without a wait: that one is none of its steps. Nor are waits that half of all failures
+ *            are followed by and that lie within a tenth of the range of its pace: a backoff that is always the same.
  *   drone    without any success: at least 6 attempts at one unvarying distance (one in ten, or one, may be late), which nobody ends (13 in all, or
  *            the process goes on living without another attempt), and not as many each time. Polling, or retries without end: nobody can tell.
  *            So are attempts without a wait (6, or 13 where there are less than 3 chains), when no number of attempts is usual: a loop without
- *            pause.
+ *            pause. And so are more than 13 after waits of any length that do not grow, of which the last failed too, however many are usual:
+ *            users who think between their requests, workers of a load generator that have so many each.
  *
  * Lanes whose requests overlap have no rhythm and are left alone.
  */

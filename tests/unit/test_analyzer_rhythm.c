@@ -163,6 +163,34 @@ static void a_poller_that_retries(void)
 }
 
 /* Six requests at random, and six of which each is tried again after 60 ms: too few to call the waits alike. */
+/* Whose pace is anything from 15 to 45 ms, and who always waits 40 ms, then 80 and 160, before a retry. */
+static void a_wait_within_a_wide_pace(void)
+{
+	struct loop l;
+	int given_up = 0, requests = 120;
+	struct result x;
+	const struct result_edge *e;
+
+	begin(&l, 60000);
+	for (int i = 0; i < requests; i++) {
+		bool good = false;
+
+		for (int k = 0; k < 4 && !good; k++) {
+			if (k)
+				wait_ms(&l, 20 << k);
+			good = stats_uniform(&dice) < 0.5;
+			attempt(&l, good ? 200 : 503, 1);
+		}
+		given_up += !good;
+		wait_ms(&l, 15 + 30 * stats_uniform(&dice));
+	}
+	judge(&l.r, &x, everything);
+	e = judge_edge(&x, "curl", "127.0.0.1:80");
+	ok((int)e->excluded.polls <= given_up, "retries are not taken for next requests: %d of %d given up", (int)e->excluded.polls, given_up);
+	ok((int)e->whole.logical > requests - given_up && (int)e->whole.logical <= requests, "%d requests: %d", requests, (int)e->whole.logical);
+	judge_end(&l.r, &x);
+}
+
 static void few_waits_are_not_alike(void)
 {
 	struct loop l;
@@ -319,13 +347,13 @@ static void fixed_waits_that_somebody_counts(void)
 
 	begin(&l, 600000);
 	for (int i = 0; i < 6; i++) {
-		for (int k = 0; k < 15; k++) {
+		for (int k = 0; k < 13; k++) {
 			runs_add(&l.r, ATTEMPT(.tid = 20 + i, .status = 503, .at_ms = l.now_ms, .took_ms = 1));
 			wait_ms(&l, 300);
 		}
 		wait_ms(&l, 5000);
 	}
-	expect(&l, 6, 15, 0, "temporal", "6 threads that each try 15 times, every 300 ms");
+	expect(&l, 6, 13, 0, "temporal", "6 threads that each try 13 times, every 300 ms");
 }
 
 static void growing_waits_are_never_cut(void)
@@ -344,7 +372,14 @@ static void growing_waits_are_never_cut(void)
 		attempt(&l, 503, 1);
 		wait_ms(&l, 100 + 900 * stats_uniform(&dice));
 	}
-	expect(&l, 1, 60, 0, "temporal", "60 attempts at random waits");
+	expect(&l, 60, 1, 59, "aggregate", "60 failures at random waits: retries without end, or a user who thinks");
+
+	begin(&l, 600000);
+	for (int k = 0; k < 30; k++) {
+		attempt(&l, 503, 1);
+		wait_ms(&l, fmin(50 << k / 2, 2000) * (0.7 + 0.6 * stats_uniform(&dice)));
+	}
+	expect(&l, 1, 30, 0, "temporal", "30 attempts at random waits that grow for long");
 
 	begin(&l, 6000000);
 	for (int i = 0; i < 20; i++)
@@ -365,7 +400,7 @@ static void random_waits_have_no_period(void)
 		struct result x;
 
 		begin(&l, 600000);
-		for (int k = 0; k < 16; k++) {
+		for (int k = 0; k < 13; k++) {
 			attempt(&l, 503, 1);
 			wait_ms(&l, 500 * stats_uniform(&dice));
 		}
@@ -373,7 +408,7 @@ static void random_waits_have_no_period(void)
 		cut += judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical > 1;
 		judge_end(&l.r, &x);
 	}
-	is_int(cut, 0, "of 60 chains of 16 attempts at random waits none is cut");
+	is_int(cut, 0, "of 60 chains of 13 attempts at random waits none is cut");
 }
 
 /* ---- loops that ask the next as soon as the last has failed ---- */
@@ -497,6 +532,7 @@ int main(void)
 {
 	a_poller_goes_on_as_before();
 	a_poller_that_retries();
+	a_wait_within_a_wide_pace();
 	few_waits_are_not_alike();
 	a_first_retry_without_a_wait();
 	what_nobody_can_tell();

@@ -544,6 +544,24 @@ static void damaged(void)
 }
 
 /* Four calls at once, 20 ms, and again; a breaker after a second and a half of failures is no silence for sure, and no calls that go on either. */
+/* Callers that all fail and end one after another: how long the last ones wait shows only then. */
+static void callers_that_end(void)
+{
+	static struct loop l;
+	struct silences s;
+
+	for (int ends = 0; ends < 2; ends++) {
+		l = (struct loop){.n = 0};
+		for (int i = 0; i < 200; i++)
+			call(&l, i < 190 || !ends ? 18 : i % 2 ? 130 : 18, 1);
+		call(&l, 260, 1);
+		call(&l, 18, 1);
+		s = look_at(&l);
+		is_int(s.count, !ends, ends ? "other waits right before it: no silence" : "a pause after an even pace is a silence");
+		silence_free(&s);
+	}
+}
+
 static void bursts_have_no_pace(void)
 {
 	struct loop l = {.n = 0};
@@ -570,6 +588,7 @@ int main(void)
 	no_half_open();
 	rates_disagree();
 	look_alikes();
+	callers_that_end();
 	bursts_have_no_pace();
 	waits_are_no_breaker();
 	requests_in_step();
