@@ -140,11 +140,22 @@ static int collect(struct retries *r)
 
 /* ---- which of them can not be told apart ---- */
 
-/* Who asks what, as far as link.h may tell one from another. */
-static uint64_t caller_of(const struct retries *r, const struct model_exchange *x)
+/* Whether one of its attempts may be another inbound request's (nest.h). */
+static bool is_guessed(const struct retries *r, const struct retry_request *q)
 {
+	for (uint32_t i = 0; i < q->n; i++)
+		if (retry_attempt(r, q, i)->guessed)
+			return true;
+	return false;
+}
+
+/* Who asks what, as far as link.h may tell one from another. */
+static uint64_t caller_of(const struct retries *r, const struct retry_request *q)
+{
+	const struct model_exchange *x = retry_attempt(r, q, 0);
 	const struct model_process *p = x->process == MODEL_NONE ? NULL : &r->m->r->model.processes[x->process];
-	uint64_t who = x->parent != MODEL_NONE ? x->parent : !p || p->inbound || p->threadless || model_hops(p) ? MODEL_NONE : x->tid;
+	bool known = x->parent != MODEL_NONE && !is_guessed(r, q);
+	uint64_t who = known ? x->parent : !p || p->inbound || p->threadless || model_hops(p) ? MODEL_NONE : x->tid;
 
 	return hash_mix(hash_mix(hash_mix((uint64_t)x->process << 32 | who) ^ x->target) ^ x->fingerprint);
 }
@@ -163,7 +174,7 @@ static int find_tangled(struct retries *r)
 	for (size_t i = 0; i < r->count && !err; i++) {
 		struct retry_request *q = &r->requests[i];
 		const struct model_exchange *x = retry_attempt(r, q, 0);
-		uint64_t caller = caller_of(r, x);
+		uint64_t caller = caller_of(r, q);
 		uint32_t before = x->correlation || x->idempotency_key ? MAP_NONE : map_get(&longest, caller);
 
 		if (before != MAP_NONE && x->started_ns < last_start_ns(r, &r->requests[before]))
@@ -179,5 +190,5 @@ int retry_collect(struct retries *r)
 {
 	int err = collect(r);
 
-	return !err && r->temporal ? find_tangled(r) : err;
+	return err ? err : find_tangled(r);
 }

@@ -22,6 +22,14 @@ static bool fits(const struct policy_retry *p)
 	return (p->backoff != BACKOFF_UNKNOWN && p->backoff != BACKOFF_AMBIGUOUS) || p->jitter_low.known;
 }
 
+/* Whether it came when the answer to the one before had asked for it (Retry-After). */
+static bool waits_as_asked(const struct model_exchange *before, const struct model_exchange *x)
+{
+	double asked = before->retry_after_ms, waited = model_ms(before->ended_ns, x->started_ns);
+
+	return asked > 0 && waited >= asked - ROOM_MS && waited <= asked + fmax(ROOM_MS, ROOM_SHARE * asked);
+}
+
 bool retry_is_due(const struct measure *m, uint32_t attempt)
 {
 	const struct model_exchange *exchanges = m->r->model.exchanges, *x = &exchanges[attempt];
@@ -31,6 +39,8 @@ bool retry_is_due(const struct measure *m, uint32_t attempt)
 	const struct policy_gap *g = k && k <= p->gap_count ? &p->gaps[k - 1] : NULL;
 	double waited;
 
+	if (k && k < FOLLOWED && waits_as_asked(&exchanges[span.members[k - 1]], x))
+		return true;
 	if (!g || !fits(p) || isnan(g->fitted_low) || isnan(g->fitted_high))
 		return false;
 	waited = model_ms(exchanges[span.members[k - 1]].ended_ns, x->started_ns);

@@ -18,7 +18,7 @@
 
 #define UNBOUNDED_MIN 10	/* attempts of one request without an end */
 #define MODE_SHARE 0.7		/* of requests given up that must agree */
-#define LONGER_SHARE 0.1	/* of all that failed at first, where attempts are surely joined: they went on beyond the mode */
+#define LONGER_SHARE 0.1	/* of all that failed at first, unless too many may have been joined: they went on beyond the mode */
 #define DEADLINE_MIN 5
 #define DEADLINE_SHARE 0.25	/* of requests given up */
 #define DEADLINE_TIGHT 0.15	/* variance of the time that requests took, against that of their waits */
@@ -229,12 +229,19 @@ static void find_budget(struct retries *r)
 
 /* ---- the whole ---- */
 
+/* Whether attempts may have been taken for the client's next request, at its pace (rhythm.h), that belong to the one before. */
+static bool may_be_cut(const struct retries *r)
+{
+	return r->destination == MODEL_NONE ? r->m->link.polls[r->edge] > 0 : r->temporal;
+}
+
 /* Whether requests agree in a number. Beside many attempts that a breaker ended, a few requests of one are those whose open breaker was not seen. */
 static bool agree(const struct retries *r, const struct lengths *l)
 {
 	const char *counts = r->destination == MODEL_NONE ? r->m->r->edges[r->edge].breaker.counts : "attempts";
 
-	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || (!r->temporal && (double)l->longer > LONGER_SHARE * (double)r->count))
+	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || l->longer > l->mode_count ||
+	    ((!r->temporal || may_be_cut(r)) && (double)l->longer > LONGER_SHARE * (double)r->count))
 		return false;
 	return l->mode > 1 || !counts || strcmp(counts, "attempts") != 0 || l->kept_back <= l->of.n;
 }

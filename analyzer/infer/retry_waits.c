@@ -26,6 +26,7 @@
 #define GROUPS_MAX 16
 #define CUT_MS 5.0		/* a request that took the deadline, less this, was ended by it */
 #define REQUESTS_MAX 50000	/* of more, one in so many is looked at: they do not tell more */
+#define LOOP_MIN 6		/* attempts: more may be the requests of a loop */
 #define LATENESS_MIN 5		/* injected delays that tell how late timers are */
 
 /* ---- what timers are late by ---- */
@@ -321,6 +322,19 @@ static void doubt(const struct retries *r, const struct own *o)
 	p->jitter_name_count = 0;
 }
 
+/*
+ * Many attempts that all failed, at once or after the same wait, and that time alone joined: a loop whose callers make as many requests each looks
+ * like that too.
+ */
+static void doubt_loops(const struct retries *r)
+{
+	struct policy_retry *p = r->p;
+	bool alike = p->backoff == BACKOFF_NONE || p->backoff == BACKOFF_FIXED;
+
+	if (r->temporal && alike && p->max_attempts > LOOP_MIN && p->confidence == CONFIDENCE_HIGH && !r->whole->succeeded)
+		p->confidence = CONFIDENCE_MEDIUM;
+}
+
 static int infer(struct retries *r, const struct own *o)
 {
 	double late = lateness_ms(&r->m->r->model);
@@ -330,8 +344,10 @@ static int infer(struct retries *r, const struct own *o)
 		err = split_by(r, o, o->process, late);
 	if (!err && r->p->confidence != CONFIDENCE_HIGH)
 		err = split_by(r, o, o->kind, late);
-	if (err >= 0)
+	if (err >= 0) {
 		doubt(r, o);
+		doubt_loops(r);
+	}
 	return err < 0 ? err : 0;
 }
 

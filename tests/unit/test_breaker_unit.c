@@ -171,8 +171,8 @@ static void what_it_counts(const struct world *w)
 	for (size_t i = 0; i < x.finding_count && w->around; i++)
 		ok(strcmp(x.findings[i].code, "retries-open-breaker") != 0, "nobody waits for it");
 	if (w->workers <= 4 && w->around)
-		ok(b->opens && b->threshold_low <= FAILURES && b->threshold_high >= FAILURES, "its number is among those said: %.0f to %.0f",
-		   b->threshold_low, b->threshold_high);
+		ok(b->opens && b->threshold_low <= FAILURES && b->threshold_high >= FAILURES, "its number is among those said: %.0f to %.0f (%s)",
+		   b->threshold_low, b->threshold_high, b->ruled_out ? b->ruled_out : "");
 	judge_end(&r, &x);
 }
 

@@ -77,10 +77,10 @@ static void waves_of_waits_are_no_breaker(void)
 	}
 }
 
-/* A request of two attempts, the second so long after the first, under a policy whose first wait is 100 to 200 ms. */
-static bool is_due(double waited_ms, enum policy_backoff backoff)
+/* A request of two attempts, the second so long after the first, under a policy whose first wait is 100 to 200 ms, or that was asked for. */
+static bool is_second_due(double waited_ms, enum policy_backoff backoff, int asked_ms)
 {
-	struct model_exchange x[2] = {{.started_ns = 1000 * NS_PER_MS, .ended_ns = 1002 * NS_PER_MS},
+	struct model_exchange x[2] = {{.started_ns = 1000 * NS_PER_MS, .ended_ns = 1002 * NS_PER_MS, .retry_after_ms = asked_ms},
 				      {.started_ns = 1002 * NS_PER_MS + (uint64_t)(waited_ms * NS_PER_MS)}};
 	struct policy_gap gap = {.k = 1, .fitted_low = 100, .fitted_high = 200};
 	struct result_edge edge = {.retry = {.backoff = backoff, .gaps = &gap, .gap_count = 1}};
@@ -92,11 +92,22 @@ static bool is_due(double waited_ms, enum policy_backoff backoff)
 	return retry_is_due(&m, 1) && !retry_is_due(&m, 0);
 }
 
+static bool is_due(double waited_ms, enum policy_backoff backoff)
+{
+	return is_second_due(waited_ms, backoff, -1);
+}
+
+static bool is_due_as_asked(double waited_ms)
+{
+	return is_second_due(waited_ms, BACKOFF_UNKNOWN, 1000);
+}
+
 static void when_a_retry_is_due(void)
 {
 	ok(is_due(100, BACKOFF_EXPONENTIAL) && is_due(150, BACKOFF_EXPONENTIAL) && is_due(210, BACKOFF_EXPONENTIAL), "due: within the policy's range");
 	ok(!is_due(70, BACKOFF_EXPONENTIAL) && !is_due(230, BACKOFF_EXPONENTIAL), "not due: earlier, or later");
 	ok(!is_due(150, BACKOFF_AMBIGUOUS) && !is_due(150, BACKOFF_UNKNOWN), "not due: no law fits");
+	ok(is_due_as_asked(1005) && !is_due_as_asked(900) && !is_due_as_asked(1200), "due without a law: when the answer asked for it");
 }
 
 /* ---- how many attempts ---- */
@@ -183,6 +194,39 @@ static void a_loop_is_not_one_request(void)
 	is_int(retry_of(&x)->failed_requests, 1, "one long request does not repeat itself: it stays one");
 	is_int(retry_of(&x)->max_attempts, 8, "of 8 attempts");
 	judge_end(&r, &x);
+}
+
+/*
+ * Who pauses 15 to 45 ms between requests and waits up to 50 ms before a first retry: most of those look like the next request. They did not end
+ * after one attempt: others went on.
+ */
+static void requests_that_a_pace_cuts(void)
+{
+	int seen = 0, wrong = 0;
+
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		struct stats_random random = {seed};
+		struct result x;
+		double at = 10;
+		struct runs r;
+
+		judge_client(&r, 100000);
+		for (int i = 0; i < 150; i++) {
+			bool good = false;
+
+			for (int k = 0; k < 5 && !good; k++) {
+				good = stats_uniform(&random) < 0.5;
+				runs_add(&r, ATTEMPT(.at_ms = at, .took_ms = 1, .status = good ? 200 : 503));
+				at += 1 + (good || k == 4 ? 15 + 30 * stats_uniform(&random) : 50 * (1 << k) * stats_uniform(&random));
+			}
+		}
+		judge(&r, &x, everything);
+		seen += retry_of(&x)->known && retry_of(&x)->exhausted > 0;
+		wrong += retry_of(&x)->max_attempts && retry_of(&x)->max_attempts != 5;
+		judge_end(&r, &x);
+	}
+	is_int(seen, 10, "requests that seem to be given up are seen");
+	is_int(wrong, 0, "after how many attempts is not said where the pace cuts some");
 }
 
 static void what_the_end_of_the_run_cuts(void)
@@ -411,6 +455,26 @@ static void polling(void)
 	judge_end(&r, &x);
 }
 
+/* Each of 40 threads asks so often, every 100 ms, and all fails: one request of each, or a loop of each. */
+static void loops_of_one_length(void)
+{
+	for (int attempts = 4; attempts <= 20; attempts += 8) {
+		struct result x;
+		struct runs r;
+
+		judge_client(&r, 100000);
+		for (int i = 0; i < 40; i++)
+			for (int k = 0; k < attempts; k++)
+				runs_add(&r, ATTEMPT(.tid = 20 + i, .at_ms = 10 + 7 * i + 102 * k, .took_ms = 1, .status = 503));
+		judge(&r, &x, everything);
+		if (attempts > 13)
+			ok(!retry_of(&x)->known, "%d calls of each of 40 threads: nobody can tell", attempts);
+		else
+			is_int(retry_of(&x)->confidence, attempts > 6 ? CONFIDENCE_MEDIUM : CONFIDENCE_HIGH, "%d: they may be retries", attempts);
+		judge_end(&r, &x);
+	}
+}
+
 /* ---- several clients ---- */
 
 static void two_policies_on_one_edge(void)
@@ -481,6 +545,45 @@ static void overlapping_requests_of_one_thread(void)
 	send_at_once(&r, false, true);
 	judge(&r, &x, everything);
 	ok(!retry_of(&x)->known, "with random waits there are no waves, and no policy is made up");
+	judge_end(&r, &x);
+}
+
+/* A service that calls another four times for each request, with waits of full jitter, and has several in work at once: on one thread, as goroutines may. */
+static void serve_at_once(struct runs *r, bool ids)
+{
+	struct stats_random numbers = {11};
+
+	judge_client(r, 100000);
+	runs_connection(r, 2, 1, "server", "127.0.0.1:8080", "127.0.0.1:5000");
+	for (int i = 0; i < 40; i++) {
+		double at = 10 + 70 * i, from = at;
+
+		for (int k = 0; k < 4; k++) {
+			runs_add(r, ATTEMPT(.connection = 1, .at_ms = at += 1, .took_ms = 2, .status = 503, .correlation = ids ? i + 1 : 0));
+			at += 2 + (k < 3 ? 100 * (1 << k) * stats_uniform(&numbers) : 0);
+		}
+		runs_add(r, ATTEMPT(.connection = 2, .role = "server", .at_ms = from, .took_ms = at + 1 - from, .correlation = ids ? i + 1 : 0));
+	}
+}
+
+static void a_service_whose_requests_overlap(void)
+{
+	struct result x;
+	struct runs r;
+
+	serve_at_once(&r, true);
+	judge(&r, &x, everything);
+	is_str(policy_backoff_name(retry_of(&x)->backoff), "exponential", "ids tell the calls of a service's requests apart");
+	is_int(retry_of(&x)->max_attempts, 4, "each has its four attempts");
+	ok(!retry_of(&x)->tangled, "and nothing is a guess");
+	judge_end(&r, &x);
+
+	serve_at_once(&r, false);
+	judge(&r, &x, everything);
+	is_str(judge_edge(&x, "curl", "127.0.0.1:80")->linking, "nesting", "without, each is laid to the likeliest request in work");
+	ok(retry_of(&x)->tangled, "which is a guess");
+	is_str(policy_backoff_name(retry_of(&x)->backoff), "ambiguous", "that tells nothing of jittered waits");
+	is_int(retry_of(&x)->max_attempts, 0, "nor of numbers that differ");
 	judge_end(&r, &x);
 }
 
@@ -601,6 +704,7 @@ int main(void)
 	one_curl();
 	timeouts_are_retried_as_errors_are();
 	a_loop_is_not_one_request();
+	requests_that_a_pace_cuts();
 	what_the_end_of_the_run_cuts();
 	a_deadline_ends_requests();
 	a_deadline_that_is_late();
@@ -609,8 +713,10 @@ int main(void)
 	refusals_that_are_repeated();
 	slow_connects_are_no_waits();
 	polling();
+	loops_of_one_length();
 	two_policies_on_one_edge();
 	overlapping_requests_of_one_thread();
+	a_service_whose_requests_overlap();
 	clients_that_take_turns();
 	retry_after();
 	storms();
