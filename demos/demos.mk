@@ -43,7 +43,7 @@ DEMO_ASKS_real-clients := What do curl, wget, urllib3, undici, opossum, nginx an
 demo: demo-retry-storm ## install what is missing, build, run the retry-storm demo and print its report (about a minute)
 
 demos: ## list the demos: name, time, question
-	@$(foreach d,$(DEMOS),printf '%-28s %-7s %s\n' 'make demo-$(d)' '$(DEMO_TIME_$(d))' '$(DEMO_ASKS_$(d))';)
+	@$(foreach d,$(DEMOS),printf '%-30s %-7s %s\n' 'make demo-$(d)' '$(DEMO_TIME_$(d))' '$(DEMO_ASKS_$(d))';)
 
 $(DEMOS:%=demo-%): demo-%: all
 	$(Q)tests/lib/deps build demo

@@ -4,12 +4,15 @@
 Everything a Lab starts runs in a session of its own, so that Ctrl-C reaches the demo alone, which then stops each of them by
 its process id. Nothing here knows which question a demo asks.
 """
-import csv
 import argparse
+import contextlib
+import csv
+import fcntl
 import json
 import os
 import re
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,12 +21,46 @@ import urllib.request
 
 STARTING_S = 20  # how long a service may take until it listens; loading eBPF programs on a busy machine included
 STOPPING_S = 20  # ... and to stop
+BUILD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "build", "release")
+os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"  # Debian's users do not have the place of nginx and HAProxy in it
 # By `sudo make demo` the files of the demo are root's, and so its services have to be; `aftershock run` would take the caller's user.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("SUDO_UID", "SUDO_GID")}
 
 
 class Failed(Exception):
     """The demo can not go on, or did not show what it must; the text is one sentence for the user."""
+
+
+class Interrupt:
+    """What SIGINT, SIGTERM and SIGHUP do: the first ends the demo by KeyboardInterrupt, at once or at the end of what is held; a second
+    one must not leave anything behind, and does nothing. hold() is for the main thread."""
+
+    def __init__(self):
+        self.held, self.asked = 0, False
+
+    def __call__(self, *_):
+        again, self.asked = self.asked, True
+        if not again and not self.held:
+            raise KeyboardInterrupt
+
+    def heed(self):
+        for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell started us with them ignored
+            signal.signal(number, self)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, self)
+
+    @contextlib.contextmanager
+    def hold(self):
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+        if self.asked and not self.held:
+            raise KeyboardInterrupt
+
+
+INTERRUPT = Interrupt()
 
 
 class Progress:
@@ -57,11 +94,9 @@ class Progress:
 class Service:
     """A demo service that listens: `port`, `pid` of the service itself, `child` the process that was started for it."""
 
-    def __init__(self, name, child, port, started):
+    def __init__(self, name, child, port, words):
         self.name, self.child, self.port = name, child, port
-        self.started = started  # CLOCK_MONOTONIC just before it was started
-        self.listening = time.monotonic()
-        self.pid = self.get("/health")["pid"]
+        self.pid = pid_of(words)
 
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"
@@ -150,20 +185,23 @@ class Lab:
         os.makedirs(self.out, exist_ok=True)
 
     def __enter__(self):
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started us with it ignored
-        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+        INTERRUPT.heed()
+        self.lock = os.open(self.out, os.O_RDONLY)
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failed(f"another demo is at work in {self.out}; choose another directory with --out") from None
         for program in (self.program("aftershock"), self.program("demos/service/service"), self.program("demos/load/load")):
             if not os.access(program, os.X_OK):
                 raise Failed(f"{program} is not there; build it with `make`")
         return self
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
-        for host in self.hosts:
-            host.terminate(self.program("demos/service/service"))
-        for child in reversed(self.children):
-            self.end(child)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with INTERRUPT.hold():
+            for host in self.hosts:
+                host.terminate(self.program("demos/service/service"))
+            for child in reversed(self.children):
+                self.end(child)
 
     def program(self, name):
         return os.path.join(self.build, name)
@@ -183,10 +221,9 @@ class Lab:
         """Starts a service under a host and waits until it listens. Files are told apart by the host's name."""
         config_path, log_path = self.write_config(config, f"{host.name}-{config['name']}")
         open(log_path, "w", encoding="utf-8").close()  # the shell makes it anew, but we may read it before
-        started = time.monotonic()
         host.start(config["name"], self.program("demos/service/service"), config_path, log_path)
         port = self.listening_port(config["name"], host.child, log_path)
-        host.services.append(Service(config["name"], host.child, port, started))
+        host.services.append(Service(config["name"], host.child, port, [self.program("demos/service/service"), config_path]))
         return host.services[-1]
 
     def stop_host(self, host):
@@ -212,13 +249,12 @@ class Lab:
         """Starts a service and waits until it listens. `under`: the words of a command that is to start it."""
         name = config["name"]
         config_path, log_path = self.write_config(config, name)
-        started = time.monotonic()
         with open(log_path, "w", encoding="utf-8") as log:
             child = subprocess.Popen([*under, self.program("demos/service/service"), config_path], stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True,
                                      env={**ENVIRONMENT, "OTEL_SERVICE_NAME": name})
         self.children.append(child)
-        service = Service(name, child, self.listening_port(name, child, log_path), started)
+        service = Service(name, child, self.listening_port(name, child, log_path), [self.program("demos/service/service"), config_path])
         self.pids[child.pid] = service.pid
         return service
 
@@ -296,6 +332,25 @@ class Lab:
         return json.loads(done.stdout) if "json" in words else done.stdout
 
 
+def need(*programs):
+    """Says which program is missing, before anything is started that can not go on without it."""
+    for program in programs:
+        if not shutil.which(program):
+            raise Failed(f"{program} is not there; `tests/lib/deps demo` installs what the demos need")
+
+
+def pid_of(words):
+    """The process that was started with these words. Not asked of itself: a question to a service is one more request in its report."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="surrogateescape") as f:
+                if f.read().split("\0")[:-1] == words:
+                    return int(pid)
+        except OSError:
+            pass
+    raise Failed(f"{' '.join(words)} has ended")
+
+
 def is_service(pid, program):
     """Whether that id still belongs to a process that runs our program: ids are used again."""
     try:
@@ -325,24 +380,31 @@ def wait_until(when, progress, *services):
 def options(description, leaves, short):
     """The parser of what every demo can be told. leaves: what --out is for; short: what --short changes."""
     name = os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0])))
-    parser = argparse.ArgumentParser(description=description.split("\n", maxsplit=1)[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--build", default="build/release", help="where aftershock and the demo services were built")
-    parser.add_argument("--out", default=f"{name}.out", help=f"where to leave {leaves}")
+    parser = argparse.ArgumentParser(description=description.split("\n", maxsplit=1)[0])
+    parser.add_argument("--build", default=BUILD, help="where aftershock and the demo services were built (default: %(default)s)")
+    parser.add_argument("--out", default=f"{name}.out", help=f"where to leave {leaves} (default: %(default)s)")
     parser.add_argument("--short", action="store_true", help=short)
     return parser
 
 
 def main(demo):
     """Runs demo() and turns its end into an exit status: 0 shown, 1 not shown, 130 interrupted."""
+    name = os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0])))
+    INTERRUPT.heed()
     try:
-        return demo()
+        status = demo()
+        sys.stdout.flush()
+        return status
     except Failed as why:
-        say(f"{os.path.basename(os.path.dirname(os.path.abspath(sys.argv[0])))}: {why}")
-        return 1
+        say(f"{name}: {why}")
+    except BrokenPipeError:  # who read what we print has gone; at our end Python would complain of it once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as why:  # a directory that can not be written, a disk that is full
+        say(f"{name}: {f'{why.filename}: ' if why.filename else ''}{why.strerror or why}")
     except KeyboardInterrupt:
         say("interrupted; everything that was started is stopped")
         return 130
+    return 1
 
 
 def say(sentence):

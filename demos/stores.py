@@ -16,7 +16,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
+
+import lab
 
 STARTING_S = 30  # on a busy machine, recovery after a crash included
 STOPPING_S = 15
@@ -28,8 +31,8 @@ sent_at timestamptz, failed_at timestamptz, last_error text);
 CREATE INDEX outbox_due ON outbox (due_at) WHERE sent_at IS NULL AND failed_at IS NULL;"""
 
 
-class StoreFailed(Exception):
-    """A server that does not start, or a statement that it refused; the text is one sentence."""
+class StoreFailed(lab.Failed):
+    """A server that is not installed or does not start, or a statement that it refused; the text is one sentence."""
 
 
 def session(argv, **how):
@@ -80,7 +83,7 @@ def is_there(pid):
 
 
 class Server:
-    """What the two have in common. A subclass says argv(port), how (what else Popen is to be given) and is_ready().
+    """What the two have in common. A subclass says NEEDS (programs), argv(port), how (what else Popen is to be given) and is_ready().
     directory: where to keep things, else a temporary one. under: words of a command to run it under, or a function of the port that
     gives them. popen: what starts a process."""
 
@@ -90,13 +93,15 @@ class Server:
         self.is_own = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix="demo-store-")
         self.under, self.popen, self.how, self.port, self.process = under, popen, {}, None, None
+        self.starting, self.closed = threading.Lock(), False
         os.chmod(self.directory, 0o755)
 
-    def begin(self, then=lambda: None):
+    def begin(self, *steps):
         """Starts it the first time; what goes wrong on the way leaves nothing behind, for the `with` block has not begun yet."""
         try:
-            self.start()
-            then()
+            lab.need(*self.NEEDS)
+            for step in steps:
+                step()
         except BaseException:
             self.__exit__()
             raise
@@ -105,25 +110,31 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
-        self.stop()
-        if self.is_own:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        with lab.INTERRUPT.hold():
+            with self.starting:  # a thread that was about to start it again
+                self.closed = True
+            self.stop()
+            if self.is_own:
+                shutil.rmtree(self.directory, ignore_errors=True)
 
     def start(self):
         """Starts it at its port; the first time at a free one, which another process may take before it does."""
         for _ in range(1 if self.port else 5):
             port = self.port or free_port()
             before = self.under(port) if callable(self.under) else self.under
-            self.process = self.popen([str(word) for word in (*before, *self.argv(port))], stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory, **self.how)
+            self.run([*before, *self.argv(port)], subprocess.DEVNULL)
             if self.comes_up(port):
                 self.port = port
                 return self
             self.stop()
         raise StoreFailed(f"{type(self).__name__} does not start; see {self.directory}")
+
+    def run(self, words, output):
+        with self.starting:
+            if self.closed:
+                raise StoreFailed(f"{type(self).__name__} has been closed")
+            self.process = self.popen([str(word) for word in words], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                      cwd=self.directory, **self.how)
 
     def comes_up(self, port):
         wait_for(lambda: self.process.poll() is not None or self.is_ready(port), STARTING_S)
@@ -171,19 +182,26 @@ class Postgres(Server):
     options: settings, as max_connections=200."""
 
     PROGRAMS = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), "/usr/lib/postgresql/none/bin")
+    NEEDS = (f"{PROGRAMS}/initdb", f"{PROGRAMS}/postgres", f"{PROGRAMS}/psql")
     STOP = signal.SIGINT  # the fast shutdown: does not wait for clients
 
     def __init__(self, databases=None, options=(), **kw):
         super().__init__(**kw)
         self.options = options
+        self.begin(self.make, self.start, lambda: self.fill(databases or {}))
+
+    def make(self):
         if os.getuid() == 0:
-            shutil.chown(self.directory, "postgres")
+            try:
+                shutil.chown(self.directory, "postgres")
+            except LookupError:
+                raise StoreFailed("there is no user postgres, as whom root has to run PostgreSQL") from None
             self.how = {"user": "postgres", "group": "postgres", "extra_groups": []}
-        made = subprocess.run([f"{self.PROGRAMS}/initdb", "-D", self.data(), "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E",
-                               "UTF8"], cwd=self.directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **self.how)
-        if made.returncode:
-            raise StoreFailed(f"initdb ended with status {made.returncode}: {made.stdout.strip()}")
-        self.begin(lambda: self.fill(databases or {}))
+        path = os.path.join(self.directory, "initdb.log")
+        with open(path, "w", encoding="utf-8") as log:
+            self.run([f"{self.PROGRAMS}/initdb", "-D", self.data(), "-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "-E", "UTF8"], log)
+        if self.process.wait():
+            raise StoreFailed(f"initdb ended with status {self.process.returncode}: {lab.last_line(path)}")
 
     def fill(self, databases):
         for name, schema in databases.items():
@@ -228,10 +246,12 @@ class Postgres(Server):
 class Redis(Server):
     """Redis. durable: it keeps an append-only file, so that what it has answered to survives kill()."""
 
+    NEEDS = ("redis-server", "redis-cli")
+
     def __init__(self, durable=True, options=(), **kw):
         super().__init__(**kw)
         self.options = ("--appendonly", "yes" if durable else "no", *options)
-        self.begin()
+        self.begin(self.start)
 
     def argv(self, port):
         return ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", self.directory, "--logfile", "redis.log",

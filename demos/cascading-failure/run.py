@@ -7,6 +7,8 @@ fallback for recommendations. Both get the same open-loop load, side by side, ea
 `aftershock fault` makes recommendations hang and, later, clears that. No service knows of the fault or of aftershock. What the
 reports say is then held against what the gateways and the users themselves counted.
 """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is started yet: Ctrl-C may end it at once; lab.main() looks after the rest
 import os
 import sys
 import time
@@ -167,12 +169,12 @@ def show_share(metric, turned=False):
     low, value, high = (100 * metric[key] for key in ("low", "value", "high"))
     if turned:
         low, value, high = 100 - high, 100 - value, 100 - low
-    return f"{value:.0f} % ({low:.0f}..{high:.0f})"
+    return f"{value:.1f} % ({low:.1f}..{high:.1f})"
 
 
 def show_timeout(system):
     modes = (system.edge["timeout"] or {"modes": []})["modes"]
-    return ", ".join(f"{ms(m['ms'])} ms ({ms(m['low_ms'])}..{ms(m['high_ms'])})" for m in modes) or "-"
+    return ", ".join(f"{ms(m['ms'])} ms ({m['n']} times)" for m in modes) or "-"
 
 
 def show_breaker(system, what):

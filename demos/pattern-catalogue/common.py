@@ -41,7 +41,7 @@ class Run:
 
 
 def side_by_side(*jobs):
-    """Runs functions at once and returns what they return; the first failure is that of all."""
+    """Runs functions at once and returns what they return; the first failure is that of all. Who is interrupted does not wait for them."""
     results, failures = [None] * len(jobs), []
 
     def do(i, job):
@@ -49,7 +49,7 @@ def side_by_side(*jobs):
             results[i] = job()
         except Exception as why:  # whatever it is, it is raised again where it can be seen
             failures.append(why)
-    threads = [threading.Thread(target=do, args=each) for each in enumerate(jobs)]
+    threads = [threading.Thread(target=do, args=each, daemon=True) for each in enumerate(jobs)]
     for thread in threads:
         thread.start()
     for thread in threads:

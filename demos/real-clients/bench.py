@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,8 +19,9 @@ CLIENTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
 PYTHON = "/usr/bin/python3"  # the system's, which has the Debian packages
 LIBRARIES = {"undici": "6.29.1", "opossum": "8.5.0"}  # of the last major versions that Node 18, the one of Debian 12, runs
 NPM_S = 60
+STARTS = 3  # of a proxy, whose port another process may take before it does
+FILES = ("run.db", "run.db-wal", "run.db-shm", "output.log", "report.json", "report.html")
 LINGER_S = 1  # after the last request: no further attempt means something only when there was time for one
-os.environ["PATH"] += ":/usr/sbin:/sbin"
 
 
 class Healthy(http.server.BaseHTTPRequestHandler):
@@ -66,21 +66,22 @@ class Bench(lab.Lab):
         self.starting, self.closed = threading.Lock(), False
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
-        with self.starting:
-            self.closed = True
-            for child in self.children:
-                self.end(child)
-            self.children.clear()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.server.shutdown()
-        self.warm.shutdown()
+        with lab.INTERRUPT.hold():
+            with self.starting:
+                self.closed = True
+                for child in self.children:
+                    self.end(child)
+                self.children.clear()
+            self.server.shutdown()
+            self.warm.shutdown()
 
     def directory(self, name):
-        """An empty directory for the files of a client."""
+        """The directory for the files of a client, without those of an earlier run. What else is in it may be the user's."""
         path = self.path(name)
-        shutil.rmtree(path, ignore_errors=True)
-        os.makedirs(path)
+        os.makedirs(path, exist_ok=True)
+        for file in FILES:
+            if os.path.exists(os.path.join(path, file)):
+                os.unlink(os.path.join(path, file))
         return path
 
     def libraries(self):
@@ -161,13 +162,27 @@ class Bench(lab.Lab):
         if status == 3:
             raise lab.Failed(f"{name} never asked the server: no fault fired")
 
-    def proxied(self, name, child, port, requests, method):
-        """Sends requests to a proxy, one behind the other, and ends the proxy."""
+    def listens(self, child, port):
+        """Waits until a proxy does; False when it does not."""
         until = time.monotonic() + lab.STARTING_S
         while not listening(port):
             if time.monotonic() > until or self.closed or has_ended(child):
-                raise lab.Failed(f"{name} did not begin to listen; see {self.path(name)}/output.log")
+                return False
             time.sleep(0.02)
+        return True
+
+    def proxy(self, name, command, faults):
+        """Starts a proxy under faults, at a free port. command: makes its words of the lab, its directory and the port."""
+        for _ in range(STARTS):
+            port, directory = free_port(), self.directory(name)
+            child = self.under_faults(directory, faults, "shim", command(self, directory, port))
+            if self.listens(child, port):
+                return child, port
+            self.forget(child)
+        raise lab.Failed(f"{name} did not begin to listen; its last words: {lab.last_line(os.path.join(directory, 'output.log')) or 'none'}")
+
+    def proxied(self, name, child, port, requests, method):
+        """Sends requests to a proxy, one behind the other, and ends the proxy."""
         for _ in range(requests):
             if self.closed or has_ended(child):
                 raise lab.Failed(f"{name} ended before its last request")

@@ -4,6 +4,8 @@
 
 Each client asks a healthy server of this program under `aftershock run`, which makes the requests fail. All run side by side.
 """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is started yet: Ctrl-C may end it at once; lab.main() looks after the rest
 import concurrent.futures
 import json
 import os
@@ -52,8 +54,7 @@ def record(bench, client, turn):
     directory = bench.directory(client.name)
     with turn if client.busy else threading.Lock():
         if client.proxy:
-            port = benches.free_port()
-            child = bench.under_faults(directory, client.faults, "shim", client.command(bench, directory, port))
+            child, port = bench.proxy(client.name, client.command, client.faults)
             bench.proxied(client.name, child, port, gallery.REQUESTS, client.method)
         else:
             child = bench.under_faults(directory, client.faults, "auto" if client.crowd else "shim", client.command(bench, directory))
@@ -87,21 +88,24 @@ def expected_seconds(clients):
 
 
 def gather(bench, pool, clients):
-    """Runs all clients and returns their rows, in the order of the gallery."""
+    """Runs all clients. Returns the rows, in the order of the gallery, and why others have none."""
     progress = lab.Progress(len(clients) + 1, expected_seconds(clients))
     progress.next(f"{len(clients)} clients side by side, each under its fault")
     turn = threading.Lock()
     waiting = {pool.submit(record, bench, client, turn): client for client in clients}
-    rows = {}
+    rows, failed = {}, {}
     while waiting:
         done, _ = concurrent.futures.wait(waiting, timeout=1, return_when=concurrent.futures.FIRST_COMPLETED)
         for future in done:
             client = waiting.pop(future)
-            rows[client.name] = future.result()
-            progress.next(f"{client.name}: {rows[client.name]['verdict']}")
+            try:
+                rows[client.name] = future.result()
+            except lab.Failed as why:  # the others have something to say all the same
+                failed[client.name] = str(why)
+            progress.next(f"{client.name}: {rows[client.name]['verdict'] if client.name in rows else 'failed'}")
         progress.tick()
     progress.done()
-    return [rows[client.name] for client in clients]
+    return [rows[client.name] for client in clients if client.name in rows], failed
 
 
 def options():
@@ -126,13 +130,15 @@ def demo():
         there = [client for client in clients if client.name not in left_out]
         if not there:
             raise lab.Failed("none of the clients is here: " + "; ".join(f"{name}: {why}" for name, why in left_out.items()))
-        rows = gather(bench, pool, there)
+        rows, failed = gather(bench, pool, there)
     text = table(rows) + "".join(f"left out: {name}, because {why}\n" for name, why in left_out.items())
     print(text, end="")
     for name, content in (("table.txt", text), ("table.json", json.dumps({"rows": rows, "left_out": left_out}, indent=1))):
         with open(os.path.join(args.out, name), "w", encoding="utf-8") as f:
             f.write(content)
     print(f"of each client run.db, report.html and report.json are in {os.path.abspath(args.out)}/NAME")
+    if failed:
+        raise lab.Failed("; ".join(failed.values()))
     return 0
 
 

@@ -57,10 +57,9 @@ def words_of_breaker(breaker):
         return f"no breaker in {breaker['outage_attempts']} failures"
     low, high = breaker["threshold"]["low"], breaker["threshold"]["high"]
     text = "breaker: opens by the share of failures" if low is None else \
-        f"breaker: opens after {low:g}" + ("" if low == high else f"..{high:g}") + " failures"
+        f"breaker: opens after {low:g}" + ("" if low == high else f"..{high:g}") + (" failure" if high == 1 else " failures")
     text += f"; open for {breaker['open_ms']['low']:.0f}..{breaker['open_ms']['high']:.0f} ms; probes {breaker['half_open_probes'] or '?'}"
-    text += f"; opened {breaker['opens']} times"
-    return text + (f"; {breaker['alike']}" if breaker["alike"] else "")
+    return text + f"; opened {breaker['opens']} time" + ("s" if breaker["opens"] != 1 else "")
 
 
 def retry_differences(documented, retry):
@@ -125,7 +124,7 @@ def judge(client, report, port):
     words, differences = {"retry": (words_of_retry, retry_differences), "breaker": (words_of_breaker, breaker_differences)}[kind]
     found = words(policy)
     wrong = list(differences(client.documented, policy))
-    unsure = [] if kind == "breaker" else list(unknown(client.documented, policy))
-    verdict = "differs" if wrong else "ambiguous" if unsure or policy.get("alike") else "same"
+    unsure = list(unknown(client.documented, policy)) if kind == "retry" else [f"{policy['alike']} looks the same"] if policy["alike"] else []
+    verdict = "differs" if wrong else "ambiguous" if unsure else "same"
     why = "; ".join(wrong + unsure + ([client.why] if client.why and verdict != "same" else []))
     return {"found": found, "confidence": policy["confidence"], "verdict": verdict, "why": why}

@@ -8,6 +8,8 @@ Six configurations of the system of document 003 (topology.py) meet four scenari
 payments is slow, rows of the inventory are locked, a retry storm. Faults come from aftershock alone; no service knows of it. Then
 configuration F loses a service, Redis or PostgreSQL in the middle of its work, and the databases are asked what became of the orders.
 """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is started yet: Ctrl-C may end it at once; lab.main() looks after the rest
 import argparse
 import contextlib
 import os
@@ -18,7 +20,6 @@ import expect  # noqa: E402
 import figures  # noqa: E402
 import kill  # noqa: E402
 import lab  # noqa: E402
-import stores  # noqa: E402
 import topology  # noqa: E402
 from system import Databases, Scenario, System, scenarios, wait  # noqa: E402
 
@@ -121,8 +122,9 @@ def options():
     parser = lab.options(__doc__, "run files, reports and the table",
                          "less time, and breakers open for 5 s instead of 30 s; without a choice A, B, D "
                          "in the retry storm, F in payment errors, one kill: three quarters of a minute")
-    parser.add_argument("--runs", type=count, default=6, help="runs of each configuration in each scenario")
-    parser.add_argument("--side-by-side", type=count, default=2, help="systems of 100 users a second that run at once, five times as many of 20")
+    parser.add_argument("--runs", type=count, default=6, help="runs of each configuration in each scenario (default: %(default)s)")
+    parser.add_argument("--side-by-side", type=count, default=2,
+                        help="systems of 100 users a second that run at once, five times as many of 20 (default: %(default)s)")
     parser.add_argument("--scenarios", nargs="+", choices=list(scenarios()), help="which; without: all")
     parser.add_argument("--configurations", nargs="+", choices=list(topology.CONFIGURATIONS), help="which; without: all")
     parser.add_argument("--kill", choices=kill.TARGETS, help="only this: kill it in the middle of configuration F")
@@ -137,6 +139,7 @@ class Record:
 
     def make(self, bench, plan, progress):
         with contextlib.ExitStack() as stack:
+            progress.next("starting two PostgreSQL servers and Redis")
             databases = Databases(stack)
             for batch in plan.batches:
                 for system in run_batch(bench, databases, batch, progress):
@@ -168,29 +171,31 @@ class Record:
 
 
 def compare(bench, storms):
-    """report.html: the retry storm without a breaker and with one, side by side."""
-    if {"B", "D"} <= storms.keys():
+    """report.html: the retry storm without a breaker and with one, side by side. Returns whether both were run."""
+    there = {"B", "D"} <= storms.keys()
+    if there:
         bench.tool("compare", "--base", bench.path("retry_storm-B-1.db"), "--new", bench.path("retry_storm-D-1.db"), "--format", "html",
                    "-o", bench.path("report.html"), fine=(0, 1, 3))
+    return there
 
 
 def demo():
     args = options()
     plan, record = Plan(args), Record()
-    progress = lab.Progress(len(plan.batches) + len(plan.kills), plan.seconds())
-    broken = None
+    progress = lab.Progress(1 + len(plan.batches) + len(plan.kills), plan.seconds())
+    broken, compared = None, False
     with lab.Lab(args.build, args.out) as bench:
         try:
             record.make(bench, plan, progress)
-            compare(bench, record.storms)
-        except (lab.Failed, stores.StoreFailed) as why:  # what has been recorded by then, in an hour perhaps, is shown all the same
+            compared = compare(bench, record.storms)
+        except lab.Failed as why:  # what has been recorded by then, in an hour perhaps, is shown all the same
             broken = why
         progress.done()
     text = record.text(args.short)
     print(text)
     with open(bench.path("table.txt"), "w", encoding="utf-8") as f:
         f.write(text)
-    print(f"report.html, reports, run files and table: {bench.out}")
+    print(f"{'report.html (B beside D in the storm), ' if compared else ''}reports, run files and table: {bench.out}")
     if broken:
         raise lab.Failed(broken)
     if record.wrong:

@@ -4,7 +4,6 @@ it scrapes for the first time, so it is started before there is a run."""
 import http.server
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import urllib.request
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lab  # noqa: E402
 
-STARTING_S = 30
+STARTING_S, STARTS = 30, 3
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 CONFIG = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -68,12 +67,18 @@ class Prometheus:
     """Use as a context manager: it keeps its data in a directory of its own, which is gone at the end, as it is itself."""
 
     def __init__(self, bench, target_port):
-        self.bench, self.directory = bench, tempfile.mkdtemp(prefix="aftershock-prometheus-")
+        lab.need("prometheus")
+        self.bench, self.temporary = bench, tempfile.TemporaryDirectory(prefix="aftershock-prometheus-", ignore_cleanup_errors=True)
+        self.directory = self.temporary.name
         with open(os.path.join(self.directory, "prometheus.yml"), "w", encoding="utf-8") as f:
             f.write(CONFIG.format(port=target_port))
 
     def __enter__(self):
-        with socket.socket() as s:  # another process may take the port before it does: then it does not start, and says so
+        self.start()
+        return self
+
+    def start(self):
+        with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         with open(self.bench.path("prometheus.log"), "w", encoding="utf-8") as log:
@@ -82,20 +87,29 @@ class Prometheus:
                  f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
         self.bench.children.append(self.child)
-        return self
 
-    def __exit__(self, *_):
+    def stop(self):
         self.bench.end(self.child)
         self.bench.children.remove(self.child)
-        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __exit__(self, *_):
+        with lab.INTERRUPT.hold():
+            self.stop()
+            self.temporary.cleanup()
 
     def wait(self):
-        """Until it has scraped, or found that there is nothing yet."""
-        end = time.monotonic() + STARTING_S
-        while not self.has_scraped():
-            if self.child.poll() is not None or time.monotonic() > end:
+        """Until it has scraped, or found that there is nothing yet. Another process may have taken the port before it did: then it ended, and
+        is started at another."""
+        for tries_left in range(STARTS - 1, -1, -1):
+            end = time.monotonic() + STARTING_S
+            while self.child.poll() is None and time.monotonic() < end:
+                if self.has_scraped():
+                    return
+                time.sleep(0.05)
+            if not tries_left:
                 raise lab.Failed(f"Prometheus does not start: {lab.last_line(self.bench.path('prometheus.log'))}")
-            time.sleep(0.05)
+            self.stop()
+            self.start()
 
     def has_scraped(self):
         try:

@@ -7,6 +7,8 @@ payment service (by `aftershock run` or, while it goes on, by `aftershock fault`
 of aftershock. What the reports say is then held against what the services and the users themselves counted; in the last run a real
 Prometheus collects the report and is asked for it.
 """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is started yet: Ctrl-C may end it at once; lab.main() looks after the rest
 import os
 import sys
 

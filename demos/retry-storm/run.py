@@ -6,10 +6,13 @@ A client service calls a backend; `aftershock run` around the client turns every
 length of the outage. Ten users ask at once, early in the outage, once for each strategy. Neither service knows of the outage
 or of aftershock. What the reports say is then held against what the services themselves counted.
 """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is started yet: Ctrl-C may end it at once; lab.main() looks after the rest
 import os
 import sqlite3
 import sys
 import time
+import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lab  # noqa: E402
@@ -59,17 +62,16 @@ def record(bench, strategy, outage_s, progress):
     before = client.counters()
 
     # The outage is a window of time since the run began, so here is the one place that waits for time instead of an event.
-    # The run began after client.started and before client.listening; these bounds hold on a slow machine too. Asking the
-    # service whether the outage has begun would send it requests that the figures must not hold.
-    earliest_end = client.started + OUTAGE_FROM_S + outage_s
+    # Asking the service whether the outage has begun would send it requests that the figures must not hold.
+    begins = began_s(db) + OUTAGE_FROM_S
     progress.next(f"{strategy}: {USERS} users at once in a {outage_s} s outage")
-    lab.wait_until(client.listening + OUTAGE_FROM_S + MARGIN_S, progress, client, backend)
+    lab.wait_until(begins + MARGIN_S, progress, client, backend)
     users = bench.load(client.url("/process"), USERS, USERS)
-    if time.monotonic() > earliest_end:
+    if time.monotonic() > begins + outage_s:
         raise lab.Failed(f"{strategy}: the users had to wait until after the outage; this machine is too busy to tell")
 
     progress.next(f"{strategy}: waiting for the end of the outage, then watching the recovery")
-    over = client.listening + OUTAGE_FROM_S + outage_s + MARGIN_S
+    over = begins + outage_s + MARGIN_S
     lab.wait_until(over, progress, client, backend)
     after = client.counters()
     for second in range(AFTER):
@@ -86,6 +88,17 @@ def record(bench, strategy, outage_s, progress):
                 "retries": grown(before, after, "retry_attempts_total", peer="backend"),
                 "got_through": got_through.total("http_requests_total", route="/work"),
             }}
+
+
+def read(db):
+    """An open run file. Its path may hold what a URI gives a meaning to."""
+    return sqlite3.connect(f"file:{urllib.parse.quote(db)}?mode=ro", uri=True)
+
+
+def began_s(db):
+    """When a run began, in seconds of CLOCK_MONOTONIC; also while it goes on."""
+    with read(db) as run:
+        return int(run.execute("SELECT value FROM run WHERE key = 'started_ns'").fetchone()[0]) / 1e9
 
 
 def grown(before, after, name, **labels):
@@ -115,9 +128,8 @@ def recovery_of(report, run):
 def attempts_of(run):
     """(seconds since the first attempt, is it a retry) of each attempt in the outage, from the run file. A request's attempts
     carry its trace, so that within one trace all but the first are retries."""
-    with sqlite3.connect(f"file:{run['db']}?mode=ro", uri=True) as db:
-        began = db.execute("SELECT value FROM run WHERE key = 'started_ns'").fetchone()[0]
-        window = [int(began) + int(s * 1e9) for s in (run["from"], run["to"])]
+    window = [int((began_s(run["db"]) + s) * 1e9) for s in (run["from"], run["to"])]
+    with read(run["db"]) as db:
         rows = db.execute(
             """SELECT x.started_ns, row_number() OVER (PARTITION BY x.correlation ORDER BY x.started_ns) > 1
                FROM exchange x JOIN connection c ON c.id = x.connection_id
@@ -179,7 +191,8 @@ NOTES = f"""\
 The document expects backoff to lower the count. In an outage that outlasts the waits it can not: every request uses all its
 attempts, and only the peak rate falls. Jitter spreads what backoff still sends in step. The document's backend answers its
 503 itself and so counts ~30 requests; here aftershock answers for it, and the backend's own count shows what got through:
-the {BEFORE + AFTER} healthy requests around the outage.
+the {BEFORE + AFTER} healthy requests around the outage. The reports count two more requests of users: this
+script's own, of /metrics.
 """
 
 
@@ -223,7 +236,7 @@ def expect(runs):
 
 
 def options():
-    return lab.options(__doc__, "the run files",
+    return lab.options(__doc__, "the run files and reports",
                        "a 6 s outage instead of 10 s; under a minute in all").parse_args()
 
 
@@ -236,12 +249,15 @@ def demo():
         progress.done()
         for name, r in runs.items():
             print(f"==== {name} ====\n{bench.report(r['db'])}")
+            bench.report(r["db"], "--format", "html", "-o", bench.path(f"report-{name}.html"))
+        bench.tool("compare", "--base", runs["naive"]["db"], "--new", runs["jitter"]["db"], "--format", "html", "-o", bench.path("report.html"),
+                   fine=(0, 1, 3))
     text = f"{table(runs)}\n{timeline(runs)}\n{NOTES}"
     print(f"==== {USERS} users, one {outage_s} s outage, three strategies ====\n{text}")
     with open(bench.path("table.txt"), "w", encoding="utf-8") as f:
         f.write(text)
     wrong = [sentence for holds, sentence in expect(runs) if not holds]
-    print(f"run files and table: {bench.out}")
+    print(f"report.html (naive beside jitter), reports, run files and table: {bench.out}")
     if wrong:
         raise lab.Failed("this was not seen: " + "; ".join(wrong))
     return 0
