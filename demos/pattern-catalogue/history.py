@@ -220,6 +220,7 @@ class History:
     def rows(self):
         repeated = sum(1 for _, repeated in self.asked.values() if repeated)
         yield f"{RACERS} ask for the same version", f"{self.raced.count(201)} is answered 201, {self.raced.count(409)} are answered 409"
+        yield "an order as of its versions 1 and 2", ", ".join(self.at_version)
         yield "commands answered 201 / asked again", f"{len(self.acknowledged())} / {self.again}"
         yield "... done before, their answer was lost", f"{repeated}"
         yield "events, streams with a gap", f"{self.events}, {self.gaps}"
