@@ -90,7 +90,7 @@ struct result_edge {
 	struct series series;
 };
 
-struct result_destination {	/* several servers that a client tries one after another for one request */
+struct result_destination {	/* several servers that a client tries one after another for one request, or spreads its requests over */
 	const char *client, *linking;	/* linking: what joins requests across servers */
 	char *name;		/* owned: the name that all are addresses of, or the first and how many more */
 	bool root;		/* as of its edges */

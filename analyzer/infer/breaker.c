@@ -42,12 +42,20 @@ static struct policy_breaker unknown(void)
 	};
 }
 
+/* How long it was open at least. A server that is back is chosen again by and by: the last choices that fell on others say nothing. */
+static double open_least_ms(const struct breaker_view *v, const struct silence_gap *g)
+{
+	double ms = model_ms(g->trip_late_ns, g->last_shed_ns), choices = (double)g->shed;
+
+	return !v->ejects ? ms : choices > v->in.need ? ms * (choices - v->in.need) / choices : 0;
+}
+
 static void add_open_time(struct breaker_scene *c, const struct breaker_view *v, size_t i)
 {
 	const struct silence_gap *g = &v->s.gaps[i], *before = i ? g - 1 : NULL;
 	double to = g->after < v->in.n ? model_ms(g->trip_early_ns, v->attempts[g->after].start_ns) : INFINITY;
 
-	breaker_range_add(&c->open, model_ms(g->trip_late_ns, g->last_shed_ns), to);
+	breaker_range_add(&c->open, open_least_ms(v, g), to);
 	if (before && !g->fresh && isfinite(to) && model_ms(before->trip_early_ns, v->attempts[before->after].start_ns) > 0) {
 		c->growth += log(to / model_ms(before->trip_early_ns, v->attempts[before->after].start_ns));
 		c->grown++;

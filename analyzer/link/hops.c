@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/link/balance.h"
 #include "analyzer/read/spill.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -17,7 +18,9 @@
 enum { AT_ONCE, LATER, PACES };		/* how soon the next server was asked */
 
 struct source {			/* an edge that hops may begin at */
-	uint64_t successes[LINK_TIERS], followed[LINK_TIERS][PACES];	/* by what would join: after how many another server was asked the same */
+	uint64_t successes[LINK_TIERS];		/* by what would join */
+	uint64_t followed[LINK_TIERS][PACES];	/* after how many of them another server was asked the same */
+	uint64_t went_on[LINK_TIERS][PACES];	/* after how many another was asked anything */
 };
 
 struct walk {
@@ -106,6 +109,16 @@ static bool has_choice(const struct walk *w, const struct model_exchange *x)
 	return x->role == MODEL_CLIENT && x->edge != MODEL_NONE && w->servers[w->g->edges[x->edge].client] > 1;
 }
 
+/* What is called next anyway: a failed connect names no request, so anything may seem to go on from it. */
+static void note_next(struct walk *w, uint64_t who, uint8_t tier, const struct model_exchange *x)
+{
+	uint32_t latest = map_get(&w->any, who);
+	const struct model_exchange *y = latest == MAP_NONE ? NULL : &w->m->exchanges[latest];
+
+	if (y && follows(y, x) && !model_failed(y))
+		w->sources[y->edge].went_on[tier][pace(y, x)]++;
+}
+
 static int look_at(struct walk *w, uint32_t i)
 {
 	const struct model_exchange *x = &w->m->exchanges[i], *y;
@@ -116,6 +129,7 @@ static int look_at(struct walk *w, uint32_t i)
 	if (!who)
 		return 0;
 	w->sources[x->edge].successes[tier] += !model_failed(x);
+	note_next(w, who, tier, x);
 	y = p == MODEL_NONE ? NULL : &w->m->exchanges[p];
 	if (y && follows(y, x) && model_failed(y)) {
 		w->before[i] = p;
@@ -133,6 +147,16 @@ static bool same_name(const struct hops *h, uint32_t a, uint32_t b)
 	return h->name[a] && h->name[a] == h->name[b];
 }
 
+/* After how many successes what a hop looks like came as well. Of a thread, which goes from request to request, at the pace of the hop. */
+static uint64_t by_chance(const struct source *s, uint8_t tier, const struct model_exchange *y, const struct model_exchange *x)
+{
+	const uint64_t *next = s->went_on[tier];
+
+	if (!model_headless(y))
+		return s->followed[tier][pace(y, x)];
+	return tier == LINK_TEMPORAL ? next[pace(y, x)] : next[AT_ONCE] + next[LATER];
+}
+
 static bool stands(const struct walk *w, uint32_t i)
 {
 	const struct model_exchange *x = &w->m->exchanges[i], *y = &w->m->exchanges[w->before[i]];
@@ -143,7 +167,7 @@ static bool stands(const struct walk *w, uint32_t i)
 		s = &w->clients[w->g->edges[y->edge].client];
 	if (s->successes[tier] < (s == &w->sources[y->edge] ? 1 : PLACEBO_MIN))
 		return tier != LINK_TEMPORAL || same_name(w->h, x->edge, y->edge);
-	return (double)s->followed[tier][pace(y, x)] <= PLACEBO_MAX * (double)s->successes[tier];
+	return (double)by_chance(s, tier, y, x) <= PLACEBO_MAX * (double)s->successes[tier];
 }
 
 /* The first of those that are one with i. */
@@ -169,8 +193,10 @@ static void sum_up(struct walk *w)
 
 		for (int t = 0; t < LINK_TIERS; t++) {
 			to->successes[t] += s->successes[t];
-			for (int p = 0; p < PACES; p++)
+			for (int p = 0; p < PACES; p++) {
 				to->followed[t][p] += s->followed[t][p];
+				to->went_on[t][p] += s->went_on[t][p];
+			}
 		}
 	}
 }
@@ -200,7 +226,12 @@ static void unite_rivals(struct walk *w)
 	}
 }
 
-static void settle(struct walk *w)
+static void unite_chosen(void *arg, uint32_t a, uint32_t b)
+{
+	unite(((struct walk *)arg)->h->destination, a, b);
+}
+
+static int settle(struct walk *w)
 {
 	struct hops *h = w->h;
 
@@ -221,10 +252,13 @@ static void settle(struct walk *w)
 		unite(h->destination, y->edge, x->edge);
 	}
 	unite_rivals(w);
+	if (balance_find(w->m, w->g, unite_chosen, w))
+		return -ENOMEM;
 	for (uint32_t q = 0; q < w->l->count; q++)
 		h->request[q] = root_of(h->request, q);
 	for (uint32_t e = 0; e < w->g->count; e++)
 		h->destination[e] = root_of(h->destination, e);
+	return 0;
 }
 
 /* ---- names ---- */
@@ -288,7 +322,7 @@ int hops_build(struct hops *h, const struct link *l, const struct model *m, cons
 	for (uint32_t i = 0; !err && i < m->exchange_count; i++)
 		err = look_at(&w, i);
 	if (!err)
-		settle(&w);
+		err = settle(&w);
 	map_free(&w.same);
 	map_free(&w.headless);
 	map_free(&w.any);

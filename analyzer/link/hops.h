@@ -9,13 +9,15 @@
  *
  * A client that asks several servers anyway (scatter, health checks, a round of shards) does so after successes too: the placebo. Hops from an
  * edge stand when at most a twentieth of its successes are followed so: those within 20 ms and those that waited longer are judged each by
- * itself. An edge without any success is judged by all of its client's, of which there must be 10. Where there are not, hops by ids and
- * inbound requests stand, and those by threads where both servers are addresses of one resolved name.
+ * itself; those from a connect that failed, by whatever another server is asked after a success. An edge without any success is judged
+ * by all of its client's, of which there must be 10. Where there are not, hops by ids and inbound requests stand, and those by threads where both
+ * servers are addresses of one resolved name.
  *
  * Where they do not stand, a client that goes from server to server whatever they answer asks the first again in between, too: what links only time
  * made there (link.h) may be its next request as well as a retry.
  *
- * Edges with hops between them are one destination. A connect that failed names no request: it joins what the same intent tries next.
+ * Edges with hops between them are one destination, and so are those that a client chooses between (balance.h). A connect that failed names no request:
+ * it joins what the same intent tries next.
  */
 #ifndef AFTERSHOCK_ANALYZER_LINK_HOPS_H
 #define AFTERSHOCK_ANALYZER_LINK_HOPS_H

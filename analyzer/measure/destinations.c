@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Destinations: several servers that a client tries one after another for one request (hops.h), measured as one. The edge of each server stays as it
- * is: what a request did there.
+ * Destinations: several servers that a client tries one after another for one request, or spreads its requests over (hops.h), measured as one. The
+ * edge of each server stays as it is: what a request did there.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -137,6 +137,8 @@ static int settle(struct measure *m, const struct hops *h, struct result_destina
 		for (int t = 0; t < LINK_TIERS; t++)
 			votes[t] += h->tiers[to->edges[i]][t];
 	}
+	for (size_t i = 0; i < to->edge_count && !to->hops; i++)
+		votes[m->link.tiers[to->edges[i]]]++;
 	for (int t = 0; t < LINK_TIERS; t++)
 		tier = votes[t] > votes[tier] ? t : tier;
 	to->linking = link_tier_name(linked ? tier : LINK_AGGREGATE);

@@ -262,6 +262,29 @@ static void in_turn_whatever_they_answer(void)
 	judge_end(&r, &x);
 }
 
+/* Each inbound request calls one server and then, whatever came of that, another for something else. */
+static void a_step_after_a_refused_one(void)
+{
+	struct runs r;
+	struct result x;
+
+	begin(&r);
+	for (int i = 0; i < 60; i++) {
+		double at = 10 + 100 * i;
+		int in = runs_add(&r, ATTEMPT(.connection = 9, .role = "server", .status = 200, .at_ms = at, .took_ms = 20));
+
+		if (i % 10)
+			runs_add(&r, ATTEMPT(.path = "/pay", .status = 200, .at_ms = at + 1, .took_ms = 1, .parent = in));
+		else
+			runs_add(&r, ATTEMPT(.unsent = 1, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED", .at_ms = at + 1,
+					     .took_ms = 0.1, .parent = in));
+		runs_add(&r, ATTEMPT(.connection = 2, .path = "/mail", .status = 200, .at_ms = at + 3, .took_ms = 1, .parent = in, .fingerprint = 43));
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_int((int)x.destination_count, 0, "the next step of a workflow is no second try of one that was refused");
+	judge_end(&r, &x);
+}
+
 /* Hosts of one name are one destination where nothing else tells. */
 static void addresses_of_one_name(void)
 {
@@ -489,6 +512,7 @@ int main(void)
 	rounds_that_fail_everywhere();
 	a_list_gone_through_again();
 	in_turn_whatever_they_answer();
+	a_step_after_a_refused_one();
 	addresses_of_one_name();
 	calls_of_inbound_requests();
 	an_event_loop_with_upstreams();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One breaker around several servers (analyzer/measure/pools.c): a service that asks two in turn, and the other one when one fails. Both are out from
- * 1 to 5 s.
+ * Servers that a service chooses between (analyzer/link/balance.h), and one breaker around them (analyzer/measure/pools.c): it asks two in turn, and
+ * the other one when one fails, or not. Both are out from 1 to 5 s.
  */
 #include "tests/unit/judge.h"
 
@@ -13,6 +13,9 @@ struct service {
 	int threshold;		/* failed requests in a row that open its breaker; 0: it has none */
 	bool apart;		/* a breaker for each server, which counts what fails there */
 	bool first_only;	/* only the first server is out */
+	bool once;		/* it does not go on to the other server */
+	bool both;		/* it asks both each time, whatever they answer */
+	bool by_kind;		/* which one it asks is a matter of the kind of request */
 	int failures[2];
 	double until_ms[2];
 	bool half_open[2];
@@ -55,14 +58,15 @@ static bool attempt(struct runs *r, struct service *s, int server, double t, int
 static void serve(struct runs *r, struct service *s, double t)
 {
 	int server = (int)(s->turn++ % 2);
-	int in = runs_add(r, (struct runs_exchange){.connection = 9, .role = "server", .status = 200, .at_ms = t, .took_ms = 8, .fingerprint = 43});
+	int in = runs_add(r, (struct runs_exchange){.connection = 9, .role = "server", .path = s->by_kind && server ? "/b" : "/a", .status = 200,
+						    .at_ms = t, .took_ms = 8, .fingerprint = 43});
 	bool failed = true;
 
 	if (!s->apart && !lets(s, 0, t)) {
 		runs_sql(r, "UPDATE exchange SET status = 503, outcome = 'failed', ended_ns = started_ns + 300000 WHERE id = %d", in);
 		return;
 	}
-	for (int k = 0; k < 2 && failed; k++)
+	for (int k = 0; k < (s->once ? 1 : 2) && (failed || s->both); k++)
 		if (!s->apart || lets(s, (server + k) % 2, t))
 			failed = attempt(r, s, (server + k) % 2, t + 1 + 2.2 * k, in);
 	if (!s->apart)
@@ -79,24 +83,25 @@ static void play(struct runs *r, struct result *x, struct service *s)
 	for (double t = 5; t < 7000; t += 20)
 		serve(r, s, t);
 	judge(r, x, &ANALYZE_EVERYTHING);
-	is_int((int)x->destination_count, 1, "two servers, one destination");
 }
 
-static void one_for_both(int threshold)
+static void one_for_both(int threshold, bool once)
 {
-	struct service s = {.threshold = threshold};
+	struct service s = {.threshold = threshold, .once = once};
 	const struct policy_breaker *p;
 	struct result x;
 	struct runs r;
 
 	play(&r, &x, &s);
+	is_int((int)x.destination_count, 1, "two servers, one destination");
+	is_str(x.destination_count ? x.destinations[0].linking : "", "nesting", "by the inbound request");
 	p = x.destination_count ? &x.destinations[0].breaker : &judge_edge(&x, "front", A)->breaker;
 	ok(p->known && p->opens == s.opens, "a breaker around both servers opened %u times: %u", s.opens, p->opens);
 	ok(p->threshold_low <= threshold && p->threshold_high >= threshold, "after %d failed requests: %.0f to %.0f", threshold, p->threshold_low,
 	   p->threshold_high);
 	ok(p->threshold_high <= threshold + 1, "and hardly more");
 	ok(p->open_low_ms <= OPEN_MS && p->open_high_ms >= OPEN_MS && p->open_high_ms < OPEN_MS + 60, "for %.0f to %.0f ms", p->open_low_ms, p->open_high_ms);
-	ok(p->counts && !strcmp(p->counts, "requests"), "it counts requests, not attempts");
+	ok(once || (p->counts && !strcmp(p->counts, "requests")), "it counts requests, not attempts");
 	is_int((int)p->half_open_probes, 1, "with one probe");
 	ok(!judge_edge(&x, "front", A)->breaker.opens && !judge_edge(&x, "front", B)->breaker.opens, "neither server has one of its own");
 	ok(result_seen_breaker(&x, judge_edge(&x, "front", x.edges[x.destinations[0].edges[0]].server)) == p, "it is seen at the first");
@@ -110,14 +115,30 @@ static void none(const char *what, struct service s)
 	struct runs r;
 
 	play(&r, &x, &s);
+	is_int((int)x.destination_count, 1, "two servers, one destination");
 	ok(x.destination_count && !x.destinations[0].breaker.opens, "%s: none is around both", what);
+	judge_end(&r, &x);
+}
+
+static void no_choice(const char *what, struct service s)
+{
+	struct result x;
+	struct runs r;
+
+	play(&r, &x, &s);
+	is_int((int)x.destination_count, 0, "%s is no choice", what);
 	judge_end(&r, &x);
 }
 
 int main(void)
 {
-	one_for_both(4);
-	one_for_both(9);
+	for (int once = 0; once < 2; once++) {
+		one_for_both(4, once);
+		one_for_both(9, once);
+	}
+	none("no breaker, no second try", (struct service){.once = true});
+	no_choice("asking both", (struct service){.both = true});
+	no_choice("asking each for another kind of request", (struct service){.once = true, .by_kind = true});
 	none("no breaker", (struct service){0});
 	none("no breaker, one server out", (struct service){.first_only = true});
 	none("one for each server", (struct service){.threshold = 4, .apart = true, .first_only = true});

@@ -300,7 +300,7 @@ function destinationsTable(report) {
 		whole ? count(c.max_attempts_seen) : "",
 		whole && c.chain ? percent(value(c.chain.exhausted_share)) : "", whole ? c.servers.join(", ") : "", whole ? c.linking : ""];
 
-	return report.destinations.length ? table("Destinations: several servers tried one after another for one request", columns,
+	return report.destinations.length ? table("Destinations: several servers, tried one after another or chosen between", columns,
 		report.destinations.flatMap(d => withWindows(report, d, name(d), cells, w => w.attempts > 0))) : null;
 }
 
