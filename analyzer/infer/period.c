@@ -89,12 +89,12 @@ unsigned period_find(const struct period_waits *w)
 	double least = uncut(w, &longest) - MARGIN;
 	unsigned found = 0;
 
-	for (unsigned m = 2; m <= PERIOD_MAX && (m * 2 <= longest + 1 || (m <= longest && m * 3 <= w->begins[w->runs])); m++) {
+	for (unsigned m = 2; m <= PERIOD_MAX && m * 2 <= longest + 1; m++) {
 		double s = score(w, m, &longest);
 
 		if (s < least) {
 			least = s;
-			found = m * 2 <= longest + 1 ? m : 0;	/* one that nothing shows to repeat speaks against those that nearly do */
+			found = m;
 		}
 	}
 	return found;

@@ -240,7 +240,7 @@ static bool agree(const struct retries *r, const struct lengths *l)
 {
 	const char *counts = r->destination == MODEL_NONE ? r->m->r->edges[r->edge].breaker.counts : "attempts";
 
-	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n || l->longer > l->mode_count ||
+	if ((double)l->mode_count < MODE_SHARE * (double)l->of.n ||
 	    ((!r->temporal || may_be_cut(r)) && (double)l->longer > LONGER_SHARE * (double)r->count))
 		return false;
 	return l->mode > 1 || !counts || strcmp(counts, "attempts") != 0 || l->kept_back <= l->of.n;

@@ -40,9 +40,18 @@ struct chain {	/* attempts that nothing but time joined */
 	uint32_t lane;
 };
 
+struct pace {
+	bool known;
+	bool by_start;	/* from start to start; else from end to start */
+	double low_ms, high_ms;
+	double own_low_ms, own_high_ms;	/* within them, waits that only failures are followed by; NAN none */
+	bool tight;
+};
+
 struct lane {	/* one client's requests for the same thing */
 	struct samples ends, starts;	/* ms from the end, the start of a success to the next start */
 	struct samples failed_ends;	/* from the end of a failure */
+	struct pace pace;
 	uint64_t pairs, overlaps;
 	uint32_t latest;		/* its last exchange */
 };
@@ -101,6 +110,65 @@ static void cut_poll(struct rhythm *r, uint32_t i, bool doubtful)
 	cut(r, i);
 	r->polls[edge]++;
 	r->doubtful[edge] += doubtful;
+}
+
+/* ---- the pace of a lane ---- */
+
+static double spread_of(const struct samples *s)
+{
+	return samples_percentile(s, 0.95) / (samples_percentile(s, 0.05) + FLOOR_MS / 2);
+}
+
+/*
+ * A client that goes on after any time of a wide range waits before a retry within it too, but always the same: half of what follows failures then lies
+ * within a tenth of that range.
+ */
+static void find_own_wait(const struct lane *l, struct pace *p)
+{
+	const struct samples *s = &l->failed_ends, *steps = p->by_start ? &l->starts : &l->ends;
+	double room = CLUSTER_SHARE * (samples_percentile(steps, 0.95) - samples_percentile(steps, 0.05)), best = INFINITY;
+	size_t from = 0, to = s->n, half, at = 0;
+
+	while (from < to && s->values[from] < p->low_ms)
+		from++;
+	while (to > from && s->values[to - 1] > p->high_ms)
+		to--;
+	half = (to - from + 1) / 2;
+	if (p->tight || room < CLUSTER_LEAST_MS || to - from < CLUSTER_MIN)
+		return;
+	for (size_t i = from; i + half <= to; i++)
+		if (s->values[i + half - 1] - s->values[i] < best) {
+			best = s->values[i + half - 1] - s->values[i];
+			at = i;
+		}
+	if (best > room)
+		return;
+	p->own_low_ms = s->values[at] - 1 - best;
+	p->own_high_ms = s->values[at + half - 1] + FLOOR_MS + best;
+}
+
+static struct pace pace_of(const struct lane *l)
+{
+	const struct samples *s = &l->ends;
+	struct pace p = {.own_low_ms = NAN, .own_high_ms = NAN};
+	double middle, slack;
+
+	if (l->ends.n < TIGHT_MIN || (double)l->overlaps > OVERLAP_MAX * (double)l->pairs)
+		return p;
+	if (l->ends.n < PACE_MIN && samples_percentile(s, 1) >= TIGHT_MS)
+		return p;
+	if (spread_of(&l->starts) < spread_of(s) && samples_percentile(s, 0.5) >= TIGHT_MS) {
+		p.by_start = true;
+		s = &l->starts;
+	}
+	middle = samples_percentile(s, 0.5);
+	slack = fmax(0.1 * middle, FLOOR_MS);
+	p.tight = middle < TIGHT_MS;
+	p.known = p.tight ? samples_percentile(s, 0.95) < 2 * TIGHT_MS : spread_of(s) <= STEADY;
+	p.low_ms = samples_percentile(s, 0.05) - slack;
+	p.high_ms = samples_percentile(s, 0.95) + slack;
+	find_own_wait(l, &p);
+	return p;
 }
 
 /* ---- chains and lanes ---- */
@@ -199,6 +267,7 @@ static int walk_lanes(struct work *w)
 		samples_sort(&w->lanes[i].ends);
 		samples_sort(&w->lanes[i].starts);
 		samples_sort(&w->lanes[i].failed_ends);
+		w->lanes[i].pace = pace_of(&w->lanes[i]);
 	}
 	return err;
 }
@@ -290,13 +359,12 @@ static uint32_t find_period(struct work *w, const struct chain *chains, size_t n
 	gather_waits(w, chains, n);
 	single = bic(w, 1);
 	least = fmin(single, bic(w, 0));
-	for (uint32_t period = 2; period <= PERIOD_MAX && period < longest; period++) {
+	for (uint32_t period = 2; period <= PERIOD_MAX && period * 2 <= longest; period++) {
 		double score = bic(w, period);
-		bool repeats = period * 2 <= longest && cuts(chains, n, period) >= CUTS_MIN;	/* one that does not speaks against those that nearly do */
 
-		if (score < least && score < single - EVIDENCE) {
+		if (score < least && score < single - EVIDENCE && cuts(chains, n, period) >= CUTS_MIN) {
 			least = score;
-			best = repeats ? period : 0;
+			best = period;
 		}
 	}
 	return best;
@@ -313,72 +381,7 @@ static void cut_periods(struct rhythm *r, const struct chain *c, uint32_t period
 	}
 }
 
-/* ---- the pace of a lane ---- */
-
-struct pace {
-	bool known;
-	bool by_start;	/* from start to start; else from end to start */
-	double low_ms, high_ms;
-	double own_low_ms, own_high_ms;	/* within them, waits that only failures are followed by; NAN none */
-	bool tight;
-};
-
-static double spread_of(const struct samples *s)
-{
-	return samples_percentile(s, 0.95) / (samples_percentile(s, 0.05) + FLOOR_MS / 2);
-}
-
-/*
- * A client that goes on after any time of a wide range waits before a retry within it too, but always the same: half of what follows failures then lies
- * within a tenth of that range.
- */
-static void find_own_wait(const struct lane *l, struct pace *p)
-{
-	const struct samples *s = &l->failed_ends, *steps = p->by_start ? &l->starts : &l->ends;
-	double room = CLUSTER_SHARE * (samples_percentile(steps, 0.95) - samples_percentile(steps, 0.05)), best = INFINITY;
-	size_t from = 0, to = s->n, half, at = 0;
-
-	while (from < to && s->values[from] < p->low_ms)
-		from++;
-	while (to > from && s->values[to - 1] > p->high_ms)
-		to--;
-	half = (to - from + 1) / 2;
-	if (p->tight || room < CLUSTER_LEAST_MS || to - from < CLUSTER_MIN)
-		return;
-	for (size_t i = from; i + half <= to; i++)
-		if (s->values[i + half - 1] - s->values[i] < best) {
-			best = s->values[i + half - 1] - s->values[i];
-			at = i;
-		}
-	if (best > room)
-		return;
-	p->own_low_ms = s->values[at] - 1 - best;
-	p->own_high_ms = s->values[at + half - 1] + FLOOR_MS + best;
-}
-
-static struct pace pace_of(const struct lane *l)
-{
-	const struct samples *s = &l->ends;
-	struct pace p = {.own_low_ms = NAN, .own_high_ms = NAN};
-	double middle, slack;
-
-	if (l->ends.n < TIGHT_MIN || (double)l->overlaps > OVERLAP_MAX * (double)l->pairs)
-		return p;
-	if (l->ends.n < PACE_MIN && samples_percentile(s, 1) >= TIGHT_MS)
-		return p;
-	if (spread_of(&l->starts) < spread_of(s) && samples_percentile(s, 0.5) >= TIGHT_MS) {
-		p.by_start = true;
-		s = &l->starts;
-	}
-	middle = samples_percentile(s, 0.5);
-	slack = fmax(0.1 * middle, FLOOR_MS);
-	p.tight = middle < TIGHT_MS;
-	p.known = p.tight ? samples_percentile(s, 0.95) < 2 * TIGHT_MS : spread_of(s) <= STEADY;
-	p.low_ms = samples_percentile(s, 0.05) - slack;
-	p.high_ms = samples_percentile(s, 0.95) + slack;
-	find_own_wait(l, &p);
-	return p;
-}
+/* ---- what follows at the pace ---- */
 
 /* The largest distance between the distributions of two sorted samples. */
 static double distance(const struct samples *a, const struct samples *b)
@@ -423,12 +426,12 @@ static bool skips_first(const struct work *w, const struct chain *chains, size_t
 	uint64_t links[2] = {0}, tight[2] = {0};	/* of the first and the second wait of a chain */
 
 	for (size_t c = 0; c < n; c++) {
-		struct pace p = pace_of(&w->lanes[chains[c].lane]);
+		const struct pace *p = &w->lanes[chains[c].lane].pace;
 		uint32_t i = chains[c].head, next;
 
-		for (int k = 0; k < 2 && p.known && p.tight && (next = next_of(w->r, i)) != MODEL_NONE; k++, i = next) {
+		for (int k = 0; k < 2 && p->known && p->tight && (next = next_of(w->r, i)) != MODEL_NONE; k++, i = next) {
 			links[k]++;
-			tight[k] += keeps_pace(&p, &x[i], &x[next]);
+			tight[k] += keeps_pace(p, &x[i], &x[next]);
 		}
 	}
 	return links[1] >= SKIPS_MIN && (double)tight[0] >= MOST * (double)links[0] && (double)tight[1] <= (1 - MOST) * (double)links[1];
@@ -438,17 +441,17 @@ static void cut_pace(struct work *w, const struct chain *c, bool skips)
 {
 	const struct lane *l = &w->lanes[c->lane];
 	const struct model_exchange *x = w->r->m->exchanges;
-	struct pace p = pace_of(l);
-	bool all = !p.known && careless(l), first = true;	/* of the waits of a request */
+	const struct pace *p = &l->pace;
+	bool all = !p->known && careless(l), first = true;	/* of the waits of a request */
 	uint32_t i = c->head, next;
 
-	for (; (p.known || all) && i != MODEL_NONE; i = next) {
+	for (; (p->known || all) && i != MODEL_NONE; i = next) {
 		next = next_of(w->r, i);
-		if (next == MODEL_NONE || (first && skips && p.tight) || !(all || keeps_pace(&p, &x[i], &x[next]))) {
+		if (next == MODEL_NONE || (first && skips && p->tight) || !(all || keeps_pace(p, &x[i], &x[next]))) {
 			first = false;
 			continue;
 		}
-		cut_poll(w->r, next, p.tight);
+		cut_poll(w->r, next, p->tight);
 		first = true;
 	}
 }
@@ -557,7 +560,7 @@ static int judge_chain(struct work *w, const struct chain *c, uint32_t usual, si
 	uint32_t last;
 	int err;
 
-	if (w->lanes[c->lane].ends.n >= PACE_MIN || pace_of(&w->lanes[c->lane]).known) {
+	if (w->lanes[c->lane].ends.n >= PACE_MIN || w->lanes[c->lane].pace.known) {
 		cut_pace(w, c, skips);
 		return 0;
 	}
@@ -570,9 +573,27 @@ static int judge_chain(struct work *w, const struct chain *c, uint32_t usual, si
 	return err;
 }
 
+/* Whether most of the waits that a period has for the client's own are none by its pace. */
+static bool is_against_pace(const struct work *w, const struct chain *chains, size_t n, uint32_t period)
+{
+	const struct model_exchange *x = w->r->m->exchanges;
+	uint64_t own = 0, kept = 0;
+
+	for (size_t c = 0; c < n && period; c++) {
+		const struct pace *p = &w->lanes[chains[c].lane].pace;
+		uint32_t i = chains[c].head, next;
+
+		for (uint32_t attempt = 1; p->known && !p->tight && (next = next_of(w->r, i)) != MODEL_NONE; attempt++, i = next) {
+			own += attempt % period == 0;
+			kept += attempt % period == 0 && keeps_pace(p, &x[i], &x[next]);
+		}
+	}
+	return kept * 2 < own;
+}
+
 static int judge_edge(struct work *w, const struct chain *chains, size_t n)
 {
-	uint32_t period = find_period(w, chains, n);
+	uint32_t found = find_period(w, chains, n), period = is_against_pace(w, chains, n, found) ? 0 : found;
 	bool skips = !period && skips_first(w, chains, n);
 	uint32_t usual = counted(chains, n);
 	size_t at_once = usual ? SIZE_MAX : n >= CHAINS_MIN ? DRONE_MIN : DRONE_SURE;

@@ -4,7 +4,7 @@
  *
  *   period   the waits of an edge's chains repeat after every m attempts (a wait of backoff never stands where the client's own step does):
  *            each request has m attempts, the chain is cut behind each m-th. Chosen among no period, 2 to 32, and "no repetition" by BIC of
- *            Laplace-distributed logarithms of waits around the median of their place in the period.
+ *            Laplace-distributed logarithms of waits around the median of their place in the period. None where the pace says otherwise.
  *   pace     how soon the client goes on after a success, from one start or one end to the next start, whichever varies less. When it is
  *            steady, what follows a failure at that pace is its next request; when it is not, and waits after failures are distributed like
  *            those after successes (Kolmogorov, Smirnov), all of it is. A client that goes on without pause and yet waits before each

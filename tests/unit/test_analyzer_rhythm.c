@@ -377,9 +377,16 @@ static void growing_waits_are_never_cut(void)
 	begin(&l, 600000);
 	for (int k = 0; k < 30; k++) {
 		attempt(&l, 503, 1);
-		wait_ms(&l, fmin(50 << k / 2, 2000) * (0.7 + 0.6 * stats_uniform(&dice)));
+		wait_ms(&l, k < 3 ? 60 - 10 * k : 50 * pow(1.2, k) * (0.7 + 0.6 * stats_uniform(&dice)));
 	}
-	expect(&l, 1, 30, 0, "temporal", "30 attempts at random waits that grow for long");
+	expect(&l, 1, 30, 0, "temporal", "30 attempts at random waits that grow for long, though not at first");
+
+	begin(&l, 600000);
+	for (int k = 0; k < 24; k++) {
+		attempt(&l, 503, 1);
+		wait_ms(&l, fmin(100 << k, 500));
+	}
+	expect(&l, 1, 24, 0, "temporal", "24 attempts at waits that grow at first");
 
 	begin(&l, 6000000);
 	for (int i = 0; i < 20; i++)

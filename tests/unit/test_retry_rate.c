@@ -91,23 +91,6 @@ static unsigned period_of(unsigned attempts, unsigned requests, unsigned runs, d
 	return period_find(&(struct period_waits){ms, begins, runs});
 }
 
-/* 40 requests that mostly succeed early, waits of full jitter before up to five attempts; one is joined to the next, which has four. */
-static unsigned hardly_repeats(void)
-{
-	static const double joined[] = {7, 57, 189, 252, 19, 11, 31};
-	double ms[200];
-	size_t begins[41], n = 0;
-	struct stats_random random = {3};
-
-	for (size_t i = 0; i < 40; i++) {
-		begins[i] = n;
-		for (size_t k = 0; k < (i ? 1 + i % 3 : 7); k++)
-			ms[n++] = i ? 50 * exp2((double)k) * (0.5 + 0.5 * stats_uniform(&random)) : joined[k];
-	}
-	begins[40] = n;
-	return period_find(&(struct period_waits){ms, begins, 40});
-}
-
 static void periods(void)
 {
 	is_int(period_of(5, 20, 1, 0, 0.5, true), 5, "20 requests of 5 attempts in a loop");
@@ -119,7 +102,6 @@ static void periods(void)
 	is_int(period_of(5, 1, 100, 1, 0, true), 0, "whatever their jitter");
 	is_int(period_of(30, 1, 1, 0, 0, false), 0, "nor is a long one with a fixed wait");
 	is_int(period_of(80, 1, 1, 1, 0, false), 0, "or with waits by chance");
-	is_int(hardly_repeats(), 0, "two requests of five attempts joined once among many do not make four of them");
 	is_int(period_find(&(struct period_waits){NULL, (size_t[]){0}, 0}), 0, "nothing has no period");
 }
 
