@@ -7,6 +7,7 @@ its process id. Nothing here knows which question a demo asks.
 import argparse
 import contextlib
 import csv
+import errno
 import fcntl
 import json
 import os
@@ -196,7 +197,9 @@ class Lab:
                 raise Failed(f"{program} is not there; build it with `make`")
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, _, why, __):
+        if isinstance(why, OSError) and why.errno == errno.ENOSPC and not why.filename:
+            why.filename = self.out
         with INTERRUPT.hold():
             for host in self.hosts:
                 host.terminate(self.program("demos/service/service"))

@@ -90,7 +90,7 @@ ROWS = (  # run · what · ours · the document's · why they differ
     ("", "jitter, inferred", lambda s: " or ".join(s.edge["retry"]["jitter"]["names"]) or "-", "±30 %", ""),
     ("breaker", "success", success, "5 to 15 %", "the document asks only while it fails; ours also before and after, at a steady rate"),
     ("", "opened", lambda s: f"{s.edge['breaker']['opens']} (by its own count {s.counted['opened']})", "once", ""),
-    ("", "opens after, inferred", threshold, "5 in a row, or 60 % of 10", "one opening at 60 % does not tell which rule it was"),
+    ("", "opens after, inferred", threshold, "5 in a row, or 60 % of 10", "which of the two opens it is chance, and one opening does not always tell"),
     ("", "stays open, inferred", lambda s: bounds(s.edge["breaker"]["open_ms"]) + " ms", "30 s",
      "from the last attempt of an order let in before to the first probe"),
     ("", "probes at once, inferred", probes, "3", ""),
