@@ -26,7 +26,8 @@ def start(body, **kw):
     path = os.path.join(directory, "run.py")
     with open(path, "w", encoding="utf-8") as f:
         f.write(HEAD + body + TAIL)
-    return spawn([PYTHON, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **kw)
+    return spawn([PYTHON, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                 preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **kw)  # the tests may run under nohup
 
 
 def interrupt(child, numbers):
