@@ -40,7 +40,9 @@ static void broken(struct conn *c, int fd, int error)
 
 void books_send_over(struct conn *c, int fd, ssize_t r, int error)
 {
-	if (r < 0 && !is_transient(error) && error != ENOTCONN)
+	bool refused = error == EPIPE && c->shut_out;	/* says nothing of what is still to be read */
+
+	if (r < 0 && !is_transient(error) && error != ENOTCONN && !refused)
 		broken(c, fd, error);
 	if (r > 0 && c->connecting)
 		conn_connected(c, fd, 0, clock_now_ns());

@@ -69,8 +69,8 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 	c->input_known = (events & (EPOLLIN | TROUBLE)) == EPOLLIN;
 	c->more_behind |= c->judged_bytes != 0;	/* an edge of what came behind that, before it was read */
 	if (!(events & (EPOLL_INPUT | TROUBLE)) || gate_readable(c, fd, now_ns)) {
-		if (c->dead && (events & TROUBLE))
-			events |= EPOLLIN;
+		if (c->dead)	/* perhaps just now: the bits of the reset as well */
+			events |= (uint32_t)(uint16_t)raw_ready(fd, POLLIN | POLLOUT | POLLRDHUP);
 		return shown_end(c, fd, events);
 	}
 	if (events & TROUBLE)
@@ -107,7 +107,7 @@ static void translate_socket(struct batch *b, struct epoll_event e)
 		if (r && r->disarmed && r->batch != b->id)
 			;	/* EPOLLONESHOT: the other of socket and stand-in has had its event */
 		else if (r && events)
-			batch_add(b, r, standin ? events & r->events : events);
+			batch_add(b, r, events & (r->events | (standin ? 0 : TROUBLE)));
 		else if (r && (r->events & EPOLLONESHOT) && !r->outside)
 			reg_apply(r, r->applied);	/* the kernel disarmed it for an event the program never saw */
 		epoll_unlock();

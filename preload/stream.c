@@ -122,7 +122,7 @@ bool stream_readable(struct conn *c, int fd, int *n)
 	} else if (!gate_hidden(c, now) && !(c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)) {
 		/* Counted before the gate is asked: what comes in between is not judged yet. */
 		if (RAW(SYS_ioctl, fd, FIONREAD, &there, 0, 0, 0) == 0 && there && gate_readable(c, fd, clock_now_ns()))
-			limit = gate_limit(c, fd);
+			limit = c->dead ? 0 : gate_limit(c, fd);
 	}
 	*n = limit < (size_t)there ? (int)limit : there;
 	conn_unlock(c);

@@ -9,7 +9,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import *
 
 CASES = ("wait_all", "peek", "discard", "dont_wait", "no_wait_vector", "zero_bytes", "urgent", "no_name", "messages", "by_number",
-         "stdio", "printed", "bad_pointers")
+         "stdio", "printed", "half_closed", "bad_pointers")
 healthy, slow, busy = HttpPeer(), HttpPeer(delay=0.3), HttpPeer(lambda request: 503, delay=0.3)
 WORLDS = (("is_only_watched", "probability=0 delay=1s", slow, slow), ("is_slow", "delay=300ms", healthy, slow),
           ("answers_503", "delay=300ms status=503", healthy, busy))

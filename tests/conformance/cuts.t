@@ -167,13 +167,13 @@ for name, request, answer, seen in (("http", GET, SIZED + BODY, SIZED + BODY[:10
 
 # ---- a client that has shut its side down: the peer may have closed as well before the reset is due ----
 HALF = """
-import errno, select, socket, sys, time
+import errno, fcntl, select, socket, struct, sys, termios, time
 s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 s.sendall(b"GET / HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
 s.shutdown(socket.SHUT_WR)
-p, said = select.poll(), []
-p.register(s, select.POLLIN)
 time.sleep(0.1)  # now all has come
+p, said = select.poll(), [struct.unpack("i", fcntl.ioctl(s, termios.FIONREAD, bytes(4)))[0]]
+p.register(s, select.POLLIN)
 while len(said) < 4:
     p.poll(2000)
     try:
@@ -187,6 +187,22 @@ for fault, there in (("reset=response", part(b"", True)), ("reset=100", part((SI
         want = run([PYTHON, "-c", HALF, there.port]).out
         r = shock(f"to=127.0.0.1:{peer.port} {fault}", PYTHON, "-c", HALF, peer.port)
         is_(r.out, want, f"{fault}_of_a_half_closed_connection_whose_peer_{'stays' if peer == full else 'has_closed'}", r)
+
+# ---- the wait that finds a reset tells all of it ----
+BITS = """
+import select, socket, sys, time
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.sendall(b"GET / HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n")
+time.sleep(0.1)
+p = select.poll() if sys.argv[2] == "poll" else select.epoll()
+p.register(s, select.POLLIN | select.POLLRDHUP | (select.EPOLLET if sys.argv[2] == "edge" else 0))
+print(p.poll(2)[0][1])
+"""
+there = part(b"", True)
+for how in ("poll", "level", "edge"):
+    want = run([PYTHON, "-c", BITS, there.port, how]).out
+    r = shock(f"to=127.0.0.1:{full.port} reset=response", PYTHON, "-c", BITS, full.port, how)
+    is_(r.out, want, f"reset=response_has_the_bits_of_one_for_{how}", r)
 
 # ---- a short read and a hang-up are the end of the stream to libuv: none before all that is to come ----
 HANGUP = """

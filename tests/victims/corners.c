@@ -265,6 +265,20 @@ static void printed(void)
 	say("broken", dprintf(fd, "%s", request));
 }
 
+/* ---- half of a connection ---- */
+
+static void half_closed(void)
+{
+	int fd = asked();
+
+	signal(SIGPIPE, SIG_IGN);
+	say("shut", shutdown(fd, SHUT_WR));
+	say("refused", send(fd, request, 10, 0));
+	SAY("%d", "nothing_yet", recv(fd, buf, sizeof(buf), MSG_DONTWAIT) < 0 && errno == EAGAIN);
+	SAY("%.12s", "answer", recv(fd, buf, sizeof(buf), 0) > 0 ? buf : "none");
+	say("refused_again", send(fd, request, 10, 0));
+}
+
 /* ---- what the kernel refuses ---- */
 
 static void bad_pointers(void)
@@ -396,7 +410,7 @@ static const struct {
 } cases[] = {
 	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
-	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
+	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
 };
 
