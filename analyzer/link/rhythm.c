@@ -30,6 +30,7 @@
 #define DRONE_SURE 12
 #define LATE_OF 10		/* one in so many comes late on a busy machine, one of 6 may; none comes early */
 #define RISE 3			/* waits at the start that show a backoff by growing */
+#define RISE_BY 1.2		/* each times the one before: less is chance */
 #define TREND 3.0		/* standard deviations */
 #define CHAINS_MIN 3		/* chains that would show a usual number of attempts */
 #define SEEN_APART 0.5		/* waits are only called alike where so much of a difference would have been seen: 22 against 22 */
@@ -523,14 +524,14 @@ static bool is_drone(const struct work *w, const struct chain *c, const struct s
 static bool grows(const struct work *w, const struct chain *c, const struct samples *s)
 {
 	const struct model_exchange *x = w->r->m->exchanges;
-	double middle = samples_percentile(s, 0.5), before = -INFINITY, n = (double)s->n, longer = 0;
+	double middle = samples_percentile(s, 0.5), before = 0, n = (double)s->n, longer = 0;
 	uint32_t i = c->head, next;
 	bool rises = true;
 
 	for (size_t k = 0; (next = next_of(w->r, i)) != MODEL_NONE; i = next, k++) {
 		double ms = gap_ms(&x[i], &x[next]);
 
-		rises = rises && (k >= RISE || (ms > before && ms <= middle));
+		rises = rises && (k >= RISE || (ms > RISE_BY * before && ms <= middle));
 		longer += k >= s->n / 2 && ms > middle;
 		before = ms;
 	}

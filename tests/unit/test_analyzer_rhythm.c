@@ -418,6 +418,27 @@ static void random_waits_have_no_period(void)
 	is_int(cut, 0, "of 60 chains of 13 attempts at random waits none is cut");
 }
 
+/* Nor a backoff of a poller's first waits. */
+static void random_waits_do_not_grow(void)
+{
+	int joined = 0;
+
+	for (int n = 0; n < 300; n++) {
+		struct loop l;
+		struct result x;
+
+		begin(&l, 600000);
+		for (int k = 0; k < 20; k++) {
+			attempt(&l, 503, 1);
+			wait_ms(&l, 48 + 24 * stats_uniform(&dice));
+		}
+		judge(&l.r, &x, everything);
+		joined += judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical < 20;
+		judge_end(&l.r, &x);
+	}
+	ok(joined <= 1, "of 300 pollers of 48 to 72 ms that only fail, %d are taken for one request", joined);
+}
+
 /* ---- loops that ask the next as soon as the last has failed ---- */
 
 static void periods_part_requests(void)
@@ -548,6 +569,7 @@ int main(void)
 	fixed_waits_that_somebody_counts();
 	growing_waits_are_never_cut();
 	random_waits_have_no_period();
+	random_waits_do_not_grow();
 	periods_part_requests();
 	redirects_and_challenges();
 	a_retry_is_no_redirect();
