@@ -32,4 +32,10 @@ static inline uint64_t hash_mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
+/* Two words as one, in this order. */
+static inline uint64_t hash_pair(uint64_t a, uint64_t b)
+{
+	return hash_mix(hash_mix(a) ^ b);
+}
+
 #endif

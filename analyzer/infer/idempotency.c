@@ -54,11 +54,6 @@ struct ledger {
 	struct map ops_at;	/* scope -> effects */
 };
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	return hash_mix(hash_mix(a) ^ b);
-}
-
 static const struct model_exchange *exchange(const struct ledger *l, uint32_t i)
 {
 	return &l->m->r->model.exchanges[i];
@@ -85,7 +80,7 @@ static struct job *job_of(struct ledger *l, uint64_t id, uint64_t kind)
 
 static uint64_t kind_of(uint32_t service, uint64_t target)
 {
-	return mix(service, target);
+	return hash_pair(service, target);
 }
 
 static int count_up(struct map *m, uint64_t key)
@@ -105,14 +100,14 @@ static bool changes_something(const struct ledger *l, const struct model_exchang
 static int note_effect(struct ledger *l, uint64_t job, uint64_t kind, uint32_t inbound, uint32_t call)
 {
 	const struct model_exchange *x = exchange(l, call);
-	uint64_t what = mix(x->edge, x->target);
+	uint64_t what = hash_pair(x->edge, x->target);
 
 	if (!changes_something(l, x))
 		return 0;
 	if (SPILL_GROW(l->effects, l->effect_count, l->effect_room))
 		return -ENOMEM;
 	l->effects[l->effect_count++] = (struct effect){
-		.job = job, .what = what, .scope = mix(kind, what), .op = x->logical, .inbound = inbound};
+		.job = job, .what = what, .scope = hash_pair(kind, what), .op = x->logical, .inbound = inbound};
 	return 0;
 }
 
@@ -120,7 +115,7 @@ static int note_inbound(struct ledger *l, uint32_t i)
 {
 	const struct model_exchange *y = exchange(l, i);
 	struct chains_span calls = chains_of(&l->m->chains.by_parent, i);
-	uint64_t kind = kind_of(l->m->r->model.processes[y->process].service, y->target), id = mix(kind, y->idempotency_key);
+	uint64_t kind = kind_of(l->m->r->model.processes[y->process].service, y->target), id = hash_pair(kind, y->idempotency_key);
 	struct job *j = job_of(l, id, kind);
 
 	if (!j || (is_success(y) && !j->succeeded && count_up(&l->done_at, kind)))
@@ -277,7 +272,7 @@ static void go_through(struct ledger *l, struct bill *b, const struct keyed *k, 
 {
 	const struct model_exchange *first = NULL;
 	uint64_t delivered = 0, other = 0;
-	uint32_t at = map_get(&l->job_at, mix(kind_of(l->m->graph.edges[k->edge].server, k->target), k->key));
+	uint32_t at = map_get(&l->job_at, hash_pair(kind_of(l->m->graph.edges[k->edge].server, k->target), k->key));
 	const struct job *j = at == MAP_NONE ? NULL : &l->jobs[at];
 
 	for (size_t i = 0; i < n; i++) {

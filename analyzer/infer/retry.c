@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "analyzer/read/spill.h"
 
@@ -36,6 +37,18 @@ double retry_took_ms(const struct retries *r, const struct retry_request *q)
 	const struct model_exchange *first = retry_begin(r, q, 0), *last = retry_attempt(r, q, q->n - 1);
 
 	return last->ended_ns > first->started_ns ? (double)(last->ended_ns - first->started_ns) / NS_PER_MS : 0;
+}
+
+static int ascending(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+void retry_sort(uint32_t *attempts, size_t n)
+{
+	qsort(attempts, n, sizeof(*attempts), ascending);
 }
 
 /* ---- what the retries were worth ---- */
@@ -218,7 +231,7 @@ static double median_ms(const struct measure *m, const struct result_destination
 static int measure_destination(struct measure *m, uint32_t at)
 {
 	struct result_destination *d = &m->r->destinations[at];
-	struct retries r = {.m = m, .p = &d->retry, .edge = (uint32_t)d->edges[0], .destination = at, .all = chains_of(&m->chains.of_destination, at),
+	struct retries r = {.m = m, .p = &d->retry, .edge = (uint32_t)d->edges[0], .destination = at, .all = chains_of(&m->chains.by_edge, measure_pool(m, at)),
 			    .asked = chains_of(&m->chains.wholes, at), .whole = &d->whole, .window = d->window, .median_ms = median_ms(m, d),
 			    .temporal = !strcmp(d->linking, link_tier_name(LINK_TEMPORAL))};
 	int err;

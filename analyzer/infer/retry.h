@@ -83,6 +83,9 @@ static inline double retry_wait_ms(const struct retries *r, const struct retry_r
 /* From the start of a request's first attempt to the end of its last, ms. */
 double retry_took_ms(const struct retries *r, const struct retry_request *q);
 
+/* Indices of exchanges, ascending: in order of start. */
+void retry_sort(uint32_t *attempts, size_t n);
+
 /* retry_polls.c: 1 the client polls, 0 it does not or nothing tells, -ENOMEM. */
 int retry_polls(struct retries *r);
 

@@ -29,13 +29,6 @@ static double base_rate(const struct retries *r)
 	return seconds > 1 ? (double)r->window[TIMELINE_BASELINE].logical / seconds : NAN;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* The exchanges that are retries, ascending; *n of them. NULL: no memory. */
 static uint32_t *list_retries(const struct retries *r, size_t *n)
 {
@@ -46,7 +39,7 @@ static uint32_t *list_retries(const struct retries *r, size_t *n)
 		for (uint32_t k = 1; k < r->requests[i].n; k++)
 			list[(*n)++] = r->attempts[r->requests[i].begin + k];
 	if (list)
-		qsort(list, *n, sizeof(*list), ascending);
+		retry_sort(list, *n);
 	return list;
 }
 

@@ -10,15 +10,13 @@
 #include "analyzer/infer/retry.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include "analyzer/read/spill.h"
 
-#define AT_ONCE_NS (20 * NS_PER_MS)	/* as of hops (hops.c) */
 #define SHARE 10
 
 static bool goes_on(const struct model_exchange *x, const struct model_exchange *y)
 {
-	return model_headless(x) && y->started_ns - x->ended_ns <= AT_ONCE_NS;
+	return model_headless(x) && y->started_ns - x->ended_ns <= HOPS_AT_ONCE_NS;
 }
 
 /* How many attempts the round has that begins with attempt i. */
@@ -105,13 +103,6 @@ static void fold(struct retries *r)
 	r->attempt_count = attempts;
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 int retry_rounds(struct retries *r)
 {
 	struct rounds of = {0};
@@ -125,7 +116,7 @@ int retry_rounds(struct retries *r)
 	if (!r->begins || !r->hidden)
 		return -ENOMEM;
 	fold(r);
-	qsort(r->hidden, r->hidden_count, sizeof(*r->hidden), ascending);
+	retry_sort(r->hidden, r->hidden_count);
 	r->p->servers = of.servers;
 	return 0;
 }

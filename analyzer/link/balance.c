@@ -23,21 +23,16 @@ struct balance {
 	struct map first;	/* inbound request and what is asked for it -> its latest attempt */
 };
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	return hash_mix(hash_mix(a) ^ b);
-}
-
 static uint64_t kind_of(const struct balance *b, const struct model_exchange *x)
 {
 	const struct model_exchange *in = &b->m->exchanges[x->parent];
 
-	return mix(mix(x->process == MODEL_NONE ? 0 : b->m->processes[x->process].service, in->target), x->target);
+	return hash_pair(hash_pair(x->process == MODEL_NONE ? 0 : b->m->processes[x->process].service, in->target), x->target);
 }
 
 static struct choice *choice_of(struct balance *b, uint64_t what, uint32_t edge)
 {
-	uint64_t key = mix(what, edge);
+	uint64_t key = hash_pair(what, edge);
 	uint32_t at = map_get(&b->index, key);
 
 	if (at != MAP_NONE)
@@ -51,7 +46,7 @@ static struct choice *choice_of(struct balance *b, uint64_t what, uint32_t edge)
 static int look_at(struct balance *b, uint32_t i)
 {
 	const struct model_exchange *x = &b->m->exchanges[i], *y;
-	uint64_t what = kind_of(b, x), one = mix(x->parent, x->target);
+	uint64_t what = kind_of(b, x), one = hash_pair(x->parent, x->target);
 	uint32_t before = map_get(&b->first, one);
 	struct choice *c;
 

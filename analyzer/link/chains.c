@@ -88,17 +88,14 @@ int chains_build(struct chains *c, const struct measure *m)
 	return 0;
 }
 
-int chains_join(struct chains *c, const struct measure *m)
+static void group_free(struct chains_group *g)
 {
-	size_t rows = m->r->model.exchange_count, destinations = m->r->destination_count;
-
-	if (group(&c->of_destination, m, rows, destinations, destination_of) || group(&c->by_whole, m, rows, m->link.count, whole_of) ||
-	    group(&c->wholes, m, m->link.count, destinations, destination_of_whole))
-		return -ENOMEM;
-	return 0;
+	spill_free(g->members);
+	spill_free(g->begins);
 }
 
-int chains_append(struct chains_group *to, size_t count, const struct chains_group *from, size_t more)
+/* Adds the groups of another behind the last of `count`. */
+static int append(struct chains_group *to, size_t count, const struct chains_group *from, size_t more)
 {
 	size_t had = to->begins[count], adds = from->begins[more];
 	uint32_t *members = spill_realloc(to->members, (had + adds + 1) * sizeof(*members));
@@ -114,10 +111,15 @@ int chains_append(struct chains_group *to, size_t count, const struct chains_gro
 	return 0;
 }
 
-static void group_free(struct chains_group *g)
+int chains_join(struct chains *c, const struct measure *m)
 {
-	spill_free(g->members);
-	spill_free(g->begins);
+	size_t rows = m->r->model.exchange_count, destinations = m->r->destination_count;
+	struct chains_group pools = {0};
+	int err = group(&pools, m, rows, destinations, destination_of) || append(&c->by_edge, m->graph.count, &pools, destinations) ||
+		  group(&c->by_whole, m, rows, m->link.count, whole_of) || group(&c->wholes, m, m->link.count, destinations, destination_of_whole);
+
+	group_free(&pools);
+	return err ? -ENOMEM : 0;
 }
 
 void chains_free(struct chains *c)
@@ -126,7 +128,6 @@ void chains_free(struct chains *c)
 	group_free(&c->by_logical);
 	group_free(&c->by_parent);
 	group_free(&c->requests);
-	group_free(&c->of_destination);
 	group_free(&c->by_whole);
 	group_free(&c->wholes);
 	*c = (struct chains){0};

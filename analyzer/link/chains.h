@@ -18,12 +18,12 @@ struct chains_group {
 };
 
 struct chains {
-	struct chains_group by_edge;	/* attempts of an edge */
+	struct chains_group by_edge;	/* attempts of an edge; behind the last, of a pool (measure.h), by chains_join() */
 	struct chains_group by_logical;	/* attempts of a logical request */
 	struct chains_group by_parent;	/* attempts that an inbound exchange caused; groups are exchanges */
 	struct chains_group requests;	/* logical requests of an edge */
-	struct chains_group of_destination;	/* attempts at any server of a destination; this and below by chains_join(), else empty */
-	struct chains_group by_whole;	/* attempts of a whole request, at whatever server; groups are the logical requests that one begins with */
+	struct chains_group by_whole;	/* attempts of a whole request, at whatever server; groups are the logical requests that one begins with. This and
+					   below by chains_join(), else empty */
 	struct chains_group wholes;	/* the logical requests that whole requests of a destination begin with */
 };
 
@@ -42,9 +42,6 @@ size_t chains_at(struct chains_span s, const struct model *m, uint64_t t);
 
 /* Fills a zeroed struct from the model and the links. 0 or -ENOMEM. */
 int chains_build(struct chains *c, const struct measure *m);
-
-/* Adds the groups of another behind the last of `count`. 0 or -ENOMEM. */
-int chains_append(struct chains_group *to, size_t count, const struct chains_group *from, size_t more);
 
 /* Groups what was asked of destinations, when there are any and hops.h says which logical requests are one. 0 or -ENOMEM. */
 int chains_join(struct chains *c, const struct measure *m);

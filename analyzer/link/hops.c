@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-#define AT_ONCE_NS (20 * NS_PER_MS)
 #define APART_NS (5 * NS_PER_MS)	/* between a request and its hedge, at least */
 #define GAP_MAX_NS (60 * NS_PER_S)	/* as of retries at one server (link.h) */
 #define PLACEBO_MAX 0.05
@@ -37,11 +36,6 @@ struct walk {
 	struct map same, headless, any;	/* intent and request; intent: its latest attempt; its latest failed connect; any */
 };
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	return hash_mix(hash_mix(a) ^ b);
-}
-
 /* Whose intent it is, and by which tier that is known. 0: unknown. */
 static uint64_t intent(const struct walk *w, const struct model_exchange *x, uint8_t *tier)
 {
@@ -49,22 +43,22 @@ static uint64_t intent(const struct walk *w, const struct model_exchange *x, uin
 
 	*tier = LINK_ID;
 	if (x->idempotency_key)
-		return mix(mix(1, x->process), x->idempotency_key);
+		return hash_pair(hash_pair(1, x->process), x->idempotency_key);
 	if (x->parent != MODEL_NONE) {	/* before correlation: a trace may hold several requests, and a failed connect has no id */
 		*tier = LINK_NESTING;
-		return mix(3, x->parent);
+		return hash_pair(3, x->parent);
 	}
 	if (x->correlation)
-		return mix(mix(2, x->process), x->correlation);
+		return hash_pair(hash_pair(2, x->process), x->correlation);
 	*tier = LINK_TEMPORAL;
 	if (!p || p->inbound || w->busy[x->process] || (p->threadless && !model_hops(p)))
 		return 0;
-	return mix(mix(4, x->process), model_hops(p) ? 0 : x->tid);
+	return hash_pair(hash_pair(4, x->process), model_hops(p) ? 0 : x->tid);
 }
 
 static uint64_t request_of(uint64_t who, const struct model_exchange *x)
 {
-	return mix(mix(who, x->target), x->fingerprint);
+	return hash_pair(hash_pair(who, x->target), x->fingerprint);
 }
 
 /* Of two attempts the one that began later; MODEL_NONE is none. They are in order of start. */
@@ -92,7 +86,7 @@ static int note(struct walk *w, uint64_t who, uint32_t i)
 
 static int pace(const struct model_exchange *x, const struct model_exchange *y)
 {
-	return y->started_ns - x->ended_ns <= AT_ONCE_NS ? AT_ONCE : LATER;
+	return y->started_ns - x->ended_ns <= HOPS_AT_ONCE_NS ? AT_ONCE : LATER;
 }
 
 /* Whether y came after x, to another server. */

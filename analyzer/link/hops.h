@@ -24,6 +24,8 @@
 
 #include "analyzer/link/link.h"
 
+#define HOPS_AT_ONCE_NS (20 * NS_PER_MS)	/* behind a failure another server is asked at once */
+
 struct hops {
 	uint32_t *request;		/* per logical request: the first of those that are one with it; owned */
 	uint32_t *destination;		/* per edge: the smallest edge of its destination; its own: it is one by itself; owned */

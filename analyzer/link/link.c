@@ -40,7 +40,7 @@ struct rule {
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
-	uint64_t h = hash_mix(hash_mix(a) ^ b);
+	uint64_t h = hash_pair(a, b);
 
 	return h ? h : 1;
 }

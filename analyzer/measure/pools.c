@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Destinations as edges, for what is inferred of an edge and may be of all servers together (breaker.c, and demand.c for it): a pool's attempts are
- * those at any of its servers, its requests whole ones. Pools lie behind the last edge, where edges are counted they do not count.
+ * those at any of its servers (chains_join()), its requests whole ones. Pools lie behind the last edge, where edges are counted they do not count.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,7 +35,7 @@ int measure_pools(struct measure *m)
 
 	if (!n)
 		return 0;
-	if (make_room(m, m->graph.count + n) || chains_append(&m->chains.by_edge, m->graph.count, &m->chains.of_destination, n))
+	if (make_room(m, m->graph.count + n))
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		const struct result_destination *d = &m->r->destinations[i];

@@ -32,11 +32,6 @@ static int bin(uint64_t ns)
 	return ns ? 64 - __builtin_clzll(ns) : 0;
 }
 
-static uint64_t mix(uint64_t a, uint64_t b)
-{
-	return hash_mix(hash_mix(a) ^ b);
-}
-
 /* Its destination, where only its thread says which request it is for; else MODEL_NONE. */
 static uint32_t unnamed(const struct walk *w, const struct model_exchange *x)
 {
@@ -53,7 +48,7 @@ static int look_at_pace(struct walk *w, uint32_t i)
 
 	if (d == MODEL_NONE)
 		return 0;
-	who = mix(mix(mix(x->process, x->tid), x->target), x->fingerprint);
+	who = hash_pair(hash_pair(hash_pair(x->process, x->tid), x->target), x->fingerprint);
 	before = map_get(&w->asked, who);
 	y = before == MAP_NONE ? NULL : &all[before];
 	w->paces[d].successes += !model_failed(x);
@@ -88,16 +83,18 @@ static int look_at_visit(struct walk *w, uint32_t i)
 
 	if (d == MODEL_NONE || w->wholes[q].attempts == w->m->link.logicals[q].attempts || !measure_counts(w->m, w->wholes[q].started_ns))
 		return 0;
-	last = map_get(&w->visits, mix(q, LATEST));
-	round = map_get(&w->visits, mix(q, ROUND));
-	here = map_get(&w->visits, mix(q, x->edge));
+	last = map_get(&w->visits, hash_pair(q, LATEST));
+	round = map_get(&w->visits, hash_pair(q, ROUND));
+	here = map_get(&w->visits, hash_pair(q, x->edge));
 	if (last == MAP_NONE || round == MAP_NONE) {
 		round = i;
 	} else if (all[last].edge != x->edge && here != MAP_NONE && here >= round) {
 		w->m->r->destinations[d].returns += may_be_next(&w->paces[d], &all[round], &all[last], x);
 		round = i;
 	}
-	return map_put(&w->visits, mix(q, LATEST), i) || map_put(&w->visits, mix(q, ROUND), round) || map_put(&w->visits, mix(q, x->edge), i) ? -ENOMEM : 0;
+	return map_put(&w->visits, hash_pair(q, LATEST), i) || map_put(&w->visits, hash_pair(q, ROUND), round) ||
+			       map_put(&w->visits, hash_pair(q, x->edge), i) ?
+		       -ENOMEM : 0;
 }
 
 int returns_count(struct measure *m, const struct hops *h, const struct link_logical *wholes)
