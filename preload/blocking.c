@@ -13,6 +13,7 @@
 #include "preload/gate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/signals.h"
 #include "preload/waker.h"
 
 bool blocking_allowed(int fd, int flags)
@@ -40,31 +41,42 @@ bool blocking_may(struct blocking *b)
 	return b->may;
 }
 
-/* A blocking read of a timerfd is restarted or interrupted by signal handlers as a blocking receive is (SA_RESTART); with a receive
- * timeout set a receive is never restarted (signal(7)), and ppoll is not either. */
-int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
+static struct timespec span(uint64_t from_ns, uint64_t to_ns)
 {
-	uint64_t now = clock_now_ns(), tick = gate_thread_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick, expired;
-	struct waker_wait w = {c, waker_timer(end), NULL};
-	struct pollfd p = {.fd = w.fd, .events = POLLIN};
-	int error = 0;
+	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
 
-	waker_join(c, w.fd);
+	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+}
+
+/* With a timeout of its own set a call is never restarted (signal(7)). 0 or EINTR. */
+static int pause_call(struct conn *c, struct waker_wait *w, struct pollfd *p, nfds_t n, const struct timespec *t, bool restarts)
+{
+	struct signals s = {0};
+	int r;
+
+	signals_keep(&s);
 	conn_unlock(c);
-	CANCEL_BEGIN(waker_cancelled, &w);
-	if (w.fd < 0 || limit != FOREVER) {
-		uint64_t left = end <= now ? 0 : end - now < NS_PER_S ? end - now : NS_PER_S;
-		struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};	/* no descriptor to wake us: look again */
-
-		if (real.ppoll(&p, w.fd >= 0, w.fd < 0 ? &t : NULL, NULL) < 0)
-			error = errno;
-	} else if (real.read(w.fd, &expired, sizeof(expired)) < 0) {
-		error = errno;
-	}
+	CANCEL_BEGIN(waker_cancelled, w);
+	r = signals_wait(&s, p, n, t, restarts, &w->signals);
 	CANCEL_END;
 	conn_lock(c);
-	waker_leave(c, w.fd);
-	waker_close(w.fd);
+	signals_hand_on(&s);
+	waker_leave(c, w->fd);
+	waker_close(w->fd);
+	waker_close(w->signals);
+	return r < 0 ? EINTR : 0;
+}
+
+int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
+{
+	uint64_t now = clock_now_ns(), tick = gate_thread_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick;
+	struct timespec left = span(now, end);
+	struct waker_wait w = {c, waker_timer(end), -1, NULL};
+	struct pollfd p[2] = {{.fd = w.fd, .events = POLLIN}};
+	int error;
+
+	waker_join(c, w.fd);
+	error = pause_call(c, &w, p, 1, w.fd < 0 ? &left : NULL, limit == FOREVER);	/* no descriptor to wake us: look again */
 	if (!error && limit <= until && clock_now_ns() >= limit)
 		error = EAGAIN;
 	return error;
@@ -74,7 +86,7 @@ int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
 int blocking_arrival(struct conn *c, int fd)
 {
 	size_t want = c->lowat ? c->lowat : 1;
-	struct waker_wait w = {c, -1, want > 1 ? pool_take() : NULL};
+	struct waker_wait w = {c, -1, -1, want > 1 ? pool_take() : NULL};
 	char one;
 	ssize_t r;
 	int error;
@@ -94,24 +106,18 @@ int blocking_arrival(struct conn *c, int fd)
 	return 0;
 }
 
-int blocking_either(struct conn *c, int fd, short events, uint64_t limit)
+int blocking_either(struct conn *c, int fd, short events, uint64_t until, uint64_t limit)
 {
-	struct waker_wait w = {c, waker_event(), NULL};
-	struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = w.fd, .events = POLLIN}};
+	struct waker_wait w = {c, waker_event(), -1, NULL};
+	struct pollfd p[3] = {{.fd = fd, .events = events}, {.fd = w.fd, .events = POLLIN}};
 	bool told = waker_join(c, w.fd);
 	uint64_t now = clock_now_ns(), tick = told ? FOREVER : gate_thread_tick(now);	/* nobody tells us: look again */
-	uint64_t end = limit < tick ? limit : tick, left = end > now ? end - now : 0;
-	struct timespec t = {(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-	int r, error;
+	uint64_t first = until < limit ? until : limit, end = first < tick ? first : tick;
+	struct timespec left = span(now, end);
+	int error = pause_call(c, &w, p, 2, end == FOREVER ? NULL : &left, limit == FOREVER);
 
-	conn_unlock(c);
-	CANCEL_BEGIN(waker_cancelled, &w);
-	r = real.ppoll(p, w.fd < 0 ? 1 : 2, end == FOREVER ? NULL : &t, NULL);
-	error = r < 0 ? errno : !r && end == limit ? EAGAIN : 0;
-	CANCEL_END;
-	conn_lock(c);
-	waker_leave(c, w.fd);
-	waker_close(w.fd);
+	if (!error && clock_now_ns() >= limit && !raw_ready(fd, events))
+		error = EAGAIN;
 	return error;
 }
 
@@ -126,7 +132,7 @@ static int await_outcome(struct conn *c, int fd, bool wait, int option)
 		if (!wait)
 			error = EAGAIN;
 		else if (c->dialling == DIAL_ARMED)
-			error = blocking_either(c, fd, POLLOUT, limit);
+			error = blocking_either(c, fd, POLLOUT, FOREVER, limit);
 		else
 			error = blocking_hold(c, attempt_deadline(c), limit);
 	}

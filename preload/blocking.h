@@ -34,8 +34,9 @@ int blocking_hold(struct conn *c, uint64_t until_ns, uint64_t limit_ns);
 /* Waits until the kernel has something new to read on fd. 0, or the errno to return. */
 int blocking_arrival(struct conn *c, int fd);
 
-/* Nothing asked yet, but another thread may ask and be answered by us: waits for the kernel (events, as for poll) or for that. 0 look again, or an errno. */
-int blocking_either(struct conn *c, int fd, short events, uint64_t limit_ns);
+/* Nothing asked yet, but another thread may ask and be answered by us: waits for the kernel (events, as for poll), for that, or until until_ns.
+ * As blocking_hold(). */
+int blocking_either(struct conn *c, int fd, short events, uint64_t until_ns, uint64_t limit_ns);
 
 /* Takes the connection (not locked) for this thread's act on it; false: pass the call straight through. A call that would wait for the outcome
  * of a connect (option: the timeout it obeys) has done so; *error says when it must fail for that. */

@@ -13,6 +13,7 @@
 #include "preload/names.h"
 #include "preload/outgate.h"
 #include "preload/raw.h"
+#include "preload/signals.h"
 
 #define CHUNK 64	/* connections made at once */
 #define POOL_MAX (2 * CONN_MAX)	/* buffers: what each connection holds at once, and calls under way */
@@ -109,6 +110,8 @@ bool conn_enter(struct conn *c)
 void conn_unlock(struct conn *c)
 {
 	lock_give(&c->lock);
+	if (unlikely(signals_thread.kept))
+		signals_give_back(&signals_thread);
 }
 
 /* ---- memory ---- */

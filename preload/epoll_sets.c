@@ -5,6 +5,7 @@
 #include "preload/raw.h"
 #include "preload/table.h"
 
+_Atomic uint32_t epoll_waiting;
 struct reg epoll_regs[EPOLL_REGS];
 struct set epoll_sets[EPOLL_SETS];
 _Atomic bool epoll_tokens;
@@ -197,6 +198,7 @@ void reg_await(struct reg *r, uint64_t until_ns, bool held)
 
 	r->until_ns = until_ns;
 	r->held = held;
+	atomic_fetch_add_explicit(&epoll_waiting, (uint32_t)(waits - r->waiting), memory_order_relaxed);
 	if (waits && !r->waiting)
 		join_waiting(r, (int32_t)(r - epoll_regs) + 1, &epoll_sets[r->set].waiting);
 	else if (!waits && r->waiting)

@@ -7,6 +7,7 @@
 #ifndef AFTERSHOCK_PRELOAD_EPOLL_SETS_H
 #define AFTERSHOCK_PRELOAD_EPOLL_SETS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
@@ -83,6 +84,14 @@ void reg_drop(struct conn *c, struct reg *r);
 
 /* What time may do for r: until_ns FOREVER and not held: nothing. */
 void reg_await(struct reg *r, uint64_t until_ns, bool held);
+
+/* How many registrations of the process time may do something for: a wait may end for that alone, and go on. */
+extern _Atomic uint32_t epoll_waiting;
+
+static inline bool sets_wait(void)
+{
+	return atomic_load_explicit(&epoll_waiting, memory_order_relaxed) != 0;
+}
 
 uint64_t reg_token(const struct reg *r, enum token_kind kind);
 

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/epoll.h"
 
+#include <errno.h>
 #include "base/clock.h"
+#include "preload/epoll_sets.h"
 #include "preload/epoll_timer.h"
 #include "preload/epoll_translate.h"
 #include "preload/real.h"
+#include "preload/signals.h"
 
 static int ask(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
 {
@@ -23,7 +26,8 @@ static struct timespec span(uint64_t from_ns, uint64_t to_ns)
 	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
 }
 
-int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
+static int await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask,
+		 struct signals *signals)
 {
 	uint64_t end = t ? clock_now_ns() + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec : FOREVER;
 	struct timespec left = t ? *t : (struct timespec){0, 0};
@@ -36,7 +40,9 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 
 		if (ours)
 			left = span(clock_now_ns(), until);
-		n = ask(how, ep, evs, max, t || ours ? &left : NULL, mask);
+		if (sets_wait() && !(t && !left.tv_sec && !left.tv_nsec))
+			signals_keep(signals);
+		n = ask(signals->kept && how == EPOLL_WAIT ? EPOLL_PWAIT : how, ep, evs, max, t || ours ? &left : NULL, signals_mask(signals, mask));
 		if (n < 0 || (!n && !ours) || !epoll_engaged())
 			return n;
 		n = n ? epoll_translate(evs, n) : epoll_translate_untimed(s, evs, max);
@@ -49,6 +55,16 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 		now = over ? end : now;
 		left = span(now, end);
 	}
+}
+
+int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
+{
+	struct signals signals = {0};
+	int n = await(how, ep, evs, max, t, mask, &signals), error = errno;
+
+	signals_give_back(&signals);
+	errno = error;
+	return n;
 }
 
 int epoll_resume(enum epoll_how how, int ep, struct epoll_event *evs, int n, int max, uint64_t began_ns, const struct timespec *t,

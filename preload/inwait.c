@@ -8,17 +8,6 @@
 #include "preload/outgate.h"
 #include "preload/raw.h"
 
-/* The rest of a request head is awaited: waits for that, or until it is awaited no more. A signal interrupts it when a receive timeout
- * is set (signal(7)); else the wait begins anew, and ends soon. */
-static int patience_wait(struct conn *c, int fd, uint64_t limit)
-{
-	int error = blocking_either(c, fd, POLLIN, c->patience_ns < limit ? c->patience_ns : limit);
-
-	if ((error == EINTR && limit == FOREVER) || (error == EAGAIN && clock_now_ns() < limit))
-		error = 0;
-	return error;
-}
-
 /* Whether the kernel's bytes must have arrived before the call is made, because what they are decides what it may take. */
 static bool must_be_there(struct conn *c)
 {
@@ -64,9 +53,9 @@ int inwait_turn(struct conn *c, int fd, struct blocking *b)
 		error = blocking_hold(c, outgate_deadline(c), b->limit_ns);
 		gate_tick(c, fd, clock_now_ns());
 	} else if (c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP) && blocking_may(b)) {
-		error = patience_wait(c, fd, b->limit_ns);
+		error = blocking_either(c, fd, POLLIN, c->patience_ns, b->limit_ns);	/* the rest of a request head is awaited */
 	} else if (may_be_asked(c) && !raw_ready(fd, POLLIN) && blocking_may(b)) {
-		error = blocking_either(c, fd, POLLIN, b->limit_ns);
+		error = blocking_either(c, fd, POLLIN, FOREVER, b->limit_ns);
 	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !has_arrived(c, fd)) {
 		error = blocking_may(b) ? blocking_arrival(c, fd) : EAGAIN;
 	} else if (gate_readable(c, fd, now)) {
@@ -86,5 +75,5 @@ int inwait_rest(struct conn *c, int fd, const struct blocking *b)
 
 	if (b->limit_ns == FOREVER || c->dead || c->cut || c->late_error || gate_hidden(c, now))
 		return now < b->limit_ns ? 0 : EAGAIN;
-	return blocking_either(c, fd, POLLIN | POLLRDHUP, b->limit_ns);
+	return blocking_either(c, fd, POLLIN | POLLRDHUP, FOREVER, b->limit_ns);
 }

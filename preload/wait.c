@@ -13,6 +13,7 @@
 #include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/signals.h"
 #include "preload/table.h"
 #include "preload/waker.h"
 
@@ -33,6 +34,7 @@ struct waiting {		/* one wait under way */
 	uint64_t tick;		/* when to look whether it still is */
 	unsigned locks;		/* that this thread holds */
 	int wake;		/* eventfd, -1 none */
+	struct signals signals;	/* kept out between its turns, when there will be several */
 	bool untold;		/* some connection does not know whom to wake: it is looked at each tick */
 	bool answers;		/* one of ours is readable now */
 };
@@ -163,7 +165,9 @@ static int turn(struct waiting *w, uint64_t end, const sigset_t *mask)
 	until = w->deadline < end ? w->deadline : end;
 	left = w->answers || until <= now ? 0 : until - now;
 	t = (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-	r = real.ppoll(w->asked, w->n + (w->wake >= 0), !w->answers && until == FOREVER ? NULL : &t, mask);
+	if (left && w->deadline < end)
+		signals_keep(&w->signals);
+	r = real.ppoll(w->asked, w->n + (w->wake >= 0), !w->answers && until == FOREVER ? NULL : &t, signals_mask(&w->signals, mask));
 	return r < 0 ? r : collect(w, clock_now_ns());
 }
 
@@ -254,6 +258,7 @@ static int wait_told(struct waiting *w, uint64_t end, const sigset_t *mask)
 	CANCEL_END;
 	error = errno;
 	wait_end(w);
+	signals_give_back(&w->signals);
 	errno = error;
 	return r;
 }

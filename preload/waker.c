@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include "base/clock.h"
 #include "preload/raw.h"
@@ -28,6 +29,11 @@ int waker_timer(uint64_t end_ns)
 	if (fd >= 0 && end_ns != FOREVER)
 		RAW(SYS_timerfd_settime, fd, TFD_TIMER_ABSTIME, &it, 0, 0, 0);
 	return fd;
+}
+
+int waker_signals(uint64_t signals)
+{
+	return ours(RAW(SYS_signalfd4, -1, &signals, sizeof(signals), SFD_CLOEXEC, 0, 0));
 }
 
 bool waker_join(struct conn *c, int fd)
@@ -78,5 +84,6 @@ void waker_cancelled(void *wait)
 		conn_unlock(w->c);
 	}
 	waker_close(w->fd);
+	waker_close(w->signals);
 	pool_give(w->buffer);
 }

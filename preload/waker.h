@@ -12,9 +12,11 @@
 #include <stdbool.h>
 #include "preload/conn.h"
 
-/* An eventfd, or a timerfd that expires at end_ns (FOREVER: not); -1 when there is none. */
+/* An eventfd, a timerfd that expires at end_ns (FOREVER: not), or a signalfd that is ready while one of these signals (SIGHUP is bit 0) is
+ * pending; -1 when there is none. */
 int waker_event(void);
 int waker_timer(uint64_t end_ns);
+int waker_signals(uint64_t signals);
 
 /* c's gate wakes fd from now on, and no more. False: nobody will (fd < 0, or too many wait already), look each GATE_TICK_NS. Under c's lock. */
 bool waker_join(struct conn *c, int fd);
@@ -30,7 +32,7 @@ void waker_close(int fd);
  * connection's reference is given back by the wrapper of the call. */
 struct waker_wait {
 	struct conn *c;
-	int fd;		/* -1 none */
+	int fd, signals;	/* -1 none */
 	char *buffer;	/* of the pool; NULL none */
 };
 

@@ -1,0 +1,48 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Signals that come while a call is held: a handler ends it, or lets it go on, as it would really.
+
+The library looks at its fault now and then, and a signal that comes just then is not to be lost. The program gets the processor for 5 of 60 ms
+here, so that what it waits for, its looks and its signals come together nearly every time.
+"""
+import os
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from tap import *
+
+TIMES = 2
+CALLS = ("receive", "connect", "poll", "select", "epoll")
+RESTARTED = CALLS[:2]  # signal(7): the others end by any handler
+core = str(min(os.sched_getaffinity(0)))
+peer = HttpPeer()
+SPIN = "import time\nfor i in range(5000):\n time.sleep(0.005)\n end = time.monotonic() + 0.055\n while time.monotonic() < end: pass"
+
+
+def alarms(call, how, seconds):
+    fault = "hang=connect" if call == "connect" else "hang=response"
+    r = shock(f"to=127.0.0.1:{peer.port} {fault} for={seconds}s", "taskset", "-c", core, *victims, victim("alarms"), call, peer.port, how)
+    said, milds, sterns = (r.out.split() + ["", "0", "0"])[:3]
+    return said, int(milds), int(sterns), r
+
+
+# what waits for the processor: anything, beside real-time work; without leave for that, idle work
+realtime = run(["chrt", "-f", "5", "true"]).rc == 0
+victims = () if realtime else ("chrt", "-i", "0")
+spinner = spawn(["taskset", "-c", core, *(("chrt", "-f", "5") if realtime else ()), PYTHON, "-c", SPIN])
+
+for call in CALLS:
+    for _ in range(TIMES):
+        said, _, sterns, r = alarms(call, "end", 20)
+        is_((said, sterns), ("EINTR", 1), f"the_first_handler_ends_a_{call}_that_is_held", r)
+for call in RESTARTED:
+    said, milds, _, r = alarms(call, "restart", 2)
+    is_(said, "done", f"a_handler_with_SA_RESTART_lets_a_{call}_go_on", r)
+    ok(milds > 5, "... and runs while it is held", r)
+    for _ in range(TIMES):
+        said, milds, sterns, r = alarms(call, "both", 20)
+        is_((said, milds >= 5, sterns), ("EINTR", True, 1), f"where_there_are_handlers_of_both_kinds_each_does_its_own_to_a_{call}", r)
+for call in CALLS[2:]:
+    said, milds, _, r = alarms(call, "restart", 20)
+    is_((said, milds), ("EINTR", 1), f"a_handler_with_SA_RESTART_ends_a_{call}_all_the_same", r)
+stop(spinner)
+done()

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * alarms connect|receive|poll|select|epoll PORT end|restart|both: one call that waits on port PORT of 127.0.0.1, and a signal each 170 ms
+ * meanwhile. Its handler ends the call (end), or lets it go on (restart); both: five that let it go on, then those that end it. Says how the
+ * call ended and how many handlers of the two kinds had run by then: `EINTR 5 1`.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define EVERY_NS 170000000
+#define MILD 5	/* of `both` */
+
+static volatile sig_atomic_t milds, sterns;
+static timer_t timer;
+static const char *how;
+static int fd, set;
+static struct sockaddr_in peer;
+
+static void set_timer(int number)
+{
+	struct sigevent ev = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = number};
+	struct itimerspec each = {{0, EVERY_NS}, {0, EVERY_NS}};
+
+	timer_create(CLOCK_MONOTONIC, &ev, &timer);
+	timer_settime(timer, 0, &each, NULL);
+}
+
+static void mild(int number)
+{
+	if (++milds == MILD && !strcmp(how, "both")) {
+		timer_delete(timer);
+		set_timer(SIGALRM);
+	}
+}
+
+static void stern(int number)
+{
+	sterns++;
+}
+
+static void on(int number, void (*handler)(int), int flags)
+{
+	struct sigaction act = {.sa_handler = handler, .sa_flags = flags};
+
+	sigaction(number, &act, NULL);
+}
+
+static long do_connect(void)
+{
+	return connect(fd, (struct sockaddr *)&peer, sizeof(peer));
+}
+
+static long do_receive(void)
+{
+	char answer[64];
+
+	return recv(fd, answer, sizeof(answer), 0);
+}
+
+static long do_poll(void)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, -1);
+}
+
+static long do_select(void)
+{
+	fd_set in;
+
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	return select(fd + 1, &in, NULL, NULL, NULL);
+}
+
+static long do_epoll(void)
+{
+	struct epoll_event ev;
+
+	return epoll_wait(set, &ev, 1, -1);
+}
+
+static const struct {
+	const char *name;
+	long (*call)(void);
+} calls[] = {{"receive", do_receive}, {"poll", do_poll}, {"select", do_select}, {"epoll", do_epoll}, {"connect", do_connect}};
+
+static void ask(void)
+{
+	static const char request[] = "GET / HTTP/1.1\r\nHost: alarms\r\n\r\n";
+	struct epoll_event in = {.events = EPOLLIN};
+
+	if (do_connect())
+		exit(3);
+	set = epoll_create1(0);
+	epoll_ctl(set, EPOLL_CTL_ADD, fd, &in);
+	send(fd, request, sizeof(request) - 1, 0);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned i = 0;
+	long r;
+
+	while (argc == 4 && i < sizeof(calls) / sizeof(*calls) && strcmp(argv[1], calls[i].name))
+		i++;
+	if (argc != 4 || i == sizeof(calls) / sizeof(*calls)) {
+		fprintf(stderr, "usage: alarms connect|receive|poll|select|epoll PORT end|restart|both\n");
+		return 2;
+	}
+	how = argv[3];
+	peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (calls[i].call != do_connect)
+		ask();
+	if (strcmp(how, "end"))
+		on(SIGUSR1, mild, SA_RESTART);
+	if (strcmp(how, "restart"))
+		on(SIGALRM, stern, 0);
+	usleep(1000);	/* a fresh slice of the processor: the signal is to find the call under way */
+	set_timer(strcmp(how, "end") ? SIGUSR1 : SIGALRM);
+	r = calls[i].call();
+	printf("%s %d %d\n", r < 0 ? strerrorname_np(errno) : "done", (int)milds, (int)sterns);
+	return 0;
+}
