@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include "preload/conn.h"
 #include "preload/gate.h"
@@ -42,6 +43,7 @@ static const struct {
 	{SYS_close, {3}},
 	{SYS_connect, {3, 0, 16}},
 	{SYS_epoll_ctl, {3, EPOLL_CTL_MOD, 4}},
+	{SYS_epoll_pwait, {3, 0, 1, 0, 0, 8}},	/* where the program says epoll_wait */
 	{SYS_eventfd2, {0, EFD_CLOEXEC | EFD_NONBLOCK}},
 	{SYS_fcntl, {3, F_GETFL}},
 	{SYS_fcntl, {3, F_DUPFD_CLOEXEC, GUEST_FD_FLOOR}},
@@ -63,11 +65,14 @@ static const struct {
 	{SYS_prlimit64, {0, RLIMIT_NOFILE}},
 	{SYS_read, {3, 0, 8}},
 	{SYS_recvfrom, {3, 0, 1, MSG_PEEK | MSG_DONTWAIT}},
+	{SYS_rt_sigaction, {SIGHUP, 0, 0, 8}},
+	{SYS_rt_sigprocmask, {SIG_BLOCK, 0, 0, 8}},
 	{SYS_sched_yield, {0}},
 	{SYS_sendmsg, {3, 0, MSG_DONTWAIT | MSG_NOSIGNAL}},
 	{SYS_sendto, {3, 0, 1, MSG_DONTWAIT | MSG_NOSIGNAL}},
 	{SYS_setsockopt, {3, SOL_SOCKET, SO_RCVLOWAT, 0, 4}},
 	{SYS_shutdown, {3, SHUT_RDWR}},
+	{SYS_signalfd4, {(uint64_t)-1, 0, 8, SFD_CLOEXEC}},
 	{SYS_socket, {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}},
 	{SYS_timerfd_create, {CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK}},
 	{SYS_timerfd_settime, {3, TFD_TIMER_ABSTIME}},
