@@ -7,8 +7,8 @@
 #include <sys/time.h>
 #include "base/clock.h"
 #include "plan/decide.h"
+#include "preload/cut.h"
 #include "preload/exchange.h"
-#include "preload/gate.h"
 #include "preload/nowhere.h"
 #include "preload/raw.h"
 
@@ -59,7 +59,7 @@ static void release(struct conn *c, int fd, uint64_t now_ns)
 	if (!(a & PAGE_RESET) || (c->peer.family != ADDR_UNIX && tcp_state(fd, &info) == TCP_CLOSE))
 		return;
 	exchange_achieved(c, &c->attempt, PAGE_RESET, now_ns);
-	gate_reset(c, fd, ECONNRESET);
+	cut_reset(c, fd, ECONNRESET);
 	/* As after a RST from the peer, where the kernel would dial again. */
 	c->next_connect = raw_fcntl(fd, F_GETFL, 0) & O_NONBLOCK ? ECONNABORTED : EISCONN;
 	conn_connected(c, fd, ECONNRESET, now_ns);

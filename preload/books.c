@@ -3,9 +3,10 @@
 
 #include <errno.h>
 #include "base/clock.h"
+#include "preload/cut.h"
 #include "preload/epoll.h"
 #include "preload/failure.h"
-#include "preload/gate.h"
+#include "preload/hold.h"
 #include "preload/raw.h"
 #include "preload/traffic.h"
 
@@ -73,8 +74,8 @@ void books_took(struct conn *c, struct io *io, size_t n, bool dry, uint64_t now)
 	note_received(c, io, n, now);
 	x = conn_head(c);
 	if (x && x->serial == serial && c->role == JOURNAL_CLIENT)
-		gate_took(x, io->fd, n, dry, now);
-	gate_cut(c, io->fd, now);
+		hold_took(x, io->fd, n, dry, now);
+	cut_when_due(c, io->fd, now);
 }
 
 /* An answer with no request in the books, while another thread is between its send and its note of it: lets that thread go first. A
@@ -119,7 +120,7 @@ ssize_t books_received(struct conn *c, struct io *io, size_t asked, ssize_t r, i
 		books_took(c, io, (size_t)r, (size_t)r < asked, now);
 	if (r >= 0 && c->connecting)
 		conn_connected(c, io->fd, 0, now);
-	if (r == 0 && io_total(io) && c->dead && c->swap_error) {	/* the kernel has no error for it (gate_reset()) */
+	if (r == 0 && io_total(io) && c->dead && c->swap_error) {	/* the kernel has no error for it (cut_reset()) */
 		r = -1;
 		error = EPROTO;	/* any error that shown_error() replaces */
 	}

@@ -12,7 +12,6 @@
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/failure.h"
-#include "preload/gate.h"
 #include "preload/nowhere.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -68,7 +67,7 @@ static bool immediate(int error)
 static int strike(struct call *d)
 {
 	const struct exchange *x = &d->c->attempt;
-	int error = x->verdict.actions & PAGE_ERROR ? gate_errno(x) : ECONNREFUSED, r;
+	int error = x->verdict.actions & PAGE_ERROR ? exchange_errno(x) : ECONNREFUSED, r;
 
 	exchange_achieved(d->c, &d->c->attempt, x->verdict.actions & (PAGE_REFUSE | PAGE_ERROR), clock_now_ns());
 	if (error != ECONNREFUSED && (d->wait || immediate(error)))

@@ -2,6 +2,7 @@
 #include "preload/exchange.h"
 
 #include <stddef.h>
+#include <errno.h>
 #include <string.h>
 #include "base/clock.h"
 
@@ -12,6 +13,13 @@ const struct page_fault *exchange_fault(unsigned fault, uint32_t id)
 	const struct page_fault *f = &guest.page->faults[(fault - 1) % PAGE_FAULT_MAX];
 
 	return fault && atomic_load(&f->id) == id ? f : NULL;
+}
+
+int exchange_errno(const struct exchange *x)
+{
+	const struct page_fault *f = exchange_fault(x->verdict.main_fault, x->verdict.main_id);
+
+	return f && (x->verdict.actions & PAGE_ERROR) ? f->error_errno : ECONNRESET;
 }
 
 static bool stands(unsigned fault, uint32_t id, uint64_t live)

@@ -15,6 +15,9 @@ uint64_t exchange_answer_delay(const struct conn *c, const struct exchange *x);
 /* The fault with this number (index + 1) and id; NULL when there is none, or its slot has another one by now. */
 const struct page_fault *exchange_fault(unsigned fault, uint32_t id);
 
+/* The verdict's errno for the error action, ECONNRESET otherwise. */
+int exchange_errno(const struct exchange *x);
+
 /* Whether that fault is there and on; its window is not looked at. */
 bool exchange_fault_on(unsigned fault, uint32_t id, uint64_t now_ns);
 

@@ -50,9 +50,6 @@ size_t gate_limit(struct conn *c, int fd);
 /* Whether the peer's end, which the kernel knows already, comes behind something that the program is not to see yet, or instead of it. */
 bool gate_end_is_later(struct conn *c, int fd);
 
-/* The program read n bytes of x's answer, which x's rate counts; dry: all that was there. */
-void gate_took(struct exchange *x, int fd, size_t n, bool dry, uint64_t now_ns);
-
 /* Client: a piece of a request head that was held back leaves as it is, judged without what its head would say, as far as the socket has
  * room for it (conn.held_len: the rest). */
 void gate_release_head(struct conn *c, int fd, uint64_t now_ns);
@@ -62,17 +59,5 @@ void gate_answer_begins(struct conn *c, int fd);
 
 /* No fault concerns the connection any more, whatever it has begun: nothing of it is left but an answer of ours that is to be read. */
 void gate_surrender(struct conn *c, int fd);
-
-/* Does a cut that is due (conn.cut) by kernel means, and ends what is in flight. */
-void gate_cut(struct conn *c, int fd, uint64_t now_ns);
-
-/* A real RST: the peer gets it, the program's socket is as after one that came from the peer. error: errno to show. */
-void gate_reset(struct conn *c, int fd, int error);
-
-/* SO_RCVLOWAT as the program knows it: whether the kernel's is ours for now. Then *value is what the program set before (set: sets now). */
-bool gate_lowat(struct conn *c, int *value, bool set);
-
-/* The verdict's errno for the error action, ECONNRESET otherwise. */
-int gate_errno(const struct exchange *x);
 
 #endif

@@ -10,6 +10,7 @@
 #include "preload/attempt.h"
 #include "preload/blocking.h"
 #include "preload/books.h"
+#include "preload/cut.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/failure.h"
@@ -60,7 +61,7 @@ static void unseen_moved(struct conn *c, int fd, size_t moved, size_t n, bool no
 		outgate_took(c, moved, moved < n);
 	if (moved && !nowhere)
 		books_sent_unseen(c, moved, t0);
-	gate_cut(c, fd, clock_now_ns());
+	cut_when_due(c, fd, clock_now_ns());
 	gate_tick(c, fd, clock_now_ns());
 	waker_wake_all(c);
 }

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -154,6 +155,14 @@ static inline short raw_ready(int fd, short events)
 	struct timespec zero = {0, 0};
 
 	return RAW(SYS_ppoll, &p, 1, &zero, 0, 8, 0) > 0 ? p.revents : 0;
+}
+
+/* Bytes in the kernel's buffer that can be read on fd. */
+static inline uint64_t raw_unread(int fd)
+{
+	int n = 0;
+
+	return RAW(SYS_ioctl, fd, FIONREAD, &n, 0, 0, 0) == 0 && n > 0 ? (uint64_t)n : 0;
 }
 
 static inline void raw_yield(void)

@@ -8,6 +8,7 @@
 #include "preload/blocking.h"
 #include "preload/books.h"
 #include "preload/cancel.h"
+#include "preload/cut.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/failure.h"
@@ -56,7 +57,7 @@ static ssize_t recv_answer(struct conn *c, struct exchange *x, struct io *io, ui
 	size_t n;
 
 	if (!answer_make(c, x)) {	/* nothing is left to answer with: the connection breaks, as with a server that restarts */
-		gate_reset(c, io->fd, ECONNRESET);
+		cut_reset(c, io->fd, ECONNRESET);
 		exchange_end_all(c, ECONNRESET, now);
 		epoll_refresh(c, now);
 		return fail(ECONNRESET);

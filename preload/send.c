@@ -5,9 +5,9 @@
 #include "base/clock.h"
 #include "preload/blocking.h"
 #include "preload/books.h"
+#include "preload/cut.h"
 #include "preload/epoll.h"
 #include "preload/failure.h"
-#include "preload/gate.h"
 #include "preload/raw.h"
 #include "preload/send_answer.h"
 #include "preload/send_request.h"
@@ -37,7 +37,7 @@ static ssize_t send_to_closed(struct conn *c, struct io *io, uint64_t t0)
 {
 	if (c->peer.family != ADDR_UNIX && !c->dead) {
 		books_sent(c, io, 0, io_total(io), t0, t0);
-		gate_reset(c, io->fd, EPIPE);
+		cut_reset(c, io->fd, EPIPE);
 		epoll_refresh(c, t0);
 		return (ssize_t)io_total(io);
 	}

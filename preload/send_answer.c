@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "preload/blocking.h"
 #include "preload/books.h"
+#include "preload/cut.h"
 #include "preload/exchange.h"
 #include "preload/failure.h"
 #include "preload/gate.h"
@@ -89,7 +90,7 @@ static ssize_t send_parts(struct conn *c, struct io *io, uint64_t t0)
 		r = k ? send_slice(c, io, done, k, t0, &all) : 0;
 		done += r > 0 ? (size_t)r : 0;
 		if (all)
-			gate_cut(c, io->fd, clock_now_ns());
+			cut_when_due(c, io->fd, clock_now_ns());
 	}
 	while (c->cut == CUT_RST && blocking_allowed(io->fd, io->flags)) {	/* so a blocking send waits for a slow reader */
 		blocking_hold(c, c->cut_ns, FOREVER);

@@ -121,7 +121,8 @@ bool stream_readable(struct conn *c, int fd, int *n)
 		there = (int)limit;
 	} else if (!gate_hidden(c, now) && !(c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)) {
 		/* Counted before the gate is asked: what comes in between is not judged yet. */
-		if (RAW(SYS_ioctl, fd, FIONREAD, &there, 0, 0, 0) == 0 && there && gate_readable(c, fd, clock_now_ns()))
+		there = (int)raw_unread(fd);
+		if (there && gate_readable(c, fd, clock_now_ns()))
 			limit = c->dead ? 0 : gate_limit(c, fd);
 	}
 	*n = limit < (size_t)there ? (int)limit : there;

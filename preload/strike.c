@@ -2,10 +2,10 @@
 #include "preload/strike.h"
 
 #include <sys/socket.h>
+#include "preload/cut.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/failure.h"
-#include "preload/gate.h"
 #include "preload/raw.h"
 
 bool strike_is_due(const struct exchange *x, enum page_call where)
@@ -17,11 +17,11 @@ bool strike_is_due(const struct exchange *x, enum page_call where)
 
 int strike(struct conn *c, struct exchange *x, int fd, uint64_t now)
 {
-	int error = gate_errno(x);
+	int error = exchange_errno(x);
 
 	exchange_achieved(c, x, PAGE_ERROR, now);
 	if (!is_transient(error))
-		gate_reset(c, fd, error);
+		cut_reset(c, fd, error);
 	exchange_end_all(c, error, now);
 	epoll_refresh(c, now);
 	c->swap_error = 0;

@@ -19,8 +19,8 @@
 #include "preload/dial.h"
 #include "preload/epoll.h"
 #include "preload/file.h"
-#include "preload/gate.h"
 #include "preload/guest.h"
+#include "preload/intake.h"
 #include "preload/numbers.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -375,7 +375,7 @@ int ioctl(int fd, unsigned long request, ...)
 static bool other_lowat(int fd, int level, int name, int *value, bool set)
 {
 	struct conn *c = level == SOL_SOCKET && name == SO_RCVLOWAT ? TABLE_GET(fd) : NULL;
-	bool ours = c && gate_lowat(c, value, set);
+	bool ours = c && intake_lowat(c, value, set);
 
 	conn_put(c);
 	return ours;

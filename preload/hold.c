@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/hold.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include "base/clock.h"
+#include "preload/cut.h"
+#include "preload/exchange.h"
+#include "preload/raw.h"
+
+/* When what is readable now really arrived: the program may have been busy elsewhere since. TCP_INFO tells in milliseconds. */
+static uint64_t arrival(int fd, const struct exchange *x, uint64_t now_ns)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	uint64_t ago;
+
+	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return now_ns;
+	ago = info.tcpi_last_data_recv * NS_PER_MS;
+	if (ago < 5 * NS_PER_MS || now_ns - ago < x->started_ns || now_ns - ago < x->sent_ns)
+		return now_ns;	/* within the field's own grain, or older than the request: not this answer's */
+	return now_ns - ago;
+}
+
+/* When a hang ends by its fault's own window. */
+static uint64_t window_end(const struct exchange *x)
+{
+	const struct page_fault *f = exchange_fault(x->verdict.main_fault, x->verdict.main_id);
+
+	return f && f->for_ns ? guest.page->started_ns + f->from_ns + f->for_ns : FOREVER;
+}
+
+void hold_begin(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
+{
+	x->arrived_ns = arrival(fd, x, now_ns);
+	x->gate = GATE_HELD;
+	x->until_ns = x->verdict.actions & PAGE_HANG ? window_end(x) : x->arrived_ns + exchange_answer_delay(c, x);
+}
+
+/* Bytes that a slow network would have brought while the program was busy are there at once; when the program waited for them, at most a
+ * slice is. */
+void hold_pace(struct exchange *x, int fd, uint64_t now_ns)
+{
+	uint64_t bytes = raw_unread(fd), slice, part;
+
+	if (!x->pace.bytes_per_s)
+		pace_begin(&x->pace, x->verdict.bytes_per_s, x->until_ns);
+	slice = pace_slice(&x->pace);
+	pace_forfeit(&x->pace, x->dry ? slice : pace_backlog(&x->pace), now_ns);
+	x->dry = false;
+	part = bytes < slice ? bytes : slice;
+	x->grant = pace_credit(&x->pace, now_ns);
+	if (x->grant >= part) {
+		x->gate = GATE_OPEN;
+		x->grant += !x->grant;	/* not a byte is there, but the end of the stream */
+		return;
+	}
+	x->gate = GATE_PACED;
+	x->until_ns = pace_due_ns(&x->pace, part);
+	x->slowed = true;
+}
+
+bool hold_throttles(const struct exchange *x)
+{
+	return x->verdict.bytes_per_s && !x->synthetic;
+}
+
+void hold_took(struct exchange *x, int fd, size_t n, bool dry, uint64_t now_ns)
+{
+	if (!hold_throttles(x))
+		return;
+	pace_take(&x->pace, n);
+	x->grant -= n < x->grant ? n : x->grant;
+	x->dry = dry || (!x->grant && !raw_unread(fd));
+	if (x->dry)
+		x->grant = 0;	/* the next look is when more arrives */
+	else if (!x->grant)
+		hold_pace(x, fd, now_ns);
+}
+
+bool hold_earned(const struct exchange *x, uint64_t now_ns)
+{
+	return x->pace.bytes_per_s && (!x->grant || pace_credit(&x->pace, now_ns) >= x->grant + pace_slice(&x->pace));
+}
+
+void hold_release(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
+{
+	uint32_t a = x->verdict.actions;
+
+	if (x->gate == GATE_HELD && (a & PAGE_DELAY) && !x->answer_at && !exchange_delays_request(c, x))
+		exchange_achieved(c, x, PAGE_DELAY, now_ns);
+	if (c->role == JOURNAL_CLIENT && x->hung)
+		exchange_achieved(c, x, PAGE_HANG, now_ns);
+	x->gate = GATE_OPEN;
+	c->hup_hidden = false;
+	if (c->role != JOURNAL_CLIENT)
+		return;
+	if (a & PAGE_ERROR) {
+		exchange_achieved(c, x, PAGE_ERROR, now_ns);
+		cut_reset(c, fd, exchange_errno(x));
+		exchange_end_all(c, exchange_errno(x), now_ns);
+	} else if (x->swallowed || !exchange_cut_room(c, x)) {
+		exchange_cut(c, x, now_ns);
+		cut_when_due(c, fd, now_ns);
+	} else if (hold_throttles(x)) {
+		hold_pace(x, fd, now_ns);
+	}
+}
+
+bool hold_is(const struct exchange *x)
+{
+	return x->gate == GATE_HELD || x->gate == GATE_PACED;
+}
+
+bool hold_due(const struct exchange *x, uint64_t now_ns)
+{
+	return hold_is(x) && x->until_ns != FOREVER && now_ns >= x->until_ns;
+}

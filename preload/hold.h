@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The time of an exchange at its gate: from what arrived to what the program may have of it, at once, after a delay or at a rate. All
+ * functions under the connection's lock; none blocks. Async-signal-safe.
+ */
+#ifndef AFTERSHOCK_PRELOAD_HOLD_H
+#define AFTERSHOCK_PRELOAD_HOLD_H
+
+#include "preload/conn.h"
+
+/* What was armed has arrived: from here on its delay counts. */
+void hold_begin(struct conn *c, struct exchange *x, int fd, uint64_t now_ns);
+
+/* The hold is over: the reset, end or error that was to follow happens, or the kernel's truth shows, perhaps in parts. */
+void hold_release(struct conn *c, struct exchange *x, int fd, uint64_t now_ns);
+
+bool hold_is(const struct exchange *x);
+
+/* Whether a hold has come to its end. */
+bool hold_due(const struct exchange *x, uint64_t now_ns);
+
+/* Whether x's answer comes at a rate. */
+bool hold_throttles(const struct exchange *x);
+
+/* An answer at a rate, with something there to read: lets the program have what was earned, when that is a part worth waking up for, or hides it
+ * until it is. */
+void hold_pace(struct exchange *x, int fd, uint64_t now_ns);
+
+/* Whether the rate has something for a program that it has not been told of: all was taken before, or a slice came since. */
+bool hold_earned(const struct exchange *x, uint64_t now_ns);
+
+/* The program read n bytes of x's answer, which x's rate counts; dry: all that was there. */
+void hold_took(struct exchange *x, int fd, size_t n, bool dry, uint64_t now_ns);
+
+#endif
