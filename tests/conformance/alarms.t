@@ -35,6 +35,8 @@ for call in CALLS:
         said, _, sterns, r = alarms(call, "end", 20)
         is_((said, sterns), ("EINTR", 1), f"the_first_handler_ends_a_{call}_that_is_held", r)
 for call in RESTARTED:
+    said, _, sterns, r = alarms(call, "once", 20)
+    is_((said, sterns), ("EINTR", 1), f"so_does_one_that_is_good_for_once (SA_RESETHAND): {call}", r)
     said, milds, _, r = alarms(call, "restart", 2)
     is_(said, "done", f"a_handler_with_SA_RESTART_lets_a_{call}_go_on", r)
     ok(milds > 5, "... and runs while it is held", r)

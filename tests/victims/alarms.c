@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alarms connect|receive|poll|select|epoll PORT end|restart|both: one call that waits on port PORT of 127.0.0.1, and a signal each 170 ms
- * meanwhile. Its handler ends the call (end), or lets it go on (restart); both: five that let it go on, then those that end it. Says how the
- * call ended and how many handlers of the two kinds had run by then: `EINTR 5 1`.
+ * alarms connect|receive|poll|select|epoll PORT end|once|restart|both: one call that waits on port PORT of 127.0.0.1, and a signal each 170 ms
+ * meanwhile. Its handler ends the call (end), also where it is good for one signal (once, SA_RESETHAND), or lets it go on (restart); both: five
+ * that let it go on, then those that end it. Says how the call ended and how many handlers of the two kinds had run by then: `EINTR 5 1`.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,26 +110,28 @@ static void ask(void)
 
 int main(int argc, char **argv)
 {
+	bool begins_mild;
 	unsigned i = 0;
 	long r;
 
 	while (argc == 4 && i < sizeof(calls) / sizeof(*calls) && strcmp(argv[1], calls[i].name))
 		i++;
 	if (argc != 4 || i == sizeof(calls) / sizeof(*calls)) {
-		fprintf(stderr, "usage: alarms connect|receive|poll|select|epoll PORT end|restart|both\n");
+		fprintf(stderr, "usage: alarms connect|receive|poll|select|epoll PORT end|once|restart|both\n");
 		return 2;
 	}
 	how = argv[3];
+	begins_mild = !strcmp(how, "restart") || !strcmp(how, "both");
 	peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (calls[i].call != do_connect)
 		ask();
-	if (strcmp(how, "end"))
+	if (begins_mild)
 		on(SIGUSR1, mild, SA_RESTART);
 	if (strcmp(how, "restart"))
-		on(SIGALRM, stern, 0);
+		on(SIGALRM, stern, strcmp(how, "once") ? 0 : (int)SA_RESETHAND);
 	usleep(1000);	/* a fresh slice of the processor: the signal is to find the call under way */
-	set_timer(strcmp(how, "end") ? SIGUSR1 : SIGALRM);
+	set_timer(begins_mild ? SIGUSR1 : SIGALRM);
 	r = calls[i].call();
 	printf("%s %d %d\n", r < 0 ? strerrorname_np(errno) : "done", (int)milds, (int)sterns);
 	return 0;
