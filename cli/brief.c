@@ -145,19 +145,14 @@ static void choose_output(struct brief *brief)
 
 static int choose_witness(struct brief *brief)
 {
-	char why[SENTENCE_MAX];
-
 	if (brief->trace == TRACE_SHIM || brief->trace == TRACE_OFF)
 		return 0;
 	if (tracing_take_environment(&brief->how))
 		return CLI_MISUSE;
-	brief->ebpf = !tracing_available(why, sizeof(why));
-	if (brief->ebpf)
+	brief->ebpf = !tracing_available(brief->without_ebpf, sizeof(brief->without_ebpf));
+	if (brief->ebpf || brief->trace == TRACE_AUTO)
 		return 0;
-	if (brief->trace == TRACE_EBPF)
-		return cli_error("--trace ebpf: %s", why);
-	cli_say("eBPF is not available (%s): the library alone is the witness (sources: shim)", why);
-	return 0;
+	return cli_error("--trace ebpf: %s", brief->without_ebpf);
 }
 
 int brief_check(struct brief *brief)
@@ -177,9 +172,15 @@ int brief_check(struct brief *brief)
 	if (!brief->output)
 		choose_output(brief);
 	join_command(brief);
+	return choose_witness(brief);
+}
+
+void brief_tell(const struct brief *brief)
+{
 	if (*brief->invoker)
 		cli_say("COMMAND runs as %s, who called sudo (unset SUDO_UID to run it as root)", brief->invoker);
-	return choose_witness(brief);
+	if (!brief->ebpf && *brief->without_ebpf)
+		cli_say("eBPF is not available (%s): the library alone is the witness (sources: shim)", brief->without_ebpf);
 }
 
 const char *brief_output(const struct brief *brief)

@@ -14,6 +14,8 @@
 #include "ebpf/tracer.h"
 #include "plan/plan.h"
 
+#define BRIEF_WHY_MAX 4608
+
 enum brief_trace { TRACE_AUTO, TRACE_EBPF, TRACE_SHIM, TRACE_OFF };
 
 struct brief {
@@ -32,6 +34,7 @@ struct brief {
 	char command_line[1024];
 	char invoker[PRIVILEGE_USER_MAX];	/* as whom COMMAND runs; empty: as who runs us */
 	bool ebpf;				/* the kernel is a witness */
+	char without_ebpf[BRIEF_WHY_MAX];	/* why it is not, though it was to be; else empty */
 };
 
 /* Of `aftershock run`; the context of its options is a struct brief. */
@@ -39,6 +42,9 @@ extern const struct cli_usage brief_usage;
 
 /* 0, or an exit status after one sentence on stderr. */
 int brief_check(struct brief *brief);
+
+/* Says on stderr how COMMAND runs where that may surprise: once it does, as a refusal is one sentence and no more. */
+void brief_tell(const struct brief *brief);
 
 /* The run file, after brief_check(). */
 const char *brief_output(const struct brief *brief);

@@ -28,7 +28,7 @@ static int do_without(struct clerk *c, const char *why)
 	if (c->brief->trace == TRACE_EBPF)
 		return cli_error("--trace ebpf: %s", why);
 	c->brief->ebpf = false;
-	cli_say("eBPF is not available (%s): the library alone is the witness (sources: shim)", why);
+	snprintf(c->brief->without_ebpf, sizeof(c->brief->without_ebpf), "%s", why);
 	return 0;
 }
 

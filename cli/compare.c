@@ -66,7 +66,7 @@ static int take_format(void *context, const char *value)
 			return 0;
 		}
 	}
-	return cli_error("--format %s is not available; give text, json, html or junit", value);
+	return cli_error("--format '%s' is not available; give text, json, html or junit", value);
 }
 
 static int take_output(void *context, const char *value)
@@ -152,7 +152,7 @@ static int check_output(const struct request *r)
 		const char *run = i < r->base_count ? r->base[i] : r->fresh[i - r->base_count];
 
 		if (output_same_file(r->output, run))
-			return cli_error("--output %s is one of the run files; give another file", r->output);
+			return cli_error("--output '%s' is one of the run files; give another file", r->output);
 	}
 	return 0;
 }

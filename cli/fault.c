@@ -41,7 +41,7 @@ static int take_for(void *context, const char *value)
 
 	r->lasts = value;
 	if (units_duration(value, &ns) || !ns)
-		return cli_error("--for '%s' is no duration; give one such as 30s or 500ms", value);
+		return cli_error("--for '%s' is no duration above 0, at most 1000h; give one such as 30s or 500ms", value);
 	return 0;
 }
 

@@ -22,9 +22,9 @@ int output_write(const char *path, output_print print, const void *what)
 		return print(what, stdout) ? cli_error("the report could not be written: %s", strerror(errno)) : CLI_FINE;
 	out = fopen(path, "we");
 	if (!out)
-		return cli_error("--output %s can not be written: %s", path, strerror(errno));
+		return cli_error("--output '%s' can not be written: %s", path, strerror(errno));
 	err = print(what, out);
 	if (fclose(out) || err)
-		return cli_error("--output %s could not be written in full: %s", path, strerror(err == -ENOMEM ? ENOMEM : errno));
+		return cli_error("--output '%s' could not be written in full: %s", path, strerror(err == -ENOMEM ? ENOMEM : errno));
 	return CLI_FINE;
 }

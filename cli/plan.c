@@ -38,7 +38,7 @@ static int take_seed(void *context, const char *value)
 	struct request *r = context;
 
 	if (units_count(value, UINT64_MAX, &r->plan.seed))
-		return cli_error("--seed %s is not accepted; give a whole number from 0 to 18446744073709551615", value);
+		return cli_error("--seed '%s' is not accepted; give a whole number from 0 to 18446744073709551615", value);
 	r->plan.seed_given = true;
 	r->plan.seed_in_file = false;
 	return 0;

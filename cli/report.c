@@ -43,7 +43,7 @@ static int take_format(void *context, const char *value)
 			return 0;
 		}
 	}
-	return cli_error("--format %s is not available; give text, json, html, csv, junit or openmetrics", value);
+	return cli_error("--format '%s' is not available; give text, json, html, csv, junit or openmetrics", value);
 }
 
 static int take_output(void *context, const char *value)
@@ -55,7 +55,7 @@ static int take_output(void *context, const char *value)
 static int take_slo(void *context, const char *value)
 {
 	if (units_share(value, &((struct request *)context)->options.slo))
-		return cli_error("--slo %s is not accepted; give a share from 0 to 1 or a percentage, like 99.9%%", value);
+		return cli_error("--slo '%s' is not accepted; give a share from 0 to 1 or a percentage, like 99.9%%", value);
 	return 0;
 }
 
@@ -64,7 +64,7 @@ static int take_fail_on(void *context, const char *value)
 	enum severity least = severity_of(value);
 
 	if (least == SEVERITIES)
-		return cli_error("--fail-on %s is not a severity; give critical, high, medium or info", value);
+		return cli_error("--fail-on '%s' is not a severity; give critical, high, medium or info", value);
 	((struct request *)context)->options.fail_on = 1 + least;
 	return 0;
 }
@@ -79,7 +79,7 @@ static int take_seconds(const char *option, const char *value, double *seconds)
 	if (*value && strchr("0123456789.", *value) && !*end && *seconds <= 1e9)
 		return 0;
 	if (units_duration(value, &ns))
-		return cli_error("--%s %s is not accepted; give seconds since the run's start, like 10 or 1.5s", option, value);
+		return cli_error("--%s '%s' is not accepted; give seconds since the run's start, like 10 or 1.5s", option, value);
 	*seconds = (double)ns / NS_PER_S;
 	return 0;
 }
@@ -139,7 +139,7 @@ static int report(const struct request *r, const char *run_file)
 		return cli_error("--from %g is not before --to %g", r->options.from_s, r->options.to_s);
 	wanted.charts = r->format->charts;
 	if (r->output && output_same_file(r->output, run_file))
-		return cli_error("--output %s is the run file itself; give another file", r->output);
+		return cli_error("--output '%s' is the run file itself; give another file", r->output);
 	if (analyze(&result, run_file, &wanted, error, sizeof(error)))
 		return cli_error("%s", error);
 	status = output_write(r->output, print, &(struct printed){r->format, &result});

@@ -115,6 +115,7 @@ static int let_go(struct run *run)
 	if (err)
 		return cli_error("command '%s' cannot be run: %s", run->brief.argv[0], strerror(-err));
 	run->running = true;
+	brief_tell(&run->brief);
 	return 0;
 }
 

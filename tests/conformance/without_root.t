@@ -41,6 +41,8 @@ is_(as_nobody((), "true", trace="shim").err, "", "who_asks_for_the_library_alone
 
 forced = as_nobody((), "true", trace="ebpf")
 is_((forced.rc, forced.err.count("\n")), (2, 1), "asking_for_ebpf_without_the_right_is_refused_in_one_line", forced)
+refused = run([*NOBODY, tool, "run", "-o", "/nonexistent/run.db", "--", "true"], env=ENV, cwd="/")
+is_((refused.rc, refused.err.count("\n")), (2, 1), "what_is_refused_is_refused_in_one_line_and_not_a_word_of_ebpf", refused)
 trace = run([*NOBODY, tool, "trace", "--pid", os.getpid(), "-o", os.path.join(tmpdir(0o777), "t.db")], env=ENV, cwd="/")
 is_((trace.rc, trace.err.count("\n")), (2, 1), "trace_without_the_right_is_refused_in_one_line", trace)
 doctor = run([*NOBODY, tool, "doctor"], env=ENV, cwd="/")
