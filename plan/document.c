@@ -2,6 +2,7 @@
 #include "plan/document.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,12 +12,23 @@
 
 #define EXAMPLE "{\"seed\": 7, \"faults\": [{\"to\": \":8082\", \"status\": 429}]}"
 
+#define WRITER_MS 2000
+
 struct bytes {
 	char *data; /* owned; NUL behind the last */
 	size_t count;
 };
 
-/* Reads fd to its end. Not by its size: it may be a pipe. */
+/* Until there is something to read, or whoever writes to the pipe has left; ms: at most, -1 for ever. */
+static void await(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	while (poll(&p, 1, ms) < 0 && errno == EINTR)
+		;
+}
+
+/* Reads fd to its end. Not by its size: it may be a pipe. One to which nobody writes reads as empty (fifo(7)): who opens it late is waited for. */
 static int read_all(int fd, struct bytes *b)
 {
 	ssize_t n = 1;
@@ -24,9 +36,12 @@ static int read_all(int fd, struct bytes *b)
 	b->data = malloc(DOCUMENT_MAX + 1);
 	if (!b->data)
 		return -ENOMEM;
+	await(fd, WRITER_MS);
 	while (n > 0 && b->count < DOCUMENT_MAX) {
 		n = read(fd, b->data + b->count, DOCUMENT_MAX - b->count);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EAGAIN)
+			await(fd, -1);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			n = 1;
 		else if (n < 0)
 			return -errno;
@@ -39,7 +54,7 @@ static int read_all(int fd, struct bytes *b)
 
 static int read_path(const char *path, struct bytes *b)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), err;
 
 	if (fd < 0)
 		return -errno;
@@ -50,7 +65,9 @@ static int read_path(const char *path, struct bytes *b)
 
 static void say_unreadable(const char *path, int err, char *error, size_t size)
 {
-	if (err == -EISDIR)
+	if (!*path)
+		snprintf(error, size, "the name of a plan is empty; give a JSON plan file");
+	else if (err == -EISDIR)
 		snprintf(error, size, "%s is a directory; give a JSON plan file", path);
 	else if (err == -EFBIG)
 		snprintf(error, size, "%s is larger than %u bytes; give a JSON plan file", path, DOCUMENT_MAX);

@@ -194,6 +194,8 @@ static int parse_peer(struct plan_fault *f, enum page_side side, const char *tex
 	f->v.peer = PAGE_PEER_ANY;
 	if (!strcmp(text, "*"))
 		return 0;
+	if (strstr(text, "://"))
+		return refuse(why, "a peer is no URL; give its host and port only, as in api.example:80");
 	if (!strncmp(text, "unix:", 5))
 		return parse_unix(f, text + 5, why);
 	return parse_inet(f, *text == '*' && text[1] == ':' ? text + 1 : text, why);

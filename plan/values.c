@@ -112,29 +112,52 @@ int fault_parse_probability(struct plan_fault *f, const char *text, char *why)
 	return 0;
 }
 
-static int parse_count(const char *text, uint64_t min, uint64_t *n)
+/* The three kinds of numbers; each says when one is too large, as the key's own sentence does not. */
+static int parse_count(const char *text, uint64_t min, uint64_t *n, char *why)
 {
-	return units_count(text, FAULT_COUNT_MAX, n) || *n < min ? -EINVAL : 0;
+	int err = units_count(text, FAULT_COUNT_MAX, n);
+
+	if (err == -ERANGE)
+		snprintf(why, FAULT_WHY_MAX, "give a whole number of at most %llu", (unsigned long long)FAULT_COUNT_MAX);
+	return err || *n < min ? -EINVAL : 0;
+}
+
+static int parse_duration(const char *text, uint64_t *ns, char *why)
+{
+	int err = units_duration(text, ns);
+
+	if (err == -ERANGE)
+		snprintf(why, FAULT_WHY_MAX, "give a time of at most 1000h, and 0s or at least 0.001us");
+	return err ? -EINVAL : 0;
+}
+
+static int parse_size(const char *text, int need_unit, uint64_t *bytes, char *why)
+{
+	int err = units_size(text, need_unit, bytes);
+
+	if (err == -ERANGE)
+		snprintf(why, FAULT_WHY_MAX, "give less than 8589934592g");
+	return err ? -EINVAL : 0;
 }
 
 int fault_parse_every(struct plan_fault *f, const char *text, char *why)
 {
-	return parse_count(text, 1, &f->v.every);
+	return parse_count(text, 1, &f->v.every, why);
 }
 
 int fault_parse_after(struct plan_fault *f, const char *text, char *why)
 {
-	return parse_count(text, 0, &f->v.after);
+	return parse_count(text, 0, &f->v.after, why);
 }
 
 int fault_parse_first(struct plan_fault *f, const char *text, char *why)
 {
-	return parse_count(text, 1, &f->v.first);
+	return parse_count(text, 1, &f->v.first, why);
 }
 
 int fault_parse_max(struct plan_fault *f, const char *text, char *why)
 {
-	return parse_count(text, 1, &f->v.max);
+	return parse_count(text, 1, &f->v.max, why);
 }
 
 int fault_parse_pattern(struct plan_fault *f, const char *text, char *why)
@@ -144,29 +167,29 @@ int fault_parse_pattern(struct plan_fault *f, const char *text, char *why)
 
 int fault_parse_from(struct plan_fault *f, const char *text, char *why)
 {
-	return units_duration(text, &f->v.from_ns) ? -EINVAL : 0;
+	return parse_duration(text, &f->v.from_ns, why);
 }
 
 int fault_parse_for(struct plan_fault *f, const char *text, char *why)
 {
-	return units_duration(text, &f->v.for_ns) || !f->v.for_ns ? -EINVAL : 0;
+	return parse_duration(text, &f->v.for_ns, why) || !f->v.for_ns ? -EINVAL : 0;
 }
 
 /* Two durations with a separator between them. */
-static int parse_pair(const char *text, const char *separator, uint64_t *a, uint64_t *b)
+static int parse_pair(const char *text, const char *separator, uint64_t *a, uint64_t *b, char *why)
 {
 	char left[PART_MAX], right[PART_MAX];
 
 	if (split(text, separator, left, right))
 		return -EINVAL;
-	return units_duration(left, a) || units_duration(right, b) ? -EINVAL : 0;
+	return parse_duration(left, a, why) || parse_duration(right, b, why) ? -EINVAL : 0;
 }
 
 static int parse_uniform(struct plan_fault *f, const char *text, char *why)
 {
 	uint64_t a, b;
 
-	if (parse_pair(text, "..", &a, &b))
+	if (parse_pair(text, "..", &a, &b, why))
 		return -EINVAL;
 	if (a > b) {
 		snprintf(why, FAULT_WHY_MAX, "give the shorter time first, as in 100ms..300ms");
@@ -182,7 +205,7 @@ static int parse_normal(struct plan_fault *f, const char *text, char *why)
 {
 	uint64_t mean, sd;
 
-	if (parse_pair(text, "~", &mean, &sd))
+	if (parse_pair(text, "~", &mean, &sd, why))
 		return -EINVAL;
 	f->v.dist = PAGE_NORMAL;
 	f->v.delay_a = (double)mean;
@@ -195,7 +218,7 @@ static int parse_lognormal(struct plan_fault *f, const char *text, char *why)
 {
 	uint64_t p50, p99;
 
-	if (parse_pair(text + strlen("p50:"), ",p99:", &p50, &p99))
+	if (parse_pair(text + strlen("p50:"), ",p99:", &p50, &p99, why))
 		return -EINVAL;
 	if (!p50 || p50 > p99) {
 		snprintf(why, FAULT_WHY_MAX, "give a p50 above 0 and a p99 that is not below it, as in p50:200ms,p99:2s");
@@ -218,7 +241,7 @@ int fault_parse_delay(struct plan_fault *f, const char *text, char *why)
 		return parse_uniform(f, text, why);
 	if (strchr(text, '~'))
 		return parse_normal(f, text, why);
-	if (units_duration(text, &fixed))
+	if (parse_duration(text, &fixed, why))
 		return -EINVAL;
 	f->v.dist = PAGE_FIXED;
 	f->v.delay_a = (double)fixed;
@@ -262,7 +285,7 @@ int fault_parse_retry_after(struct plan_fault *f, const char *text, char *why)
 		f->v.retry_after_s = (int64_t)n;
 		return 0;
 	}
-	if (units_duration(text, &ns) || ns % 1000000000u)
+	if (parse_duration(text, &ns, why) || ns % 1000000000u)
 		return -EINVAL;
 	f->v.retry_after_s = (int64_t)(ns / 1000000000u);
 	return 0;
@@ -314,7 +337,7 @@ int fault_parse_reset(struct plan_fault *f, const char *text, char *why)
 				   &f->v.reset);
 	f->word[FAULT_RESET] = "bytes";
 	f->v.reset = PAGE_RESPONSE;
-	return units_size(text, 0, &f->v.reset_after) || !f->v.reset_after ? -EINVAL : 0;
+	return parse_size(text, 0, &f->v.reset_after, why) || !f->v.reset_after ? -EINVAL : 0;
 }
 
 /* "give one that recv can return: ECONNRESET, ETIMEDOUT ..." */
@@ -350,13 +373,13 @@ int fault_parse_error(struct plan_fault *f, const char *text, char *why)
 int fault_parse_truncate(struct plan_fault *f, const char *text, char *why)
 {
 	f->v.actions |= PAGE_TRUNCATE;
-	return units_size(text, 0, &f->v.truncate_bytes) ? -EINVAL : 0;
+	return parse_size(text, 0, &f->v.truncate_bytes, why);
 }
 
 int fault_parse_throttle(struct plan_fault *f, const char *text, char *why)
 {
 	f->v.actions |= PAGE_THROTTLE;
-	return units_size(text, 1, &f->v.throttle_bytes_per_s) || !f->v.throttle_bytes_per_s ? -EINVAL : 0;
+	return parse_size(text, 1, &f->v.throttle_bytes_per_s, why) || !f->v.throttle_bytes_per_s ? -EINVAL : 0;
 }
 
 int fault_parse_resolve(struct plan_fault *f, const char *text, char *why)

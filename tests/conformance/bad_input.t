@@ -70,6 +70,11 @@ SPECS = (
     ("to=127.0.0.1:80 status=429 reply_header=nocolon", "reply_header", "nocolon"),
     ("to=127.0.0.1:80 status=503 body='open", "body"),
     ("to=127.0.0.1:80 status", "status"),
+    ("to=http://127.0.0.1:80 status=503", "to", "http://127.0.0.1:80", "URL"),
+    ("to=127.0.0.1:80 delay=1ms..1001h", "delay", "1001h", "at most 1000h"),
+    ("to=127.0.0.1:80 status=503 for=2000h", "for", "2000h", "at most 1000h"),
+    ("to=127.0.0.1:80 status=503 every=9007199254740993", "every", "whole number of at most 9007199254740992"),
+    ("to=127.0.0.1:80 throttle=99999999999g", "throttle", "99999999999g", "less than 8589934592g"),
     ("", "to", "at"),
 )
 for spec, *named in SPECS:
@@ -102,8 +107,14 @@ for name, content, *named in PLANS:
     refused(f"plan check {name}", aftershock("plan", "check", path), *named)
 refused_run("a missing plan", ["--plan", os.path.join(work, "missing.json")], "missing.json")
 refused_run("a directory as a plan", ["--plan", work], work)
+refused_run("a plan without a name", ["--plan", ""], "plan", "empty")
 with_plan = file("good.json", f'{{"faults": [{GOOD}]}}')
 is_(aftershock("plan", "check", with_plan).rc, 0, "a_good_plan_is_fine")
+pipe = os.path.join(work, "pipe")
+os.mkfifo(pipe)
+refused("a pipe to which nobody writes", aftershock("plan", "check", pipe, timeout=30), pipe, "empty")
+late = run(["sh", "-c", f"(exec 3> {pipe}; sleep 2.5; cat {with_plan} >&3) & {BIN} plan check {pipe}"])
+is_((late.rc, late.out), (0, "plan ok: 1 fault\n"), "a_pipe_whose_writer_takes_its_time_is_read", late)
 
 # options of run
 text = file("text.txt", "this is not a run file\n")
