@@ -226,7 +226,7 @@ static void print_report(struct run *run)
 
 static void say_idle(const char *name, uint64_t matched)
 {
-	cli_say("fault '%s' never fired (%llu exchanges matched it)", name, (unsigned long long)matched);
+	cli_say("fault '%s' never fired (%llu exchange%s matched it)", name, (unsigned long long)matched, matched == 1 ? "" : "s");
 }
 
 static int conclude(struct run *run)

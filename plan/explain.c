@@ -86,7 +86,7 @@ static void say_counts(const struct plan_fault *f, FILE *out)
 		fprintf(out, "%sin turn %s (x hit, . pass), over and over", separator, f->text[FAULT_PATTERN]);
 	fprintf(out, "%s", counts ? ".\n" : "");
 	if (v->max)
-		fprintf(out, "   At most %llu hits in the whole run.\n", (unsigned long long)v->max);
+		fprintf(out, "   At most %llu hit%s in the whole run.\n", (unsigned long long)v->max, v->max == 1 ? "" : "s");
 }
 
 static void say_window(const struct plan_fault *f, FILE *out)

@@ -529,6 +529,7 @@ static void test_explain(void)
 	explained(T "status=429 pattern=xx.", "xx.xx.xx.xx.xx.xx.xx\n");
 	explained(T "status=429 after=2 first=3", "the first 2 pass; then only the first 3 can be hit");
 	explained(T "status=429 from=10s for=30s max=4", "At most 4 hits");
+	explained(T "status=429 max=1", "At most 1 hit in");
 	explained(T "status=429 for=30s", "Active for the first 30");
 	explained("at=:80 delay=600ms process=o*", "arrive at :80 of programs named 'o*' are held back for 600 ms");
 	explained(T "delay=100ms first=2", "Delays of these hits: 100 ms 100 ms\n");
