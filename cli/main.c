@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The `aftershock` command: finds the subcommand in the table and hands over. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
@@ -62,10 +64,25 @@ static int finish(int status)
 	return status;
 }
 
+/*
+ * A standard stream that was closed stays of no use, but is no longer the next file that is opened: what is said on stderr would go into it.
+ * The wrong way round, so that using it fails as before; gone at exec, so that COMMAND finds it closed.
+ */
+static int hold_standard_streams(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", (fd ? O_RDONLY : O_WRONLY) | O_CLOEXEC) != fd)
+			return -errno;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const struct command *c;
 
+	if (hold_standard_streams())
+		return CLI_MISUSE;	/* nowhere to say it */
 	if (privilege_begin())
 		return cli_error("it must not be setuid or setgid: call it by sudo, or give it capabilities (setcap, see aftershock-trace(1))");
 	if (argc < 2)

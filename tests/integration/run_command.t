@@ -62,6 +62,10 @@ is_(r.meta("name"), "my-run", "which the run file has too")
 r = recorded("sh", "-c", "ls -l /proc/self/fd | grep -c -- '->'")
 plain = run(["sh", "-c", "ls -l /proc/self/fd | grep -c -- '->'"])
 is_(r.out, plain.out, "no descriptor of ours is left open in it")
+listed = os.path.join(tmpdir(), "listed")
+under = run(["sh", "-c", f"'{BIN}' run --trace off -o {listed}.db -- sh -c 'ls /proc/self/fd > {listed}' <&- 2>&-"])
+plain = run(["sh", "-c", f"sh -c 'ls /proc/self/fd > {listed}.plain' <&- 2>&-"])
+is_(open(listed).read(), open(f"{listed}.plain").read(), "a standard stream that is closed stays closed for it")
 grep = ["grep", "-E", "^Sig(Blk|Ign|Cgt)", "/proc/self/status"]
 
 
