@@ -9,6 +9,7 @@
 
 #define FIGURE_BYTES 64
 #define LONGEST_MS 1e12	/* longer does not fit ns */
+#define SMALLEST 1e-9	/* less is 0 to people */
 
 const char *show_ms(double ms, char *buf)
 {
@@ -29,11 +30,17 @@ const char *show_duration(double ms, char *buf)
 	return units_show_duration(ms <= 0 ? 0 : ms < LONGEST_MS ? (uint64_t)(ms * NS_PER_MS) : (uint64_t)LONGEST_MS * NS_PER_MS, buf, FIGURE_BYTES);
 }
 
+/* Of a figure with two decimals: two digits at least, so that what is not 0 does not look as if it were. */
+static int decimals(double x)
+{
+	return x > SMALLEST && x < 0.0995 ? 1 - (int)floor(log10(x)) : 2;
+}
+
 const char *show_factor(const struct metric *m, char *buf)
 {
 	if (!m->known)
 		return strcpy(buf, "-");
-	snprintf(buf, FIGURE_BYTES, "%.2fx", m->value);
+	snprintf(buf, FIGURE_BYTES, "%.*fx", decimals(m->value), m->value);
 	return buf;
 }
 
@@ -61,6 +68,6 @@ const char *show_bounds(const struct metric *m, bool share, char *buf)
 		return strcpy(buf, "");
 	if (!strcmp(m->method, "exact"))
 		return strcpy(buf, "exact");
-	snprintf(buf, FIGURE_BYTES, "%.*f..%.*f", share ? 1 : 2, m->low * scale, share ? 1 : 2, m->high * scale);
+	snprintf(buf, FIGURE_BYTES, "%.*f..%.*f", share ? 1 : decimals(m->low), m->low * scale, share ? 1 : decimals(m->high), m->high * scale);
 	return buf;
 }

@@ -67,6 +67,9 @@ text = compare("--base", base, "--new", new, "--gate", "amplification<=1.10x")
 ok(text.rc == 1 and text.out.startswith("FAIL"), "the text face says FAIL first", text)
 like(text.out, r"amplification +1\.00x +exact +3\.00x +exact +3\.00x +exact +differs +regress", "with the whole row")
 
+quick = compare("--base", make("slow.db", ms=3000.0), "--new", base)
+like(quick.out, r"p50_ms +3000 .* 0\.00033x", "what is three thousand times faster is not 0.00 times as slow")
+
 # ---- several runs a side, each on a port of its own ----
 many_base = [make(f"b{i}.db", ms=1 + 0.01 * i, peer=f"127.0.0.1:{1000 + i}") for i in range(4)]
 many_new = [make(f"n{i}.db", ms=2 + 0.01 * i, peer=f"127.0.0.1:{2000 + i}") for i in range(4)]

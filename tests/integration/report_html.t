@@ -258,6 +258,7 @@ with Browser() as browser:
     is_(tab.value("document.querySelectorAll('#figures .scroll:last-child tbody tr').length"), len(compared), "and in the table")
     ok(any(re.search("amplification<=1.05x.*front -> back.*regress", row) for row in texts(tab, "#figures .scroll:first-of-type tbody tr")),
        "every gate has its row")
+    is_(tab.value("factor(0.00234)"), "0.0023\u00d7", "a small ratio is not rounded down to 0")
     row = "[...document.querySelectorAll('.forest .row')].find(r => r.querySelector('.gate.regress'))"
     ok(tab.value(f"(r => {{ const x = k => +r.querySelector(k).getAttribute('x1');"
                  f" return x('.one') < x('.margin') && x('.margin') < x('.interval'); }})({row})"),

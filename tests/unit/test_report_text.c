@@ -378,6 +378,11 @@ int main(void)
 	is_str(show_duration(12.4, buf), "12.4 ms", "below a second");
 	is_str(show_duration(1500, buf), "1.50 s", "seconds");
 	is_str(show_duration(NAN, buf), "-", "unknown");
+	is_str(show_factor(&(struct metric){.known = true, .value = 3}, buf), "3.00x", "factors: two decimals");
+	is_str(show_factor(&(struct metric){.known = true, .value = 0.00234}, buf), "0.0023x", "and two digits of small ones");
+	is_str(show_factor(&(struct metric){.known = true}, buf), "0.00x", "nothing is nothing");
+	is_str(show_bounds(&(struct metric){.known = true, .bounded = true, .low = 0.00021, .high = 0.31, .method = "bootstrap"}, false, buf),
+	       "0.00021..0.31", "and of their bounds");
 	ok(*show_duration(1e300, buf) && *show_duration(-1, buf), "and whatever a damaged file makes of them");
 	free(said);
 	return tap_done();

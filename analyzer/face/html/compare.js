@@ -7,7 +7,7 @@ function metricText(row, m) {
 }
 
 function metricBounds(row, m) {
-	return bounds(m, SHARES.includes(row.name) ? percent : x => trim(two(x)));
+	return bounds(m, SHARES.includes(row.name) ? percent : x => trim(plain(x)));
 }
 
 /* As benchstat: "~" when what was seen may be chance, "?" when there is no telling. */
@@ -45,7 +45,7 @@ function forestPlot(row, margins, axis) {
 	const bounded = known(r.low) && known(r.high);
 
 	return s("svg", {viewBox: "0 0 " + AXIS + " 20", preserveAspectRatio: "none", role: "img",
-		"aria-label": joined([row.name + ": new / base " + factor(value(r)), bounds(r, two)], ", ")},
+		"aria-label": joined([row.name + ": new / base " + factor(value(r)), bounds(r, plain)], ", ")},
 		line(x(1), 0, x(1), 20, "muted", 1, {class: "one", ...THIN}), margins.filter(m => known(m.ratio) && m.ratio > 0).map(gate),
 		bounded ? line(x(r.low), 10, Math.max(x(r.high), x(r.low) + 1), 10, ink, 2, {class: "interval", ...THIN}) : null,
 		known(r.value) && r.value > 0 ? line(x(r.value), 5, x(r.value), 15, ink, 5, {class: "value", ...THIN}) : null);
@@ -69,7 +69,7 @@ function forest(list, margins) {
 	const axis = ratioAxis(list, margins);
 	const row = (r, i) => [i && list[i - 1].where === r.where ? null : h("p", {class: "place"}, name(r.where)),
 		h("div", {class: "row"}, h("span", {}, r.name), forestPlot(r, margins[i] || [], axis),
-			h("span", {class: "ratio num"}, factor(value(r.ratio)), " ", h("span", {class: "muted"}, bounds(r.ratio, two))),
+			h("span", {class: "ratio num"}, factor(value(r.ratio)), " ", h("span", {class: "muted"}, bounds(r.ratio, plain))),
 			h("span", {class: "mark"}, gateMark(r) || h("span", {class: "muted"}, sign(r))))];
 
 	return h("div", {class: "forest"}, axisRow(axis), list.map(row));
@@ -92,7 +92,7 @@ function compareTable(list) {
 	const columns = [["", "text"], ["base"], ["95 %"], ["new"], ["95 %"], ["new/base"], ["95 %"], ["", "text"], ["gate", "text"]]
 		.concat(ranked ? [["p"], ["A12"]] : []);
 	const cells = r => [[name(r.where), DOT, r.name], metricText(r, r.base), metricBounds(r, r.base),
-		metricText(r, r.new), metricBounds(r, r.new), factor(value(r.ratio)), bounds(r.ratio, two), sign(r), gateMark(r)]
+		metricText(r, r.new), metricBounds(r, r.new), factor(value(r.ratio)), bounds(r.ratio, plain), sign(r), gateMark(r)]
 		.concat(ranked ? [chanceText(r.p), known(r.a12) ? two(r.a12) : DASH] : []);
 
 	return table("Figures, with 95 % intervals; ~ may be chance, ? can not be told", columns, list.map(r => ({cells: cells(r)})));

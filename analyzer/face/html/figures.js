@@ -21,6 +21,11 @@ function two(x) {
 	return x.toFixed(2);
 }
 
+/* Two digits at least, so that what is not 0 does not look as if it were: "3.00", "0.0023". */
+function plain(x) {
+	return x.toFixed(x > 1e-9 && x < 0.0995 ? 1 - Math.floor(Math.log10(x)) : 2);
+}
+
 /* Three digits. */
 function digits(x) {
 	if (!known(x))
@@ -53,7 +58,7 @@ function percent(x) {
 }
 
 function factor(x) {
-	return known(x) ? two(x) + TIMES : DASH;
+	return known(x) ? plain(x) + TIMES : DASH;
 }
 
 /* The interval of a metric: "85.8...89.9 %", "exact", or nothing. */

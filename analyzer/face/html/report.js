@@ -57,7 +57,7 @@ function loadHeadlines(report) {
 	const all = report.edges.concat(report.destinations.map(d => Object.assign({server: d.name}, d)));
 	const amplified = largest(all, e => value(amplification(e)), e => e.attempts), busiest = largest(report.edges, e => e.peak_attempts_per_s);
 	const most = amplified ? amplification(amplified) : null, when = most && most !== amplified.amplification ? "under the fault" : null;
-	const note = amplified ? [pair(amplified)].concat([bounds(most, two), when].filter(Boolean).map(t => DOT + t)) : "attempts per request";
+	const note = amplified ? [pair(amplified)].concat([bounds(most, plain), when].filter(Boolean).map(t => DOT + t)) : "attempts per request";
 
 	return [
 		headline("Amplification", factor(value(most)), note),
@@ -282,7 +282,7 @@ function edgesTable(report) {
 	const columns = [["client \u2192 server", "text"], ["requests"], ["attempts"], ["delivered"], ["amplif."], ["95 %"], ["deliv."],
 		["demand"], ["success"], ["95 %"], ["peak/s"]];
 	const cells = (c, whole) => [c.logical === null ? "?" : count(c.logical), count(c.attempts), count(c.delivered),
-		factor(value(c.amplification)), bounds(c.amplification, two), factor(value(c.amplification_delivered)),
+		factor(value(c.amplification)), bounds(c.amplification, plain), factor(value(c.amplification_delivered)),
 		whole ? factor(value(c.amplification_demand)) : "", percent(value(c.success)), bounds(c.success, percent),
 		whole ? count(c.peak_attempts_per_s) : ""];
 
@@ -296,7 +296,7 @@ function destinationsTable(report) {
 		["most attempts"], ["failed everywhere"], ["servers", "long"], ["linked by", "text"]];
 	const name = d => pair(Object.assign({}, d, {server: d.name}));
 	const cells = (c, whole) => [c.logical === null ? "?" : count(c.logical), whole ? count(c.hops) : "", count(c.attempts),
-		factor(value(c.amplification)), bounds(c.amplification, two), percent(value(c.success)), bounds(c.success, percent),
+		factor(value(c.amplification)), bounds(c.amplification, plain), percent(value(c.success)), bounds(c.success, percent),
 		whole ? count(c.max_attempts_seen) : "",
 		whole && c.chain ? percent(value(c.chain.exhausted_share)) : "", whole ? c.servers.join(", ") : "", whole ? c.linking : ""];
 
@@ -346,7 +346,7 @@ function recoveryTable(report) {
 
 function pathsTable(report) {
 	const columns = [["root \u21d2 leaf", "text"], ["amplification"], ["95 %"], ["", "text"]];
-	const cells = p => [[name(p.root), " \u21d2 ", name(p.leaf)], factor(value(p.amplification)), bounds(p.amplification, two),
+	const cells = p => [[name(p.root), " \u21d2 ", name(p.leaf)], factor(value(p.amplification)), bounds(p.amplification, plain),
 		p.amplification.method];
 
 	return report.end_to_end.length ? table("End to end", columns, report.end_to_end.map(p => ({cells: cells(p)}))) : null;
