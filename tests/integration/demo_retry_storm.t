@@ -26,6 +26,7 @@ within(demo.seconds, 0, 60, "in_less_than_a_minute")
 table = open(os.path.join(out, "table.txt"), encoding="utf-8").read() if os.path.exists(os.path.join(out, "table.txt")) else ""
 ok(table and table in demo.out, "the_table_is_printed_and_kept")
 is_(row(table, "amplification"), ["3.00x"] * 3, "each_strategy_comes_out_at_3_00", table)
+is_(row(table, "... from users to backend"), ["3.00x"] * 3, "also_from_the_users_to_the_backend", table)
 is_(row(table, "attempts"), ["30"] * 3, "each_makes_30_attempts", table)
 is_(row(table, "backend's own count"), ["11"] * 3, "the_backend_saw_the_healthy_requests_alone", table)
 is_(len(re.findall(r"^\[\d+/12\] .*\(about \d+ s left\)$", demo.err, re.M)), 12, "progress_is_on_stderr", demo.err)
