@@ -11,6 +11,7 @@ No server of the system is touched. Processes are ended by their ids.
 import csv
 import glob
 import os
+import re
 import shutil
 import signal
 import socket
@@ -74,12 +75,23 @@ def children_of(pid):
     return found
 
 
-def is_there(pid):
+def state_of(pid):
+    """As /proc has it: R, S, T stopped, Z ended and not waited for ...; None: there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+            return f.read().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
-        return False
+        return None
+
+
+def is_there(pid):
+    return state_of(pid) not in ("Z", "X", None)
+
+
+def newest(pattern, *programs):
+    """The directory of the newest version that has all these programs, for a client alone may be newer than its server. Without one the pattern."""
+    whole = [d for d in glob.glob(pattern) if all(os.access(os.path.join(d, p), os.X_OK) for p in programs)]
+    return max(whole, key=lambda d: [int(n) for n in re.findall(r"\d+", d)], default=pattern)
 
 
 class Server:
@@ -119,15 +131,17 @@ class Server:
 
     def start(self):
         """Starts it at its port; the first time at a free one, which another process may take before it does."""
+        path = os.path.join(self.directory, "server.log")
         for _ in range(1 if self.port else 5):
             port = self.port or free_port()
             before = self.under(port) if callable(self.under) else self.under
-            self.run([*before, *self.argv(port)], subprocess.DEVNULL)
+            with open(path, "w", encoding="utf-8") as log:
+                self.run([*before, *self.argv(port)], log)
             if self.comes_up(port):
                 self.port = port
                 return self
             self.stop()
-        raise StoreFailed(f"{type(self).__name__} does not start; see {self.directory}")
+        raise StoreFailed(f"{type(self).__name__} does not start: {lab.last_line(path) or 'it says nothing'}")
 
     def run(self, words, output):
         with self.starting:
@@ -155,9 +169,15 @@ class Server:
                 self.kill()
         return self.process.wait()
 
+    def stopped_family(self):
+        """It and all that it started. It is stopped first: what it starts while we look would not be among them, and outlive it."""
+        self.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: state_of(self.process.pid) in ("T", "Z", "X", None), STOPPING_S)
+        return [self.process.pid, *children_of(self.process.pid)]
+
     def kill(self):
         """Ends it and all that it started at once, in the middle of whatever they do. What it has kept is there for start()."""
-        family = [self.process.pid, *children_of(self.process.pid)]
+        family = self.stopped_family()
         for pid in family:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -168,7 +188,7 @@ class Server:
 
     def suspend(self):
         """It hangs: its connections stay and are not answered."""
-        for pid in [self.process.pid, *children_of(self.process.pid)]:
+        for pid in self.stopped_family():
             os.kill(pid, signal.SIGSTOP)
 
     def resume(self):
@@ -181,7 +201,7 @@ class Postgres(Server):
     root. databases: further ones, by name the SQL that fills each. What is committed survives kill() (but not the machine's end: fsync is off).
     options: settings, as max_connections=200."""
 
-    PROGRAMS = next(iter(sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)), "/usr/lib/postgresql/none/bin")
+    PROGRAMS = newest("/usr/lib/postgresql/*/bin", "initdb", "postgres", "psql")
     NEEDS = (f"{PROGRAMS}/initdb", f"{PROGRAMS}/postgres", f"{PROGRAMS}/psql")
     STOP = signal.SIGINT  # the fast shutdown: does not wait for clients
 
@@ -254,8 +274,7 @@ class Redis(Server):
         self.begin(self.start)
 
     def argv(self, port):
-        return ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", self.directory, "--logfile", "redis.log",
-                *self.options]
+        return ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", self.directory, *self.options]
 
     def is_ready(self, port):
         return self.cli(port, "PING").stdout.strip() == "PONG"

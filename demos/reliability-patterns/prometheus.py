@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A private Prometheus that scrapes the report of a run, also while the run goes on, and is asked what it has seen. It takes five seconds until
 it scrapes for the first time, so it is started before there is a run."""
+import http.client
 import http.server
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +15,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 import lab  # noqa: E402
+import stores  # noqa: E402
 
 STARTING_S, STARTS = 30, 3
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -78,9 +79,7 @@ class Prometheus:
         return self
 
     def start(self):
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = stores.free_port()
         with open(self.bench.path("prometheus.log"), "w", encoding="utf-8") as log:
             self.child = subprocess.Popen(
                 ["prometheus", f"--config.file={self.directory}/prometheus.yml", f"--storage.tsdb.path={self.directory}/data",
@@ -114,7 +113,7 @@ class Prometheus:
     def has_scraped(self):
         try:
             return self.one("up") is not None
-        except OSError:
+        except (OSError, http.client.HTTPException, ValueError, KeyError):  # nobody answers yet, or another process that took the port does
             return False
 
     def ask(self, query):

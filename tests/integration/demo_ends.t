@@ -3,6 +3,7 @@
 """How a demo ends when it can not go on or is told to stop: one sentence, a status, nothing left behind. demo_*.t stop the demos themselves."""
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import *
 
 DEMOS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demos")
+sys.path[:0] = [os.path.join(DEMOS, "real-clients"), DEMOS]
+import bench  # noqa: E402
+import stores  # noqa: E402
+
 HEAD = f"""import os, sys, threading, time
 sys.path[:0] = [{os.path.join(DEMOS, 'pattern-catalogue')!r}, {DEMOS!r}]
 import common, lab, stores
@@ -19,14 +24,14 @@ TAIL = "\nsys.exit(lab.main(demo))\n"
 STOPPED = "interrupted; everything that was started is stopped\n"
 
 
-def start(body, **kw):
+def start(body, args=(), **kw):
     """A demo that is called small, in a session of its own as a terminal gives it one; it says `ready` when it can be interrupted."""
     directory = os.path.join(tmpdir(), "small")
     os.makedirs(directory)
     path = os.path.join(directory, "run.py")
     with open(path, "w", encoding="utf-8") as f:
         f.write(HEAD + body + TAIL)
-    return spawn([PYTHON, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    return spawn([PYTHON, path, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                  preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL), **kw)  # the tests may run under nohup
 
 
@@ -112,8 +117,83 @@ demo = run([os.path.join(DEMOS, "reliability-patterns", "run.py"), "--build", BU
 is_((demo.rc, demo.err), (1, "reliability-patterns: prometheus is not there; `tests/lib/deps demo` installs what the demos need\n"),
     "a_program_that_is_missing_is_named")
 
-sys.path[:0] = [os.path.join(DEMOS, "real-clients"), DEMOS]
-import bench  # noqa: E402
+place = tmpdir()
+missing = start(f"""
+def demo():
+    stores.Postgres.NEEDS = ({place!r} + "/psql", )
+    stores.Postgres()
+""", env={"TMPDIR": place})
+out, err = missing.communicate(timeout=30)
+is_((missing.returncode, err), (1, f"small: {place}/psql is not there; `tests/lib/deps demo` installs what the demos need\n"), "so_is_one_of_postgresql")
+is_(os.listdir(place), [], "before_anything_is_made_for_it")
+
+place = tmpdir()
+for version, programs in (("9.6", ("psql", "postgres")), ("15", ("psql", "postgres")), ("16", ("psql", ))):
+    os.makedirs(os.path.join(place, version))
+    for program in programs:
+        os.symlink("/bin/true", os.path.join(place, version, program))
+is_(os.path.basename(stores.newest(place + "/*", "postgres", "psql")), "15", "a_newer_client_without_its_server_is_passed_over")
+
+place = tmpdir()
+broken = start("""
+def demo():
+    with stores.Redis(options=("--no-such-option", "1")):
+        pass
+""", env={"TMPDIR": place})
+out, err = broken.communicate(timeout=60)
+like(err, r"^small: Redis does not start: .*\S.*\n$", "a_server_that_does_not_start_says_why")
+is_((broken.returncode, os.listdir(place)), (1, []), "and_leaves_nothing_behind")
+
+TAKEN = """
+import http.server
+sys.path.insert(0, os.path.join(os.path.dirname(lab.__file__), "reliability-patterns"))
+import prometheus
+
+def demo():
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"hello")
+        def log_message(self, *_):
+            pass
+    other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other)
+    threading.Thread(target=other.serve_forever, daemon=True).start()
+    free_port, ports = stores.free_port, [other.server_address[1]] * int(sys.argv[2])
+    stores.free_port = lambda: ports.pop() if ports else free_port()
+    with lab.Lab(sys.argv[1], os.environ["OUT"]) as bench, prometheus.Prometheus(bench, 1) as found:
+        found.wait()
+        print(found.port != other.server_address[1], flush=True)
+    return 0
+"""
+if shutil.which("prometheus"):
+    for times, wanted in (("1", (0, "True\n", [])), ("3", (1, "", []))):
+        place = tmpdir()
+        taken = start(TAKEN, args=[BUILD, times], env={"OUT": place, "TMPDIR": place})
+        out, err = taken.communicate(timeout=90)
+        left = [f for f in os.listdir(place) if f != "prometheus.log"]
+        is_((taken.returncode, out, left + processes_naming(place)), wanted, f"a_port_that_is_taken_{times}_times_while_prometheus_starts", err)
+    like(err, r"^small: Prometheus does not start: .*address already in use.*\n$", "in_the_end_it_says_why")
+
+
+class Busy(stores.Server):
+    """A server that starts children all the time."""
+    NEEDS = ("sh", )
+    NAP = "1000.25"
+
+    def argv(self, port):
+        return ["sh", "-c", f"while :; do sleep {self.NAP} & sleep 0.002; done"]
+
+    def is_ready(self, port):
+        return True
+
+
+with Busy() as busy:
+    busy.start()
+    wait_for(lambda: len(stores.children_of(busy.process.pid)) > 20)
+    busy.kill()
+    is_(processes_naming(Busy.NAP), [], "a_server_that_is_killed_leaves_none_of_its_children")
+
 place = tmpdir()
 os.makedirs(os.path.join(place, "curl"))
 for file in ("mine", "run.db"):
