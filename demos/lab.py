@@ -79,7 +79,7 @@ class Progress:
 
     def show(self, end):
         left = max(0, round(self.end - time.monotonic()))
-        line = f"[{self.step}/{self.steps}] {self.what} (about {left} s left)"
+        line = f"[{self.step}/{self.steps}] {self.what} ({f'about {left} s left' if left else 'longer than expected'})"
         sys.stderr.write(f"\r\033[K{line}" if self.live else line + end)
         sys.stderr.flush()
 

@@ -91,6 +91,16 @@ def demo():
     is_(interrupt(stopped, [signal.SIGINT])[::2][:2], (130, STOPPED), "a_database_that_is_being_made_is_given_up")
     is_((os.listdir(place), processes_naming(place)), ([], []), "and_nothing_of_it_is_left")
 
+# ---- takes longer ----
+LATE = """
+def demo():
+    lab.Progress(2, 0).next("at work")
+    lab.Progress(2, 90).next("at work")
+    return 0
+"""
+late = start(LATE)
+is_(late.communicate(timeout=30)[1], "[1/2] at work (longer than expected)\n[1/2] at work (about 90 s left)\n", "nobody_is_told_that_0_s_are_left")
+
 # ---- can not go on ----
 pipe = start("""
 def demo():

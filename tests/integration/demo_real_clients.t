@@ -142,7 +142,7 @@ is_(set(rows) | set(left_out), ALL, "each_client_has_a_row_or_a_reason", kept)
 ok(set(left_out) <= OF_NPM, "only_the_libraries_of_npm_may_be_left_out", left_out)
 with open(os.path.join(out, "table.txt"), encoding="utf-8") as f:
     ok(f.read() in demo.out, "the_table_is_printed_and_kept")
-steps = re.findall(r"^\[\d+/\d+\] .*\(about \d+ s left\)$", demo.err, re.M)
+steps = re.findall(r"^\[\d+/\d+\] .*\((?:about \d+ s left|longer than expected)\)$", demo.err, re.M)
 is_(len(steps), len(rows) + 1, "progress_is_on_stderr", demo.err)
 ok(f"are in {out}/NAME" in demo.out, "it_names_the_directory")
 is_(groups_of(out), set(), "nothing_is_left_running")
