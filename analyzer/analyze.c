@@ -68,7 +68,7 @@ static int measure_all(struct measure *m)
 	if (!err)
 		err = closes_date(m);
 	if (!err)
-		err = hops_build(&m->hops, &m->link, &m->r->model, &m->graph);
+		err = hops_build(&m->hops, &m->link, &m->r->model, &m->graph, &m->chains);
 	if (!err)
 		err = hops_doubt(&m->hops, &m->link, &m->graph);
 	if (!err)

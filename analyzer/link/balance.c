@@ -8,6 +8,7 @@
 
 #define CHOSEN_MIN 20		/* requests */
 #define BOTH_MAX 0.05
+#define LOOK_BACK 256		/* calls for one inbound request */
 
 struct choice {			/* of a server, for one kind of inbound request and what is asked for it */
 	uint64_t what;		/* the same for all servers that are chosen between */
@@ -17,10 +18,11 @@ struct choice {			/* of a server, for one kind of inbound request and what is as
 
 struct balance {
 	const struct model *m;
+	const struct graph *g;
 	struct choice *choices;	/* owned */
 	size_t count, room;
 	struct map index;	/* what and edge -> choice */
-	struct map first;	/* inbound request and what is asked for it -> its latest attempt */
+	uint32_t *servers;	/* per client: how many it calls; owned */
 };
 
 static uint64_t kind_of(const struct balance *b, const struct model_exchange *x)
@@ -43,22 +45,38 @@ static struct choice *choice_of(struct balance *b, uint64_t what, uint32_t edge)
 	return &b->choices[b->count++];
 }
 
-static int look_at(struct balance *b, uint32_t i)
+static bool has_choice(const struct balance *b, const struct model_exchange *x)
 {
-	const struct model_exchange *x = &b->m->exchanges[i], *y;
-	uint64_t what = kind_of(b, x), one = hash_pair(x->parent, x->target);
-	uint32_t before = map_get(&b->first, one);
+	return x->target && b->servers[b->g->edges[x->edge].client] > 1;
+}
+
+/* What was asked for the same inbound request before the k-th of its calls, which are in order of start, and is the same; NULL: nothing. */
+static const struct model_exchange *before(const struct balance *b, struct chains_span calls, size_t k)
+{
+	const struct model_exchange *x = &b->m->exchanges[calls.members[k]];
+
+	for (size_t i = k; i-- > 0 && k - i <= LOOK_BACK;) {
+		const struct model_exchange *y = &b->m->exchanges[calls.members[i]];
+
+		if (y->target == x->target)
+			return y;
+	}
+	return NULL;
+}
+
+static int look_at(struct balance *b, struct chains_span calls, size_t k)
+{
+	const struct model_exchange *x = &b->m->exchanges[calls.members[k]], *y = has_choice(b, x) ? before(b, calls, k) : NULL;
 	struct choice *c;
 
-	y = before == MAP_NONE ? NULL : &b->m->exchanges[before];
-	if (y && (y->edge == x->edge || model_failed(y)))	/* the same again, or a retry */
-		return map_put(&b->first, one, i);
-	c = choice_of(b, what, y ? y->edge : x->edge);
+	if (!has_choice(b, x) || (y && (y->edge == x->edge || model_failed(y))))	/* the same again, or a retry */
+		return 0;
+	c = choice_of(b, kind_of(b, x), y ? y->edge : x->edge);
 	if (!c)
 		return -ENOMEM;
 	c->chosen += !y;
 	c->both += y != NULL;
-	return map_put(&b->first, one, i);
+	return 0;
 }
 
 static bool is_spread(const struct choice *c)
@@ -66,7 +84,7 @@ static bool is_spread(const struct choice *c)
 	return c->chosen >= CHOSEN_MIN && (double)c->both <= BOTH_MAX * (double)c->chosen;
 }
 
-/* Choices come in the order in which they were first made: each meets the first that is chosen between for the same. */
+/* Each choice meets the first that is chosen between for the same. */
 static int join(struct balance *b, void (*pair)(void *arg, uint32_t a, uint32_t b), void *arg)
 {
 	struct map groups = {0};
@@ -85,25 +103,23 @@ static int join(struct balance *b, void (*pair)(void *arg, uint32_t a, uint32_t 
 	return err;
 }
 
-int balance_find(const struct model *m, const struct graph *g, void (*pair)(void *arg, uint32_t a, uint32_t b), void *arg)
+int balance_find(const struct model *m, const struct graph *g, const struct chains *chains, void (*pair)(void *arg, uint32_t a, uint32_t b), void *arg)
 {
-	struct balance b = {.m = m};
-	uint32_t *servers = calloc(g->name_count + 1, sizeof(*servers));
-	int err = servers ? 0 : -ENOMEM;
+	struct balance b = {.m = m, .g = g, .servers = calloc(g->name_count + 1, sizeof(*b.servers))};
+	int err = b.servers ? 0 : -ENOMEM;
 
 	for (size_t e = 0; e < g->count && !err; e++)
-		servers[g->edges[e].client]++;
-	for (uint32_t i = 0; i < m->exchange_count && !err; i++) {
-		const struct model_exchange *x = &m->exchanges[i];
+		b.servers[g->edges[e].client]++;
+	for (size_t in = 0; in < m->exchange_count && !err; in++) {
+		struct chains_span calls = chains_of(&chains->by_parent, in);
 
-		if (x->role == MODEL_CLIENT && x->edge != MODEL_NONE && x->parent != MODEL_NONE && x->target && servers[g->edges[x->edge].client] > 1)
-			err = look_at(&b, i);
+		for (size_t k = 0; k < calls.n && !err; k++)
+			err = look_at(&b, calls, k);
 	}
 	if (!err)
 		err = join(&b, pair, arg);
 	map_free(&b.index);
-	map_free(&b.first);
 	spill_free(b.choices);
-	free(servers);
+	free(b.servers);
 	return err;
 }

@@ -6,10 +6,11 @@
 #ifndef AFTERSHOCK_ANALYZER_LINK_BALANCE_H
 #define AFTERSHOCK_ANALYZER_LINK_BALANCE_H
 
+#include "analyzer/link/chains.h"
 #include "analyzer/link/graph.h"
 #include "analyzer/read/model.h"
 
-/* Calls back with pairs of edges that are chosen between: of a group, each with the first. 0 or -ENOMEM. O(n). */
-int balance_find(const struct model *m, const struct graph *g, void (*pair)(void *arg, uint32_t a, uint32_t b), void *arg);
+/* Calls back with pairs of edges that are chosen between: of a group, each with the first. Needs chains->by_parent. 0 or -ENOMEM. O(n). */
+int balance_find(const struct model *m, const struct graph *g, const struct chains *chains, void (*pair)(void *arg, uint32_t a, uint32_t b), void *arg);
 
 #endif

@@ -27,6 +27,7 @@ struct walk {
 	const struct link *l;
 	const struct model *m;
 	const struct graph *g;
+	const struct chains *chains;
 	struct source *sources;	/* owned; per edge */
 	struct source *clients;	/* owned; per name: of all edges of a client */
 	uint32_t *servers;	/* owned; per name: how many it calls */
@@ -246,7 +247,7 @@ static int settle(struct walk *w)
 		unite(h->destination, y->edge, x->edge);
 	}
 	unite_rivals(w);
-	if (balance_find(w->m, w->g, unite_chosen, w))
+	if (balance_find(w->m, w->g, w->chains, unite_chosen, w))
 		return -ENOMEM;
 	for (uint32_t q = 0; q < w->l->count; q++)
 		h->request[q] = root_of(h->request, q);
@@ -304,9 +305,9 @@ static int allocate(struct hops *h, struct walk *w)
 	return 0;
 }
 
-int hops_build(struct hops *h, const struct link *l, const struct model *m, const struct graph *g)
+int hops_build(struct hops *h, const struct link *l, const struct model *m, const struct graph *g, const struct chains *chains)
 {
-	struct walk w = {.h = h, .l = l, .m = m, .g = g};
+	struct walk w = {.h = h, .l = l, .m = m, .g = g, .chains = chains};
 	int err = allocate(h, &w);
 
 	if (!err)

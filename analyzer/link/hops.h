@@ -22,6 +22,7 @@
 #ifndef AFTERSHOCK_ANALYZER_LINK_HOPS_H
 #define AFTERSHOCK_ANALYZER_LINK_HOPS_H
 
+#include "analyzer/link/chains.h"
 #include "analyzer/link/link.h"
 
 #define HOPS_AT_ONCE_NS (20 * NS_PER_MS)	/* behind a failure another server is asked at once */
@@ -35,8 +36,8 @@ struct hops {
 	uint64_t count;			/* of hops */
 };
 
-/* Fills a zeroed struct; to be freed also after an error. 0 or -ENOMEM. O(n) over attempts. */
-int hops_build(struct hops *h, const struct link *l, const struct model *m, const struct graph *g);
+/* Fills a zeroed struct; to be freed also after an error. Needs chains->by_parent. 0 or -ENOMEM. O(n) over attempts. */
+int hops_build(struct hops *h, const struct link *l, const struct model *m, const struct graph *g, const struct chains *chains);
 void hops_free(struct hops *h);
 
 /* Takes back what time alone joined, on edges that are of no destination, where most of those links are astray: they are aggregate then. 0 or -ENOMEM. */
