@@ -11,7 +11,6 @@
 #define CHUNK_BYTES (1u << 20)
 
 struct order_chunk {
-	struct order_chunk *next;
 	size_t used, live;	/* bytes; records that are not taken */
 	_Alignas(ALIGNMENT) unsigned char bytes[CHUNK_BYTES];
 };
@@ -19,9 +18,9 @@ struct order_chunk {
 /* ---- chunks ---- */
 
 /* One chunk is kept for the next; more go back, so that a moment with much to hold leaves nothing behind. */
-static void retire(struct order *o, struct order_chunk *c)
+static void retire(struct order *o, const struct order_lane *l, struct order_chunk *c)
 {
-	if (c == o->filling || c->live)
+	if (c == l->filling || c->live)
 		return;
 	if (o->spare) {
 		free(c);
@@ -30,9 +29,9 @@ static void retire(struct order *o, struct order_chunk *c)
 	o->spare = c;
 }
 
-static struct order_chunk *chunk_for(struct order *o, size_t size)
+static struct order_chunk *chunk_for(struct order *o, struct order_lane *l, size_t size)
 {
-	struct order_chunk *full = o->filling, *fresh;
+	struct order_chunk *full = l->filling, *fresh;
 
 	if (full && full->used + size <= CHUNK_BYTES)
 		return full;
@@ -41,15 +40,15 @@ static struct order_chunk *chunk_for(struct order *o, size_t size)
 		return NULL;
 	o->spare = NULL;
 	fresh->used = fresh->live = 0;
-	o->filling = fresh;
+	l->filling = fresh;
 	if (full)
-		retire(o, full);
+		retire(o, l, full);
 	return fresh;
 }
 
-static void *copy(struct order *o, const void *record, size_t size, struct order_chunk **chunk)
+static void *copy(struct order *o, struct order_lane *l, const void *record, size_t size, struct order_chunk **chunk)
 {
-	struct order_chunk *c = *chunk = chunk_for(o, size);
+	struct order_chunk *c = *chunk = chunk_for(o, l, size);
 	void *at;
 
 	if (!c)
@@ -91,15 +90,16 @@ static void insert(struct order_lane *l, struct order_item item)
 int order_put(struct order *o, unsigned lane, uint64_t key, const void *record, size_t size)
 {
 	struct order_item item = {.key = key, .turn = o->turns++, .size = size};
+	struct order_lane *l = &o->lanes[lane];
 
 	if (size > ORDER_RECORD_MAX)
 		return -EMSGSIZE;
-	if (reserve(&o->lanes[lane]))
+	if (reserve(l))
 		return -ENOMEM;
-	item.record = copy(o, record, size, &item.chunk);
+	item.record = copy(o, l, record, size, &item.chunk);
 	if (!item.record)
 		return -ENOMEM;
-	insert(&o->lanes[lane], item);
+	insert(l, item);
 	o->held += size;
 	return 0;
 }
@@ -134,7 +134,7 @@ size_t order_take(struct order *o, uint64_t until, void (*fn)(void *arg, const v
 		fn(arg, item.record, item.size);
 		o->held -= item.size;
 		item.chunk->live--;
-		retire(o, item.chunk);
+		retire(o, l, item.chunk);
 	}
 	return n;
 }
@@ -146,9 +146,10 @@ static void drop(void *arg, const void *record, size_t size)
 void order_free(struct order *o)
 {
 	order_take(o, UINT64_MAX, drop, NULL);
-	for (unsigned i = 0; i < ORDER_LANES; i++)
+	for (unsigned i = 0; i < ORDER_LANES; i++) {
 		free(o->lanes[i].items);
-	free(o->filling);
+		free(o->lanes[i].filling);
+	}
 	free(o->spare);
 	memset(o, 0, sizeof(*o));
 }

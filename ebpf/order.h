@@ -3,8 +3,8 @@
  * Records put in any order and taken in the order of their keys: the two rings are filled by several processors, and what is
  * emitted when a call returns may have begun before something that was emitted earlier. Same keys: in the order put.
  *
- * Each ring has a lane, which is nearly in order as it comes: a record is moved forward past the few that it precedes. Memory is that of
- * what is held at once, in chunks that are used again. Not thread-safe.
+ * Each ring has a lane, which is nearly in order as it comes: a record is moved forward past the few that it precedes. So has what is put back in
+ * for later. Memory is that of what is held at once, in chunks of each lane's own: what stays long holds back no other's. Not thread-safe.
  */
 #ifndef AFTERSHOCK_EBPF_ORDER_H
 #define AFTERSHOCK_EBPF_ORDER_H
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ORDER_LANES 2
+#define ORDER_LANES 3
 
 struct order_chunk;
 
@@ -26,11 +26,12 @@ struct order_item {
 struct order_lane {
 	struct order_item *items;	/* [taken, count) are there, lowest key first */
 	size_t taken, count, room;
+	struct order_chunk *filling;
 };
 
 struct order {		/* zero: empty */
 	struct order_lane lanes[ORDER_LANES];
-	struct order_chunk *filling, *spare;
+	struct order_chunk *spare;
 	uint64_t turns;
 	size_t held;		/* bytes of the records that are there */
 };

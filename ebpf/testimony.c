@@ -311,7 +311,7 @@ static bool put_off(struct tracer *t, const struct event_tcp *r)
 	if (!(r->e.flags & EVENT_HAS_POSITION) || (r->e.flags & EVENT_PUT_OFF) || !assembler_missing(t->assembler, r->e.cookie, r->e.position))
 		return false;
 	later.e.flags |= EVENT_PUT_OFF;
-	return !order_put(&t->order, WITNESS_CONTROL, r->e.exit_ns + LATE_NS, &later, sizeof(later));
+	return !order_put(&t->order, WITNESS_LATE, r->e.exit_ns + LATE_NS, &later, sizeof(later));
 }
 
 static void on_state(struct tracer *t, const struct event_tcp *r)

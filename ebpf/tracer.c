@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,33 +163,43 @@ static void attach_for_rings(struct tracer *t)
 
 /* ---- draining ---- */
 
-static int put(struct tracer *t, unsigned lane, const void *record, size_t size)
+/* Whether there is room for more; what comes then waits in the rings. */
+static bool put(struct tracer *t, unsigned lane, const void *record, size_t size)
 {
 	t->events++;
 	if (order_put(&t->order, lane, testimony_key(record), record, size))
 		t->no_memory++;
-	return t->order.held > HELD_MAX ? -EAGAIN : 0;	/* consumed all the same; the rest waits in the ring */
+	return t->order.held <= HELD_MAX;
 }
 
-static int put_data(void *arg, void *record, size_t size)
+static bool put_data(void *arg, const void *record, size_t size)
 {
 	return put(arg, WITNESS_DATA, record, size);
 }
 
-static int put_control(void *arg, void *record, size_t size)
+static bool put_control(void *arg, const void *record, size_t size)
 {
 	return put(arg, WITNESS_CONTROL, record, size);
 }
 
+static int open_ring(struct ring *r, const struct bpf_map *map)
+{
+	return ring_open(r, bpf_map__fd(map), bpf_map__max_entries(map));
+}
+
 static int open_rings(struct tracer *t)
 {
-	int err;
+	int err = open_ring(&t->data, t->programs->maps.data);
 
-	t->rings = ring_buffer__new(bpf_map__fd(t->programs->maps.data), put_data, t, NULL);
-	if (!t->rings)
-		return -errno;
-	err = ring_buffer__add(t->rings, bpf_map__fd(t->programs->maps.control), put_control, t);
-	return err < 0 ? err : 0;
+	return err ? err : open_ring(&t->control, t->programs->maps.control);
+}
+
+/* Whether the rings are empty. */
+static bool consume(struct tracer *t)
+{
+	bool control = ring_drain(&t->control, put_control, t), data = ring_drain(&t->data, put_data, t);
+
+	return control && data;
 }
 
 /* Records of bytes that were not made or not sent; what was not captured of one that was is no gap. */
@@ -221,28 +232,27 @@ static void take(void *arg, const void *record, size_t size)
 
 	testimony_take(t, record, size);
 	if (++t->taken % AT_A_TIME == 0 && t->order.held < HELD_MAX) {
-		ring_buffer__consume(t->rings);
+		consume(t);
 		note_loss(t);
 	}
 }
 
-static int drain_until(struct tracer *t, uint64_t until_ns)
+static void drain_until(struct tracer *t, uint64_t until_ns)
 {
-	int n;
+	bool empty;
 
 	do {
-		n = ring_buffer__consume(t->rings);
+		empty = consume(t);
 		note_loss(t);
 		order_take(&t->order, until_ns, take, t);
-	} while (n == -EAGAIN && t->order.held < HELD_MAX);
-	return n == -EAGAIN ? 0 : n;
+	} while (!empty && t->order.held < HELD_MAX);
 }
 
-int tracer_drain(struct tracer *t)
+void tracer_drain(struct tracer *t)
 {
 	uint64_t now = clock_now_ns();
-	int n = drain_until(t, now - SLACK_NS);
 
+	drain_until(t, now - SLACK_NS);
 	latency_follow(t, now);
 	attach_for_rings(t);
 	if (now - t->ticked_ns >= ASSEMBLER_TICK_NS) {
@@ -253,7 +263,6 @@ int tracer_drain(struct tracer *t)
 		t->looked_ns = now;
 		testimony_look_for_the_dead(t, now);
 	}
-	return n;
 }
 
 /* ---- whom to follow ---- */
@@ -485,7 +494,8 @@ void tracer_close(struct tracer *t)
 		return;
 	for (unsigned i = 0; i < t->link_count; i++)
 		bpf_link__destroy(t->links[i]);
-	ring_buffer__free(t->rings);
+	ring_close(&t->data);
+	ring_close(&t->control);
 	follow_close(t);
 	tracer_bpf__destroy(t->programs);
 	assembler_free(t->assembler);

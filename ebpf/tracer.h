@@ -54,12 +54,12 @@ bool tracer_works_unprivileged(const struct tracer *t);
 int tracer_add_pid(struct tracer *t, pid_t pid);
 
 /*
- * Takes what the rings hold now and feeds the recorder; returns events taken or -errno. To be called every TRACER_TURN_MS: no one is woken
+ * Takes what the rings hold now and feeds the recorder. To be called every TRACER_TURN_MS: no one is woken
  * for what comes. A wake-up takes the traced program's time, and one who answers each finds a little more whenever it looks: it never sleeps.
  * The ring of the usual size is full after that time when 1.6 GB/s are captured.
  */
 #define TRACER_TURN_MS 10
-int tracer_drain(struct tracer *t);
+void tracer_drain(struct tracer *t);
 
 /* Once a second: loss counters into the recorder. */
 void tracer_sample(struct tracer *t);

@@ -12,6 +12,7 @@
 #include "ebpf/events.h"
 #include "ebpf/order.h"
 #include "ebpf/processes.h"
+#include "ebpf/ring.h"
 #include "ebpf/tracer.h"
 #include "record/assembler.h"
 
@@ -20,13 +21,13 @@
 
 struct tracer_bpf;
 
-enum { WITNESS_DATA, WITNESS_CONTROL };	/* lanes of `order`, one for each ring */
+enum { WITNESS_DATA, WITNESS_CONTROL, WITNESS_LATE };	/* lanes of `order`: one for each ring, and one for what is put off */
 
 struct tracer {
 	struct tracer_bpf *programs;
 	struct bpf_link *links[WITNESS_LINKS];
 	unsigned link_count;
-	struct ring_buffer *rings;
+	struct ring data, control;
 	struct order order;
 	struct assembler *assembler;
 	struct recorder *recorder;	/* NULL until tracer_begin() */

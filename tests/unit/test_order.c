@@ -4,6 +4,7 @@
 #include "tests/lib/tap.h"
 
 #include <errno.h>
+#include <malloc.h>
 
 static char taken[4096];
 static uint64_t last_key, wrong, misaligned;
@@ -116,10 +117,36 @@ static void test_backwards(void)
 	order_free(&o);
 }
 
+/* What is put back for later waits among a hundred thousand that do not. */
+static void test_put_off(void)
+{
+	enum { MANY = 100000, EVERY = 500 };
+	struct order o = {0};
+	uint64_t record[128] = {0};
+	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+	uint64_t bytes;
+
+	last_key = wrong = 0;
+	for (record[0] = 1; record[0] <= MANY; record[0]++) {
+		order_put(&o, 1, record[0], record, sizeof(record));
+		if (record[0] % EVERY == 0) {
+			order_put(&o, 2, record[0] + 2 * MANY, &(uint64_t){record[0] + 2 * MANY}, sizeof(uint64_t));
+			order_take(&o, record[0], take_key, NULL);
+		}
+	}
+	bytes = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+	is_int(o.held, MANY / EVERY * sizeof(uint64_t), "what is put off is all that is held");
+	ok(bytes < 5 << 20, "it keeps no memory of what came and went meanwhile (%llu bytes)", (unsigned long long)bytes);
+	order_take(&o, UINT64_MAX, take_key, NULL);
+	is_int(wrong, 0, "and it comes in order");
+	order_free(&o);
+}
+
 int main(void)
 {
 	test_order();
 	test_many();
 	test_backwards();
+	test_put_off();
 	return tap_done();
 }
