@@ -70,6 +70,8 @@ void journal_unmap(struct journal *j, size_t bytes)
 
 /* ---- reading ---- */
 
+#define SEGMENTS_KEPT 128u	/* mapped to pages all the time, 8 MiB: writers take the lowest that are free */
+
 void journal_reader_init(struct journal_reader *r, struct journal *j)
 {
 	memset(r, 0, sizeof(*r));
@@ -153,6 +155,16 @@ static bool take(struct journal_record *rec)
 	return (seen & 0xff) != JOURNAL_REOPENED;
 }
 
+/*
+ * What is looked at in a segment that is seldom used need not stay in this process's memory: it is the file's. Nor what the kernel has mapped
+ * along with it, of the segment before (fault_around_bytes).
+ */
+static void let_go(const struct journal_reader *r, uint32_t segment)
+{
+	if (segment >= SEGMENTS_KEPT)
+		madvise(record_at(r, segment - 1, 0), 2 * JOURNAL_SEGMENT_RECORDS * JOURNAL_RECORD_BYTES, MADV_DONTNEED);
+}
+
 #define CACHE_LINE 64
 #define FETCHED_LINES 3	/* what an exchange with a path of ordinary length says */
 
@@ -167,9 +179,7 @@ static void fetch_ahead(const struct journal_record *rec)
 
 static uint64_t key(const struct journal_reader *r, uint32_t slot)
 {
-	uint32_t segment = r->heap[slot];
-
-	return record_at(r, segment, r->next[segment])->at_ns;
+	return r->at_ns[r->heap[slot]];
 }
 
 static void swap(struct journal_reader *r, uint32_t a, uint32_t b)
@@ -228,6 +238,7 @@ static void give_back(struct journal_reader *r, uint32_t segment)
 
 	for (uint32_t i = 0; i < r->next[segment]; i++)
 		atomic_store_explicit(&record_at(r, segment, i)->commit, JOURNAL_NONE, memory_order_relaxed);
+	let_go(r, segment);
 	r->next[segment] = r->hole[segment] = 0;
 	atomic_store_explicit(&s->owner, 0, memory_order_relaxed);
 	atomic_store_explicit(&s->reserved, 0, memory_order_release);
@@ -235,6 +246,16 @@ static void give_back(struct journal_reader *r, uint32_t segment)
 	/* Writers take the lowest free segment: few pages stay in use, and those stay in the cache. */
 	while (segment < hint && !atomic_compare_exchange_weak(&r->j->hint, &hint, segment))
 		;
+}
+
+/* Whether a segment has something to hand over, and notes when that was. */
+static bool look(const struct drain *d, uint32_t segment)
+{
+	const struct journal_record *rec = peek(d, segment);
+
+	if (rec)
+		d->r->at_ns[segment] = rec->at_ns;
+	return rec;
 }
 
 size_t journal_drain(struct journal_reader *r, bool final, bool (*alive)(uint32_t pid),
@@ -245,8 +266,10 @@ size_t journal_drain(struct journal_reader *r, bool final, bool (*alive)(uint32_
 
 	r->heaped = 0;
 	for (uint32_t i = 0; i < r->j->segment_count; i++) {
-		if (peek(&d, i))
-			push(r, i);
+		if (!look(&d, i))
+			continue;
+		push(r, i);
+		let_go(r, i);	/* its turn may be long in coming */
 	}
 	for (; r->heaped; sift(r)) {
 		uint32_t segment = r->heap[0];
@@ -259,8 +282,11 @@ size_t journal_drain(struct journal_reader *r, bool final, bool (*alive)(uint32_
 			r->next[segment]++;
 			count++;
 		}
-		if (!taken || !peek(&d, segment))
-			r->heap[0] = r->heap[--r->heaped];
+		if (taken && look(&d, segment))
+			continue;
+		r->heap[0] = r->heap[--r->heaped];
+		if (r->next[segment] == JOURNAL_SEGMENT_RECORDS)
+			give_back(r, segment);
 	}
 	for (uint32_t i = 0; i < r->j->segment_count; i++) {
 		if (spent(&d, i))

@@ -228,6 +228,7 @@ struct journal_reader {
 	uint32_t next[JOURNAL_SEGMENT_MAX];	/* records of each segment already read */
 	uint32_t hole[JOURNAL_SEGMENT_MAX];	/* index + 1 of a hole of a dead owner seen by the last drain; 0 none */
 	uint16_t heap[JOURNAL_SEGMENT_MAX];	/* segments with something to hand over, the earliest record first */
+	uint64_t at_ns[JOURNAL_SEGMENT_MAX];	/* of those: when that record was */
 	uint32_t heaped;
 };
 

@@ -166,6 +166,51 @@ static void test_full(void)
 	journal_unmap(j, bytes);
 }
 
+/* Of this process: pages of files that it has mapped. */
+static size_t mapped_bytes(void)
+{
+	unsigned long size, resident, shared = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%lu %lu %lu", &size, &resident, &shared) != 3)
+		shared = 0;
+	if (f)
+		fclose(f);
+	return shared * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t most_mapped;
+
+static void look_at_memory(void *arg, const struct journal_record *rec)
+{
+	size_t now = *(size_t *)arg % 512 ? 0 : mapped_bytes();
+
+	most_mapped = now > most_mapped ? now : most_mapped;
+	++*(size_t *)arg;
+}
+
+/* A reader that fell behind by the whole journal. */
+static void test_memory(void)
+{
+	size_t bytes, count = 0, before;
+	struct journal *j = fresh(&bytes);
+	struct journal_writer w = {.j = j};
+	struct journal_reader r;
+	pid_t writer = fork();
+
+	for (struct journal_record *rec; !writer && (rec = journal_reserve(&w, (uint32_t)getpid())); journal_commit(rec, JOURNAL_END))
+		rec->at_ns = (uint64_t)(rec - j->records);
+	if (!writer)
+		_exit(0);
+	waitpid(writer, NULL, 0);
+	journal_reader_init(&r, j);
+	before = mapped_bytes();
+	journal_drain(&r, false, pid_lives, look_at_memory, &count);
+	is_int(count, j->segment_count * JOURNAL_SEGMENT_RECORDS, "a full journal is read");
+	ok(most_mapped - before < 12 << 20, "and takes less than 12 MiB of its reader's memory (%zu of %zu KiB)", (most_mapped - before) >> 10, bytes >> 10);
+	journal_unmap(j, bytes);
+}
+
 static void test_hole(void)
 {
 	size_t bytes;
@@ -420,6 +465,7 @@ int main(void)
 	test_order();
 	test_reuse();
 	test_full();
+	test_memory();
 	test_hole();
 	test_final();
 	test_threads();
