@@ -118,42 +118,10 @@ static void link_newest(struct assembler *a, struct connection *c)
 	a->newest = c;
 }
 
-static bool is_ip(const struct assembly_end *e)
-{
-	return e->family == ADDR_IP4 || e->family == ADDR_IP6;
-}
-
-static void free_end(struct assembly_end *e)
-{
-	if (!is_ip(e))
-		free(e->other);
-}
-
 /* Without memory for one that is no IP address it stays unknown (counted). */
-static void set_end(struct assembler *a, struct assembly_end *e, const struct addr *from)
+static void set_end(struct assembler *a, struct short_addr *end, const struct addr *from)
 {
-	free_end(e);
-	memset(e, 0, sizeof(*e));
-	e->family = from->family;
-	e->port = from->port;
-	if (is_ip(e)) {
-		memcpy(e->ip, from->ip, sizeof(e->ip));
-	} else if (from->family) {
-		e->other = malloc(sizeof(*from));
-		a->counts.dropped += !e->other;
-		if (e->other)
-			*e->other = *from;
-	}
-}
-
-static void get_end(const struct assembly_end *e, struct addr *to)
-{
-	if (is_ip(e))
-		addr_from_ip(to, e->family, e->ip, e->port);
-	else if (e->other)
-		*to = *e->other;
-	else
-		memset(to, 0, sizeof(*to));
+	a->counts.dropped += short_addr_set(end, from) != 0;
 }
 
 static void forget(struct assembler *a, struct connection *c)
@@ -170,8 +138,8 @@ static void forget(struct assembler *a, struct connection *c)
 		TAILQ_REMOVE(&a->quiet, c, quiet);
 	LIST_REMOVE(c, used_by);
 	user_unused(a, c->user);
-	free_end(&c->local);
-	free_end(&c->peer);
+	short_addr_clear(&c->local);
+	short_addr_clear(&c->peer);
 	free(c);
 	a->used--;
 }
@@ -230,8 +198,8 @@ static void tell(struct assembler *a, const struct connection *c, enum journal_k
 	r.conn.mid_stream = kind == JOURNAL_OPEN && c->mid_stream;
 	r.conn.bytes_in = c->bytes[ASSEMBLER_IN];
 	r.conn.bytes_out = c->bytes[ASSEMBLER_OUT];
-	get_end(&c->local, &r.conn.local);
-	get_end(&c->peer, &r.conn.peer);
+	short_addr_get(&c->local, &r.conn.local);
+	short_addr_get(&c->peer, &r.conn.peer);
 	a->sink(a->arg, &r);
 }
 

@@ -9,12 +9,14 @@
 #define AFTERSHOCK_RECORD_ASSEMBLY_H
 
 #include <sys/queue.h>
+#include "base/short_addr.h"
 #include "record/assembler.h"
 #include "record/protocol.h"
 #include "record/wire.h"
 
 #define ASSEMBLY_PIPELINE 4096		/* exchanges under way on one connection; more: all of them are given up */
 #define ASSEMBLY_UNDER_WAY 32768	/* on all connections, beyond which each may have one */
+#define ASSEMBLY_UNTOLD 8192	/* whose beginning is not told yet; beyond, the oldest is told at once: what its request says takes much room until then */
 #define ASSEMBLY_FRAMINGS 4096		/* connections with framing; the idle ones give theirs back */
 
 /* The two directions as the exchange has them, whichever side we are on. */
@@ -68,15 +70,6 @@ struct turns {			/* of a protocol with messages: both directions, by enum assemb
 	unsigned char recent[8];	/* the last bytes of the answer */
 };
 
-/* An end of a connection: struct addr takes five times as much, for names of files that are hardly ever there. */
-struct assembly_end {
-	uint16_t family, port;
-	union {
-		uint8_t ip[16];
-		struct addr *other;	/* whole, when it is no IP address; owned; NULL none */
-	};
-};
-
 struct connection {
 	struct connection *chain;		/* of the hash bucket */
 	struct connection *newer, *older;	/* by last use */
@@ -114,13 +107,13 @@ struct connection {
 	struct exchange *sending;		/* whose request is still coming; NULL none */
 	struct framing *http;			/* two, by enum assembly_side; NULL: not HTTP/1, or idle */
 	struct turns *turns;			/* NULL unless its protocol has messages */
-	struct assembly_end local, peer;
+	struct short_addr local, peer;
 };
 
 struct assembler {
 	assembler_sink *sink;
 	void *arg;
-	unsigned max, used, mask, framings, under_way;
+	unsigned max, used, mask, framings, under_way, untold_count;
 	bool keep_query;
 	struct connection **buckets;
 	struct user **users;			/* as many buckets */

@@ -104,6 +104,7 @@ static void voiced(struct assembler *a, struct exchange *e)
 {
 	e->told = true;
 	TAILQ_REMOVE(&a->untold, e, untold);
+	a->untold_count--;
 	if (e->x.role == JOURNAL_SERVER)
 		LIST_REMOVE(e, inbound);
 }
@@ -129,14 +130,18 @@ static void tell_what_led_to(struct assembler *a, const struct exchange *e)
 	}
 }
 
+static void tell_oldest(struct assembler *a)
+{
+	struct exchange *e = TAILQ_FIRST(&a->untold);
+
+	tell_what_led_to(a, e);
+	tell_begun(a, e->connection, e);
+}
+
 void exchange_tell_begun(struct assembler *a, uint64_t before_ns)
 {
-	struct exchange *e;
-
-	while ((e = TAILQ_FIRST(&a->untold)) && e->x.started_ns <= before_ns) {
-		tell_what_led_to(a, e);
-		tell_begun(a, e->connection, e);
-	}
+	while (!TAILQ_EMPTY(&a->untold) && TAILQ_FIRST(&a->untold)->x.started_ns <= before_ns)
+		tell_oldest(a);
 }
 
 static void tell_ended(struct assembler *a, const struct connection *c, struct exchange *e)
@@ -152,9 +157,12 @@ static void tell_ended(struct assembler *a, const struct connection *c, struct e
 
 static void keep_untold(struct assembler *a, struct connection *c, struct exchange *e)
 {
+	if (a->untold_count >= ASSEMBLY_UNTOLD)
+		tell_oldest(a);
 	e->connection = c;
 	e->user = c->user;
 	TAILQ_INSERT_TAIL(&a->untold, e, untold);
+	a->untold_count++;
 	if (e->x.role == JOURNAL_SERVER)
 		LIST_INSERT_HEAD(&e->user->inbound, e, inbound);
 	e->user->exchanges++;

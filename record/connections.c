@@ -29,6 +29,7 @@ static struct connection *connection_new(struct recorder *r)
 
 	if (!c)
 		return NULL;
+	r->connection_count++;
 	c->id = ++r->connection_ids;
 	c->retransmits = -1;
 	TAILQ_INIT(&c->lanes[SHIM]);
@@ -78,7 +79,7 @@ static struct use *use_of(struct recorder *r, uint64_t serial, uint32_t pid)
 
 	if (u || !serial)
 		return u;
-	if (r->serials.count >= LEDGER_USES_MAX) {
+	if (r->serials.count >= LEDGER_USES_MAX || r->connection_count >= LEDGER_CONNECTIONS_MAX) {
 		r->crowded_connections++;
 		return NULL;
 	}
@@ -105,10 +106,18 @@ static void use_free(struct recorder *r, struct use *u)
 /* ---- its ends, its end ---- */
 
 /* The library knows whom the program meant: an injected refusal goes to another address in the kernel's eyes. */
-static void set_address(struct addr *a, const struct addr *told, bool stronger)
+static void set_address(struct recorder *r, struct short_addr *a, const struct addr *told, bool stronger)
 {
 	if (told->family != ADDR_NONE && (a->family == ADDR_NONE || stronger))
-		*a = *told;
+		r->no_memory += short_addr_set(a, told) != 0;
+}
+
+static void move_address(struct recorder *r, const struct short_addr *from, struct short_addr *to, bool stronger)
+{
+	struct addr a;
+
+	short_addr_get(from, &a);
+	set_address(r, to, &a, stronger);
 }
 
 static void set_end(struct connection *c, int witness, enum journal_end end, bool firm)
@@ -190,12 +199,12 @@ static void move_lane(struct connection *from, struct connection *to, int witnes
 	}
 }
 
-static void move_facts(struct connection *from, struct connection *to)
+static void move_facts(struct recorder *r, struct connection *from, struct connection *to)
 {
 	bool library = from->sources & RECORDER_SHIM;
 
-	set_address(&to->local, &from->local, library);
-	set_address(&to->peer, &from->peer, library);
+	move_address(r, &from->local, &to->local, library);
+	move_address(r, &from->peer, &to->peer, library);
 	if (!to->role)
 		to->role = from->role;
 	if (from->opened_ns && (!to->opened_ns || from->opened_ns < to->opened_ns))
@@ -224,6 +233,9 @@ static void connection_free(struct recorder *r, struct connection *c)
 	if (c->dirty)
 		TAILQ_REMOVE(&r->dirty_connections, c, dirt);
 	not_over(r, c);
+	r->connection_count--;
+	short_addr_clear(&c->local);
+	short_addr_clear(&c->peer);
 	free(c);
 }
 
@@ -232,7 +244,7 @@ static void merge(struct recorder *r, struct connection *from, struct connection
 {
 	struct use *u;
 
-	move_facts(from, to);
+	move_facts(r, from, to);
 	move_lane(from, to, SHIM);
 	move_lane(from, to, EBPF);
 	while ((u = LIST_FIRST(&from->uses))) {
@@ -306,8 +318,8 @@ void connection_testimony(struct recorder *r, int witness, const struct journal_
 	if (!u)
 		return;
 	c = known_as(r, u->connection, rec->conn.cookie);
-	set_address(&c->local, &rec->conn.local, witness == SHIM);
-	set_address(&c->peer, &rec->conn.peer, witness == SHIM);
+	set_address(r, &c->local, &rec->conn.local, witness == SHIM);
+	set_address(r, &c->peer, &rec->conn.peer, witness == SHIM);
 	c->role = c->role ? c->role : rec->conn.role;
 	c->sources |= 1u << witness;
 	if (journal_kind(rec) == JOURNAL_OPEN)
@@ -349,6 +361,14 @@ static const char *shown(const struct addr *a, char buf[SHOWN_MAX])
 	return buf;
 }
 
+static const char *shown_short(const struct short_addr *a, char buf[SHOWN_MAX])
+{
+	struct addr whole;
+
+	short_addr_get(a, &whole);
+	return shown(&whole, buf);
+}
+
 static void connection_write(struct recorder *r, struct connection *c)
 {
 	int w = c->bytes_in[SHIM] || c->bytes_out[SHIM] ? SHIM : EBPF;
@@ -357,7 +377,7 @@ static void connection_write(struct recorder *r, struct connection *c)
 	struct row_connection row = {
 		.id = c->id, .process_id = c->process_id, .cookie = c->cookie, .role = names_role(c->role),
 		.family = names_family(family),
-		.local = shown(&c->local, local), .peer = shown(&c->peer, peer),
+		.local = shown_short(&c->local, local), .peer = shown_short(&c->peer, peer),
 		.opened_ns = c->opened_ns, .connected_ns = c->connected_ns, .closed_ns = c->open_uses ? 0 : c->closed_ns,
 		.end = c->open_uses && !c->end_firm ? NULL : names_end(c->end), .bytes_in = c->bytes_in[w], .bytes_out = c->bytes_out[w],
 		.mid_stream = c->mid_stream, .sources = names_sources(c->sources), .retransmits = c->retransmits,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <malloc.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,9 +7,19 @@
 #include "record/names.h"
 #include "record/text.h"
 
-/* Exchanges come and go by the hundred thousand: their memory is kept. Zeroed but for the path behind its first byte. */
+#define EXCHANGE_BYTES offsetof(struct exchange, x.path)
+
+static void drop_path(struct recorder *r, struct exchange *e)
+{
+	r->path_bytes -= e->path ? malloc_usable_size(e->path) : 0;
+	free(e->path);
+	e->path = NULL;
+}
+
+/* Exchanges come and go by the hundred thousand: their memory is kept. */
 static void give_spare(struct recorder *r, struct exchange *e)
 {
+	drop_path(r, e);
 	e->twin = r->spare;
 	r->spare = e;
 }
@@ -18,10 +29,11 @@ static struct exchange *take_spare(struct recorder *r)
 	struct exchange *e = r->spare;
 
 	if (!e)
-		return ledger_new(r, sizeof(*e));
-	r->spare = e->twin;
-	memset(e, 0, offsetof(struct exchange, x.path) + 1);
-	return e;
+		e = ledger_new(r, EXCHANGE_BYTES);
+	else
+		r->spare = e->twin;
+	__asm__("" : "+r"(e));	/* the compiler is not to know that it is smaller than its type */
+	return e ? memset(e, 0, EXCHANGE_BYTES) : NULL;
 }
 
 void exchange_free_spare(struct recorder *r)
@@ -49,7 +61,9 @@ static void leave_all(struct recorder *r, struct exchange *e)
 /* Whether there is no room for one more: what is told of it is lost. */
 static bool is_crowded(struct recorder *r, uint64_t serial)
 {
-	if (!serial || r->exchanges.count < LEDGER_EXCHANGES_MAX || index_get(&r->exchanges, serial))
+	bool room = r->exchanges.count < LEDGER_EXCHANGES_MAX && r->path_bytes < LEDGER_PATHS_BYTES;
+
+	if (!serial || room || index_get(&r->exchanges, serial))
 		return false;
 	r->crowded_exchanges++;
 	return true;
@@ -153,21 +167,40 @@ static size_t said(const struct journal_record *rec)
 	return rec->bytes - head;
 }
 
+/* Its path, and its query behind that; each ends with a NUL, whatever the record says. n: how many bytes of them it says. */
+static void learn_path(struct recorder *r, struct exchange *e, const struct journal_exchange *said, size_t n)
+{
+	size_t end = n < sizeof(said->path) ? n : sizeof(said->path) - 1, path = strnlen(said->path, end);
+	size_t query = said->query && path < end ? strnlen(said->path + path + 1, end - path - 1) : 0;
+
+	drop_path(r, e);
+	if (path == sizeof(said->path) - 1)
+		e->x.query = JOURNAL_NO_QUERY;	/* there is no room for one */
+	if (!path && !query)
+		return;
+	e->path = ledger_new(r, path + query + 2);
+	if (!e->path)
+		return;
+	memcpy(e->path, said->path, path);
+	memcpy(e->path + path + 1, said->path + path + 1, query);
+	r->path_bytes += malloc_usable_size(e->path);
+}
+
 /* END says all but what only the beginning knew; either may come first, or both at once. */
-static void learn(struct exchange *e, const struct journal_record *rec)
+static void learn(struct recorder *r, struct exchange *e, const struct journal_record *rec)
 {
 	bool begin = journal_kind(rec) != JOURNAL_END, end = journal_kind(rec) != JOURNAL_BEGIN;
 	size_t from = e->ended && !end ? offsetof(struct journal_exchange, correlation) : 0, to = said(rec);
+	const size_t path = offsetof(struct journal_exchange, path);
 	uint64_t started_ns = e->x.started_ns;
 
 	if (rec->tid)
 		e->tid = rec->tid;
 	if (to > from)
-		memcpy((char *)&e->x + from, (const char *)&rec->x + from, to - from);
+		memcpy((char *)&e->x + from, (const char *)&rec->x + from, (to < path ? to : path) - from);
+	if (to > path)
+		learn_path(r, e, &rec->x, to - path);
 	e->x.method[sizeof(e->x.method) - 1] = '\0';
-	if (to > offsetof(struct journal_exchange, path) && to < sizeof(e->x))
-		memset((char *)&e->x + to, 0, to + 1 < sizeof(e->x) ? 2 : 1);	/* ends path and query: what is behind it is another's */
-	e->x.path[sizeof(e->x.path) - 1] = '\0';
 	if (!e->x.started_ns)
 		e->x.started_ns = started_ns ? started_ns : rec->at_ns;
 	e->begun |= begin;
@@ -232,8 +265,11 @@ static void settle_end(struct exchange *e, const char **error)
 #define FILL(field) (to->field = to->field ? to->field : from->field)
 
 /* What the kernel knows about any exchange and the library left open. */
-static void fill_request(struct journal_exchange *to, const struct journal_exchange *from)
+static void fill_request(struct exchange *s, const struct exchange *k)
 {
+	struct journal_exchange *to = &s->x;
+	const struct journal_exchange *from = &k->x;
+
 	FILL(started_ns);
 	if (to->role == JOURNAL_CLIENT && !to->synthetic)
 		FILL(sent_ns);
@@ -241,13 +277,13 @@ static void fill_request(struct journal_exchange *to, const struct journal_excha
 	FILL(correlation);
 	FILL(idempotency_key);
 	FILL(role);
-	if (!*to->method) {
-		memcpy(to->method, from->method, sizeof(to->method));
-		memcpy(to->path, from->path, sizeof(to->path));
-		to->query = from->query;
-	}
 	if (to->protocol == JOURNAL_UNKNOWN || to->protocol == JOURNAL_OPAQUE)
 		to->protocol = from->protocol ? from->protocol : to->protocol;
+	if (*to->method)
+		return;
+	memcpy(to->method, from->method, sizeof(to->method));
+	to->query = from->query;
+	s->path = k->path;
 }
 
 /* How it ended, when the library could not say (its process was killed) or does not read the protocol. */
@@ -277,7 +313,11 @@ static void fill_answer(struct exchange *s, const struct exchange *k)
 
 static void merge_twin(struct exchange *s, struct exchange *k)
 {
-	fill_request(&s->x, &k->x);
+	char *path = s->path;
+
+	fill_request(s, k);
+	if (s->path != path)
+		k->path = path;	/* its owner is s now */
 	fill_answer(s, k);
 	parents_merge(s, k);
 	if (!s->tid)
@@ -297,32 +337,36 @@ static uint32_t first_fault(const struct exchange *e)
 	return first ? first->what.fault_id : 0;
 }
 
-static struct pulse_word pulse_word(struct exchange *e)
+/* peer: where its address is put. */
+static struct pulse_word pulse_word(struct exchange *e, struct addr *peer)
 {
-	return (struct pulse_word){e->process ? e->process->id : 0, e->connection ? &e->connection->peer : NULL, e->tid,
-				   e->parent ? e->parent->serial : 0, &e->x, &e->pulsed};
+	if (e->connection)
+		short_addr_get(&e->connection->peer, peer);
+	return (struct pulse_word){e->process ? e->process->id : 0, e->connection ? peer : NULL, e->tid,
+				   e->parent ? e->parent->serial : 0, &e->x, e->path, &e->pulsed};
 }
 
 /* Of two witnesses the library is listened to at once; what the kernel alone saw counts when it is shown or stored. */
 static void tell_pulse(struct recorder *r, struct exchange *e)
 {
-	struct pulse_word w = pulse_word(e);
+	struct addr peer;
+	struct pulse_word w = pulse_word(e, &peer);
 
 	if (e->process && (e->witness == SHIM || !r->shim))
 		pulse_heard(r->pulse, &w);
 }
 
 /* As text; a last … says that it is only the beginning. */
-static const char *query_text(const struct journal_exchange *x, char *text, size_t size)
+static const char *query_text(const struct exchange *e, char *text, size_t size)
 {
 	static const char more[] = "\u2026";
-	const char *query = journal_query(x);
+	const char *query = e->x.query && e->path ? e->path + strlen(e->path) + 1 : NULL;
 	size_t n;
 
 	if (!query)
 		return NULL;
 	n = text_utf8(text, size - sizeof(more) + 1, query, strlen(query));
-	memcpy(text + n, more, x->query == JOURNAL_QUERY_CUT ? sizeof(more) : 0);
+	memcpy(text + n, more, e->x.query == JOURNAL_QUERY_CUT ? sizeof(more) : 0);
 	return text;
 }
 
@@ -341,8 +385,8 @@ static void write_row(struct recorder *r, const struct exchange *e, unsigned sou
 		.role = names_role(x->role), .protocol = names_protocol(x->protocol), .outcome = names_outcome(x->outcome),
 		.error = error ? error : names_error(x->error, number), .sources = names_sources(sources),
 		.method = text_utf8(method, sizeof(method), x->method, sizeof(x->method)) ? method : NULL,
-		.path = text_utf8(path, sizeof(path), x->path, sizeof(x->path)) ? path : NULL,
-		.query = query_text(x, query, sizeof(query)),
+		.path = e->path && text_utf8(path, sizeof(path), e->path, strlen(e->path)) ? path : NULL,
+		.query = query_text(e, query, sizeof(query)),
 	};
 
 	if (row.parent_id)
@@ -356,19 +400,22 @@ static void write_row(struct recorder *r, const struct exchange *e, unsigned sou
 }
 
 /* That it has begun: how it ends is not known, whatever x says. Where the library looks it has told of it, or will. */
-static void show_pulse(struct recorder *r, struct exchange *e, struct journal_exchange *x)
+static void show_pulse(struct recorder *r, struct exchange *e, struct exchange *seen)
 {
-	struct pulse_word w = pulse_word(e);
+	struct addr peer;
+	struct pulse_word w = pulse_word(e, &peer);
 
-	x->ended_ns = 0;
-	w.x = x;
+	seen->x.ended_ns = 0;
+	w.x = &seen->x;
+	w.path = seen->path;
 	if (e->process && !(e->witness == EBPF && e->connection && e->connection->sources & RECORDER_SHIM))
 		pulse_heard(r->pulse, &w);
 }
 
 static void join_pulse(struct recorder *r, struct exchange *main, const struct exchange *other)
 {
-	struct pulse_word w = pulse_word(main);
+	struct addr peer;
+	struct pulse_word w = pulse_word(main, &peer);
 
 	pulse_twice(r->pulse, &w, other->pulsed);
 	main->pulsed |= other->pulsed;
@@ -387,13 +434,13 @@ void exchange_show(struct recorder *r, struct exchange *e)
 	main = e->twin && e->witness == EBPF ? e->twin : e;
 	if (main->in_file)
 		return;
-	seen = *main;
+	memcpy(&seen, main, EXCHANGE_BYTES);
 	if (main->twin)
-		fill_request(&seen.x, &main->twin->x);
+		fill_request(&seen, main->twin);
 	settle_end(&seen, &error);
 	write_row(r, &seen, main->twin ? RECORDER_SHIM | RECORDER_EBPF : 1u << main->witness, error);
 	main->in_file = true;
-	show_pulse(r, main, &seen.x);
+	show_pulse(r, main, &seen);
 }
 
 void exchange_adopt_row(struct recorder *r, struct exchange *s, struct exchange *k)
@@ -412,7 +459,8 @@ void exchange_adopt_row(struct recorder *r, struct exchange *s, struct exchange 
 /* For good. */
 static void exchange_write(struct recorder *r, struct exchange *e, unsigned sources, const char *error)
 {
-	struct pulse_word w = pulse_word(e);
+	struct addr peer;
+	struct pulse_word w = pulse_word(e, &peer);
 
 	write_row(r, e, sources, error);
 	if (e->process)
@@ -477,7 +525,7 @@ static void store_at_once(struct recorder *r, int witness, const struct journal_
 	e->id = ++r->exchange_ids;
 	e->witness = (uint8_t)witness;
 	LIST_INIT(&e->injections);
-	learn(e, rec);
+	learn(r, e, rec);
 	e->process = process_of(r, rec->pid);
 	e->connection = connection_of(r, rec->connection, rec->pid);
 	if (e->connection)
@@ -505,7 +553,7 @@ void exchange_testimony(struct recorder *r, int witness, const struct journal_re
 		enter_all(r, e);
 	}
 	if (!e->absorbed) {
-		learn(e, rec);
+		learn(r, e, rec);
 		attach(r, e, rec);
 	}
 	if (e->absorbed) {

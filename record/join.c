@@ -25,7 +25,7 @@ static bool same_request(const struct exchange *a, const struct exchange *b)
 {
 	if (!*a->x.method || !*b->x.method)
 		return true;
-	return !strcmp(a->x.method, b->x.method) && !strcmp(a->x.path, b->x.path);
+	return !strcmp(a->x.method, b->x.method) && !strcmp(a->path ? a->path : "", b->path ? b->path : "");
 }
 
 static bool same(const struct exchange *s, const struct exchange *k)

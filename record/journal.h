@@ -134,14 +134,6 @@ static inline size_t journal_take_target(struct journal_exchange *to, const stru
 	return n;
 }
 
-/* The query, NUL-terminated when path[] ends with a NUL, as it must by now; NULL none. What `query` says is not trusted. */
-static inline const char *journal_query(const struct journal_exchange *x)
-{
-	size_t at = strnlen(x->path, sizeof(x->path)) + 1;
-
-	return x->query && at < sizeof(x->path) ? x->path + at : NULL;
-}
-
 /* Bits of a pid in a record from another pid namespace than the controller's (a container): there it names nobody. */
 #define JOURNAL_PID_APART 0x80000000u
 #define JOURNAL_PID_NAMESPACE 0x7fc00000u	/* which namespace, hashed */

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 #include "base/clock.h"
+#include "base/short_addr.h"
 #include "record/index.h"
 #include "record/journal.h"
 #include "record/pulse.h"
@@ -29,7 +30,9 @@
 #define LEDGER_WAITING_MAX 32768		/* exchanges that wait; beyond, the oldest are stored as they stand (counted) */
 #define LEDGER_OVER_MAX 32768		/* connections that are over and still known; beyond, the oldest are forgotten early */
 #define LEDGER_EXCHANGES_MAX 90112	/* not stored yet: those of ASSEMBLER_CONNECTIONS, told by both witnesses; beyond, new ones are lost (counted) */
-#define LEDGER_USES_MAX 163840		/* views of connections, by processes and the kernel; beyond, new ones are lost (counted) */
+#define LEDGER_PATHS_BYTES (16u << 20)	/* of what they ask for; beyond, new ones are lost (counted) */
+#define LEDGER_CONNECTIONS_MAX 98304	/* the assembler's, what is over, some that the library alone sees; beyond, new ones are lost (counted) */
+#define LEDGER_USES_MAX 163840		/* views of them, by processes and the kernel; the same */
 #define LEDGER_PENDING_MAX 65536		/* injections not over; beyond, the oldest stays so in the file */
 
 /* plan/page.h's PAGE_STATUS, in a room that does not know plans; a test compares them. */
@@ -74,7 +77,7 @@ TAILQ_HEAD(lane, exchange);
 struct connection {
 	int64_t id, process_id;
 	uint64_t cookie;
-	struct addr local, peer;
+	struct short_addr local, peer;
 	uint64_t opened_ns, connected_ns, closed_ns, over_heard_ns;
 	uint64_t bytes_in[WITNESSES], bytes_out[WITNESSES];
 	int64_t retransmits;	/* -1 unknown */
@@ -121,7 +124,8 @@ struct exchange {
 	LIST_HEAD(, injection) injections;
 	TAILQ_ENTRY(exchange) all, lane, wait;
 	LIST_ENTRY(exchange) of_process;
-	struct journal_exchange x;	/* last: what is behind its path's end is never looked at */
+	char *path;			/* what x.path would be: owned; NULL none */
+	struct journal_exchange x;	/* last: of it there is only what stands before its path */
 };
 
 struct injection {
@@ -160,7 +164,8 @@ struct recorder {
 	struct exchange *unshown;	/* the first of all_exchanges that is too young to be in the file unless it is over */
 	TAILQ_HEAD(, injection) all_injections, dirty_injections;
 	struct exchange *spare;
-	unsigned waiting_count, injection_count, over_count;
+	unsigned waiting_count, injection_count, over_count, connection_count;
+	size_t path_bytes;		/* of the paths of all exchanges */
 	struct total losses[LEDGER_TOTALS], faults[LEDGER_FAULTS];
 	unsigned loss_count, fault_count;
 	uint64_t no_memory, overflow, faults_lost;

@@ -233,11 +233,11 @@ static struct second *second_of(struct edge *e, uint64_t at_ns)
 
 /* ---- what is told of an exchange ---- */
 
-static uint64_t target_of(const struct journal_exchange *x)
+static uint64_t target_of(const struct pulse_word *w)
 {
-	uint64_t h = hash_bytes(HASH_SEED, x->method, strnlen(x->method, sizeof(x->method)));
+	uint64_t h = hash_bytes(HASH_SEED, w->x->method, strnlen(w->x->method, sizeof(w->x->method)));
 
-	return hash_bytes(h ^ 0xff, x->path, strnlen(x->path, sizeof(x->path)));
+	return w->path ? hash_bytes(h ^ 0xff, w->path, strlen(w->path)) : h;
 }
 
 /* The fingerprint of a message is whole when all of it has passed: at its head it is not known yet. */
@@ -247,7 +247,7 @@ static struct retries_call call_of(const struct edge *e, const struct pulse_word
 	bool asked = *x->method || x->fingerprint, unsent = x->ended_ns ? x->outcome == JOURNAL_NOT_SENT : x->protocol == JOURNAL_UNKNOWN;
 
 	return (struct retries_call){
-		.edge = e->key, .tid = w->tid, .cause = w->cause, .target = target_of(x), .fingerprint = *x->method && !x->ended_ns ? 0 : x->fingerprint,
+		.edge = e->key, .tid = w->tid, .cause = w->cause, .target = target_of(w), .fingerprint = *x->method && !x->ended_ns ? 0 : x->fingerprint,
 		.headless = !asked && unsent,
 		.id = x->idempotency_key ? x->idempotency_key : x->correlation, .started_ns = x->started_ns, .ended_ns = x->ended_ns,
 	};

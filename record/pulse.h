@@ -30,7 +30,8 @@ struct pulse_word {			/* what is known of an exchange; only read during the call
 	const struct addr *peer;	/* NULL not known; not looked at when the process serves */
 	uint32_t tid;
 	uint64_t cause;			/* the inbound exchange that it was made for, when known; 0 */
-	const struct journal_exchange *x;	/* ended_ns 0: it has not ended yet */
+	const struct journal_exchange *x;	/* ended_ns 0: it has not ended yet; its path is not looked at */
+	const char *path;		/* NULL none */
 	uint8_t *told;			/* 0 before the first word */
 };
 

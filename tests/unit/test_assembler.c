@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The exchange assembler: what it makes of bytes, ends and errors, fed by hand; its sink is an array. */
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -220,9 +221,9 @@ static void test_client_exchange(void)
 
 static const char *query(unsigned n)
 {
-	const char *text = journal_query(ended(n));
+	const struct journal_exchange *x = ended(n);
 
-	return text ? text : "none";
+	return x->query ? x->path + strlen(x->path) + 1 : "none";
 }
 
 /* A task that a pool's threads share: one thread reads the request, another answers. */
@@ -253,7 +254,7 @@ static void test_query(void)
 
 	out(a, "GET /a?k=1 HTTP/1.1\r\n\r\n");
 	in(a, ANSWER("200"));
-	ok(!journal_query(ended(0)) && !memmem(ended(0), sizeof(*ended(0)), "k=1", 3), "a query is not told of");
+	ok(!ended(0)->query && !memmem(ended(0), sizeof(*ended(0)), "k=1", 3), "a query is not told of");
 	assembler_free(a);
 
 	a = fresh(0);
@@ -1696,6 +1697,24 @@ static void test_bounded_in_all(void)
 	assembler_free(a);
 }
 
+/* What a request says takes room until it is told. */
+static void test_many_at_once(void)
+{
+	enum { CONNECTIONS = ASSEMBLER_CONNECTIONS, MB = 48 };
+	size_t before = mallinfo2().uordblks;
+	struct assembler *a = fresh(0);
+
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		open_as(a, 1 + i, JOURNAL_CLIENT, false);
+		count = 0;
+		move_on(a, 1 + i, 100, ASSEMBLER_OUT, GET);
+	}
+	is_int(how_many(JOURNAL_BEGIN), 1, "of very many that begin at once the oldest is told without waiting for a tick");
+	ok((mallinfo2().uordblks - before) >> 20 < MB, "with a request on each of all connections it takes less than %d MB (%zu)", MB,
+	   (mallinfo2().uordblks - before) >> 20);
+	assembler_free(a);
+}
+
 /* All ask, then all are answered, twice. */
 static void test_idle_connections_give_back(void)
 {
@@ -1872,6 +1891,7 @@ int main(void)
 	test_bounded();
 	test_bounded_pipeline();
 	test_bounded_in_all();
+	test_many_at_once();
 	test_idle_connections_give_back();
 	test_finish();
 	test_any_order();

@@ -69,7 +69,6 @@ static struct journal_exchange exchange_of(const struct attempt *a)
 
 	if (a->path) {
 		snprintf(x.method, sizeof(x.method), "GET");
-		snprintf(x.path, sizeof(x.path), "%s", a->path);
 		x.fingerprint = 77 + a->body;
 	}
 	return x;
@@ -83,7 +82,7 @@ static void tell(struct attempt a)
 	struct journal_exchange x = exchange_of(&a), head = x;
 	struct addr peer = peer_of(&a);
 	uint8_t told = 0;
-	struct pulse_word w = {a.process ? a.process : 1, &peer, a.tid, a.cause, &head, &told};
+	struct pulse_word w = {a.process ? a.process : 1, &peer, a.tid, a.cause, &head, a.path, &told};
 
 	head.ended_ns = head.outcome = 0;
 	head.fingerprint = a.path ? 33 : 0;
@@ -348,7 +347,7 @@ static void test_twice(void)
 	struct journal_exchange x = exchange_of(&a);
 	struct addr peer = peer_of(&a);
 	uint8_t told[2] = {0, 0};
-	struct pulse_word w = {1, &peer, 1, 0, &x, &told[0]}, also = {1, &peer, 1, 0, &x, &told[1]};
+	struct pulse_word w = {1, &peer, 1, 0, &x, a.path, &told[0]}, also = {1, &peer, 1, 0, &x, a.path, &told[1]};
 
 	begin();
 	TELL(100, 5, "/a", FAILED, .tid = 1);
@@ -368,7 +367,7 @@ static void test_unlikely(void)
 {
 	uint8_t told = 0;
 	struct journal_exchange x = {.role = JOURNAL_CLIENT, .ended_ns = 5};
-	struct pulse_word w = {1, NULL, 0, 0, &x, &told};
+	struct pulse_word w = {1, NULL, 0, 0, &x, NULL, &told};
 
 	begin();
 	pulse_stored(p, &w);

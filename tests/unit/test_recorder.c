@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -270,16 +271,54 @@ static void test_too_many_under_way(void)
 	is_str(rows("SELECT status FROM exchange WHERE path = '/room'"), "200", "when one is over there is room again");
 }
 
+static void test_too_long_paths(void)
+{
+	enum { BYTES = 256, ROOM = LEDGER_PATHS_BYTES / BYTES };
+	struct recorder *r = begin(true, false);
+	char long_path[BYTES] = "/";
+	int kept;
+
+	memset(long_path + 1, 'p', BYTES - 3);	/* with the NULs of path and query it takes so much */
+	opened(r, 100, 1, 1, 77, JOURNAL_CLIENT, 80);
+	for (unsigned i = 1; i <= ROOM + 100; i++)
+		begins(r, 100, 2, 1, i, long_path);
+	end(r);
+	kept = atoi(rows("SELECT count(*) FROM exchange"));
+	ok(kept > ROOM * 9 / 10 && kept <= ROOM, "of paths no more are kept than there is room for (%d of %d)", kept, (int)ROOM);
+	is_int(atoi(rows("SELECT sum(count) FROM loss WHERE reason = 'too_many_exchanges_under_way'")), (int)ROOM + 100 - kept, "the others are a loss");
+}
+
+/* All that there is room for: a request under way on each connection, told by both witnesses, with a path as long as there is room for. */
+static void test_full_memory(void)
+{
+	enum { PATH = LEDGER_PATHS_BYTES / LEDGER_EXCHANGES_MAX - 24, MB = 112 };
+	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd, bytes;
+	struct recorder *r = begin(true, true);
+	char target[PATH + 1] = "/";
+
+	memset(target + 1, 'p', PATH - 1);
+	for (unsigned i = 1; i <= LEDGER_CONNECTIONS_MAX + 1000; i++) {
+		opened(r, 100, 1, i, 1000 + i, JOURNAL_CLIENT, 80);
+		opened(r, 100, 1, KERNEL | i, 1000 + i, JOURNAL_CLIENT, 80);
+		begins(r, 100, 2, i, i, target);
+		begins(r, 100, 2, KERNEL | i, KERNEL | i, target);
+	}
+	bytes = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+	ok(bytes >> 20 < MB, "a recorder that is full takes less than %d MB (%zu)", MB, bytes >> 20);
+	end(r);
+	ok(atoi(rows("SELECT sum(count) FROM loss WHERE reason LIKE 'too_many_%%'")) > 1000, "(there was no room for more)");
+}
+
 static void test_too_many_open(void)
 {
 	struct recorder *r = begin(true, false);
 
-	for (unsigned i = 1; i <= LEDGER_USES_MAX + 7; i++)
+	for (unsigned i = 1; i <= LEDGER_CONNECTIONS_MAX + 7; i++)
 		opened(r, 100, 1, i, 1000 + i, JOURNAL_CLIENT, 80);
-	begins(r, 100, 2, LEDGER_USES_MAX + 7, 1, "/of-one-too-many");
-	ends(r, 100, 2, 3, LEDGER_USES_MAX + 7, 1, 200);
+	begins(r, 100, 2, LEDGER_CONNECTIONS_MAX + 7, 1, "/of-one-too-many");
+	ends(r, 100, 2, 3, LEDGER_CONNECTIONS_MAX + 7, 1, 200);
 	end(r);
-	is_int(atoi(rows("SELECT count(*) FROM connection")), LEDGER_USES_MAX, "no more connections are kept than there is room for");
+	is_int(atoi(rows("SELECT count(*) FROM connection")), LEDGER_CONNECTIONS_MAX, "no more connections are kept than there is room for");
 	is_str(rows("SELECT connection_id, status FROM exchange"), "NULL|200", "an exchange of one of the others is kept without it");
 	is_str(rows("SELECT source, reason, count FROM loss"), "recorder|too_many_connections_open|8", "they are a loss");
 }
@@ -1432,6 +1471,8 @@ int main(void)
 	test_parents_both();
 	test_parents_whole();
 	test_too_many_under_way();
+	test_too_long_paths();
+	test_full_memory();
 	test_too_many_open();
 	test_query();
 	test_query_of_both();
