@@ -8,7 +8,8 @@
  *
  * Waits that were asked for say nothing of the policy, and so nothing of their requests does, unless what was asked for is ignored; nor does
  * the last wait of a request that a deadline ended, which may have been cut. Where the waits of all requests have no one policy, those of each
- * process and of each kind of request are looked at alone: if they have one each, that is said.
+ * process and of each kind of request are looked at alone: if they have one each, that is said. Waits as short as the client's own step from request to
+ * request (rhythm.h) are not among them: where there are as many as just above, those left are of no law that can be told.
  */
 #include <errno.h>
 #include <math.h>
@@ -27,6 +28,7 @@
 #define CUT_MS 5.0		/* a request that took the deadline, less this, was ended by it */
 #define REQUESTS_MAX 50000	/* of more, one in so many is looked at: they do not tell more */
 #define LOOP_MIN 6		/* attempts: more may be the requests of a loop */
+#define HIDDEN_SHARE 0.03	/* of waits: so many may be missing */
 #define LATENESS_MIN 5		/* injected delays that tell how late timers are */
 
 /* ---- what timers are late by ---- */
@@ -322,6 +324,41 @@ static void doubt(const struct retries *r, const struct own *o)
 	p->jitter_name_count = 0;
 }
 
+/* How many waits are hidden by what is taken for the next request: as many as are in as wide a range above it. */
+static bool hides(const struct retries *r, const struct own *o, uint32_t edge)
+{
+	const struct rhythm_blind *b = &r->m->link.blind[edge];
+	size_t above = 0;
+
+	for (size_t i = 0; i < o->n; i++)
+		above += o->ms[i] > b->high_ms && o->ms[i] <= 2 * b->high_ms - b->low_ms;
+	return above > 1 && (double)above > HIDDEN_SHARE * (double)o->n;
+}
+
+/* A jitter of which a part is hidden, and whose requests are cut there, is of any law. */
+static void doubt_hidden(const struct retries *r, const struct own *o)
+{
+	static const enum policy_backoff laws[] = {BACKOFF_EXPONENTIAL, BACKOFF_LINEAR, BACKOFF_FIXED};
+	const struct result_destination *d = r->destination == MODEL_NONE ? NULL : &r->m->r->destinations[r->destination];
+	struct policy_retry *p = r->p;
+	bool hidden = d ? false : hides(r, o, r->edge);
+
+	for (size_t i = 0; d && i < d->edge_count; i++)
+		hidden = hidden || hides(r, o, (uint32_t)d->edges[i]);
+	if (!hidden || !r->temporal || p->backoff == BACKOFF_NONE || (p->jitter_low.known && p->jitter_low.value == 1))
+		return;
+	p->candidate_count = 0;
+	for (size_t i = 0; i < sizeof(laws) / sizeof(laws[0]); i++)
+		p->candidates[p->candidate_count++] = (struct policy_candidate){laws[i], NAN};
+	if (p->backoff == BACKOFF_DECORRELATED || p->backoff == BACKOFF_DECORRELATED_V2 || p->backoff == BACKOFF_ADDITIVE)
+		p->candidates[p->candidate_count++] = (struct policy_candidate){p->backoff, NAN};
+	p->backoff = BACKOFF_AMBIGUOUS;
+	p->confidence = CONFIDENCE_LOW;
+	p->base_ms = p->base_low_ms = p->base_high_ms = p->multiplier = p->step_ms = p->cap_ms = p->added_ms = NAN;
+	p->jitter_low = metric_unknown("short waits are not seen");
+	p->jitter_name_count = 0;
+}
+
 /*
  * Many attempts that all failed, at once or after the same wait, and that time alone joined: a loop whose callers make as many requests each looks
  * like that too.
@@ -346,6 +383,7 @@ static int infer(struct retries *r, const struct own *o)
 		err = split_by(r, o, o->kind, late);
 	if (err >= 0) {
 		doubt(r, o);
+		doubt_hidden(r, o);
 		doubt_loops(r);
 	}
 	return err < 0 ? err : 0;

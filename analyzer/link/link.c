@@ -8,7 +8,6 @@
 #include "analyzer/link/crowd.h"
 #include "analyzer/link/nest.h"
 #include "analyzer/link/reconnects.h"
-#include "analyzer/link/rhythm.h"
 #include "analyzer/read/spill.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -341,7 +340,8 @@ static int cut_polls(struct joiner *j, struct link *l, uint64_t *doubtful)
 	struct rhythm r = {.m = j->m, .before = j->before, .after = j->after, .by_time = is_by_time, .arg = j, .doubtful = doubtful};
 
 	r.polls = l->polls = calloc(j->g->count + 1, sizeof(*l->polls));
-	return r.polls ? rhythm_cut(&r) : -ENOMEM;
+	r.blind = l->blind = calloc(j->g->count + 1, sizeof(*l->blind));
+	return r.polls && r.blind ? rhythm_cut(&r) : -ENOMEM;
 }
 
 struct standing {	/* of an edge */
@@ -526,6 +526,7 @@ void link_free(struct link *l)
 	spill_free(l->logicals);
 	free(l->tiers);
 	free(l->polls);
+	free(l->blind);
 	free(l->reconnects);
 	rivals_free(&l->rivals);
 	free(l->undecided);

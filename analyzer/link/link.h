@@ -25,6 +25,7 @@
 
 #include "analyzer/link/crowd.h"
 #include "analyzer/link/graph.h"
+#include "analyzer/link/rhythm.h"
 #include "analyzer/link/rivals.h"
 #include "analyzer/read/model.h"
 
@@ -47,6 +48,7 @@ struct link {
 	size_t count;
 	uint8_t *tiers;		/* per edge: enum link_tier that most of its requests rest on; owned */
 	uint64_t *polls;	/* per edge: attempts that follow a failure at the client's own pace: no retries; owned */
+	struct rhythm_blind *blind;	/* per edge: waits that are not seen therefore; owned */
 	uint64_t *reconnects;	/* per edge: first tries on connections that the server was closing: no attempts (reconnects.h); owned */
 	struct rivals rivals;
 	bool *undecided;	/* per edge: whether most of those may as well be retries; owned */

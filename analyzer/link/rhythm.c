@@ -438,6 +438,12 @@ static bool skips_first(const struct work *w, const struct chain *chains, size_t
 	return links[1] >= SKIPS_MIN && (double)tight[0] >= MOST * (double)links[0] && (double)tight[1] <= (1 - MOST) * (double)links[1];
 }
 
+static void widen(struct rhythm_blind *b, double low_ms, double high_ms)
+{
+	b->low_ms = b->high_ms > 0 ? fmin(b->low_ms, low_ms) : low_ms;
+	b->high_ms = fmax(b->high_ms, high_ms);
+}
+
 static void cut_pace(struct work *w, const struct chain *c, bool skips)
 {
 	const struct lane *l = &w->lanes[c->lane];
@@ -445,6 +451,7 @@ static void cut_pace(struct work *w, const struct chain *c, bool skips)
 	const struct pace *p = &l->pace;
 	bool all = !p->known && careless(l), first = true;	/* of the waits of a request */
 	uint32_t i = c->head, next;
+	double gap;
 
 	for (; (p->known || all) && i != MODEL_NONE; i = next) {
 		next = next_of(w->r, i);
@@ -452,7 +459,10 @@ static void cut_pace(struct work *w, const struct chain *c, bool skips)
 			first = false;
 			continue;
 		}
+		gap = gap_ms(&x[i], &x[next]);
 		cut_poll(w->r, next, p->tight);
+		if (p->known)
+			widen(&w->r->blind[c->edge], p->tight ? 0 : gap, gap);
 		first = true;
 	}
 }

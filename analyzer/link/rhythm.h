@@ -23,6 +23,11 @@
 
 #include "analyzer/read/model.h"
 
+/* What follows a failure after so long was taken for the client's next request, and may have been a retry: a hole in the waits that are seen. */
+struct rhythm_blind {
+	double low_ms, high_ms;		/* high_ms 0: none */
+};
+
 struct rhythm {
 	const struct model *m;
 	uint32_t *before, *after;	/* per exchange: its neighbours in the chain, MODEL_NONE at the ends; links are cut in them */
@@ -30,6 +35,7 @@ struct rhythm {
 	const void *arg;
 	uint64_t *polls;		/* per edge: attempts that were cut off as requests of their own */
 	uint64_t *doubtful;		/* per edge: those of them that may as well be retries */
+	struct rhythm_blind *blind;	/* per edge */
 };
 
 /* 0 or -ENOMEM; then some links may have been cut. */

@@ -229,6 +229,38 @@ static void requests_that_a_pace_cuts(void)
 	is_int(wrong, 0, "after how many attempts is not said where the pace cuts some");
 }
 
+/* Who goes on without a pause and waits any time up to 50 ms, 100 ms ... before a retry: the shortest of those waits look like the next request. */
+static void jitter_that_a_pace_cuts(double step_ms, bool told)
+{
+	int wrong = 0, right = 0;
+
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct stats_random random = {seed * 0x9e3779b97f4a7c15};
+		const struct policy_retry *p;
+		struct result x;
+		double at = 10;
+		struct runs r;
+
+		judge_client(&r, 1000000);
+		for (int i = 0; i < 150; i++) {
+			bool good = false;
+
+			for (int k = 0; k < 5 && !good; k++) {
+				good = stats_uniform(&random) < 0.5;
+				runs_add(&r, ATTEMPT(.at_ms = at, .took_ms = 1, .status = good ? 200 : 503));
+				at += 1 + (good || k == 4 ? 0.3 + 6 * stats_uniform(&random) : step_ms * (1 << k) * stats_uniform(&random));
+			}
+		}
+		judge(&r, &x, everything);
+		p = retry_of(&x);
+		right += p->backoff == BACKOFF_EXPONENTIAL && p->multiplier == 2;
+		wrong += p->confidence != CONFIDENCE_LOW && !(p->backoff == BACKOFF_EXPONENTIAL && p->multiplier == 2);
+		judge_end(&r, &x);
+	}
+	is_int(wrong, 0, "up to %g ms at random, in a loop without pause: nothing wrong is said", step_ms);
+	ok(!told || right >= 16, "up to %g ms at random: the law shows in %d of 20", step_ms, right);
+}
+
 static void what_the_end_of_the_run_cuts(void)
 {
 	struct client c = {.waits = {1000, 2000}, .attempts = 3, .status = 503, .took_ms = 2};
@@ -705,6 +737,8 @@ int main(void)
 	timeouts_are_retried_as_errors_are();
 	a_loop_is_not_one_request();
 	requests_that_a_pace_cuts();
+	jitter_that_a_pace_cuts(50, false);
+	jitter_that_a_pace_cuts(2000, true);
 	what_the_end_of_the_run_cuts();
 	a_deadline_ends_requests();
 	a_deadline_that_is_late();
