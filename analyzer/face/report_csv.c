@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A result as a table for spreadsheets and data frames: RFC 4180, one row for each edge and window ("run" is all of it). What is not known is empty;
- * what is known of an edge as a whole alone is so in the other windows. Names are escaped like on a terminal, and one that a spreadsheet would take
+ * A result as a table for spreadsheets and data frames: RFC 4180, one row for each edge and window ("run" is all of it), then the same of destinations,
+ * which have several servers: whole requests, at whatever of them. What is not known is empty; what is known of an edge as a whole alone is so in the
+ * other windows. Names are escaped like on a terminal, and one that a spreadsheet would take
  * for a formula has an apostrophe before it.
  */
 #include <errno.h>
@@ -18,6 +19,7 @@ struct row {
 	const struct result *r;
 	const struct result_edge *e;
 	const struct result_cohort *c;
+	size_t servers;
 	int window;	/* enum timeline_kind, or WHOLE */
 };
 
@@ -165,14 +167,17 @@ static int print_tally(FILE *out, const struct row *x, const struct tally *t, bo
 	X(bulkhead_width, x->e->bulkhead.known ? x->e->bulkhead.width : NAN) \
 	X(idempotency_keys, x->e->idempotency.known ? count(x->e->idempotency.keys) : NAN) \
 	X(idempotency_violations, x->e->idempotency.known ? count(x->e->idempotency.violations) : NAN) \
-	X(hedged_share, x->e->hedging.known ? of(&x->e->hedging.share) : NAN)
+	X(hedged_share, x->e->hedging.known ? of(&x->e->hedging.share) : NAN) \
+	X(retry_servers, R->known && x->servers > 1 && R->servers ? R->servers : NAN)
 
 #define LISTS(X) \
 	X(statuses, print_tally(out, x, &x->e->statuses, false)) \
 	X(errors, print_tally(out, x, &x->e->errors, true)) \
 	X(retry_backoff, text(out, R->known && x->window == WHOLE ? policy_backoff_name(R->backoff) : "")) \
 	X(retry_confidence, text(out, R->known && x->window == WHOLE ? policy_confidence_name(R->confidence) : "")) \
-	X(breaker, text(out, !B->known || x->window != WHOLE ? "" : B->absent ? "absent" : policy_threshold_name(B->threshold)))
+	X(breaker, text(out, !B->known || x->window != WHOLE ? "" : B->absent ? "absent" : policy_threshold_name(B->threshold))) \
+	X(destination, text(out, x->e->destination == MODEL_NONE || !x->r->destination_count ? "" : x->r->destinations[x->e->destination].name)) \
+	X(servers, number(out, count(x->servers)))
 
 #define R (&x->e->retry)
 #define T (&x->e->timeout)
@@ -207,20 +212,47 @@ static int print_row(FILE *out, const struct row *x)
 	return err;
 }
 
+/* The run, and each window in which something was asked. */
+static int print_rows(FILE *out, const struct result *r, const struct result_edge *e, size_t servers)
+{
+	for (int k = -1; k < TIMELINE_KINDS; k++) {
+		struct row x = {r, e, k < 0 ? &e->whole : &e->window[k], servers, k < 0 ? WHOLE : k};
+
+		if ((k < 0 || (r->timeline.window_count > 1 && x.c->attempts)) && print_row(out, &x))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* As an edge: what is known of its attempts by themselves is in the rows of its servers. Borrows what it points to. */
+static struct result_edge as_edge(const struct result *r, size_t at)
+{
+	const struct result_destination *d = &r->destinations[at];
+	struct result_edge e = {
+		.client = d->client, .server = d->name, .protocol = r->edges[d->edges[0]].protocol, .linking = d->linking, .destination = (uint32_t)at,
+		.whole = d->whole, .retry = d->retry, .breaker = d->breaker, .peak_attempts_per_s = NAN, .latency = {NAN, NAN, NAN, NAN, NAN, NAN, {0}, {0}},
+	};
+
+	memcpy(e.window, d->window, sizeof(e.window));
+	for (size_t i = 0; i < d->edge_count; i++)
+		for (int o = 0; o < MODEL_OUTCOMES; o++)
+			e.outcomes[o] += r->edges[d->edges[i]].outcomes[o];
+	return e;
+}
+
 int report_csv(const struct result *r, FILE *out)
 {
+	int err = 0;
+
 	for (size_t i = 0; i < COUNT(columns); i++)
 		fprintf(out, "%s%s", i ? "," : "", columns[i].name);
 	fputs("\r\n", out);
-	for (size_t i = 0; i < r->edge_count; i++) {
-		const struct result_edge *e = &r->edges[i];
+	for (size_t i = 0; i < r->edge_count && !err; i++)
+		err = print_rows(out, r, &r->edges[i], 1);
+	for (size_t i = 0; i < r->destination_count && !err; i++) {
+		struct result_edge e = as_edge(r, i);
 
-		for (int k = -1; k < TIMELINE_KINDS; k++) {
-			struct row x = {r, e, k < 0 ? &e->whole : &e->window[k], k < 0 ? WHOLE : k};
-
-			if ((k < 0 || (r->timeline.window_count > 1 && x.c->attempts)) && print_row(out, &x))
-				return -ENOMEM;
-		}
+		err = print_rows(out, r, &e, r->destinations[i].edge_count);
 	}
-	return fflush(out) || ferror(out) ? -EIO : 0;
+	return err ? err : fflush(out) || ferror(out) ? -EIO : 0;
 }

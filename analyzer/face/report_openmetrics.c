@@ -48,7 +48,14 @@ static void edge_labels(struct writer *w, const struct result_edge *e, bool more
 	label(w, "server", e->server, more);
 }
 
-/* ---- of an edge in each window ---- */
+/* Its families have names of their own: a sum over servers must not count them again. */
+static void destination_labels(struct writer *w, const struct result_destination *d, bool more)
+{
+	label(w, "client", d->client, true);
+	label(w, "destination", d->name, more);
+}
+
+/* ---- of an edge, or a destination, in each window ---- */
 
 struct cohort_family {
 	const char *name, *type, *unit, *help;
@@ -88,35 +95,55 @@ static double success(const struct result_cohort *c)
 static const struct cohort_family cohorts[] = {
 	{"requests", "gauge", NULL, "Logical requests that started in this window.", requests},
 	{"attempts", "gauge", NULL, "Attempts that these requests took.", attempts},
-	{"delivered_attempts", "gauge", NULL, "Attempts that reached the server.", delivered},
+	{"delivered_attempts", "gauge", NULL, "Attempts that reached a server.", delivered},
 	{"amplification_ratio", "gauge", "ratio", "Attempts per logical request.", amplification},
 	{"success_ratio", "gauge", "ratio", "Logical requests that succeeded.", success},
 };
 
-static void cohort_sample(struct writer *w, const struct cohort_family *x, const struct result_edge *e, const struct result_cohort *c,
-			  const char *window)
+static void cohort_sample(struct writer *w, const struct cohort_family *x, const struct result_edge *e, const struct result_destination *d,
+			  const struct result_cohort *c, const char *window)
 {
 	double value = x->value(c);
 
 	if (!isfinite(value))
 		return;
-	fprintf(w->out, PREFIX "%s{", x->name);
-	edge_labels(w, e, true);
+	fprintf(w->out, PREFIX "%s%s{", d ? "destination_" : "", x->name);
+	if (d)
+		destination_labels(w, d, true);
+	else
+		edge_labels(w, e, true);
 	fprintf(w->out, "window=\"%s\"} %.10g\n", window, value);
+}
+
+static void cohort_samples(struct writer *w, const struct result *r, const struct cohort_family *x, const struct result_edge *e,
+			   const struct result_destination *d)
+{
+	const struct result_cohort *windows = d ? d->window : e->window;
+
+	cohort_sample(w, x, e, d, d ? &d->whole : &e->whole, "run");
+	for (int k = 0; k < TIMELINE_KINDS && r->timeline.window_count > 1; k++)
+		if (windows[k].attempts)
+			cohort_sample(w, x, e, d, &windows[k], timeline_name(k));
 }
 
 static void print_cohorts(struct writer *w, const struct result *r)
 {
 	for (size_t i = 0; i < COUNT(cohorts); i++) {
 		family(w, cohorts[i].name, cohorts[i].type, cohorts[i].unit, cohorts[i].help);
-		for (size_t e = 0; e < r->edge_count; e++) {
-			const struct result_edge *edge = &r->edges[e];
+		for (size_t e = 0; e < r->edge_count; e++)
+			cohort_samples(w, r, &cohorts[i], &r->edges[e], NULL);
+	}
+}
 
-			cohort_sample(w, &cohorts[i], edge, &edge->whole, "run");
-			for (int k = 0; k < TIMELINE_KINDS && r->timeline.window_count > 1; k++)
-				if (edge->window[k].attempts)
-					cohort_sample(w, &cohorts[i], edge, &edge->window[k], timeline_name(k));
-		}
+static void print_destination_cohorts(struct writer *w, const struct result *r)
+{
+	char name[64];
+
+	for (size_t i = 0; i < COUNT(cohorts); i++) {
+		snprintf(name, sizeof(name), "destination_%s", cohorts[i].name);
+		family(w, name, cohorts[i].type, cohorts[i].unit, cohorts[i].help);
+		for (size_t d = 0; d < r->destination_count; d++)
+			cohort_samples(w, r, &cohorts[i], NULL, &r->destinations[d]);
 	}
 }
 
@@ -137,14 +164,24 @@ static double demand(const struct result_edge *e)
 	return of(&e->amplification_demand);
 }
 
-static double max_attempts(const struct result_edge *e)
+static double max_attempts(const struct policy_retry *p)
 {
-	return e->retry.known && e->retry.max_attempts ? e->retry.max_attempts : NAN;
+	return p->known && p->max_attempts ? p->max_attempts : NAN;
 }
 
-static double backoff_base(const struct result_edge *e)
+static double backoff_base(const struct policy_retry *p)
 {
-	return e->retry.known ? e->retry.base_ms / 1000 : NAN;
+	return p->known ? p->base_ms / 1000 : NAN;
+}
+
+static double edge_max_attempts(const struct result_edge *e)
+{
+	return max_attempts(&e->retry);
+}
+
+static double edge_backoff_base(const struct result_edge *e)
+{
+	return backoff_base(&e->retry);
 }
 
 static double timeout(const struct result_edge *e)
@@ -165,8 +202,8 @@ static double violations(const struct result_edge *e)
 static const struct edge_family edges[] = {
 	{"peak_attempts", NULL, "The most attempts that started within one second.", peak},
 	{"demand_amplification_ratio", "ratio", "Attempts per request that normally causes a call, calls that were shed included.", demand},
-	{"retry_max_attempts", NULL, "Attempts after which the client gives a request up, as its traffic tells.", max_attempts},
-	{"retry_base_seconds", "seconds", "Median wait before the first retry that waits.", backoff_base},
+	{"retry_max_attempts", NULL, "Attempts after which the client gives a request up, as its traffic tells.", edge_max_attempts},
+	{"retry_base_seconds", "seconds", "Median wait before the first retry that waits.", edge_backoff_base},
 	{"timeout_seconds", "seconds", "The client's most frequent timeout, as its traffic tells.", timeout},
 	{"breaker_opens", NULL, "How often the client's circuit breaker opened.", opens},
 	{"idempotency_violations", NULL, "Idempotency keys whose request took effect more than once.", violations},
@@ -208,6 +245,69 @@ static void print_latency(struct writer *w, const struct result *r)
 		quantile(w, e, "0.95", e->latency.p95);
 		quantile(w, e, "0.99", e->latency.p99);
 		quantile(w, e, "1.0", e->latency.max);
+	}
+}
+
+/* ---- of a destination ---- */
+
+struct destination_family {
+	const char *name, *unit, *help;
+	double (*value)(const struct result_destination *d);
+};
+
+static double servers(const struct result_destination *d)
+{
+	return (double)d->edge_count;
+}
+
+static double went_on(const struct result_destination *d)
+{
+	return d->whole.linked ? (double)d->hops : NAN;
+}
+
+static double destination_max_attempts(const struct result_destination *d)
+{
+	return max_attempts(&d->retry);
+}
+
+static double destination_backoff_base(const struct result_destination *d)
+{
+	return backoff_base(&d->retry);
+}
+
+static double servers_per_attempt(const struct result_destination *d)
+{
+	return d->retry.known && d->retry.servers ? d->retry.servers : NAN;
+}
+
+static double destination_opens(const struct result_destination *d)
+{
+	return d->breaker.known ? d->breaker.opens : NAN;
+}
+
+static const struct destination_family destinations[] = {
+	{"destination_servers", NULL, "Servers that the client tries one after another, or chooses between.", servers},
+	{"destination_hops", NULL, "Logical requests that went on at another server.", went_on},
+	{"destination_retry_max_attempts", NULL, "Attempts, at whatever server, after which the client gives a request up.", destination_max_attempts},
+	{"destination_retry_base_seconds", "seconds", "Median wait before the first retry that waits.", destination_backoff_base},
+	{"destination_retry_servers", NULL, "Servers that each attempt tries.", servers_per_attempt},
+	{"destination_breaker_opens", NULL, "How often the client's circuit breaker around all servers opened.", destination_opens},
+};
+
+static void print_destinations(struct writer *w, const struct result *r)
+{
+	print_destination_cohorts(w, r);
+	for (size_t i = 0; i < COUNT(destinations); i++) {
+		family(w, destinations[i].name, "gauge", destinations[i].unit, destinations[i].help);
+		for (size_t d = 0; d < r->destination_count; d++) {
+			double value = destinations[i].value(&r->destinations[d]);
+
+			if (!isfinite(value))
+				continue;
+			fprintf(w->out, PREFIX "%s{", destinations[i].name);
+			destination_labels(w, &r->destinations[d], false);
+			fprintf(w->out, "} %.10g\n", value);
+		}
 	}
 }
 
@@ -285,6 +385,7 @@ int report_openmetrics(const struct result *r, FILE *out)
 	print_cohorts(&w, r);
 	print_edges(&w, r);
 	print_latency(&w, r);
+	print_destinations(&w, r);
 	print_faults(&w, r);
 	print_recovery(&w, r);
 	print_findings(&w, r);

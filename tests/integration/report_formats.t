@@ -9,7 +9,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for d in (".", "../lib")]
-from runfile import RunFile  # noqa: E402
+from runfile import RunFile, two_servers  # noqa: E402
 from tap import *  # noqa: E402,F403
 from prometheus_client.openmetrics.parser import text_string_to_metric_families  # noqa: E402
 
@@ -79,6 +79,16 @@ is_([table[0]["bulkhead_width"], table[1]["latency_p99_ms"]], ["", ""], "what is
 first = rows(raw(db_hostile, "csv"))[0]
 ok(first["client"].startswith("'=1+1\\x1b[2J\\x0d\\x0a<script>"), "a name that a spreadsheet would compute has an apostrophe before it", first["client"])
 ok(not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in "".join(first.values())), "no cell holds a control character")
+
+db_pool = two_servers(os.path.join(HERE, "pool.db"))
+pool = json.loads(report(db_pool, "json").out)["destinations"][0]
+whole = [r for r in rows(raw(db_pool, "csv")) if r["servers"] == "2"]
+is_([(r["client"], r["server"], r["destination"], r["window"]) for r in whole], [("front", pool["name"], pool["name"], "run")],
+    "a destination has a row of its own")
+is_([float(whole[0][k]) for k in ("requests", "attempts", "amplification", "retry_max_attempts", "breaker_opens")],
+    [pool["logical"], pool["attempts"], pool["amplification"]["value"], pool["retry"]["max_attempts"], pool["breaker"]["opens"]], "with its figures")
+is_([r["destination"] for r in rows(raw(db_pool, "csv")) if r["client"] == "front"], [pool["name"]] * 3, "and its servers' rows name it")
+is_({(r["destination"], r["servers"]) for r in table}, {("", "1")}, "what is of none names none")
 
 
 # ---- JUnit ----
@@ -159,6 +169,13 @@ for window, cohort in [("run", edge)] + list(edge["by_window"].items()):
 is_(one(metrics, "aftershock_attempt_latency_seconds", quantile="0.99"), [edge["latency_ms"]["p99"] / 1000], "times are in seconds")
 is_([one(metrics, "aftershock_verdict", aftershock_verdict=v) for v in ("pass", "fail")], [[0], [1]], "the verdict is a set of states")
 is_(sum(metrics["aftershock_findings"].values()), len(wanted["findings"]), "findings are counted by severity")
+ok(not any(k.startswith("aftershock_destination_") for k in metrics), "who has no destination has no sample of one", metrics.keys())
+of_pool = samples(report(db_pool, "openmetrics").out)
+is_([one(of_pool, f"aftershock_destination_{k}", client="front", destination=pool["name"]) for k in
+     ("requests", "attempts", "servers", "hops", "retry_max_attempts", "breaker_opens")],
+    [[pool["logical"]], [pool["attempts"]], [2], [pool["hops"]], [pool["retry"]["max_attempts"]], [pool["breaker"]["opens"]]],
+    "a destination has samples of its own", of_pool)
+is_(sum(one(of_pool, "aftershock_attempts", client="front")), pool["attempts"], "which those of its servers do not count again")
 ok("aftershock_breaker_opens" not in metrics, "what is not known has no sample", metrics.keys())
 text = report(db_hostile, "openmetrics").out
 metrics = samples(text)

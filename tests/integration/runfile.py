@@ -45,3 +45,25 @@ class RunFile:
         self.db.commit()
         self.db.close()
         return self.path
+
+
+def two_servers(path):
+    """users -> front -> two servers in turn, 50 requests a second, with one breaker around both (6 failed requests in a row, 700 ms); front asks the other
+    one when one fails. Both are out from 1 to 5 s of 7."""
+    r, until, failed, probing = RunFile(path, seconds=7, service="front", peer="10.0.0.1:80"), 0, 0, False
+    r.insert("connection", id=2, process_id=1, role="client", local="127.0.0.1:4001", peer="10.0.0.2:80")
+    r.insert("connection", id=9, process_id=1, role="server", local="127.0.0.1:8000", peer="127.0.0.1:5000")
+    for i in range(349):
+        at = 5 + 20 * i
+        out, shed = 1000 <= at < 5000, at < until
+        inbound = r.exchange(at, 0.3 if shed else 8, connection_id=9, role="server", path="/order", fingerprint=43, status=503 if out or shed else 200)
+        for k in range(0 if shed else 2 if out else 1):
+            r.exchange(at + 1 + 2.2 * k, 2, connection_id=1 + (i + k) % 2, path="/charge", status=503 if out else 200, parent_id=inbound)
+        if shed:
+            continue
+        failed = failed + 1 if out else 0
+        if failed >= 6 or (out and probing):
+            until, probing = at + 7 + 700, True
+        elif not out:
+            probing = False
+    return r.close()
