@@ -38,6 +38,20 @@ static inline bool measure_is_pool(const struct measure *m, uint32_t edge)
 	return edge >= m->graph.count;
 }
 
+/* Whether this service is the server of an edge, or one of a pool's. In pools.c. */
+bool measure_goes_to(const struct measure *m, uint32_t edge, uint32_t service);
+
+/* The attempts of the request that a logical one is a part of, at whatever servers. In chains.c. */
+struct chains_span measure_attempts(const struct measure *m, uint32_t logical);
+
+/* Whether a request begins with this attempt: it is no retry, nor a hedge, at the same server or at another. */
+static inline bool measure_begins(const struct measure *m, uint32_t attempt)
+{
+	uint32_t logical = m->r->model.exchanges[attempt].logical, d = m->r->edges[m->link.logicals[logical].edge].destination;
+
+	return m->link.logicals[logical].first == attempt && (d == MODEL_NONE || m->hops.request[logical] == logical);
+}
+
 /* Whether a request that started then counts. */
 static inline bool measure_counts(const struct measure *m, uint64_t started_ns)
 {

@@ -51,6 +51,7 @@ static void destination_free(struct result_destination *d)
 		cohort_free(&d->window[k]);
 	policy_retry_free(&d->retry);
 	policy_breaker_free(&d->breaker);
+	series_free(&d->series);
 	free(d->name);
 	free(d->edges);
 }
@@ -123,31 +124,50 @@ struct metric result_success_of_users(const struct result *r)
 	return metric_share(good, all);
 }
 
+static const struct result_destination *destination_of(const struct result *r, const struct result_edge *e)
+{
+	return r->destination_count && e->destination != MODEL_NONE ? &r->destinations[e->destination] : NULL;
+}
+
+static bool is_first(const struct result *r, const struct result_destination *d, const struct result_edge *e)
+{
+	return &r->edges[d->edges[0]] == e;
+}
+
 const struct result_cohort *result_seen(const struct result *r, const struct result_edge *e)
 {
-	const struct result_destination *d;
+	const struct result_destination *d = destination_of(r, e);
 
-	if (!r->destination_count || e->destination == MODEL_NONE)
-		return &e->whole;
-	d = &r->destinations[e->destination];
-	return &r->edges[d->edges[0]] == e ? &d->whole : NULL;
+	return !d ? &e->whole : is_first(r, d, e) ? &d->whole : NULL;
+}
+
+const struct policy_retry *result_retry_of(const struct result *r, const struct result_edge *e)
+{
+	const struct result_destination *d = destination_of(r, e);
+
+	return d && d->retry.known ? &d->retry : &e->retry;
+}
+
+const struct policy_breaker *result_breaker_of(const struct result *r, const struct result_edge *e)
+{
+	const struct result_destination *d = destination_of(r, e);
+
+	return d && d->breaker.known ? &d->breaker : &e->breaker;
 }
 
 const struct policy_retry *result_seen_retry(const struct result *r, const struct result_edge *e)
 {
 	static const struct policy_retry nothing;
-	const struct result_destination *d = r->destination_count && e->destination != MODEL_NONE ? &r->destinations[e->destination] : NULL;
+	const struct policy_retry *p = result_retry_of(r, e);
 
-	if (!d || !d->retry.known)
-		return &e->retry;
-	return &r->edges[d->edges[0]] == e ? &d->retry : &nothing;
+	return p == &e->retry || is_first(r, destination_of(r, e), e) ? p : &nothing;
 }
 
 const struct policy_breaker *result_seen_breaker(const struct result *r, const struct result_edge *e)
 {
-	const struct result_destination *d = r->destination_count && e->destination != MODEL_NONE ? &r->destinations[e->destination] : NULL;
+	const struct policy_breaker *p = result_breaker_of(r, e);
 
-	return d && d->breaker.known && &r->edges[d->edges[0]] == e ? &d->breaker : &e->breaker;
+	return p == &e->breaker || is_first(r, destination_of(r, e), e) ? p : &e->breaker;
 }
 
 static const struct { const char *name; int status; } verdicts[] = {
@@ -230,5 +250,7 @@ struct metric result_seen_success(const struct result *r, const struct result_ed
 
 const char *result_seen_server(const struct result *r, const struct result_edge *e)
 {
-	return r->destination_count && e->destination != MODEL_NONE ? r->destinations[e->destination].name : e->server;
+	const struct result_destination *d = destination_of(r, e);
+
+	return d ? d->name : e->server;
 }

@@ -105,6 +105,7 @@ struct result_destination {	/* several servers that a client tries one after ano
 	uint64_t returns;	/* at which a request of a thread without ids may have been another (returns.h) */
 	struct policy_retry retry;	/* of whole requests; unknown where they are not joined */
 	struct policy_breaker breaker;	/* of all servers together; unknown where any of them has one of its own */
+	struct series series;		/* of whole requests, and of attempts at any server */
 };
 
 struct result_path {
@@ -198,6 +199,10 @@ const struct result_cohort *result_seen(const struct result *r, const struct res
 
 /* The same of retries, at whatever server of it: unknown at its others; where it is not known, those of the edge alone. */
 const struct policy_retry *result_seen_retry(const struct result *r, const struct result_edge *e);
+
+/* What calls to this server pass, seen or not: the breaker, the retries, of its destination, where they are known; else its own. */
+const struct policy_breaker *result_breaker_of(const struct result *r, const struct result_edge *e);
+const struct policy_retry *result_retry_of(const struct result *r, const struct result_edge *e);
 
 /* The breaker of its destination at the first edge of that, where there is one; else its own. */
 const struct policy_breaker *result_seen_breaker(const struct result *r, const struct result_edge *e);

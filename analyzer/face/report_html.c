@@ -14,7 +14,7 @@
 #define BINS_PER_DECADE 12	/* of durations: each 21 % longer than the one before */
 #define BINS_MAX 240
 
-/* ---- an edge over time ---- */
+/* ---- an edge, a destination over time ---- */
 
 struct column {
 	const char *name;
@@ -126,12 +126,19 @@ static cJSON *gaps(const struct policy_retry *p)
 		free(words_); \
 	} while (0)
 
-static cJSON *edge_words(const struct result *r, const struct result_edge *e)
+/* Whether it is told of the destination that the edge is a server of, not of the edge. */
+static bool is_shared(const struct result *r, const struct result_edge *e, int kind)
+{
+	return (kind == POLICY_RETRY && result_retry_of(r, e) != &e->retry) || (kind == POLICY_BREAKER && result_breaker_of(r, e) != &e->breaker);
+}
+
+static cJSON *words(const struct result *r, const struct result_edge *e, bool shared)
 {
 	cJSON *list = cJSON_CreateArray();
 
 	for (int k = 0; k < POLICY_KINDS; k++)
-		ADD_WORDS(list, policy_kind_name(k), policy_text(r, e, k, out));
+		if (is_shared(r, e, k) == shared)
+			ADD_WORDS(list, policy_kind_name(k), policy_text(r, e, k, out));
 	return list;
 }
 
@@ -146,14 +153,26 @@ static cJSON *service_words(const struct result *r, const struct result_service 
 
 static cJSON *edge(const struct result *r, const struct result_edge *e)
 {
-	const struct result_cohort *seen = result_seen(r, e);	/* as the policy: at the first server of a destination */
+	static const struct policy_retry nothing;
 	cJSON *o = cJSON_CreateObject();
 
-	cJSON_AddItemToObject(o, "policy", edge_words(r, e));
+	cJSON_AddItemToObject(o, "policy", words(r, e, false));
 	cJSON_AddItemToObject(o, "series", series(&e->series));
 	cJSON_AddItemToObject(o, "durations_ms", durations(&e->latency));
-	cJSON_AddItemToObject(o, "chain", chain_lengths(seen && seen->linked ? seen : &e->whole));
-	cJSON_AddItemToObject(o, "gaps_ms", gaps(result_seen_retry(r, e)));
+	cJSON_AddItemToObject(o, "chain", chain_lengths(&e->whole));
+	cJSON_AddItemToObject(o, "gaps_ms", gaps(is_shared(r, e, POLICY_RETRY) ? &nothing : &e->retry));
+	return o;
+}
+
+static cJSON *destination(const struct result *r, const struct result_destination *d)
+{
+	cJSON *o = cJSON_CreateObject();
+
+	cJSON_AddItemToObject(o, "policy", words(r, &r->edges[d->edges[0]], true));
+	cJSON_AddItemToObject(o, "series", series(&d->series));
+	cJSON_AddArrayToObject(o, "durations_ms");
+	cJSON_AddItemToObject(o, "chain", chain_lengths(&d->whole));
+	cJSON_AddItemToObject(o, "gaps_ms", gaps(&d->retry));
 	return o;
 }
 
@@ -193,13 +212,16 @@ static cJSON *exemplar(const struct result *r, const struct exemplar *e)
 
 int report_html(const struct result *r, FILE *out)
 {
-	cJSON *o = cJSON_CreateObject(), *charts, *edges, *services, *exemplars;
+	cJSON *o = cJSON_CreateObject(), *charts, *edges, *destinations, *services, *exemplars;
 
 	cJSON_AddItemToObject(o, "report", report_tree(r));
 	charts = cJSON_AddObjectToObject(o, "charts");
 	edges = cJSON_AddArrayToObject(charts, "edges");
 	for (size_t i = 0; i < r->edge_count; i++)
 		cJSON_AddItemToArray(edges, edge(r, &r->edges[i]));
+	destinations = cJSON_AddArrayToObject(charts, "destinations");
+	for (size_t i = 0; i < r->destination_count; i++)
+		cJSON_AddItemToArray(destinations, destination(r, &r->destinations[i]));
 	services = cJSON_AddArrayToObject(charts, "services");
 	for (size_t i = 0; i < r->service_count; i++)
 		cJSON_AddItemToArray(services, service_words(r, &r->services[i]));

@@ -334,6 +334,19 @@ static bool any_has_its_own(const struct result *r, const struct result_destinat
 	return false;
 }
 
+/* What was seen of a server alone was only a part of it. */
+static void take_over(struct result *r, struct result_destination *d, const struct policy_breaker *p)
+{
+	d->breaker = *p;
+	for (size_t i = 0; i < d->edge_count; i++) {
+		struct policy_breaker *own = &r->edges[d->edges[i]].breaker;
+
+		policy_breaker_free(own);
+		*own = unknown();
+		own->ruled_out = "there is one breaker around all servers of the destination";
+	}
+}
+
 /* One breaker around all servers of a destination: each of them alone has only a part of what it counts, and of what is asked. */
 static int judge_destination(struct measure *m, size_t at, struct demand_book *book, const struct unresolved *unresolved)
 {
@@ -341,12 +354,11 @@ static int judge_destination(struct measure *m, size_t at, struct demand_book *b
 	struct policy_breaker *p = &m->r->edges[measure_pool(m, at)].breaker;
 	int err = any_has_its_own(m->r, d) ? 0 : judge_edge(m, measure_pool(m, at), book, unresolved);
 
+	d->breaker = unknown();
 	if (!err && p->opens)
-		d->breaker = *p;
+		take_over(m->r, d, p);
 	else
 		policy_breaker_free(p);
-	if (!d->breaker.opens)
-		d->breaker = unknown();
 	return err;
 }
 

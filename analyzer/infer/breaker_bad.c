@@ -14,7 +14,7 @@ static bool is_at_server(const struct measure *m, uint32_t edge, uint32_t exchan
 	const struct model *run = &m->r->model;
 	const struct model_exchange *x = exchange == MODEL_NONE ? NULL : &run->exchanges[exchange];
 
-	return x && x->edge == MODEL_NONE && x->process != MODEL_NONE && run->processes[x->process].service == m->graph.edges[edge].server;
+	return x && x->edge == MODEL_NONE && x->process != MODEL_NONE && measure_goes_to(m, edge, run->processes[x->process].service);
 }
 
 static int by_start(const void *a, const void *b)

@@ -60,22 +60,30 @@ static bool is_limited(const struct result_edge *e)
 	return limited * 2 > failed;
 }
 
-/* This edge's part of what breakers of its own server turned away: refusals that cost neither side more than the asking. */
-static double refused(const struct rule_subject *s)
+/* How many calls a service's own breaker turned away, the one that did most of it. */
+static double shed_by(const struct result *r, const char *service)
 {
-	const struct result *r = s->r;
-	double shed = 0, requests = 0;
+	double shed = 0;
 
 	for (size_t i = 0; i < r->edge_count; i++) {
-		const struct policy_breaker *b = &r->edges[i].breaker;
+		const struct policy_breaker *b = result_breaker_of(r, &r->edges[i]);
 
-		if (b->known && !b->absent && b->confidence > CONFIDENCE_LOW && !strcmp(r->edges[i].client, s->edge->server))
+		if (b->known && !b->absent && b->confidence > CONFIDENCE_LOW && !strcmp(r->edges[i].client, service))
 			shed = fmax(shed, (double)b->shed);
 	}
-	for (size_t i = 0; i < r->service_count; i++)
-		if (!strcmp(r->services[i].name, s->edge->server))
-			requests = (double)r->services[i].whole.requests;
-	return requests > 0 ? shed * fmin(1, (double)s->edge->whole.attempts / requests) : 0;
+	return shed;
+}
+
+/* This edge's part of what its server turned away: refusals that cost neither side more than the asking. */
+static double refused(const struct rule_subject *s)
+{
+	for (size_t i = 0; i < s->r->service_count; i++) {
+		const struct result_service *to = &s->r->services[i];
+
+		if (!strcmp(to->name, s->edge->server) && to->whole.requests)
+			return shed_by(s->r, to->name) * fmin(1, (double)s->edge->whole.attempts / (double)to->whole.requests);
+	}
+	return 0;
 }
 
 /* What a breaker would have saved of an outage: failed attempts in a row that were no mere refusals. */

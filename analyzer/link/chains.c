@@ -122,6 +122,13 @@ int chains_join(struct chains *c, const struct measure *m)
 	return err ? -ENOMEM : 0;
 }
 
+struct chains_span measure_attempts(const struct measure *m, uint32_t logical)
+{
+	if (m->r->edges[m->link.logicals[logical].edge].destination == MODEL_NONE)
+		return chains_of(&m->chains.by_logical, logical);
+	return chains_of(&m->chains.by_whole, m->hops.request[logical]);
+}
+
 void chains_free(struct chains *c)
 {
 	group_free(&c->by_edge);

@@ -218,7 +218,7 @@ static void count_attempts(struct felt *f)
 		if (!s)
 			continue;
 		s->attempts++;
-		s->firsts += f->m->link.logicals[x->logical].first == i;
+		s->firsts += measure_begins(f->m, (uint32_t)i);
 	}
 }
 

@@ -22,7 +22,7 @@ static double breaker_ms(const struct felt *f)
 	double longest = 0;
 
 	for (size_t e = 0; e < f->m->r->edge_count; e++) {
-		const struct policy_breaker *b = &f->m->r->edges[e].breaker;
+		const struct policy_breaker *b = result_breaker_of(f->m->r, &f->m->r->edges[e]);
 
 		if (f->struck[e] && b->known && b->opens && b->recovery_tax_ms > longest)	/* false for NAN */
 			longest = b->recovery_tax_ms;
@@ -41,9 +41,9 @@ static double backoff_ms(const struct felt *f)
 		const struct model_exchange *x = &run->exchanges[i];
 		struct chains_span chain;
 
-		if (x->edge == MODEL_NONE || f->m->link.logicals[x->logical].last == i || !x->ended_ns || x->ended_ns > clear)
+		if (x->edge == MODEL_NONE || !x->ended_ns || x->ended_ns > clear)
 			continue;
-		chain = chains_of(&f->m->chains.by_logical, x->logical);
+		chain = measure_attempts(f->m, x->logical);
 		for (size_t k = 0; k + 1 < chain.n; k++)
 			if (chain.members[k] == i && run->exchanges[chain.members[k + 1]].started_ns > clear)
 				longest = fmax(longest, since_clear(f, run->exchanges[chain.members[k + 1]].started_ns));

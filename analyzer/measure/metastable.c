@@ -28,8 +28,8 @@ static double longest_wait_ms(const struct felt *f)
 	const struct measure *m = f->m;
 	double longest = 0;
 
-	for (size_t i = 0; i < m->link.count && m->link.logicals[i].started_ns <= f->episode->to_ns; i++) {
-		struct chains_span chain = chains_of(&m->chains.by_logical, i);
+	for (uint32_t i = 0; i < m->link.count && m->link.logicals[i].started_ns <= f->episode->to_ns; i++) {
+		struct chains_span chain = measure_attempts(m, i);
 
 		for (size_t k = 0; k + 1 < chain.n; k++) {
 			const struct model_exchange *a = &m->r->model.exchanges[chain.members[k]];
@@ -61,9 +61,12 @@ static double explained_ms(const struct felt *f)
 {
 	double open = 0;
 
-	for (size_t e = 0; e < f->m->r->edge_count; e++)
-		if (f->m->r->edges[e].breaker.known && f->m->r->edges[e].breaker.open_high_ms > open)	/* false for NAN */
-			open = f->m->r->edges[e].breaker.open_high_ms;
+	for (size_t e = 0; e < f->m->r->edge_count; e++) {
+		const struct policy_breaker *b = result_breaker_of(f->m->r, &f->m->r->edges[e]);
+
+		if (b->known && b->open_high_ms > open)	/* false for NAN */
+			open = b->open_high_ms;
+	}
 	return longest_attempt_ms(f) + longest_wait_ms(f) + open;
 }
 
@@ -205,7 +208,7 @@ static double most_attempts(const struct felt *f)
 	double most = NAN;
 
 	for (size_t e = 0; e < f->m->r->edge_count; e++) {
-		const struct policy_retry *p = &f->m->r->edges[e].retry;
+		const struct policy_retry *p = result_retry_of(f->m->r, &f->m->r->edges[e]);
 
 		if (f->struck[e] && p->known && p->max_attempts && !p->unbounded && !(p->max_attempts <= most))
 			most = p->max_attempts;

@@ -2,6 +2,7 @@
 /*
  * Destinations as edges, for what is inferred of an edge and may be of all servers together (breaker.c, and demand.c for it): a pool's attempts are
  * those at any of its servers (chains_join()), its requests whole ones. Pools lie behind the last edge, where edges are counted they do not count.
+ * An edge's names are those of its first server: what must know all of them asks measure_goes_to().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,16 @@ static uint8_t tier_of(const struct measure *m, const struct result_destination 
 	for (size_t i = 0; i < d->edge_count; i++)
 		weakest = m->link.tiers[d->edges[i]] > weakest ? m->link.tiers[d->edges[i]] : weakest;
 	return strcmp(d->linking, link_tier_name(LINK_AGGREGATE)) ? weakest : LINK_AGGREGATE;
+}
+
+bool measure_goes_to(const struct measure *m, uint32_t edge, uint32_t service)
+{
+	const struct result_destination *d = measure_is_pool(m, edge) ? &m->r->destinations[edge - m->graph.count] : NULL;
+
+	for (size_t i = 0; d && i < d->edge_count; i++)
+		if (m->graph.edges[d->edges[i]].server == service)
+			return true;
+	return !d && m->graph.edges[edge].server == service;
 }
 
 static int make_room(struct measure *m, size_t all)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An edge in steps of time: what started in each, how long it took, how much was open at once. One walk over the edge's attempts in the order of
- * their start, and one over their ends, sorted; a step's durations are sorted on their own.
+ * An edge, or a destination, in steps of time: what started in each, how long it took, how much was open at once. One walk over its attempts in the
+ * order of their start, and one over their ends, sorted; a step's durations are sorted on their own.
  */
 #include "analyzer/measure/series.h"
 
@@ -16,10 +16,13 @@
 #define STEP_MIN_NS (NS_PER_S / 10)
 #define POINTS_WANTED 50
 
-struct strip {		/* one edge being laid out */
+struct strip {		/* one edge, or one destination, being laid out */
 	struct measure *m;
 	struct series *s;
-	struct chains_span attempts;
+	uint32_t edge;		/* or pool (measure.h) */
+	struct chains_span attempts, requests;
+	const struct link_logical *logicals;	/* that requests are of */
+	const struct policy_breaker *breaker;
 	uint64_t step_ns;
 	uint64_t *starts, *ends;	/* of the attempts that count: as they are, ascending; open: UINT64_MAX; owned */
 	size_t n;
@@ -59,10 +62,10 @@ static struct series_point *point_at(const struct strip *p, uint64_t at_ns)
 
 /* ---- requests ---- */
 
-static void count_requests(struct strip *p, struct chains_span requests)
+static void count_requests(struct strip *p)
 {
-	for (size_t i = 0; i < requests.n; i++) {
-		const struct link_logical *q = &p->m->link.logicals[requests.members[i]];
+	for (size_t i = 0; i < p->requests.n; i++) {
+		const struct link_logical *q = &p->logicals[p->requests.members[i]];
 		struct series_point *at = point_at(p, q->started_ns);
 
 		if (!at || !measure_counts(p->m, q->started_ns))
@@ -146,10 +149,10 @@ static void count_in_flight(struct strip *p)
 /* ---- what was shed, and by an open breaker ---- */
 
 /* Of the same calls as demand.c counts. */
-static int count_shed(struct strip *p, struct demand_book *book, uint32_t edge)
+static int count_shed(struct strip *p, struct demand_book *book)
 {
 	struct demands d;
-	int err = demand_of(&d, book, p->m, edge);
+	int err = demand_of(&d, book, p->m, p->edge);
 
 	for (size_t i = 0; i < d.n && !err && d.nested; i++) {
 		struct series_point *at = point_at(p, d.of[i].at_ns);
@@ -171,7 +174,7 @@ static void mark_open(struct strip *p, const struct policy_open *o)
 		p->s->points[i].open = true;
 }
 
-/* ---- one edge, all edges ---- */
+/* ---- one, all ---- */
 
 static int begin_strip(struct strip *p, uint64_t duration_ns)
 {
@@ -189,31 +192,46 @@ static int begin_strip(struct strip *p, uint64_t duration_ns)
 	return 0;
 }
 
-static int measure_edge(struct measure *m, struct demand_book *book, uint32_t edge, uint64_t duration_ns, uint64_t step_ns)
+static int lay_out(struct strip *p, struct demand_book *book, uint64_t duration_ns)
 {
-	const struct policy_breaker *b = &m->r->edges[edge].breaker;
-	struct strip p = {.m = m, .s = &m->r->edges[edge].series, .attempts = chains_of(&m->chains.by_edge, edge), .step_ns = step_ns};
-	int err = begin_strip(&p, duration_ns);
+	int err = begin_strip(p, duration_ns);
 
 	if (!err)
-		err = count_attempts(&p);
+		err = count_attempts(p);
 	if (!err) {
-		count_requests(&p, chains_of(&m->chains.requests, edge));
-		count_in_flight(&p);
-		for (size_t i = 0; b->known && i < b->span_count; i++)
-			mark_open(&p, &b->spans[i]);
-		err = count_shed(&p, book, edge);
+		count_requests(p);
+		count_in_flight(p);
+		for (size_t i = 0; p->breaker->known && i < p->breaker->span_count; i++)
+			mark_open(p, &p->breaker->spans[i]);
+		err = count_shed(p, book);
 	}
-	spill_free(p.starts);
-	spill_free(p.ends);
-	samples_free(&p.took);
+	spill_free(p->starts);
+	spill_free(p->ends);
+	samples_free(&p->took);
 	return err;
+}
+
+/* The breaker of its destination keeps calls from it, too. */
+static struct strip of_edge(struct measure *m, uint32_t edge)
+{
+	struct result_edge *e = &m->r->edges[edge];
+
+	return (struct strip){.m = m, .s = &e->series, .edge = edge, .attempts = chains_of(&m->chains.by_edge, edge),
+			      .requests = chains_of(&m->chains.requests, edge), .logicals = m->link.logicals, .breaker = result_breaker_of(m->r, e)};
+}
+
+static struct strip of_destination(struct measure *m, size_t at)
+{
+	struct result_destination *d = &m->r->destinations[at];
+
+	return (struct strip){.m = m, .s = &d->series, .edge = measure_pool(m, at), .attempts = chains_of(&m->chains.by_edge, measure_pool(m, at)),
+			      .requests = chains_of(&m->chains.wholes, at), .logicals = m->wholes, .breaker = &d->breaker};
 }
 
 int measure_series(struct measure *m)
 {
 	uint64_t duration_ns = m->r->model.ended_ns - m->r->model.started_ns, step_ns;
-	size_t points = m->r->edge_count ? SERIES_POINTS_ALL / m->r->edge_count : SERIES_POINTS_MAX;
+	size_t edges = m->r->edge_count, all = edges + m->r->destination_count, points = all ? SERIES_POINTS_ALL / all : SERIES_POINTS_MAX;
 	struct demand_book book = {0};
 	int err = 0;
 
@@ -221,8 +239,12 @@ int measure_series(struct measure *m)
 		return 0;
 	points = points > SERIES_POINTS_MAX ? SERIES_POINTS_MAX : points < POINTS_WANTED ? POINTS_WANTED : points;
 	step_ns = series_step_ns(duration_ns, points);
-	for (uint32_t i = 0; i < m->r->edge_count && !err; i++)
-		err = measure_edge(m, &book, i, duration_ns, step_ns);
+	for (size_t i = 0; i < all && !err; i++) {
+		struct strip p = i < edges ? of_edge(m, (uint32_t)i) : of_destination(m, i - edges);
+
+		p.step_ns = step_ns;
+		err = lay_out(&p, &book, duration_ns);
+	}
 	demand_close(&book);
 	return err;
 }

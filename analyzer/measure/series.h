@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What charts need and figures do not: an edge second by second, and single requests as waterfalls. Filled by series.c and exemplars.c while the
- * rows are there, and only when asked for (analyze_options.charts).
+ * What charts need and figures do not: an edge or a destination second by second, and single requests as waterfalls. Filled by series.c and
+ * exemplars.c while the rows are there, and only when asked for (analyze_options.charts).
  */
 #ifndef AFTERSHOCK_ANALYZER_MEASURE_SERIES_H
 #define AFTERSHOCK_ANALYZER_MEASURE_SERIES_H

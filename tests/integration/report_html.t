@@ -8,7 +8,7 @@ import sys
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), d) for d in (".", "../lib")]
 from browser import PROGRAM, Browser  # noqa: E402
-from runfile import START, RunFile  # noqa: E402
+from runfile import START, RunFile, two_servers  # noqa: E402
 from tap import *  # noqa: E402,F403
 
 if not PROGRAM:
@@ -134,6 +134,17 @@ with Browser() as browser:
     is_(tab.value("[...document.querySelectorAll('[role=img]')].filter(e => !e.getAttribute('aria-label')).length"), 0, "every picture has its words")
     is_(tab.value("[...document.querySelectorAll('*')].filter(e => [...e.attributes].some(a => /^on/.test(a.name))).length"), 0,
         "no handler is in an attribute")
+
+    # ---- several servers as one ----
+    page_of_two = html_of("two", "report", two_servers(path("two.db")))
+    tab = checked(browser, "two servers", page_of_two, sizes=((1280, False),))
+    pairs = texts(tab, "details.edge summary .pair")
+    is_([len(pairs), any("and 1 more" in p for p in pairs[:1])], [4, True], "a destination comes before the edges, its servers' among them", pairs)
+    tab.value("document.querySelectorAll('details.edge').forEach(d => d.open = true)")
+    inside = texts(tab, "details.edge .inside")
+    is_([bool(re.search("one for all 2 servers", t)) for t in inside], [True, False, False, False], "its breaker is told there, and only there", inside)
+    is_(["breaker open" in t for t in inside], [True, False, True, True], "and drawn there and at its servers", inside)
+    tab = browser.open("file://" + page)
 
     # ---- pointing, zooming ----
     tab.value("document.querySelector('.chart').scrollIntoView({block: 'center'})")

@@ -248,9 +248,11 @@ static void timeouts(void)
 	SILENT("deadline-not-propagated", (MISFIT(NOT_PROPAGATED), misfit->count = 0));
 }
 
-static void breakers(void)
+static void no_breaker(void)
 {
 	struct tally_cell answers[] = {{429, 0}, {503, 0}};
+	size_t second = 1;
+	struct result_destination pool = {.edges = &second, .edge_count = 1};
 
 #define OUT(n) breaker->known = true, breaker->absent = true, breaker->outage_attempts = (n)
 	FIRES("no-breaker-under-outage", MEDIUM, (OUT(20)));
@@ -274,7 +276,14 @@ static void breakers(void)
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 400), edges[1].breaker.confidence = CONFIDENCE_LOW));
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 400), edges[1].client = "other"));
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 0)));
+	/* the same of one around several servers that back calls */
+	pool.breaker = (struct policy_breaker){.known = true, .opens = 1, .shed = 181, .confidence = CONFIDENCE_HIGH};
+	SILENT("no-breaker-under-outage", (OUT(200), FAR(0, 400), result.destinations = &pool, result.destination_count = 1,
+						  edges[0].destination = MODEL_NONE));
+}
 
+static void false_opens(void)
+{
 #define OPENS breaker->known = true, breaker->opens = 3, breaker->threshold_low = 5, breaker->threshold_high = 6
 	FIRES("breaker-false-open", HIGH, (OPENS, breaker->false_opens = 1));
 	is_int(result.findings[0].witness, 8, "its witness is the attempt that opened it");
@@ -295,7 +304,10 @@ static void breakers(void)
 	is_int(result.finding_count, 1, "nor that");
 	SILENT("breaker-false-open", (OPENS, breaker->shed = 40, breaker->collateral = 20));
 	SILENT("breaker-false-open", (OPENS, breaker->shed = 20, breaker->collateral = 19));
+}
 
+static void slow_breakers(void)
+{
 	FIRES("breaker-slows-recovery", MEDIUM, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 1000, breaker->open_high_ms = 30000));
 	FIRES("breaker-slows-recovery", MEDIUM, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 9999));
 	FIRES("breaker-slows-recovery", HIGH, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 10000));
@@ -304,7 +316,10 @@ static void breakers(void)
 	FIRES("breaker-slows-recovery", MEDIUM, (OPENS, breaker->recovery_tax = 1, breaker->recovery_tax_ms = 1000, breaker->open_high_ms = 2101));
 	SILENT("breaker-slows-recovery", (OPENS, breaker->recovery_tax = 9, breaker->recovery_tax_ms = 12000, breaker->open_high_ms = 2100));
 	SILENT("breaker-slows-recovery", (OPENS, breaker->recovery_tax = 0, breaker->recovery_tax_ms = 20000));
+}
 
+static void retries_around_a_breaker(void)
+{
 #define WAITED(n, ms) OPENS, breaker->shed = 100, breaker->waited = (n), breaker->waited_ms = (ms), breaker->counts = "attempts"
 	static struct policy_gap gaps[] = {{.k = 1, .p50 = 200}, {.k = 2, .p50 = 400}};
 	FIRES("retries-open-breaker", MEDIUM, (WAITED(51, 100)));
@@ -319,7 +334,10 @@ static void breakers(void)
 	SILENT("retries-open-breaker", (WAITED(51, 600), breaker->counts = "requests"));
 	SILENT("retries-open-breaker", (WAITED(51, 600), breaker->ejects = true));
 	SILENT("retries-open-breaker", (WAITED(19, 600), breaker->shed = 30));
+}
 
+static void metastable(void)
+{
 	FIRES("metastable", HIGH, (recovery->label = "metastable_suspected", recovery->observed_ms = 40000, recovery->lost_goodput = 500,
 				   recovery->witness = 7));
 	is_str(result.findings[0].where, "outage", "it is at the fault");
@@ -531,7 +549,11 @@ int main(void)
 	amounts();
 	repeats();
 	timeouts();
-	breakers();
+	no_breaker();
+	false_opens();
+	slow_breakers();
+	retries_around_a_breaker();
+	metastable();
 	drivers();
 	shielded();
 	effects();

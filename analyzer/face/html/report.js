@@ -209,10 +209,12 @@ function edgeDetails(edge, chart, open) {
 
 const EDGES_OPEN = 3;
 
-/* Of many only the most amplified is open. */
+/* A destination before edges: its servers are among these. Of many only the most amplified is open. */
 function edges(report) {
-	const worst = report.edges.length > EDGES_OPEN ? largest(report.edges, e => value(e.amplification)) || report.edges[0] : null;
-	const list = report.edges.map((e, i) => edgeDetails(e, data.charts.edges[i], !worst || e === worst));
+	const all = report.destinations.map(d => Object.assign({}, d, {server: d.name})).concat(report.edges);
+	const charts = data.charts.destinations.concat(data.charts.edges);
+	const worst = all.length > EDGES_OPEN ? largest(all, e => value(e.amplification)) || all[0] : null;
+	const list = all.map((e, i) => edgeDetails(e, charts[i], !worst || e === worst));
 	const hint = list.length ? "Drag across a chart to look closer; double-click to go back." : "No calls were recorded.";
 
 	return {element: section("edges", "Edges", h("p", {class: "muted hint"}, hint), list.map(d => d.element)),
