@@ -17,7 +17,7 @@ struct service {
 	bool once;		/* it does not go on to the other server */
 	bool both;		/* it asks both each time, whatever they answer */
 	bool by_kind;		/* which one it asks is a matter of the kind of request */
-	bool faulted;		/* the second server is recorded, and a fault there makes it fail from 5 to 7 s; else both are out for 0.2 s only */
+	bool faulted;		/* one server is recorded, and a fault there makes it fail from 5 to 7 s; else both are out for 0.2 s only */
 	int failures[2];
 	double until_ms[2];
 	bool half_open[2];
@@ -48,7 +48,7 @@ static bool is_out(const struct service *s, int server, double t)
 	return t >= 1000 && t < 5000 && !(s->first_only && server);
 }
 
-/* What the second server sees of it. */
+/* What that server sees of it. */
 static void arrive(struct runs *r, bool failed, double t)
 {
 	bool by_fault = failed && t >= 5000;
@@ -65,7 +65,7 @@ static bool attempt(struct runs *r, struct service *s, int server, double t, int
 	bool failed = is_out(s, server, t);
 
 	runs_add(r, ATTEMPT(.connection = 1 + server, .status = failed ? 503 : 200, .at_ms = t, .took_ms = 2, .parent = parent));
-	if (s->faulted && server)
+	if (s->faulted && !server)
 		arrive(r, failed, t);
 	if (s->apart)
 		count(s, server, t + 2, failed);
@@ -104,8 +104,8 @@ static void play(struct runs *r, struct result *x, struct service *s)
 	runs_connection(r, 9, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
 	if (s->faulted) {
 		runs_process(r, 2, "second");
-		runs_connection(r, 8, 2, "server", B, "127.0.0.1:4002");
-		runs_fault(r, 1, "outage", "{\"at\":\"10.0.0.2:80\",\"from\":\"5s\",\"for\":\"2s\",\"status\":503}", 99, 99);
+		runs_connection(r, 8, 2, "server", A, "127.0.0.1:4001");
+		runs_fault(r, 1, "outage", "{\"at\":\"10.0.0.1:80\",\"from\":\"5s\",\"for\":\"2s\",\"status\":503}", 99, 99);
 	}
 	for (double t = 5; t < until; t += 20)
 		serve(r, s, t);
