@@ -63,6 +63,7 @@ static const struct {
 	{SYS_openat, {(uint64_t)AT_FDCWD, 0, O_RDONLY | O_CLOEXEC}},
 	{SYS_ppoll, {0, 1, 0, 0, 8}},
 	{SYS_prlimit64, {0, RLIMIT_NOFILE}},
+	{SYS_pselect6, {3, 0, 0, 0, 0, 0}},
 	{SYS_read, {3, 0, 8}},
 	{SYS_recvfrom, {3, 0, 1, MSG_PEEK | MSG_DONTWAIT}},
 	{SYS_rt_sigaction, {SIGHUP, 0, 0, 8}},

@@ -9,7 +9,7 @@
 #include "preload/epoll.h"
 #include "preload/gate.h"
 #include "preload/outgate.h"
-#include "preload/real.h"
+#include "preload/selection.h"
 
 int outwait_room(struct conn *c, int fd, int flags, bool all)
 {
@@ -57,7 +57,7 @@ int outwait_head(struct conn *c, int fd, int flags)
 		if (!blocking_allowed(fd, flags))
 			return EAGAIN;
 		conn_unlock(c);
-		error = real.ppoll(&p, 1, NULL, NULL) < 0 ? errno : 0;
+		error = selection_wait(&p, 1, NULL, NULL) < 0 ? errno : 0;
 		conn_lock(c);
 	}
 	return error;

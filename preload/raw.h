@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include "preload/selection.h"
 
 #if defined(__x86_64__)
 static inline long raw6(long n, long a, long b, long c, long d, long e, long f)
@@ -148,13 +149,15 @@ static inline int raw_epoll_ctl(int epfd, int op, int fd, struct epoll_event *ev
 	return (int)RAW(SYS_epoll_ctl, epfd, op, fd, ev, 0, 0);
 }
 
-/* What of events is ready right now on fd (0: nothing); errors and hang-ups always count. */
+/* What of events is ready right now on fd (0: nothing); errors and hang-ups always count, where the program may poll at all. */
 static inline short raw_ready(int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};
 	struct timespec zero = {0, 0};
 
-	return RAW(SYS_ppoll, &p, 1, &zero, 0, 8, 0) > 0 ? p.revents : 0;
+	long r = RAW(SYS_ppoll, &p, 1, &zero, 0, 8, 0);
+
+	return r > 0 ? p.revents : r == -EINVAL ? selection_ready(fd, events) : 0;
 }
 
 /* Bytes in the kernel's buffer that can be read on fd. */

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include "base/clock.h"
 #include "preload/raw.h"
-#include "preload/real.h"
+#include "preload/selection.h"
 #include "preload/waker.h"
 
 #define LAST 64
@@ -113,7 +113,7 @@ int signals_wait(struct signals *s, struct pollfd *p, nfds_t n, const struct tim
 		await_restarting(s, &mask.program, &p[n], fd);
 	}
 	end = awaited(s, &handlers.end);
-	r = real.ppoll(p, n + 1, t, signals_mask(&mask, NULL));
+	r = selection_wait(p, n + 1, t, signals_mask(&mask, NULL));
 	if (r < 0 && errno == EINTR && restarts) {
 		read_handlers();
 		return end | awaited(s, &handlers.end) ? -1 : 0;	/* a handler that was good for once (SA_RESETHAND) is gone by now */

@@ -4,6 +4,7 @@
 victims/rules.c, which prints what came of them; a fault that delays the answers makes sure that the library is at work meanwhile."""
 import os
 import shutil
+import socket
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
@@ -55,6 +56,22 @@ says("few_descriptors", "low=6 kept=0 some=1 low_after=3 high_after=0\nstatus=20
      "with a limit of 64 descriptors the library's are in the last quarter")
 same("no_descriptors", "without any descriptor left answers are still held and read")
 same("no_descriptors", "... and answers of ours read", "status=200")
+same("nothing_allowed", "in a program that may have no descriptor answers are still held and read")
+same("nothing_allowed", "... and answers of ours read", "status=200")
+talk = f"""
+import resource, socket, sys
+s = socket.create_server(("127.0.0.1", 0))
+sys.stdout.write(str(s.getsockname()[1]) + "\\n")
+sys.stdout.flush()
+conn = s.accept()[0]
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+conn.sendall(conn.recv(100))"""
+db = os.path.join(work, "talk.db")
+server = spawn(shock_argv("at=* status=503 probability=0", db, [PYTHON, "-c", talk]), stdout=-1, text=True)
+with socket.create_connection(("127.0.0.1", int(server.stdout.readline())), timeout=20) as s:
+    s.sendall(b"hello\r\n")
+    is_(s.recv(100), b"hello\r\n", "... and a server reads what came to it")
+is_(server.wait(20), 0, "... and ends")
 for how in ("close_range", "closefrom", "close"):
     says(how, "events=1 held=1 status=200 next=200", f"a program that closes all that is not its own ({how}) leaves the hold in place")
 r = shock(f"to=127.0.0.1:{peer.port} delay=300ms", PYTHON, "-c", f"""

@@ -301,6 +301,19 @@ static void no_descriptors(void)
 	printf("epoll=%d status=%d\n", n, answer(three));
 }
 
+/* An answer in a program that may have no descriptor (vsftpd): the kernel's ppoll refuses then to look at those that it has. */
+static void nothing_allowed(void)
+{
+	struct rlimit limit = {0, 0};
+	int fd = dial();
+
+	setrlimit(RLIMIT_NOFILE, &limit);
+	ask(fd);
+	printf("recv=%d ", read_answer(&fd) != NULL);
+	ask(fd);
+	printf("recv=%d\n", read_answer(&fd) != NULL);
+}
+
 /* ---- signals ---- */
 
 static volatile int ticks, handled;
@@ -688,9 +701,9 @@ static const struct {
 } cases[] = {
 	{"before", before}, {"after", after}, {"random", random_stream}, {"allocation", no_allocation}, {"descriptors", descriptors},
 	{"close_range", by_close_range}, {"closefrom", by_closefrom}, {"close", by_close}, {"few_descriptors", few_descriptors},
-	{"no_descriptors", no_descriptors}, {"signals", signals}, {"small_stack", small_stack}, {"fork_in_threads", fork_in_threads},
-	{"vfork", vfork_child}, {"many_forks", many_forks}, {"cancelled", cancelled}, {"jumped", jumped}, {"connections", connections},
-	{"little_memory", little_memory}, {"sandbox", sandbox}, {"confined", confined},
+	{"no_descriptors", no_descriptors}, {"nothing_allowed", nothing_allowed}, {"signals", signals}, {"small_stack", small_stack},
+	{"fork_in_threads", fork_in_threads}, {"vfork", vfork_child}, {"many_forks", many_forks}, {"cancelled", cancelled}, {"jumped", jumped},
+	{"connections", connections}, {"little_memory", little_memory}, {"sandbox", sandbox}, {"confined", confined},
 	{"confined_by_number", confined_by_number}, {"not_confined", not_confined}, {"one", one},
 };
 
