@@ -9,11 +9,11 @@
 #include "plan/decide.h"
 #include "preload/cut.h"
 #include "preload/exchange.h"
+#include "preload/hold.h"
 #include "preload/nowhere.h"
 #include "preload/raw.h"
 
 #define LOOK_NS (250 * NS_PER_MS)
-#define GRAIN_NS (5 * NS_PER_MS)	/* TCP_INFO counts in clock ticks */
 
 void attempt_begin(struct conn *c, const struct verdict *v, uint64_t now_ns)
 {
@@ -35,9 +35,8 @@ static int tcp_state(int fd, struct tcp_info *info)
 static uint64_t arrival(int fd, uint64_t started_ns, uint64_t now_ns)
 {
 	struct tcp_info info;
-	uint64_t ago = tcp_state(fd, &info) == TCP_ESTABLISHED ? info.tcpi_last_data_sent * NS_PER_MS : 0;
 
-	return ago < GRAIN_NS || now_ns - ago < started_ns ? now_ns : now_ns - ago;
+	return tcp_state(fd, &info) == TCP_ESTABLISHED ? hold_arrival(info.tcpi_last_data_sent, started_ns, now_ns) : now_ns;
 }
 
 void attempt_hold(struct conn *c, uint64_t arrived_ns, uint64_t now_ns)

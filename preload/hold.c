@@ -8,19 +8,26 @@
 #include "preload/exchange.h"
 #include "preload/raw.h"
 
-/* When what is readable now really arrived: the program may have been busy elsewhere since. TCP_INFO tells in milliseconds. */
+#define GRAIN_NS (5 * NS_PER_MS)	/* TCP_INFO counts in clock ticks */
+
+uint64_t hold_arrival(uint32_t ago_ms, uint64_t since_ns, uint64_t now_ns)
+{
+	uint64_t ago = ago_ms * NS_PER_MS, then = now_ns - ago;
+
+	if (ago < GRAIN_NS || then + GRAIN_NS < since_ns)
+		return now_ns;	/* just now, or older than what it would belong to: not its own */
+	return then < since_ns ? since_ns : then;
+}
+
+/* When what is readable now really arrived: the program may have been busy elsewhere since. */
 static uint64_t arrival(int fd, const struct exchange *x, uint64_t now_ns)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
-	uint64_t ago;
 
 	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return now_ns;
-	ago = info.tcpi_last_data_recv * NS_PER_MS;
-	if (ago < 5 * NS_PER_MS || now_ns - ago < x->started_ns || now_ns - ago < x->sent_ns)
-		return now_ns;	/* within the field's own grain, or older than the request: not this answer's */
-	return now_ns - ago;
+	return hold_arrival(info.tcpi_last_data_recv, x->sent_ns > x->started_ns ? x->sent_ns : x->started_ns, now_ns);
 }
 
 /* When a hang ends by its fault's own window. */

@@ -8,6 +8,9 @@
 
 #include "preload/conn.h"
 
+/* When what TCP_INFO says came ago_ms ago really came, as what belongs to since_ns: not before that, and now_ns when it is older still. */
+uint64_t hold_arrival(uint32_t ago_ms, uint64_t since_ns, uint64_t now_ns);
+
 /* What was armed has arrived: from here on its delay counts. */
 void hold_begin(struct conn *c, struct exchange *x, int fd, uint64_t now_ns);
 

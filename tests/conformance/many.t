@@ -138,4 +138,22 @@ six = HttpPeer(host="::1")
 for to in (f"[::1]:{six.port}", f":{six.port}", "localhost", "*"):
     r = shock(f"to={to} status=503", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", six.url())
     is_(r.out, "503", f"to_{to.replace(str(six.port), 'PORT')}_is_a_peer_on_IPv6", r)
+# asked at once, read one after the other: the delays run side by side, though the kernel tells in ticks of its clock when an answer came
+IN_ORDER = """
+import socket, sys, time
+sockets = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(8)]
+for _ in range(5):
+    began = time.monotonic()
+    for s in sockets:
+        s.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    time.sleep(0.05)
+    for s in sockets:
+        s.recv(65536)
+    print(time.monotonic() - began)
+"""
+peer = HttpPeer()
+r = shock(f"to=127.0.0.1:{peer.port} delay=300ms", PYTHON, "-c", IN_ORDER, peer.port)
+rounds = [float(line) for line in r.out.split()]
+ok(len(rounds) == 5 and min(rounds) >= 0.29 and sorted(rounds)[3] < 0.335, "answers_that_came_while_the_program_was_busy_are_held_from_when_they_came", r)
+
 done()
