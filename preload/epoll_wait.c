@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include "base/clock.h"
+#include "preload/cancel.h"
 #include "preload/epoll_sets.h"
 #include "preload/epoll_timer.h"
 #include "preload/epoll_translate.h"
@@ -57,11 +58,21 @@ static int await(enum epoll_how how, int ep, struct epoll_event *evs, int max, c
 	}
 }
 
+/* The thread is cancelled in the wait. */
+static void left_signals(void *signals)
+{
+	signals_left(signals);
+}
+
 int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
 {
 	struct signals signals = {0};
-	int n = await(how, ep, evs, max, t, mask, &signals), error = errno;
+	int n, error;
 
+	CANCEL_BEGIN(left_signals, &signals);
+	n = await(how, ep, evs, max, t, mask, &signals);
+	CANCEL_END;
+	error = errno;
 	signals_give_back(&signals);
 	errno = error;
 	return n;

@@ -11,6 +11,8 @@
 #define LAST 64
 #define BIT(n) (1ull << ((n) - 1))
 #define FAULTS (BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGSYS))
+#define CANCEL BIT(__SIGRTMIN)	/* of pthread_cancel(3): libc's calls wait for it before they return, once it is sent */
+#define ALL (~(FAULTS | CANCEL | BIT(SIGKILL) | BIT(SIGSTOP)))
 #define STALE_NS (50 * NS_PER_MS)
 
 struct action {		/* the kernel's, of sigaction(2) */
@@ -20,10 +22,13 @@ struct action {		/* the kernel's, of sigaction(2) */
 	uint64_t mask;
 };
 
-/* Those of the process: signals whose handlers let the call go on (SA_RESTART), and end it. */
-static struct {
+struct handlers {	/* signals, by what their handler does to the call: it goes on (SA_RESTART), or ends */
+	uint64_t restart, end;
+};
+
+static struct {		/* of the process, as some thread read them last */
 	_Atomic uint64_t restart, end, read_ns;
-} handlers;
+} process;
 
 __thread struct signals signals_thread;
 
@@ -34,7 +39,7 @@ static long set_mask(int how, const uint64_t *mask, uint64_t *was)
 
 void signals_keep(struct signals *s)
 {
-	const uint64_t all = ~FAULTS;
+	const uint64_t all = ALL;
 
 	if (s->kept)
 		return;
@@ -52,6 +57,20 @@ void signals_give_back(struct signals *s)
 	set_mask(SIG_SETMASK, &s->program, NULL);
 }
 
+/* Cancelled before the kernel waited, the thread has our mask; in a handler it has the kernel's of the wait, and the handler's. */
+void signals_left(struct signals *s)
+{
+	const uint64_t all = s->program | ALL;
+	uint64_t now;
+
+	if (!s->kept || set_mask(SIG_BLOCK, NULL, &now) != 0)
+		return;
+	if ((now & all) == all)
+		signals_give_back(s);
+	else
+		set_mask(SIG_UNBLOCK, &s->awaited, NULL);
+}
+
 void signals_hand_on(struct signals *s)
 {
 	signals_thread = *s;
@@ -60,64 +79,76 @@ void signals_hand_on(struct signals *s)
 
 static void read_handlers(void)
 {
-	uint64_t restart = 0, end = 0;
+	struct handlers h = {0};
 	struct action a;
 
 	for (int n = 1; n <= LAST; n++) {
 		bool caught = RAW(SYS_rt_sigaction, n, NULL, &a, sizeof(a.mask), 0, 0) == 0 && a.handler != SIG_DFL && a.handler != SIG_IGN;
 
-		restart |= caught && (a.flags & SA_RESTART) ? BIT(n) : 0;
-		end |= caught && !(a.flags & SA_RESTART) ? BIT(n) : 0;
+		h.restart |= caught && (a.flags & SA_RESTART) ? BIT(n) : 0;
+		h.end |= caught && !(a.flags & SA_RESTART) ? BIT(n) : 0;
 	}
-	atomic_store_explicit(&handlers.restart, restart, memory_order_relaxed);
-	atomic_store_explicit(&handlers.end, end, memory_order_relaxed);
+	atomic_store_explicit(&process.restart, h.restart, memory_order_relaxed);
+	atomic_store_explicit(&process.end, h.end, memory_order_relaxed);
 }
 
 /* That takes sixty system calls: what some thread read lately is as good, until a signal shows that it is not. */
 static void refresh_handlers(uint64_t now_ns)
 {
-	uint64_t read_ns = atomic_load_explicit(&handlers.read_ns, memory_order_relaxed);
+	uint64_t read_ns = atomic_load_explicit(&process.read_ns, memory_order_relaxed);
 
-	if (now_ns - read_ns >= STALE_NS && atomic_compare_exchange_strong(&handlers.read_ns, &read_ns, now_ns))
+	if (now_ns - read_ns >= STALE_NS && atomic_compare_exchange_strong(&process.read_ns, &read_ns, now_ns))
 		read_handlers();
 }
 
-static uint64_t awaited(const struct signals *s, _Atomic uint64_t *which)
+/* Of the signals that the program lets in. */
+static struct handlers handlers_of(const struct signals *s)
 {
-	return atomic_load_explicit(which, memory_order_relaxed) & ~s->program;
+	return (struct handlers){
+		.restart = atomic_load_explicit(&process.restart, memory_order_relaxed) & ~s->program,
+		.end = atomic_load_explicit(&process.end, memory_order_relaxed) & ~s->program,
+	};
 }
 
 /* Where handlers of both kinds can come, ppoll(2) can not tell which kind did: those that would let the call go on are awaited on a
  * descriptor, and let in then. */
-static void await_restarting(struct signals *s, uint64_t *mask, struct pollfd *p, int *fd)
+static void await_restarting(struct signals *s, const struct handlers *h, struct pollfd *p, int *fd)
 {
-	uint64_t restart = awaited(s, &handlers.restart);
-
-	if (!s->kept || !restart || !awaited(s, &handlers.end))
+	if (!s->kept || !h->restart || !h->end)
 		return;
-	*fd = waker_signals(restart);
+	*fd = waker_signals(h->restart);
 	if (*fd >= 0)
-		*mask |= restart;
+		s->awaited = h->restart;
 	*p = (struct pollfd){.fd = *fd, .events = POLLIN};
+}
+
+/* Whether the handler that ran was one that ends the call. It may have changed handlers, or been there for one time (SA_RESETHAND). */
+static bool ended(const struct signals *s, const struct handlers *before)
+{
+	struct handlers now;
+
+	read_handlers();
+	now = handlers_of(s);
+	return now.end | (before->end & ~now.restart) || !(now.restart | before->restart);
 }
 
 int signals_wait(struct signals *s, struct pollfd *p, nfds_t n, const struct timespec *t, bool restarts, int *fd)
 {
-	struct signals mask = *s;
-	uint64_t end;
+	struct handlers before = {0};
+	struct signals mask;
 	int r;
 
 	p[n] = (struct pollfd){.fd = -1};
+	s->awaited = 0;
 	if (restarts) {
 		refresh_handlers(clock_now_ns());
-		await_restarting(s, &mask.program, &p[n], fd);
+		before = handlers_of(s);
+		await_restarting(s, &before, &p[n], fd);
 	}
-	end = awaited(s, &handlers.end);
+	mask = (struct signals){.program = s->program | s->awaited, .kept = s->kept};
 	r = selection_wait(p, n + 1, t, signals_mask(&mask, NULL));
-	if (r < 0 && errno == EINTR && restarts) {
-		read_handlers();
-		return end | awaited(s, &handlers.end) ? -1 : 0;	/* a handler that was good for once (SA_RESETHAND) is gone by now */
-	}
+	if (r < 0 && errno == EINTR && restarts)
+		return ended(s, &before) ? -1 : 0;
 	if (r > 0 && p[n].revents) {
 		signals_give_back(s);
 		signals_keep(s);

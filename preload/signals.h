@@ -4,7 +4,7 @@
  * the call, as it would in the kernel. They are kept out therefore, but for the moments in which the kernel waits.
  *
  * Handlers never run while a thread keeps signals: what they find, and leave by siglongjmp(), is the thread's own mask. Faults of the
- * processor (SIGSEGV and the like) are never kept out. Async-signal-safe, thread-safe.
+ * processor (SIGSEGV and the like) and pthread_cancel() are never kept out. Async-signal-safe, thread-safe.
  */
 #ifndef AFTERSHOCK_PRELOAD_SIGNALS_H
 #define AFTERSHOCK_PRELOAD_SIGNALS_H
@@ -17,6 +17,7 @@
 
 struct signals {
 	uint64_t program;	/* the thread's mask as the program knows it, as the kernel has it: the front of a sigset_t */
+	uint64_t awaited;	/* of those that the program lets in: kept out while the kernel waits, too (signals_wait()) */
 	bool kept;
 };
 
@@ -25,6 +26,9 @@ void signals_keep(struct signals *s);
 
 /* Lets them in: handlers run in here. Nothing is kept: nothing. */
 void signals_give_back(struct signals *s);
+
+/* The thread leaves the wait, cancelled or by longjmp() from a handler: what is still kept out is let in. */
+void signals_left(struct signals *s);
 
 /* Kept until the thread gives its connection's lock back (conn_unlock()): its call may come to wait again before. */
 void signals_hand_on(struct signals *s);

@@ -216,16 +216,21 @@ static int wait_turns(struct waiting *w, uint64_t end, const sigset_t *mask)
 	}
 }
 
-/* Also when the thread is cancelled in the wait. */
-static void wait_end(void *waiting)
+static void wait_end(struct waiting *w)
 {
-	struct waiting *w = waiting;
-
 	locks_unwind(w->locks);
 	wake_close(w->wake, w->fds, w->n);
 	pool_give(w->pooled);
 	if (w->mapped)
 		RAW(SYS_munmap, w->asked, w->mapped, 0, 0, 0, 0);
+}
+
+static void wait_left(void *waiting)
+{
+	struct waiting *w = waiting;
+
+	wait_end(w);
+	signals_left(&w->signals);
 }
 
 /* Whether another thread may have something to say to this wait. */
@@ -248,7 +253,7 @@ static int wait_told(struct waiting *w, uint64_t end, const sigset_t *mask)
 	bool tells = may_be_told(w);
 	int r = 0, error;
 
-	CANCEL_BEGIN(wait_end, w);
+	CANCEL_BEGIN(wait_left, w);
 	if (tells)
 		r = turn(w, 0, mask);
 	if (tells && !r && clock_now_ns() < end)

@@ -84,6 +84,7 @@ void waker_cancelled(void *wait)
 		conn_unlock(w->c);
 	}
 	waker_close(w->fd);
-	waker_close(w->signals);
+	waker_close(w->pending);
 	pool_give(w->buffer);
+	signals_left(&w->signals);
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include "preload/conn.h"
+#include "preload/signals.h"
 
 /* An eventfd, a timerfd that expires at end_ns (FOREVER: not), or a signalfd that is ready while one of these signals (SIGHUP is bit 0) is
  * pending; -1 when there is none. */
@@ -32,8 +33,10 @@ void waker_close(int fd);
  * connection's reference is given back by the wrapper of the call. */
 struct waker_wait {
 	struct conn *c;
-	int fd, signals;	/* -1 none */
+	int fd;
+	int pending;	/* of waker_signals(); -1 none, as fd */
 	char *buffer;	/* of the pool; NULL none */
+	struct signals signals;	/* kept out meanwhile */
 };
 
 void waker_cancelled(void *wait);

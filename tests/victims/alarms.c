@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alarms connect|receive|poll|select|epoll PORT end|once|restart|both: one call that waits on port PORT of 127.0.0.1, and a signal each 170 ms
- * meanwhile. Its handler ends the call (end), also where it is good for one signal (once, SA_RESETHAND), or lets it go on (restart); both: five
- * that let it go on, then those that end it. Says how the call ended and how many handlers of the two kinds had run by then: `EINTR 5 1`.
+ * alarms connect|receive|poll|select|epoll PORT end|once|restart|both|jump|cancel: one call that waits on port PORT of 127.0.0.1, and a
+ * signal each 170 ms meanwhile. Its handler ends the call (end; once: SA_RESETHAND), or lets it go on (restart); both: five that let it go
+ * on, then those that end it; jump: as both, but the last leaves by longjmp(). Says how the call ended, how many handlers of the two kinds had
+ * run by then, and which signals the thread blocks: `EINTR 5 1`, `jumped 5 1 SIGALRM`. cancel: the thread is cancelled then.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -23,6 +26,7 @@
 
 static volatile sig_atomic_t milds, sterns;
 static timer_t timer;
+static jmp_buf out;
 static const char *how;
 static int fd, set;
 static struct sockaddr_in peer;
@@ -38,7 +42,7 @@ static void set_timer(int number)
 
 static void mild(int number)
 {
-	if (++milds == MILD && !strcmp(how, "both")) {
+	if (++milds == MILD && strcmp(how, "restart")) {
 		timer_delete(timer);
 		set_timer(SIGALRM);
 	}
@@ -47,6 +51,20 @@ static void mild(int number)
 static void stern(int number)
 {
 	sterns++;
+	if (!strcmp(how, "jump"))
+		longjmp(out, 1);
+}
+
+static void say(const char *end)
+{
+	sigset_t blocked;
+
+	pthread_sigmask(SIG_BLOCK, NULL, &blocked);
+	printf("%s %d %d", end, (int)milds, (int)sterns);
+	for (int n = 1; n < SIGRTMIN - 2; n++)
+		if (sigismember(&blocked, n))
+			printf(" SIG%s", sigabbrev_np(n));
+	printf("\n");
 }
 
 static void on(int number, void (*handler)(int), int flags)
@@ -108,31 +126,62 @@ static void ask(void)
 	send(fd, request, sizeof(request) - 1, 0);
 }
 
+static void cancelled(void *unused)
+{
+	say("cancelled");
+}
+
+static void *wait_on(void *call)
+{
+	pthread_cleanup_push(cancelled, NULL);
+	(*(long (**)(void))call)();
+	pthread_cleanup_pop(0);
+	return NULL;
+}
+
+static void cancel(long (*call)(void))
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, wait_on, &call);
+	usleep(EVERY_NS / 1000);
+	pthread_cancel(thread);
+	pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
-	bool begins_mild;
 	unsigned i = 0;
+	bool alone;
 	long r;
 
 	while (argc == 4 && i < sizeof(calls) / sizeof(*calls) && strcmp(argv[1], calls[i].name))
 		i++;
 	if (argc != 4 || i == sizeof(calls) / sizeof(*calls)) {
-		fprintf(stderr, "usage: alarms connect|receive|poll|select|epoll PORT end|once|restart|both\n");
+		fprintf(stderr, "usage: alarms connect|receive|poll|select|epoll PORT end|once|restart|both|jump|cancel\n");
 		return 2;
 	}
 	how = argv[3];
-	begins_mild = !strcmp(how, "restart") || !strcmp(how, "both");
 	peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (calls[i].call != do_connect)
 		ask();
-	if (begins_mild)
+	if (!strcmp(how, "cancel")) {
+		cancel(calls[i].call);
+		return 0;
+	}
+	alone = !strcmp(how, "end") || !strcmp(how, "once");
+	if (!alone)
 		on(SIGUSR1, mild, SA_RESTART);
 	if (strcmp(how, "restart"))
 		on(SIGALRM, stern, strcmp(how, "once") ? 0 : (int)SA_RESETHAND);
 	usleep(1000);	/* a fresh slice of the processor: the signal is to find the call under way */
-	set_timer(begins_mild ? SIGUSR1 : SIGALRM);
+	set_timer(alone ? SIGALRM : SIGUSR1);
+	if (setjmp(out)) {
+		say("jumped");
+		return 0;
+	}
 	r = calls[i].call();
-	printf("%s %d %d\n", r < 0 ? strerrorname_np(errno) : "done", (int)milds, (int)sterns);
+	say(r < 0 ? strerrorname_np(errno) : "done");
 	return 0;
 }
