@@ -44,12 +44,18 @@ bool measure_goes_to(const struct measure *m, uint32_t edge, uint32_t service);
 /* The attempts of the request that a logical one is a part of, at whatever servers. In chains.c. */
 struct chains_span measure_attempts(const struct measure *m, uint32_t logical);
 
+/* The destination of a logical request's edge; MODEL_NONE: its server stands alone. */
+static inline uint32_t measure_destination_of(const struct measure *m, uint32_t logical)
+{
+	return m->r->destination_count ? m->r->edges[m->link.logicals[logical].edge].destination : MODEL_NONE;
+}
+
 /* Whether a request begins with this attempt: it is no retry, nor a hedge, at the same server or at another. */
 static inline bool measure_begins(const struct measure *m, uint32_t attempt)
 {
-	uint32_t logical = m->r->model.exchanges[attempt].logical, d = m->r->edges[m->link.logicals[logical].edge].destination;
+	uint32_t logical = m->r->model.exchanges[attempt].logical;
 
-	return m->link.logicals[logical].first == attempt && (d == MODEL_NONE || m->hops.request[logical] == logical);
+	return m->link.logicals[logical].first == attempt && (measure_destination_of(m, logical) == MODEL_NONE || m->hops.request[logical] == logical);
 }
 
 /* Whether a request that started then counts. */

@@ -124,7 +124,7 @@ int chains_join(struct chains *c, const struct measure *m)
 
 struct chains_span measure_attempts(const struct measure *m, uint32_t logical)
 {
-	if (m->r->edges[m->link.logicals[logical].edge].destination == MODEL_NONE)
+	if (measure_destination_of(m, logical) == MODEL_NONE)
 		return chains_of(&m->chains.by_logical, logical);
 	return chains_of(&m->chains.by_whole, m->hops.request[logical]);
 }
