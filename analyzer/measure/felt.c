@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "analyzer/read/times.h"
 #include "analyzer/stats/stats.h"
 
@@ -168,7 +169,11 @@ static void choose_baseline(struct felt *f)
 
 int felt_fault(struct felt *f, struct measure *m, uint32_t fault)
 {
-	f->m = m;
+	struct felt before = *f;
+
+	free(before.entry);
+	free(before.struck);
+	*f = (struct felt){.m = m, .seconds = before.seconds, .room = before.room};
 	return find_edges(f, fault);
 }
 
@@ -222,18 +227,32 @@ static void count_attempts(struct felt *f)
 	}
 }
 
+/* Cleared; the room of those before is used again, for a damaged file has many of three weeks. */
+static int make_seconds(struct felt *f)
+{
+	size_t bytes = (size_t)f->count * sizeof(*f->seconds);
+
+	if (f->count > f->room) {
+		free(f->seconds);
+		f->seconds = malloc(bytes);
+		f->room = f->seconds ? f->count : 0;
+	}
+	if (!f->seconds)
+		return -ENOMEM;
+	memset(f->seconds, 0, bytes);
+	return 0;
+}
+
 int felt_episode(struct felt *f, const struct timeline_episode *e, uint64_t until_ns)
 {
 	uint64_t end = f->m->r->model.ended_ns;
 
-	free(f->seconds);
 	f->episode = e;
 	choose_baseline(f);
 	f->until_ns = until_ns < end ? until_ns : end + 1;
 	f->zero = whole_seconds(e->from_ns, e->to_ns) + 1;
 	f->count = f->zero + whole_seconds(e->to_ns, f->until_ns) + (until_ns < end ? 0 : 1);	/* the run's last second need not be whole */
-	f->seconds = calloc((size_t)f->count, sizeof(*f->seconds));
-	if (!f->seconds)
+	if (make_seconds(f))
 		return -ENOMEM;
 	count_requests(f);
 	count_attempts(f);

@@ -43,11 +43,12 @@ struct felt {
 	/* of one of its episodes: */
 	const struct timeline_episode *episode;
 	struct felt_second *seconds;	/* owned */
+	long room;		/* seconds that there is memory for */
 	long count, zero;	/* seconds[zero] begins as the episode cleared, seconds[0] in the second in which it was first felt or before */
 	uint64_t until_ns;	/* what comes then or later is another's doing, or the run is over */
 };
 
-/* Fills a zeroed struct for a fault. 0 or -ENOMEM. */
+/* Fills a struct, zeroed or of another fault, for a fault. 0 or -ENOMEM. */
 int felt_fault(struct felt *f, struct measure *m, uint32_t fault);
 
 /* Fills the seconds of one of its episodes. 0 or -ENOMEM. */

@@ -197,16 +197,14 @@ static int judge_episode(struct measure *m, struct felt *f, const struct timelin
 	return err;
 }
 
-static int judge_fault(struct measure *m, uint32_t fault)
+static int judge_fault(struct measure *m, struct felt *f, uint32_t fault)
 {
 	const struct timeline *t = &m->r->timeline;
-	struct felt f = {0};
-	int err = felt_fault(&f, m, fault);
+	int err = felt_fault(f, m, fault);
 
 	for (size_t i = 0; i < t->episode_count && !err; i++)
 		if (t->episodes[i].fault == fault)
-			err = judge_episode(m, &f, &t->episodes[i]);
-	felt_free(&f);
+			err = judge_episode(m, f, &t->episodes[i]);
 	return err;
 }
 
@@ -254,6 +252,7 @@ static int summarize(struct result *r)
 int measure_recovery(struct measure *m)
 {
 	size_t faults = m->r->model.fault_count;
+	struct felt f = {0};
 	int err = 0;
 
 	m->r->recoveries = calloc(m->r->timeline.episode_count + 1, sizeof(*m->r->recoveries));
@@ -261,6 +260,7 @@ int measure_recovery(struct measure *m)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < faults && !err; i++)
 		if (m->r->timeline.spans[i].hits)
-			err = judge_fault(m, i);
+			err = judge_fault(m, &f, i);
+	felt_free(&f);
 	return err ? err : summarize(m->r);
 }
