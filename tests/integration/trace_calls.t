@@ -30,6 +30,9 @@ def rows(trace, way, role):
 WHOLE = ["write", "writev", "vectors", "pwritev2", "sendto", "sendmsg", "sendmmsg", "sendfile", "splice", "peek", "trunc", "errqueue", "nothing", "compat",
          "interrupt", "restart"]
 trace, said = moved(*WHOLE, "eof")
+if said.get("compat") == ("not:", "none of 32-bit programs here"):  # some hosts have none for their guests
+    del said["compat"]
+    WHOLE.remove("compat")
 ok("nothing was lost" in trace.err, "nothing_is_lost", trace.rows("SELECT * FROM loss"))
 is_(trace.one("SELECT count(*) FROM exchange"), 2 * len(said), "every_way_is_one_exchange_at_each_end", said)
 for way in WHOLE:
