@@ -9,6 +9,7 @@
 #define AFTERSHOCK_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #define NS_PER_US 1000ull
 #define NS_PER_MS 1000000ull
@@ -20,6 +21,14 @@ uint64_t clock_now_ns(void);
 /* The same, up to CLOCK_COARSE_NS ago: a fifth of the cost. */
 #define CLOCK_COARSE_NS (10 * NS_PER_MS)	/* a tick of a kernel with HZ=100 */
 uint64_t clock_coarse_ns(void);
+
+/* From one moment to another, as system calls want it; none when that is over. */
+static inline struct timespec clock_span(uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
+
+	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
+}
 
 /*
  * When one of many that each look at something every so often is to look next: after now_ns, no later than every_ns after it, at moments of its own.

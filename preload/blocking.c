@@ -41,13 +41,6 @@ bool blocking_may(struct blocking *b)
 	return b->may;
 }
 
-static struct timespec span(uint64_t from_ns, uint64_t to_ns)
-{
-	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
-
-	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-}
-
 /* With a timeout of its own set a call is never restarted (signal(7)). 0 or EINTR. */
 static int pause_call(struct conn *c, struct waker_wait *w, struct pollfd *p, nfds_t n, const struct timespec *t, bool restarts)
 {
@@ -69,7 +62,7 @@ static int pause_call(struct conn *c, struct waker_wait *w, struct pollfd *p, nf
 int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
 {
 	uint64_t now = clock_now_ns(), tick = gate_thread_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick;
-	struct timespec left = span(now, end);
+	struct timespec left = clock_span(now, end);
 	struct waker_wait w = {.c = c, .fd = waker_timer(end), .pending = -1};
 	struct pollfd p[2] = {{.fd = w.fd, .events = POLLIN}};
 	int error;
@@ -112,7 +105,7 @@ int blocking_either(struct conn *c, int fd, short events, uint64_t until, uint64
 	bool told = waker_join(c, w.fd);
 	uint64_t now = clock_now_ns(), tick = told ? FOREVER : gate_thread_tick(now);	/* nobody tells us: look again */
 	uint64_t first = until < limit ? until : limit, end = first < tick ? first : tick;
-	struct timespec left = span(now, end);
+	struct timespec left = clock_span(now, end);
 	int error = pause_call(c, &w, p, 2, end == FOREVER ? NULL : &left, limit == FOREVER);
 
 	if (!error && clock_now_ns() >= limit && !raw_ready(fd, events))

@@ -20,13 +20,6 @@ static int ask(enum epoll_how how, int ep, struct epoll_event *evs, int max, con
 	return how == EPOLL_PWAIT ? real.epoll_pwait(ep, evs, max, (int)ms, mask) : real.epoll_wait(ep, evs, max, (int)ms);
 }
 
-static struct timespec span(uint64_t from_ns, uint64_t to_ns)
-{
-	uint64_t left = to_ns > from_ns ? to_ns - from_ns : 0;
-
-	return (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-}
-
 static int await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask,
 		 struct signals *signals)
 {
@@ -40,7 +33,7 @@ static int await(enum epoll_how how, int ep, struct epoll_event *evs, int max, c
 		bool ours = until < end;
 
 		if (ours)
-			left = span(clock_now_ns(), until);
+			left = clock_span(clock_now_ns(), until);
 		if (sets_wait() && !(t && !left.tv_sec && !left.tv_nsec))
 			signals_keep(signals);
 		n = ask(signals->kept && how == EPOLL_WAIT ? EPOLL_PWAIT : how, ep, evs, max, t || ours ? &left : NULL, signals_mask(signals, mask));
@@ -54,14 +47,8 @@ static int await(enum epoll_how how, int ep, struct epoll_event *evs, int max, c
 			return 0;
 		over = now >= end;	/* what just came may have let others in: they are asked for once more, without waiting */
 		now = over ? end : now;
-		left = span(now, end);
+		left = clock_span(now, end);
 	}
-}
-
-/* The thread is cancelled in the wait. */
-static void left_signals(void *signals)
-{
-	signals_left(signals);
 }
 
 int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, const struct timespec *t, const sigset_t *mask)
@@ -69,7 +56,7 @@ int epoll_await(enum epoll_how how, int ep, struct epoll_event *evs, int max, co
 	struct signals signals = {0};
 	int n, error;
 
-	CANCEL_BEGIN(left_signals, &signals);
+	CANCEL_BEGIN(signals_left, &signals);
 	n = await(how, ep, evs, max, t, mask, &signals);
 	CANCEL_END;
 	error = errno;
@@ -87,6 +74,6 @@ int epoll_resume(enum epoll_how how, int ep, struct epoll_event *evs, int n, int
 	if (n)
 		return n;
 	if (t)
-		left = span(clock_now_ns(), began_ns + CLOCK_COARSE_NS + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec);
+		left = clock_span(clock_now_ns(), began_ns + CLOCK_COARSE_NS + (uint64_t)t->tv_sec * NS_PER_S + (uint64_t)t->tv_nsec);
 	return epoll_await(how, ep, evs, max, t ? &left : NULL, mask);
 }

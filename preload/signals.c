@@ -58,8 +58,9 @@ void signals_give_back(struct signals *s)
 }
 
 /* Cancelled before the kernel waited, the thread has our mask; in a handler it has the kernel's of the wait, and the handler's. */
-void signals_left(struct signals *s)
+void signals_left(void *signals)
 {
+	struct signals *s = signals;
 	const uint64_t all = s->program | ALL;
 	uint64_t now;
 

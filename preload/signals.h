@@ -27,8 +27,8 @@ void signals_keep(struct signals *s);
 /* Lets them in: handlers run in here. Nothing is kept: nothing. */
 void signals_give_back(struct signals *s);
 
-/* The thread leaves the wait, cancelled or by longjmp() from a handler: what is still kept out is let in. */
-void signals_left(struct signals *s);
+/* For CANCEL_BEGIN (cancel.h), of a struct signals: the thread leaves the wait, and what is still kept out is let in. */
+void signals_left(void *signals);
 
 /* Kept until the thread gives its connection's lock back (conn_unlock()): its call may come to wait again before. */
 void signals_hand_on(struct signals *s);

@@ -2,7 +2,6 @@
 #include "preload/stream.h"
 
 #include <errno.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include "base/clock.h"
 #include "preload/answer.h"
