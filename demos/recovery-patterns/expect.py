@@ -19,9 +19,9 @@ def of_run(run, system):
     name, edge = system.name, run.whole_edge
     gateway = [s for s in run.whole["services"] if s["name"] == "gateway"][0]
     counts = system.total("gateway", "http_requests_total", route="/orders")
-    yield counts == system.users["requests"], f"{name}: the gateway and the users count the same orders"
-    yield (gateway["failed"] == system.users["requests"] - system.users["ok"],
-           f"{name}: the report and the users count the same failures ({gateway['failed']}, {system.users['requests'] - system.users['ok']})")
+    yield counts == system.asked, f"{name}: the gateway and the users count the same orders"
+    yield (gateway["failed"] == system.asked - system.served,
+           f"{name}: the report and the users count the same failures ({gateway['failed']}, {system.asked - system.served})")
     yield from of_count(name, "attempts", edge["attempts"], counted(system, "peer_attempts_total", run.callee))
     yield from of_count(name, "retries", edge["attempts"] - edge["logical"], counted(system, "retry_attempts_total", run.callee))
     yield from of_retry(run, system)

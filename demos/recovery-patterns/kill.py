@@ -93,7 +93,7 @@ ONCE = "(SELECT order_id, count(*) AS n FROM {table} GROUP BY order_id) AS c ON 
 
 def kept(system, numbers):
     """Right after the kill: what was promised to users."""
-    keys = ", ".join(f"'{system.name}-{n}'" for n in numbers)
+    keys = ", ".join(f"'{system.key(n)}'" for n in numbers)
     question = Question(system.databases.orders, system.name, "SELECT count(*) FROM orders WHERE state = 'confirmed' AND client_key IN "
                         f"({keys or 'NULL'})", len(numbers))
     question.sql = question.sql.replace(keys, f"the keys of the {len(numbers)} orders that were answered 201") if keys else question.sql

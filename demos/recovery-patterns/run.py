@@ -71,6 +71,10 @@ def run_batch(bench, databases, batch, progress):
     what = ", ".join(f"{letter} in {scenario.name} (run {number})" for letter, scenario, number in batch)
     progress.next(what)
     systems = [System(bench, databases, letter, scenario, number) for letter, scenario, number in batch]
+    for system in systems:
+        system.break_in()
+    for system in systems:
+        system.await_first()
     wait(SETTLING_S, progress, *systems)
     for system in systems:
         system.open_doors()

@@ -14,6 +14,9 @@ import stores
 import topology
 
 
+FIRST = 40  # orders by which a system is broken in
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What is done to a system. Times in seconds; `scale` divides the breaker's open time."""
@@ -79,7 +82,8 @@ class Databases:
 
 
 class System:
-    """`services` by name; `run` is the name of its aftershock run, `db` the run file, `answers` what the users got."""
+    """`services` by name; `run` is the name of its aftershock run, `db` the run file, `users` the load
+    generator's summary of its users, `asked` and `served` the orders of all and those of them that were answered well."""
 
     def __init__(self, bench, databases, configuration, scenario, number=1):
         self.bench, self.databases, self.configuration, self.scenario, self.number = bench, databases, configuration, scenario, number
@@ -114,14 +118,26 @@ class System:
         self.bench.children.append(child)
         self.loads.append((name, child))
 
+    def break_in(self):
+        """The first orders come a few at a time: threads, connections and caches that are not there yet must not be a storm of their own."""
+        self.ask("first", self.services["gateway"].url("/orders"), "-n", FIRST, "-c", 4, "-t", 60, *self.order("first"))
+
+    def await_first(self):
+        for name, child in self.loads:
+            if name == "first":
+                child.wait(90)
+
     def open_doors(self):
         """Users come. Each order has a key of its own, whether the configuration heeds it or not."""
         self.ask("users", self.services["gateway"].url("/orders"), "--rate", self.scenario.rate, "--arrivals", "poisson",
                  "--seed", self.number, "--duration", 86400, "-c", 2000, "-t", 60, *self.order())
 
-    def order(self):
-        """Words for the load generator: one order for each number {n}."""
-        return "-H", f"Idempotency-Key: {self.name}-{{n}}", "-d", topology.ORDER
+    def key(self, n, group="users"):
+        return f"{self.name}-{group}-{n}"
+
+    def order(self, group="users"):
+        """Words for the load generator: one order for each number {n}, with a key that no other has."""
+        return "-H", f"Idempotency-Key: {self.key('{n}', group)}", "-d", topology.ORDER
 
     def disturb(self, spec):
         self.bench.fault(self.run, "set", spec.format(inventory=self.databases.inventory.port))
@@ -142,6 +158,8 @@ class System:
             self.bench.children.remove(child)
         self.loads = []
         self.users = json.loads(summaries["users"])
+        both = [json.loads(summary) for name, summary in summaries.items() if name in ("first", "users")]
+        self.asked, self.served = (sum(summary[what] for summary in both) for what in ("requests", "ok"))
 
     def ask_all(self, orders):
         """The first so many orders are asked for again, each with the key it had. Returns the load generator's summary."""

@@ -27,7 +27,8 @@ MAX_IN_FLIGHT = 200
 KEY_TTL_MS = 24 * 3600 * 1000
 PATIENCE_MS = 60000  # A and B: longer than any user waits, so no timeout of their own ever ends a call
 
-POOL_WAIT_MS = 30000  # for a connection to a database
+POOL = 10  # connections of a service to a database
+POOL_WAIT_MS = 30000  # for a connection to a database, one that is there or a new one
 SERVICE_MS = 30  # of payments, on average
 STOCK = 1000000
 PRODUCT = "prod-001"
@@ -95,7 +96,10 @@ def base(name, port, configuration, **more):
 
 
 def database(name, address):
-    return {name: {"postgres": address, "pool": 10, "queue": 1000, "wait_ms": POOL_WAIT_MS, "timeout_ms": PATIENCE_MS}}
+    """The pool is full before users come: where processes are slow to start, the requests that wait for the first connections would be
+    a storm before the storm. And who gives up connecting early asks a busy server for one more process at once, and never gets one."""
+    return {name: {"postgres": address, "pool": POOL, "min_idle": POOL, "queue": 1000, "wait_ms": POOL_WAIT_MS,
+                   "connect_timeout_ms": POOL_WAIT_MS, "timeout_ms": PATIENCE_MS}}
 
 
 def payments(system, port=0):

@@ -61,6 +61,7 @@ static const struct field store_fields[] = {
 	{"postgres", read_postgres, WHOLE},
 	{"redis", read_redis, WHOLE},
 	{"pool", fields_count, OF_STORE(pool.width), .low = 1, .high = 1000},
+	{"min_idle", fields_count, OF_STORE(min_idle), .low = 0, .high = 1000},
 	{"queue", fields_count, OF_STORE(pool.queue), .low = 0, .high = 100000},
 	{"wait_ms", fields_ms, OF_STORE(pool.wait_ns), .low = 0, .high = HOUR_MS},
 	{"connect_timeout_ms", fields_ms, OF_STORE(connect_timeout_ns), .low = 1, .high = HOUR_MS},
@@ -81,8 +82,14 @@ static int read_store(struct fields *f, const cJSON *item, struct store_config *
 		.timeout_ns = 2000 * NS_PER_MS,
 	};
 	err = fields_read(f, item, store_fields, s);
-	if (err || s->kind)
+	if (err)
 		return err;
+	if (s->min_idle > s->pool.width) {
+		fields_down(f, "min_idle", 0);
+		return fields_refuse(f, cJSON_GetObjectItem(item, "min_idle"), "at most pool, which is %u", s->pool.width);
+	}
+	if (s->kind)
+		return 0;
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", k ? " or " : "", kinds[k]->key);
 	return fields_refuse(f, NULL, "given an address, as %s", known);

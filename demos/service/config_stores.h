@@ -2,14 +2,15 @@
 /*
  * Readers of "stores", "outbox" and a route's "idempotency":
  *
- *   "stores": { "orders_db": { "postgres": "host=127.0.0.1 port=5432 dbname=orders user=postgres", "pool": 10, "queue": 100, "wait_ms": 1000,
- *                              "connect_timeout_ms": 1000, "timeout_ms": 2000 },
+ *   "stores": { "orders_db": { "postgres": "host=127.0.0.1 port=5432 dbname=orders user=postgres", "pool": 10, "min_idle": 2, "queue": 100,
+ *                              "wait_ms": 1000, "connect_timeout_ms": 1000, "timeout_ms": 2000 },
  *               "cache": { "redis": "127.0.0.1:6379", "pool": 10 } },
  *   "outbox": [ { "store": "orders_db", "table": "outbox", "peer": "notifications", "path": "/notifications", "poll_ms": 100, "batch": 20,
  *                 "lease_ms": 30000, "backoff_ms": 200, "backoff_max_ms": 10000 } ],
  *   route:    "idempotency": { "store": "memory", "ttl_ms": 86400000, "lease_ms": 30000, "required": false, "max_keys": 1000000 }
  *
- * A store's pool is its bulkhead: so many connections, `queue` requests that wait for one, each for at most wait_ms.
+ * A store's pool is its bulkhead: so many connections, `queue` requests that wait for one, each for at most wait_ms. Of its
+ * connections min_idle (at most `pool`; 0 unless it is given) are opened before the service listens.
  * The store of idempotency is "memory", or the name of one of Redis; max_keys is memory's. Thread-safe.
  */
 #ifndef DEMOS_SERVICE_CONFIG_STORES_H

@@ -44,6 +44,7 @@ static int stores_open(struct service *service)
 			clear_stores(service, i);
 			return err;
 		}
+		store_warm(&service->stores[i]);
 	}
 	return 0;
 }

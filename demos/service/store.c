@@ -116,6 +116,22 @@ static enum store_end find_connection(struct store *store, uint64_t until_ns, vo
 	return STORE_OK;
 }
 
+void store_warm(struct store *store)
+{
+	const struct store_config *config = store->config;
+	char why[STORE_WHY_SIZE];
+	enum store_end end;
+	void *connection;
+
+	while (store->idle_count < config->min_idle) {
+		connection = config->kind->open(config, in(config->connect_timeout_ns), &end, why);
+		if (!connection)
+			return;
+		store->counts.opened++;
+		push_idle(store, connection);
+	}
+}
+
 enum store_end store_take(struct store *store, uint64_t until_ns, void **connection, char why[STORE_WHY_SIZE])
 {
 	enum store_end end;

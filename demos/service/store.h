@@ -63,6 +63,7 @@ struct store_config {
 	const struct store_kind *kind;
 	const char *address;
 	struct bulkhead_policy pool;	/* width: connections; queue, wait_ns: who waits for one */
+	unsigned min_idle;		/* connections that are opened before anybody wants them; at most pool.width */
 	uint64_t connect_timeout_ns;	/* until the first answer */
 	uint64_t timeout_ns;		/* of one piece of work, from when it has its connection */
 };
@@ -84,6 +85,11 @@ struct store {
 
 /* 0 or -ENOMEM. The configuration must outlive it. Opens nothing yet. */
 int store_init(struct store *store, const struct store_config *config);
+/*
+ * Opens the min_idle connections, one after the other, before others know of the store. One that cannot be opened ends it without an
+ * error: a service starts whether its stores are there or not, and connections are then opened when they are wanted.
+ */
+void store_warm(struct store *store);
 /* Closes what is at rest; nobody may be at work. */
 void store_clear(struct store *store);
 

@@ -143,6 +143,7 @@ static const struct {
 	{EVENT("\"data\":3"), "routes[0].steps[0].data must be a string, an object or an array"},
 	{EVENT("\"data\":{},\"after\":[1]"), "routes[0].steps[0].after must be an array of types"},
 	{STEP("{\"replay\":\"none\",\"table\":\"e\",\"stream\":\"1\"}"), "routes[0].steps[0] must be at one of stores"},
+	{HEAD "\"stores\":{\"s\":{\"redis\":\"127.0.0.1:1\",\"min_idle\":3,\"pool\":2}}}", "stores.s.min_idle must be at most pool, which is 2, not 3"},
 	{PROJECTION("\"apply\":{}"), "projections[0].positions must be given"},
 	{PROJECTION("\"positions\":\"p\",\"apply\":{\"T\":{}}"), "projections[0].apply.T.query must be given"},
 	{PROJECTION("\"positions\":\"p\",\"apply\":{\"T\":{\"query\":\"q\",\"params\":1}}"), "projections[0].apply.T.params must be an array of at most"},

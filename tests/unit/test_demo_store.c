@@ -46,7 +46,7 @@ static const struct store_kind fake_kind = {.key = "fake", .open = fake_open, .i
 
 /*
  * A script on a pool of two without a queue: t takes one (and gets it), x is told that the pool is exhausted, u that the store is unreachable;
- * g gives the oldest back, b gives it back broken; k: the server closes all at rest; d, r: it goes down, and runs again.
+ * g gives the oldest back, b gives it back broken; k: the server closes all at rest; d, r: it goes down, and runs again; w: both are opened before anybody wants them.
  */
 static const struct story {
 	const char *sentence, *acts;
@@ -63,6 +63,9 @@ static const struct story {
 	{"a_server_that_is_down_costs_no_place", "duuuurttx", 2, 0, 0},
 	{"connections_of_a_server_that_went_down_are_found_out", "ttggdkuurt", 3, 0, 2},
 	{"a_broken_one_leaves_its_place", "ttbbttx", 4, 0, 2},
+	{"connections_may_be_there_before_they_are_wanted", "w", 2, 2, 0},
+	{"and_are_the_first_to_be_used", "wttx", 2, 0, 0},
+	{"a_server_that_is_not_there_yet_is_no_error", "dwrt", 1, 0, 0},
 };
 
 struct player {
@@ -100,6 +103,9 @@ static int play(struct player *p, char act)
 	case 'g':
 	case 'b':
 		return give(p, act == 'b');
+	case 'w':
+		store_warm(&p->store);
+		return 1;
 	case 'k':
 		for (unsigned i = 0; i < opened; i++)
 			connections[i].is_broken = true;
@@ -112,7 +118,8 @@ static int play(struct player *p, char act)
 
 static void check_story(const struct story *s)
 {
-	const struct store_config config = {.name = "s", .kind = &fake_kind, .pool = {.width = 2}, .connect_timeout_ns = MS, .timeout_ns = MS};
+	const struct store_config config = {.name = "s", .kind = &fake_kind, .pool = {.width = 2}, .min_idle = 2, .connect_timeout_ns = MS,
+					    .timeout_ns = MS};
 	struct player p = {.first = 0};
 	unsigned idle;
 	uint64_t replaced;
