@@ -216,7 +216,7 @@ static bool spares_us(const struct sock_fprog *f)
 
 static void let_go(void)
 {
-	for (int fd = 0; fd < (int)TABLE_FDS; fd++) {
+	for (int fd = 0; descriptor_may_be_known(fd); fd++) {
 		struct conn *c = TABLE_GET(fd);
 
 		if (!c)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "plan/decide.h"
+#include "preload/descriptors.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/names.h"
@@ -24,7 +25,7 @@ static struct conn *_Atomic chunks[CONN_MAX / CHUNK];
 static _Atomic uint32_t conn_made;
 static _Atomic uint64_t conn_free;
 _Atomic uint32_t conn_gated;
-static char *_Atomic buffers[POOL_MAX];
+static char *_Atomic *buffers;		/* of POOL_MAX */
 static _Atomic uint32_t buffer_made;
 static _Atomic uint64_t buffer_free;
 
@@ -164,6 +165,12 @@ static void conn_recycle(struct conn *c)
 		c->next_free = (uint32_t)head;
 		next = ((head >> 32) + 1) << 32 | (c->index + 1);
 	} while (!atomic_compare_exchange_weak(&conn_free, &head, next));
+}
+
+bool pool_start(void)
+{
+	buffers = descriptors_room(POOL_MAX * sizeof(*buffers));
+	return buffers != NULL;
 }
 
 char *pool_take(void)

@@ -296,6 +296,9 @@ void conn_closing(struct conn *c, int fd, uint64_t now_ns);
 /* The process ends in an orderly way: as if it closed what is still open. */
 void conn_exit(void);
 
+/* Makes room for the pool, before a buffer is taken; false when there is none. */
+bool pool_start(void);
+
 /* A buffer of CONN_BUFFER_BYTES; NULL when the pool is empty. */
 char *pool_take(void);
 void pool_give(char *buffer);

@@ -2,8 +2,8 @@
 #include "preload/early.h"
 
 #include <stdatomic.h>
+#include "preload/descriptors.h"
 #include "preload/epoll.h"
-#include "preload/table.h"
 
 #define MORE 65536	/* entries of descriptors that are in a second set, a third ... */
 #define LOST (1u << 31)	/* in a link: there was no room for one */
@@ -14,13 +14,21 @@
 static struct {
 	_Atomic uint64_t what;	/* set << 32 | events; 0 none */
 	_Atomic uint64_t data;
-} first[TABLE_FDS];
-static uint32_t rest[TABLE_FDS];	/* index + 1 of a descriptor's second, and LOST */
+} *first;			/* of TABLE_FDS */
+static uint32_t *rest;		/* of TABLE_FDS: index + 1 of a descriptor's second, and LOST */
 static struct {
 	struct early e;
 	uint32_t next;
-} more[MORE];
+} *more;			/* of MORE */
 static uint32_t made, unused;			/* unused: index + 1 of the first of those that were given back */
+
+bool early_start(void)
+{
+	first = descriptors_room(TABLE_FDS * sizeof(*first));
+	rest = descriptors_room(TABLE_FDS * sizeof(*rest));
+	more = descriptors_room(MORE * sizeof(*more));
+	return first && rest && more;
+}
 
 static uint64_t what(uint32_t set, uint32_t events)
 {
@@ -108,7 +116,7 @@ static struct early *make(int fd)
 
 bool early_known(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && (is_there(atomic_load_explicit(&first[fd].what, memory_order_relaxed)) || rest[fd]);
+	return descriptor_may_be_known(fd) && (is_there(atomic_load_explicit(&first[fd].what, memory_order_relaxed)) || rest[fd]);
 }
 
 /* One word changes, or none does: what was compared is still true then, whatever other threads and handlers do in between. */
@@ -116,7 +124,7 @@ bool early_update(int fd, int op, struct early e)
 {
 	uint64_t was;
 
-	if ((unsigned)fd >= TABLE_FDS)
+	if (!descriptor_may_be_known(fd))
 		return false;
 	was = atomic_load_explicit(&first[fd].what, memory_order_relaxed);
 	if (set_in(was) != e.set || (op != EPOLL_CTL_ADD && !is_there(was)))
@@ -130,7 +138,7 @@ void early_put(int fd, struct early e)
 {
 	struct early *p;
 
-	if ((unsigned)fd >= TABLE_FDS)
+	if (!descriptor_note(fd))
 		return;
 	p = find_behind(fd, e.set);
 	if (!p && claim(fd, e.set)) {
@@ -147,7 +155,7 @@ void early_put(int fd, struct early e)
 
 void early_drop(int fd, uint32_t set)
 {
-	if ((unsigned)fd >= TABLE_FDS)
+	if (!descriptor_may_be_known(fd))
 		return;
 	if (set_in(atomic_load(&first[fd].what)) == set)
 		atomic_store(&first[fd].what, what(set, GONE));
@@ -163,7 +171,7 @@ bool early_take(int fd, struct early *e)
 	uint64_t was;
 	uint32_t at;
 
-	if ((unsigned)fd >= TABLE_FDS)
+	if (!descriptor_may_be_known(fd))
 		return false;
 	was = atomic_exchange(&first[fd].what, 0);
 	*e = (struct early){set_in(was), (uint32_t)was, atomic_load(&first[fd].data)};
@@ -188,13 +196,13 @@ void early_forget(int fd)
 
 void early_lose(int fd)
 {
-	if ((unsigned)fd < TABLE_FDS)
+	if (descriptor_note(fd))
 		rest[fd] |= LOST;
 }
 
 bool early_lost(int fd)
 {
-	bool lost = (unsigned)fd < TABLE_FDS && (rest[fd] & LOST);
+	bool lost = descriptor_may_be_known(fd) && (rest[fd] & LOST);
 
 	if (lost)
 		rest[fd] &= ~LOST;

@@ -17,6 +17,9 @@ struct early {
 	uint64_t data;
 };
 
+/* Makes room, before anything else here is called; false when there is none. */
+bool early_start(void);
+
 /* Whether there is anything about fd. Lock-free. */
 bool early_known(int fd);
 

@@ -174,5 +174,5 @@ void epoll_moved(int from, int to)
 
 bool epoll_knows(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && (early_known(fd) || set_is_known(fd) || epoll_pending());
+	return descriptor_may_be_known(fd) && (early_known(fd) || set_is_known(fd) || epoll_pending());
 }

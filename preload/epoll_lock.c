@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/epoll_lock.h"
 
+#include "preload/descriptors.h"
+
 #define PUT_OFF 64	/* changes that signal handlers want while one piece of this code is interrupted */
 
 static _Atomic uint64_t lock;
@@ -49,6 +51,8 @@ void epoll_put_off(const struct change *how)
 		return;
 	n = atomic_fetch_add(&put_off_count, 1);
 	if (n < PUT_OFF) {
+		descriptor_note(how->fd);	/* what is not there yet may be closed by then */
+		descriptor_note(how->ep);
 		put_off[n] = *how;
 		return;
 	}

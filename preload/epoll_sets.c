@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/epoll_sets.h"
 
+#include "preload/descriptors.h"
 #include "preload/epoll.h"
 #include "preload/raw.h"
 #include "preload/table.h"
 
 _Atomic uint32_t epoll_waiting;
-struct reg epoll_regs[EPOLL_REGS];
+struct reg *epoll_regs;
 struct set epoll_sets[EPOLL_SETS];
 _Atomic bool epoll_tokens;
-static uint16_t set_of[TABLE_FDS];	/* index + 1 by epoll descriptor */
-static int set_top;			/* the highest of them so far */
+static uint16_t *set_of;	/* of TABLE_FDS: index + 1 by epoll descriptor */
 static uint32_t reg_made, set_made;
 static int32_t reg_free;
 
 _Static_assert(EPOLL_REGS <= UINT16_MAX + 1 && EPOLL_SETS <= UINT16_MAX + 1, "a token has 16 bits for either");
 
 /* ---- sets ---- */
+
+bool sets_start(void)
+{
+	set_of = descriptors_room(TABLE_FDS * sizeof(*set_of));
+	epoll_regs = descriptors_room(EPOLL_REGS * sizeof(*epoll_regs));
+	return set_of && epoll_regs;
+}
 
 uint32_t set_number(int s)
 {
@@ -37,9 +44,10 @@ bool epoll_set_lives(uint32_t set)
 
 void set_means(int ep, int s)
 {
+	if (!descriptor_note(ep))
+		return;
 	set_of[ep] = (uint16_t)(s + 1);
 	epoll_sets[s].fds++;
-	set_top = ep > set_top ? ep : set_top;
 }
 
 static __attribute__((noinline)) int set_make(int ep)
@@ -57,7 +65,7 @@ static __attribute__((noinline)) int set_make(int ep)
 
 int set_find(int ep, bool make)
 {
-	if ((unsigned)ep >= TABLE_FDS)
+	if (!(make ? descriptor_note(ep) : descriptor_may_be_known(ep)))
 		return -1;
 	return set_of[ep] || !make ? set_of[ep] - 1 : set_make(ep);
 }
@@ -79,25 +87,27 @@ static void set_moves(int s, int closed)
 	int fd = epoll_sets[s].ep - 1;
 
 	if (fd == closed)
-		for (fd = 0; fd < set_top && set_of[fd] != s + 1; fd++)
+		for (fd = 0; descriptor_may_be_known(fd) && set_of[fd] != s + 1; fd++)
 			;
 	epoll_sets[s].ep = fd + 1;
 }
 
 void set_forget(int ep)
 {
-	int s = set_of[ep] - 1;
+	int s = set_find(ep, false);
 
+	if (s < 0)
+		return;
 	set_of[ep] = 0;
-	if (s >= 0 && --epoll_sets[s].fds)
+	if (--epoll_sets[s].fds)
 		set_moves(s, ep);
-	else if (s >= 0)
+	else
 		set_free(s);
 }
 
 bool set_is_known(int ep)
 {
-	return set_of[ep];
+	return descriptor_may_be_known(ep) && set_of[ep];
 }
 
 void sets_moved(int from, int to)

@@ -50,8 +50,11 @@ struct set {			/* one epoll set of the program */
 	uint32_t rounds;	/* how often all that is held was looked at */
 };
 
-extern struct reg epoll_regs[EPOLL_REGS];
+extern struct reg *epoll_regs;	/* of EPOLL_REGS */
 extern struct set epoll_sets[EPOLL_SETS];
+
+/* Makes room, before anything else here is called; false when there is none. */
+bool sets_start(void);
 
 /* The set that ep means, -1 none; make: it is one, -1 when there is no room. */
 int set_find(int ep, bool make);
@@ -63,10 +66,10 @@ void set_means(int ep, int s);
 uint32_t set_number(int s);
 int set_of_number(uint32_t number);
 
-/* ep (below TABLE_FDS) is closed: with the last of its descriptors a set goes, and all of its registrations. */
+/* ep is closed: with the last of its descriptors a set goes, and all of its registrations. */
 void set_forget(int ep);
 
-/* Whether ep (below TABLE_FDS) means a set. Lock-free. */
+/* Whether ep means a set. Lock-free. */
 bool set_is_known(int ep);
 
 /* A private descriptor got another number. */

@@ -10,6 +10,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/service.h"
+#include "preload/early.h"
+#include "preload/epoll_sets.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/spawn.h"
@@ -262,12 +264,20 @@ static void mark_forks(void)
 	atomic_store(&mark->pid, known_pid);
 }
 
+static bool make_room(void)
+{
+	if (table_start() && early_start() && sets_start() && pool_start())
+		return true;
+	say("this process may not have as much memory as its tables need (about 40 MB of address space)");
+	return false;
+}
+
 static void join(const char *dir)
 {
 	char command[512];
 	struct page *page = join_page(dir);
 
-	if (!page || !join_journal(dir))
+	if (!page || !join_journal(dir) || !make_room())
 		return;
 	mark_forks();
 	guest.mode = page->mode;

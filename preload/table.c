@@ -9,9 +9,15 @@
 #include "preload/epoll.h"
 #include "preload/raw.h"
 
-_Atomic uint32_t fd_conn[TABLE_FDS];
+_Atomic uint32_t *fd_conn;
 
 static struct conn *take_up(int fd, uint32_t mark, bool always);
+
+bool table_start(void)
+{
+	fd_conn = descriptors_room(TABLE_FDS * sizeof(*fd_conn));
+	return fd_conn != NULL;
+}
 
 struct conn *table_get(int fd)
 {
@@ -37,7 +43,7 @@ struct conn *table_get(int fd)
 
 bool table_set(int fd, struct conn *c)
 {
-	if ((unsigned)fd >= TABLE_FDS) {
+	if (!descriptor_note(fd)) {
 		guest_lost(PAGE_LOST_FD);
 		conn_put(c);
 		return false;
@@ -49,9 +55,9 @@ bool table_set(int fd, struct conn *c)
 
 int table_next(const struct conn *c, int fd)
 {
-	while ((unsigned)fd < TABLE_FDS && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) != c->index + TABLE_FIRST)
+	while (descriptor_may_be_known(fd) && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) != c->index + TABLE_FIRST)
 		fd++;
-	return (unsigned)fd < TABLE_FDS ? fd : -1;
+	return descriptor_may_be_known(fd) ? fd : -1;
 }
 
 void table_drop(int fd, bool stays)
@@ -92,7 +98,7 @@ void table_share(int from, int to)
 
 static void mark_private(int fd, bool on)
 {
-	if ((unsigned)fd < TABLE_FDS)
+	if (on ? descriptor_note(fd) : descriptor_may_be_known(fd))
 		atomic_store(&fd_conn[fd], on ? TABLE_PRIVATE : 0);
 }
 
@@ -112,7 +118,7 @@ void table_disown(int fd)
 
 bool table_is_private(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) == TABLE_PRIVATE;
+	return descriptor_may_be_known(fd) && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) == TABLE_PRIVATE;
 }
 
 void table_vacate(int to)
@@ -168,7 +174,7 @@ static uint32_t mark_of(enum journal_role role, uint64_t version)
 
 void table_mark(int fd, enum journal_role role)
 {
-	if ((unsigned)fd < TABLE_FDS && !guest_is_borrowed())
+	if (!guest_is_borrowed() && descriptor_note(fd))
 		atomic_store_explicit(&fd_conn[fd], mark_of(role, page_version(guest.page)), memory_order_release);
 }
 

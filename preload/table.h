@@ -16,16 +16,19 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include "preload/conn.h"
+#include "preload/descriptors.h"
 #include "preload/guest.h"
 
-#define TABLE_FDS (1u << 20)	/* descriptors that can be tracked; the kernel's default ceiling (fs.nr_open) */
 #define TABLE_PRIVATE 1u
 #define TABLE_FIRST 2u
 #define TABLE_MARK 0x80000000u
 #define TABLE_MARK_SERVER 0x40000000u
 #define TABLE_MARK_VERSION 0x3fffffffu	/* the low bits of the page's version */
 
-extern _Atomic uint32_t fd_conn[TABLE_FDS];	/* zero pages until touched */
+extern _Atomic uint32_t *fd_conn;	/* of TABLE_FDS */
+
+/* Makes room for the table, before anything else here is called; false when there is none. */
+bool table_start(void);
 
 /* Takes up stream connections that were open when this image started. */
 void table_adopt_inherited(void);
@@ -39,20 +42,20 @@ struct conn *table_get(int fd);
 /* Whether the table says anything about fd. */
 static inline bool table_knows(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) != 0;
+	return descriptor_may_be_known(fd) && atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) != 0;
 }
 
 /* Whether a call on fd is our business: all that the table knows but marks of the present version. */
 static inline bool table_tracks(int fd)
 {
-	uint32_t v = (unsigned)fd < TABLE_FDS ? atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) : 0;
+	uint32_t v = descriptor_may_be_known(fd) ? atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) : 0;
 
 	return v && (!(v & TABLE_MARK) || ((v ^ page_version(guest.page)) & TABLE_MARK_VERSION));
 }
 
 static inline bool table_is_marked(int fd)
 {
-	return (unsigned)fd < TABLE_FDS && (atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) & TABLE_MARK);
+	return descriptor_may_be_known(fd) && (atomic_load_explicit(&fd_conn[fd], memory_order_relaxed) & TABLE_MARK);
 }
 
 /* Marks a stream that no fault concerns now. fd means no connection. */

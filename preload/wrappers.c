@@ -302,11 +302,11 @@ int dup3(int fd, int to, int flags)
 /* Closes around the descriptors that are ours. */
 int close_range(unsigned int first, unsigned int last, int flags)
 {
-	unsigned int from = first, end = last < TABLE_FDS ? last : TABLE_FDS - 1;
+	unsigned int from = first;
 
 	if (!guest.page || (flags & CLOSE_RANGE_CLOEXEC) || first > last)
 		return real.close_range(first, last, flags);
-	for (unsigned int fd = first; fd <= end; fd++) {
+	for (unsigned int fd = first; fd <= last && descriptor_may_be_known((int)fd); fd++) {
 		if (epoll_knows((int)fd) || table_knows((int)fd)) {
 			if (!table_is_private((int)fd)) {
 				leave((int)fd);

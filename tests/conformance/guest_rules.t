@@ -83,6 +83,17 @@ e.select(0.05); os.closerange(s.fileno() + 2, 5000)
 print(len(e.select(3)), time.monotonic() - began >= 0.29, s.recv(12).decode())""")
 is_(r.out.strip(), "1 True HTTP/1.1 200", "Python's os.closerange leaves the hold in place", r)
 
+faults = """
+import os, resource
+for last in (65535, 2 ** 31 - 1):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    os.closerange(50, last)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"""
+r = shock(f"to=127.0.0.1:{peer.port} refuse=true", PYTHON, "-c", faults)
+ok(re.fullmatch(r"\d+\n\d+\n", r.out) and max(map(int, r.out.split())) < 100, "who closes all numbers there are does not walk through our tables", r)
+sizes = run(["size", LIB]).out.split("\n")[1].split()
+ok(int(sizes[1]) + int(sizes[2]) < 1 << 20, "nor does a collector that searches the data of all libraries for pointers", sizes)
+
 # ---- signals, stacks, threads ----
 says("signals", "good=100 ticks=1 handled=1", "handlers that interrupt the library every 0.2 ms use connections themselves", "delay=1ms")
 for fault in ("delay=10ms", "probability=0 status=503", "path=/other status=503", "delay=1ms every=2"):
