@@ -46,7 +46,8 @@ static const struct store_kind fake_kind = {.key = "fake", .open = fake_open, .i
 
 /*
  * A script on a pool of two without a queue: t takes one (and gets it), x is told that the pool is exhausted, u that the store is unreachable;
- * g gives the oldest back, b gives it back broken; k: the server closes all at rest; d, r: it goes down, and runs again; w: both are opened before anybody wants them.
+ * g gives the oldest back, b gives it back broken; k: the server closes all at rest; d, r: it goes down, and runs again; w: both are opened
+ * before anybody wants them.
  */
 static const struct story {
 	const char *sentence, *acts;
