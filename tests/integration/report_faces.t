@@ -144,6 +144,22 @@ out = path("report.json")
 result = aftershock("report", db, "--format", "json", "-o", out)
 with open(out, encoding="utf-8") as f:
     is_([result.rc, result.out, json.load(f)["schema"]], [0, "", "aftershock/report/1"], "-o writes the file and nothing else")
+page = path("page.html")
+with open(page, "w", encoding="utf-8") as f:
+    f.write("the report of yesterday")
+os.chmod(page, 0o640)
+os.symlink(page, path("latest.html"))
+words = [BIN, "report", db, "--format", "html", "-o", path("latest.html")]
+result = run(["sh", "-c", "trap '' XFSZ; ulimit -f 100; exec \"$@\"", "sh", *words])
+with open(page, encoding="utf-8") as f:
+    is_([result.rc, f.read()], [2, "the report of yesterday"], "where there is no room for a new report the old one is still there", result)
+like(result.err, r"\Aaftershock: --output '.*latest.html' could not be written in full: File too large\n\Z", "and one sentence says why")
+result = run(words)
+with open(page, encoding="utf-8") as f:
+    like(f.read(), "^<!doctype html>", "a new one takes the place of the file, not of a link to it")
+is_([os.stat(page).st_mode & 0o777, os.path.islink(path("latest.html")), [f for f in os.listdir(path("")) if f.startswith("page.html.")]],
+    [0o640, True, []], "which keeps its mode; nothing else is left")
+is_(run(["sh", "-c", f"'{BIN}' report '{db}' -o /dev/stdout | cat"]).out, run([BIN, "report", db]).out, "a pipe is written as it is")
 value, _ = report_json(db, "--from", "1", "--to", "2s")
 is_(value["edges"][0]["attempts"], 0, "--from and --to leave out requests that started outside")
 value, _ = report_json(db, "--to", "0.5")
