@@ -16,7 +16,10 @@
 #include <time.h>
 
 struct signals {
-	uint64_t program;	/* the thread's mask as the program knows it, as the kernel has it: the front of a sigset_t */
+	union {			/* the thread's mask as the program knows it */
+		uint64_t program;	/* as the kernel has it: the front of ... */
+		sigset_t set;		/* ... which is read whole by who stands between us and libc (ASan's ppoll) */
+	};
 	uint64_t awaited;	/* of those that the program lets in: kept out while the kernel waits, too (signals_wait()) */
 	bool kept;
 };
@@ -39,7 +42,7 @@ extern __thread struct signals signals_thread;
 /* The mask with which the kernel waits, for ppoll(2) and its like: the program's own (NULL), or the call's. */
 static inline const sigset_t *signals_mask(const struct signals *s, const sigset_t *call)
 {
-	return s->kept && !call ? (const sigset_t *)&s->program : call;
+	return s->kept && !call ? &s->set : call;
 }
 
 /* A part of a call's wait: ppoll(2) of n descriptors with room for one more; t NULL: no end. restarts: the call is one that a handler with
