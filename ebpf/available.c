@@ -3,7 +3,6 @@
 #include "ebpf/tracer.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -112,15 +111,8 @@ static int check_pid_namespace(char *what, unsigned size)
 
 static int check_calls(char *what, unsigned size)
 {
-	struct btf *kernel;
-	bool there;
-
 	libbpf_set_print(NULL);	/* that there is no BTF is said elsewhere */
-	kernel = btf__parse(BTF_FILE, NULL);
-	there = hooks_there(kernel, "sys_enter") && hooks_there(kernel, "sys_exit");
-
-	btf__free(kernel);
-	if (there)
+	if (hooks_there("sys_enter") && hooks_there("sys_exit"))
 		return say(0, what, size, "can be watched");
 	return say(-ENOENT, what, size, "the kernel tells of no system calls: it has to be built with CONFIG_FTRACE_SYSCALLS=y");
 }
@@ -165,7 +157,7 @@ int tracer_available(char *why, unsigned why_size)
 
 /* ---- hooks that it can do without ---- */
 
-static void examine_hooks(const struct btf *kernel, tracer_tell *tell, void *arg)
+static void examine_hooks(tracer_tell *tell, void *arg)
 {
 	static const struct {
 		const char *hook, *row, *without;
@@ -176,7 +168,7 @@ static void examine_hooks(const struct btf *kernel, tracer_tell *tell, void *arg
 	};
 
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-		bool there = hooks_there(kernel, hooks[i].hook);
+		bool there = hooks_there(hooks[i].hook);
 
 		tell(arg, hooks[i].row, false, there ? 0 : -ENOENT, there ? "this kernel has it" : hooks[i].without);
 	}
@@ -184,7 +176,6 @@ static void examine_hooks(const struct btf *kernel, tracer_tell *tell, void *arg
 
 void tracer_examine(tracer_tell *tell, void *arg)
 {
-	struct btf *kernel;
 	char what[512];
 
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
@@ -192,7 +183,6 @@ void tracer_examine(tracer_tell *tell, void *arg)
 
 		tell(arg, checks[i].name, true, err, what);
 	}
-	kernel = btf__parse(BTF_FILE, NULL);
-	examine_hooks(kernel, tell, arg);
-	btf__free(kernel);
+	examine_hooks(tell, arg);
+	hooks_close();
 }

@@ -17,10 +17,25 @@ bool hooks_left_out(const char *hook)
 	return false;
 }
 
-bool hooks_there(const struct btf *kernel, const char *hook)
+static struct btf *kernel;
+
+const struct btf *hooks_kernel(void)
+{
+	if (!kernel)
+		kernel = btf__load_vmlinux_btf();
+	return kernel;
+}
+
+void hooks_close(void)
+{
+	btf__free(kernel);
+	kernel = NULL;
+}
+
+bool hooks_there(const char *hook)
 {
 	char type[64];
 
 	snprintf(type, sizeof(type), "btf_trace_%s", hook);
-	return kernel && !hooks_left_out(hook) && btf__find_by_name_kind(kernel, type, BTF_KIND_TYPEDEF) > 0;
+	return hooks_kernel() && !hooks_left_out(hook) && btf__find_by_name_kind(hooks_kernel(), type, BTF_KIND_TYPEDEF) > 0;
 }

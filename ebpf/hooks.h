@@ -20,7 +20,11 @@ struct btf;
 /* For tests: whether AFTERSHOCK_WITHOUT, names with commas between, has this one, which is to be taken for missing. */
 bool hooks_left_out(const char *hook);
 
-/* Whether the kernel, as its BTF describes it (NULL: not at all), has a tracepoint of this name that programs can be hung on. */
-bool hooks_there(const struct btf *kernel, const char *hook);
+/* The kernel's BTF, which takes 5 MB and some time: read by the first call, kept until hooks_close(). NULL: there is none. Not thread-safe. */
+const struct btf *hooks_kernel(void);
+void hooks_close(void);
+
+/* Whether the kernel, as its BTF describes it, has a tracepoint of this name that programs can be hung on. */
+bool hooks_there(const char *hook);
 
 #endif

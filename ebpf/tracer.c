@@ -85,16 +85,16 @@ static void leave_out_missing(struct tracer *t)
 		HOOKS_OPTIONAL(X)
 #undef X
 	};
-	struct btf *kernel = btf__load_vmlinux_btf();
 
 	for (size_t i = 0; i < sizeof(optional) / sizeof(optional[0]); i++) {
-		if (hooks_there(kernel, optional[i].hook))
+		if (hooks_there(optional[i].hook))
 			continue;
 		bpf_program__set_autoload(optional[i].program, false);
 		note_missing(t, optional[i].hook);
 	}
-	t->programs->rodata->reads_plainly = kernel && !hooks_left_out(PLAIN_READS) && btf__find_by_name_kind(kernel, PLAIN_READS, BTF_KIND_FUNC) > 0;
-	btf__free(kernel);
+	t->programs->rodata->reads_plainly = hooks_kernel() && !hooks_left_out(PLAIN_READS) &&
+					     btf__find_by_name_kind(hooks_kernel(), PLAIN_READS, BTF_KIND_FUNC) > 0;
+	hooks_close();
 }
 
 static int load(struct tracer *t, const struct tracer_options *o)
