@@ -65,6 +65,7 @@ struct turns {			/* of a protocol with messages: both directions, by enum assemb
 	bool encrypts;		/* PostgreSQL: the turn under way asks for encryption */
 	bool cancels;		/* PostgreSQL: it asks to cancel another's query, which is answered by the end of the connection */
 	bool copying;		/* PostgreSQL: the client sends data in it, until the server is ready */
+	struct assembler_moment unseen;	/* Redis: the call that moved commands of which it is not known how many; exit_ns 0: none */
 	uint32_t asked, reported;	/* PostgreSQL: how often the server is to say that it is ready, and did */
 	uint8_t recent_n;
 	unsigned char recent[8];	/* the last bytes of the answer */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is not HTTP/1. Redis is framed: each command is an exchange, however many are under way. Of PostgreSQL a turn is one,
- * from its first byte to the server's word that it is ready. Of all else a turn is one as well, over when the next begins or
- * after a silence; of what is veiled, the connection. When the framing of messages is lost, so does Redis, until a turn begins.
+ * What is not HTTP/1. Redis is framed: each command is an exchange, however many are under way, and also when only its answer was seen.
+ * Of PostgreSQL a turn is one, from its first byte to the server's word that it is ready. Of all else a turn is one as well, over when the
+ * next begins or after a silence; of what is veiled, the connection. When the framing of messages is lost, so does Redis, until a turn begins.
  */
 #include "record/assembly.h"
 
@@ -15,6 +15,19 @@ static bool has_messages(const struct connection *c)
 	return c->protocol == PROTOCOL_REDIS || c->protocol == PROTOCOL_POSTGRESQL || c->protocol == PROTOCOL_MEMCACHED;
 }
 
+/* Leads the bytes of b from *at on through w, to the next event. */
+static enum wire_event lead(struct wire *w, const struct assembler_bytes *b, uint64_t *at)
+{
+	bool seen = *at < b->captured;
+	enum wire_event event;
+
+	if (seen || *at == b->bytes)
+		*at += wire_feed(w, seen ? (const char *)b->data + *at : "", seen ? b->captured - *at : 0, &event);
+	else
+		*at += wire_skip(w, b->bytes - *at, &event);
+	return event;
+}
+
 /* Both directions are at the start of a message. */
 static void in_step(struct connection *c, bool startup)
 {
@@ -25,6 +38,7 @@ static void in_step(struct connection *c, bool startup)
 	t->asked = t->reported = 0;
 	t->encrypts = t->cancels = t->copying = false;
 	t->exact = c->protocol != PROTOCOL_MEMCACHED && !c->adrift;
+	t->unseen.exit_ns = 0;
 	t->recent_n = 0;
 }
 
@@ -32,6 +46,7 @@ static void in_step(struct connection *c, bool startup)
 static void out_of_step(struct assembler *a, struct connection *c, uint64_t at_ns)
 {
 	c->turns->exact = c->turns->copying = false;
+	c->turns->unseen.exit_ns = 0;
 	c->sending = NULL;
 	if (c->under_way <= 1)
 		return;
@@ -70,12 +85,11 @@ static void turn_request(struct assembler *a, struct connection *c, const struct
 static void look_for_errors(struct connection *c, const struct assembler_bytes *b)
 {
 	struct wire *w = &c->turns->wire[SIDE_ANSWER];
-	uint64_t at = 0, used;
 	enum wire_event event;
+	uint64_t at = 0;
 
 	do {
-		used = at < b->captured ? wire_feed(w, (const char *)b->data + at, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
-		at += used;
+		event = lead(w, b, &at);
 		c->turns->reported += event == WIRE_DONE;
 	} while (event != WIRE_LOST && at < b->bytes);
 	c->first->failed |= w->failed;
@@ -131,8 +145,8 @@ static void postgresql_request(struct assembler *a, struct connection *c, const 
 {
 	struct turns *t = c->turns;
 	struct wire *w = &t->wire[SIDE_REQUEST];
-	uint64_t at = 0, used;
 	enum wire_event event;
+	uint64_t at = 0;
 
 	if (!t->exact && exchange_seems_whole(c))
 		stream_settle(a, c);
@@ -142,8 +156,7 @@ static void postgresql_request(struct assembler *a, struct connection *c, const 
 	t->cancels = asks_to_cancel(b);
 	turn_request(a, c, m, b);
 	do {
-		used = at < b->captured ? wire_feed(w, (const char *)b->data + at, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
-		at += used;
+		event = lead(w, b, &at);
 		t->asked += event == WIRE_DONE;
 	} while (event != WIRE_LOST && at < b->bytes);
 	t->exact &= event != WIRE_LOST;
@@ -246,46 +259,74 @@ static void command_event(struct assembler *a, struct connection *c, const struc
 		out_of_step(a, c, m->exit_ns);
 }
 
+/*
+ * Bytes of commands went by unseen, and how many commands that were is not known: their answers will tell. Until then one exchange stands for all
+ * of them.
+ */
+static void commands_unseen(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b, uint64_t n)
+{
+	if (!c->sending && c->turns->unseen.exit_ns)
+		c->sending = c->last;
+	if (!c->sending)
+		command_begins(a, c, m, b);
+	if (c->sending && !*assembly_bytes(c, c->sending, SIDE_REQUEST))
+		c->sending->x.fingerprint = 0;
+	command_bytes(c, m, NULL, n);
+	c->sending = NULL;
+	c->turns->unseen = *m;
+}
+
 static void redis_request(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
 {
 	struct wire *w = &c->turns->wire[SIDE_REQUEST];
-	uint64_t at = 0, used;
 	enum wire_event event;
+	uint64_t at = 0;
 
-	while (at < b->bytes) {
-		const char *seen = at < b->captured ? (const char *)b->data + at : NULL;
+	do {
+		uint64_t from = at;
 
-		if (wire_idle(w))
+		if (wire_idle(w) && !c->sending)
 			command_begins(a, c, m, b);
-		used = seen ? wire_feed(w, seen, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
-		command_bytes(c, m, event == WIRE_LOST ? NULL : seen, event == WIRE_LOST ? b->bytes - at : used);
-		at += used;
-		if (event == WIRE_LOST)
-			out_of_step(a, c, m->exit_ns);
-		else
+		event = lead(w, b, &at);
+		command_bytes(c, m, from < b->captured ? (const char *)b->data + from : NULL, at - from);
+		if (event != WIRE_LOST) {
 			command_event(a, c, m, event);
-		if (!c->turns->exact)
+		} else if (at >= b->captured || c->turns->unseen.exit_ns) {
+			commands_unseen(a, c, m, b, b->bytes - at);
 			return;
-	}
+		} else {
+			command_bytes(c, m, NULL, b->bytes - at);
+			out_of_step(a, c, m->exit_ns);
+		}
+	} while (c->turns->exact && (at < b->bytes || event == WIRE_NAMED));
+}
+
+/* Whether the answer at `at` is that of a command that went by unseen: none that is known is under way, and it was not pushed. Then it has its exchange. */
+static bool answers_unseen(struct assembler *a, struct connection *c, const struct assembler_bytes *b, uint64_t at)
+{
+	const struct assembler_moment *asked = &c->turns->unseen;
+	bool pushed = at < b->captured && ((const char *)b->data)[at] == '>';
+
+	return asked->exit_ns && !pushed && exchange_open(a, c, asked, assembly_begin_ns(asked, !b->direction), NULL);
 }
 
 static void redis_answer(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
 {
 	struct wire *w = &c->turns->wire[SIDE_ANSWER];
-	uint64_t at = 0, used;
 	enum wire_event event;
+	uint64_t at = 0, from;
 
 	while (at < b->bytes) {
-		if (!c->first) {	/* it answers nothing that we know */
+		if (!c->first && !answers_unseen(a, c, b, at)) {	/* it answers nothing that we know */
 			wire_init(w, c->protocol, WIRE_ANSWERS, false);
 			return;
 		}
-		used = at < b->captured ? wire_feed(w, (const char *)b->data + at, b->captured - at, &event) : wire_skip(w, b->bytes - at, &event);
-		*assembly_bytes(c, c->first, SIDE_ANSWER) += event == WIRE_LOST ? b->bytes - at : used;
+		from = at;
+		event = lead(w, b, &at);
+		*assembly_bytes(c, c->first, SIDE_ANSWER) += (event == WIRE_LOST ? b->bytes : at) - from;
 		c->first->answered = true;
 		c->first->failed |= w->failed;
 		w->failed = false;
-		at += used;
 		if (event == WIRE_LOST) {
 			out_of_step(a, c, m->exit_ns);
 			if (c->first)
@@ -301,11 +342,13 @@ static void redis_answer(struct assembler *a, struct connection *c, const struct
 /* A turn that begins with a whole command puts both directions in step again. */
 static void step_again(struct assembler *a, struct connection *c, const struct assembler_bytes *b)
 {
+	bool whole = protocol_detect(b->data, b->captured) == PROTOCOL_REDIS;
+
 	if (exchange_seems_whole(c))
 		stream_settle(a, c);
-	if (!c->first && protocol_detect(b->data, b->captured) == PROTOCOL_REDIS)
+	if (!c->first && whole)
 		in_step(c, false);
-	else if (!c->first)
+	else if (!c->first && !c->turns->exact)
 		wire_init(&c->turns->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, false);
 }
 
@@ -350,7 +393,7 @@ void turn_bytes(struct assembler *a, struct connection *c, const struct assemble
 
 	if (!begin_messages(a, c) || (ask && is_goodbye(a, c, b)))
 		return;
-	if (c->protocol == PROTOCOL_REDIS && ask && !c->turns->exact)
+	if (c->protocol == PROTOCOL_REDIS && ask && (!c->turns->exact || c->turns->unseen.exit_ns))
 		step_again(a, c, b);
 	if (c->protocol == PROTOCOL_REDIS && c->turns->exact)
 		(ask ? redis_request : redis_answer)(a, c, m, b);

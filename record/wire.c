@@ -136,12 +136,52 @@ static int take_aggregate(struct wire *w, int64_t n, unsigned each)
 	return w->parts > VALUE_MAX ? WIRE_LOST : part_done(w);
 }
 
+static void take_word(struct wire *w, size_t n)
+{
+	n = n < sizeof(w->name) ? n : sizeof(w->name) - 1;
+	for (size_t i = 0; i < n; i++)
+		w->name[i] = (char)toupper(w->line[i]);
+	w->name[n] = '\0';
+}
+
+/* A command as a person types it: words on a line. */
+static int take_inline(struct wire *w)
+{
+	static const char reply[] = "CLIENT REPLY";
+	size_t n = 0;
+
+	while (n < w->have && isalnum(w->line[n]))
+		n++;
+	take_word(w, n);
+	w->silences = w->have >= strlen(reply) && !strncasecmp((const char *)w->line, reply, strlen(reply));
+	w->skip = 0;
+	w->state = VALUE;	/* with nothing left: it is complete */
+	return WIRE_NAMED;
+}
+
+/* The first line of a command. One without words, or a list without parts, is passed over by servers too. */
+static int begin_command(struct wire *w, int64_t n)
+{
+	bool empty = !w->have || w->line[0] == '\r' || (w->line[0] == '*' && (!n || n == -2));
+
+	if (empty) {
+		w->have = 0;
+		w->part = 0;
+		return STEP_ON;
+	}
+	if (w->line[0] == '*')
+		return n > 0 ? take_aggregate(w, n, 1) : WIRE_LOST;
+	return isalpha(w->line[0]) ? take_inline(w) : WIRE_LOST;
+}
+
 static int take_resp(struct wire *w)
 {
 	int64_t n = number(w->line + 1, w->have > 0 ? w->have - 1u : 0);
 	bool first = !w->part++;
 
-	if (!w->have || (w->side == WIRE_ASKS && (first ? w->line[0] != '*' || n <= 0 : w->line[0] != '$')))
+	if (w->side == WIRE_ASKS && first)
+		return begin_command(w, n);
+	if (!w->have || (w->side == WIRE_ASKS && w->line[0] != '$'))
 		return WIRE_LOST;
 	w->failed |= first && w->side == WIRE_ANSWERS && is_error(w);
 	switch (w->line[0]) {
@@ -156,6 +196,10 @@ static int take_resp(struct wire *w)
 	case '~':
 		return take_aggregate(w, n, 1);
 	case '%':
+		return take_aggregate(w, n, 2);
+	case '|':	/* an attribute of the reply that it stands before, or of the part of one: it is neither */
+		w->aside |= first;
+		w->parts += !first;
 		return take_aggregate(w, n, 2);
 	case '+':
 	case '-':
@@ -173,8 +217,6 @@ static int take_resp(struct wire *w)
 /* The name of a command and its line end, gathered in line[]; or the word behind CLIENT. */
 static int take_name(struct wire *w, struct input *in)
 {
-	size_t n;
-
 	while (in->n && w->skip) {
 		if (w->skip > 2 && w->have < sizeof(w->line))
 			w->line[w->have++] = *in->at;
@@ -188,10 +230,7 @@ static int take_name(struct wire *w, struct input *in)
 	w->silences = w->part == 3 && w->have == 5 && !strncasecmp((const char *)w->line, "REPLY", 5);
 	if (w->part == 3)
 		return STEP_ON;
-	n = w->have < sizeof(w->name) ? w->have : sizeof(w->name) - 1;
-	for (size_t i = 0; i < n; i++)
-		w->name[i] = (char)toupper(w->line[i]);
-	w->name[n] = '\0';
+	take_word(w, w->have);
 	return WIRE_NAMED;
 }
 

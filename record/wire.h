@@ -33,7 +33,7 @@ struct wire {
 	bool failed;		/* an error was among the answers; the reader clears it */
 	bool copies;		/* PostgreSQL: among the answers was one that begins the client's COPY; the reader clears it */
 	bool silences;		/* Redis: the command under way, or the last one, says which answers are not to come (CLIENT REPLY) */
-	bool aside;		/* the reply under way answers nothing: it was pushed (RESP3) */
+	bool aside;		/* RESP3: what is under way answers nothing: it was pushed, or is an attribute of the reply behind it */
 	uint8_t have;		/* bytes in line[] */
 	uint64_t skip;		/* bytes of a value still to be passed over */
 	uint64_t parts;		/* Redis: parts of the message still to come, the one under way too */

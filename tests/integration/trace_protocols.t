@@ -58,6 +58,39 @@ is_(trace.rows("SELECT method, outcome FROM exchange WHERE outcome <> 'ok'"), [{
     "only_the_command_that_redis_refused_has_failed")
 is_(trace.one("SELECT sum(end_inferred) FROM exchange WHERE method IN ('GET', 'LRANGE')"), 0, "the_end_of_each_answer_was_seen")
 
+# ---- pipelines of Redis that are longer than what is captured, and commands that are typed ----
+
+REDIS = r"""
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+sys.stdin.readline()
+
+def ask(commands, answer):
+    s.sendall(commands)
+    left = len(answer)
+    while left:
+        left -= len(s.recv(left))
+
+for i in range(3):
+    ask(b"*3\r\n$3\r\nSET\r\n$5\r\nkey:1\r\n$5\r\nvalue\r\n" * 99 + b"*2\r\n$4\r\nLLEN\r\n$5\r\nkey:1\r\n",
+        b"+OK\r\n" * 99 + b"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n")
+    ask(b"*2\r\n$3\r\nGET\r\n$5\r\nkey:1\r\n", b"$5\r\nvalue\r\n")
+    ask(b"ping\r\n", b"+PONG\r\n")
+"""
+redis = Redis()
+client = spawn([PYTHON, "-c", REDIS, redis.port], stdin=-1)
+trace = Trace("--pid", client.pid, "--pid", redis.process.pid)
+client.communicate(b"go\n")
+run(["redis-benchmark", "-p", redis.port, "-q", "-n", 2000, "-c", 2, "-P", 100, "-t", "get"], timeout=60)
+trace.stop()
+redis.stop()
+for role in ("client", "server"):
+    told = [(x["method"], x["outcome"]) for x in trace.exchanges("x.role = ? AND (x.method = 'PING' OR x.outcome <> 'ok')", role)]
+    is_(told, [(None, "failed"), ("PING", "ok")] * 3, f"commands_that_are_not_seen_or_not_listed_have_their_answers_at_the_{role}")
+is_(trace.one("SELECT count(*) FROM exchange WHERE role = 'server' AND method IS NOT 'CONFIG'"), 3 * 102 + 2000, "as_many_as_there_were_commands")
+is_(trace.one("SELECT sum(end_inferred) FROM exchange"), 0, "with_ends_that_were_seen")
+is_(trace.rows("SELECT * FROM loss"), [], "and_nothing_is_lost")
+
 # ---- PostgreSQL in the clear and encrypted ----
 
 postgres = Postgres()

@@ -36,6 +36,8 @@ static void sink(void *arg, const struct journal_record *r)
 	if (count == RECORDS)
 		return;
 	records[count] = *r;
+	if (r->bytes)
+		memset((char *)&records[count] + r->bytes, 0, sizeof(*r) - r->bytes);
 	if (r->commit == JOURNAL_END && r->bytes)
 		remember_request(&records[count]);
 	count++;
@@ -1438,6 +1440,71 @@ static void test_redis_out_of_step(void)
 	assembler_free(a);
 }
 
+/* How many commands lie beyond the capture is not known, but each has its answer. */
+static void test_pipeline_of_redis_beyond_capture(void)
+{
+	static const char *const names[] = {"SET", "GET", "", "", "", "GET"};
+	const char *seen = "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$2\r\nbc\r\n*2\r\n$3\r\nGET\r\n", *get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+
+	for (enum journal_role role = JOURNAL_CLIENT; role <= JOURNAL_SERVER; role++) {
+		enum assembler_direction ask = role == JOURNAL_CLIENT ? ASSEMBLER_OUT : ASSEMBLER_IN;
+		struct assembler *a = opened(role);
+
+		move(a, ask, seen, strlen(seen), strlen(seen) + 60, "a\r\n$1\r\n");
+		move(a, ask, "x\r\n", 3, 3, NULL);
+		move(a, !ask, BYTES("+OK\r\n$2\r\nbc\r\n-ERR"));
+		move(a, !ask, BYTES(" no\r\n:1\r\n>2\r\n+push\r\n+x\r\n"));
+		move(a, !ask, BYTES("*1\r\n:7\r\n"));
+		move(a, ask, get, strlen(get), strlen(get), NULL);
+		move(a, !ask, BYTES("$-1\r\n"));
+		is_int(how_many_ended(), 6, "each answer tells of a command, seen or not (role %d)", role);
+		for (unsigned i = 0; i < 6; i++) {
+			is_str(ended(i)->method, names[i], "exchange %u has the name that was seen of its command", i);
+			is_int(ended(i)->outcome, i == 2 ? JOURNAL_FAILED : JOURNAL_OK, "and the outcome of its reply");
+			is_int(ended(i)->inferred, 0, "of which the end is known");
+			is_int(ended(i)->started_ns < ended(5)->started_ns, i < 5, "it began with its pipeline");
+		}
+		is_int(ended(2)->fingerprint | ended(3)->fingerprint, 0, "what was not seen resembles nothing");
+		is_int(role == JOURNAL_CLIENT ? ended(1)->bytes_out : ended(1)->bytes_in, 13 + 63, "all unseen bytes are those of the command that was cut");
+		is_int(assembler_counts(a).resynced, 0, "and nothing is lost");
+		assembler_free(a);
+	}
+}
+
+/* Between lists of words lines of them come as well, and what is no command. */
+static void test_redis_typed(void)
+{
+	static const struct {
+		const char *name;
+		int outcome;
+	} rows[] = {{"GET", JOURNAL_OK}, {"PING", JOURNAL_OK}, {"SET", JOURNAL_FAILED},
+		    {"GET", JOURNAL_OK}, {"GET", JOURNAL_OK},  {"CLIENT", JOURNAL_INDETERMINATE}};
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	const char *get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+
+	out(a, get);
+	out(a, "pi");
+	out(a, "ng\r\nset a \"b c\"\n\r\n*0\r\n");
+	out(a, "\r\n");
+	out(a, get);
+	in(a, "$1\r\nx\r\n+PONG\r\n|1\r\n+ttl\r\n*2\r\n:1\r\n:2\r\n-ERR no\r\n");
+	in(a, "*2\r\n|1\r\n+a\r\n:1\r\n+x\r\n+y\r\n");
+	is_int(how_many_ended(), 4, "a command on a line is one, and an attribute belongs to the answer that it stands before");
+	out(a, get);
+	in(a, "$-1\r\n");
+	out(a, "client reply off\r\n");
+	out(a, get);
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 6, "a line can ask for no replies too");
+	for (unsigned i = 0; i < 6; i++) {
+		is_str(ended(i)->method, rows[i].name, "command %u has its name", i);
+		is_int(ended(i)->outcome, rows[i].outcome, "and its reply");
+	}
+	is_int(ended(2)->bytes_in, 31, "with its attribute");
+	is_int(assembler_counts(a).resynced, 0, "and nothing is lost");
+	assembler_free(a);
+}
+
 static void test_redis_inline(void)
 {
 	struct assembler *a = opened(JOURNAL_CLIENT);
@@ -1880,6 +1947,8 @@ int main(void)
 	test_values_of_redis_beyond_capture();
 	test_redis_out_of_step();
 	test_redis_inline();
+	test_pipeline_of_redis_beyond_capture();
+	test_redis_typed();
 	test_turns_of_postgresql();
 	test_copy_of_postgresql();
 	test_pipeline_of_postgresql_beyond_capture();
