@@ -367,9 +367,30 @@ static bool begin_messages(struct assembler *a, struct connection *c)
 	return true;
 }
 
+/* Whether all of these bytes are of commands of memcached that no answer is wanted to. */
+static bool asks_nothing(struct wire *w, const struct assembler_bytes *b)
+{
+	enum wire_event event;
+	bool nothing = true;
+	uint64_t at = 0;
+
+	do {
+		event = lead(w, b, &at);
+		nothing &= event == WIRE_DONE ? w->silences : event != WIRE_LOST;
+	} while (event != WIRE_LOST && at < b->bytes);
+	if (event == WIRE_LOST)
+		wire_init(w, PROTOCOL_MEMCACHED, WIRE_ASKS, false);
+	return nothing && (wire_idle(w) || (w->silences && w->skip));
+}
+
+/* What asks nothing is no turn, and does not make the one behind it longer. */
 static void turn_of_memcached(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
 {
-	if (!c->first || c->first->answered)
+	bool nothing = asks_nothing(&c->turns->wire[SIDE_REQUEST], b), free = !c->first || c->first->answered;
+
+	if (nothing && free)
+		return;
+	if (free)
 		wire_init(&c->turns->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, false);
 	turn_request(a, c, m, b);
 }

@@ -291,42 +291,76 @@ static int step_postgresql(struct wire *w, struct input *in)
 
 /* ---- memcached ---- */
 
-/* "VALUE <key> <flags> <bytes> [<cas>]" and "VA <bytes> ..." are followed by data. */
+/* Heads that are followed by data, and how many blanks come before its length; those of commands are without their key. */
+static const struct {
+	const char *word;
+	unsigned blanks;
+	enum wire_side side;
+} heads[] = {
+	{"VALUE ", 3, WIRE_ANSWERS}, {"VA ", 1, WIRE_ANSWERS}, {"set ", 3, WIRE_ASKS},	   {"add ", 3, WIRE_ASKS}, {"replace ", 3, WIRE_ASKS},
+	{"append ", 3, WIRE_ASKS},   {"prepend ", 3, WIRE_ASKS}, {"cas ", 3, WIRE_ASKS}, {"ms ", 1, WIRE_ASKS},
+};
+
+static bool starts_with(const struct wire *w, const char *text)
+{
+	return w->have >= strlen(text) && !memcmp(w->line, text, strlen(text));
+}
+
+/* How many bytes of data follow the line; -1: not to be told, -3: none. */
 static int64_t data_of(const struct wire *w)
 {
-	static const struct {
-		const char *word;
-		unsigned before;	/* blanks before the number */
-	} heads[] = {{"VALUE ", 3}, {"VA ", 1}};
-	size_t i;
-
-	for (size_t h = 0; h < 2; h++) {
+	for (size_t h = 0; h < sizeof(heads) / sizeof(heads[0]); h++) {
 		unsigned blanks = 0;
+		size_t i;
 
-		if (w->have < strlen(heads[h].word) || memcmp(w->line, heads[h].word, strlen(heads[h].word)))
+		if (w->side != heads[h].side || !starts_with(w, heads[h].word))
 			continue;
-		for (i = 0; i < w->have && blanks < heads[h].before; i++)
+		for (i = 0; i < w->have && blanks < heads[h].blanks; i++)
 			blanks += w->line[i] == ' ';
-		return blanks < heads[h].before ? -1 : number(w->line + i, w->have - i);
+		return blanks < heads[h].blanks ? -1 : number(w->line + i, w->have - i);
 	}
 	return -3;
 }
 
+/* A command's line without its key, which may be long and of which nothing is wanted. */
+static bool take_command(struct wire *w, struct input *in)
+{
+	while (in->n) {
+		unsigned char c = *in->at++;
+
+		in->n--;
+		if (c == '\n')
+			return true;
+		w->part += c == ' ';
+		if (w->part != 1 && w->have < sizeof(w->line))
+			w->line[w->have++] = c;
+	}
+	return false;
+}
+
+static int command_done(struct wire *w)
+{
+	w->state = LINE;
+	w->part = 0;
+	return w->side == WIRE_ASKS ? WIRE_DONE : STEP_ON;
+}
+
 static int step_memcached(struct wire *w, struct input *in)
 {
-	static const char *const errors[] = {"SERVER_ERROR", "ERROR\r"};
+	static const char noreply[] = " noreply\r";
+	const size_t end = sizeof(noreply) - 1;
 	int64_t n;
 
 	if (w->state == VALUE)
-		return take_value(w, in) ? (w->state = LINE, STEP_ON) : WIRE_MORE;
-	if (!take_line(w, in))
+		return take_value(w, in) ? command_done(w) : WIRE_MORE;
+	if (!(w->side == WIRE_ASKS ? take_command : take_line)(w, in))
 		return WIRE_MORE;
-	for (size_t i = 0; i < 2; i++)
-		w->failed |= w->have >= strlen(errors[i]) && !memcmp(w->line, errors[i], strlen(errors[i]));
+	w->failed |= starts_with(w, "SERVER_ERROR") || starts_with(w, "ERROR\r");
+	w->silences = w->have >= end && !memcmp(w->line + w->have - end, noreply, end);
 	n = data_of(w);
 	w->have = 0;
 	if (n == -3)
-		return STEP_ON;
+		return command_done(w);
 	if (n < 0)
 		return WIRE_LOST;
 	w->skip = (uint64_t)n + 2;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Framing of the protocols that are not HTTP, as far as it shows where an answer ends and whether it is an error: Redis
- * (RESP2 and RESP3, both directions), PostgreSQL (both directions), memcached (the text of its answers). Incremental; bytes
+ * (RESP2 and RESP3, both directions), PostgreSQL (both directions), memcached (its text, both directions). Incremental; bytes
  * that were not seen are passed over by count where a length says how many there are.
  *
  * Invariant: never reads outside the bytes given, and after any input can go on or says WIRE_LOST until wire_init().
@@ -23,7 +23,7 @@ enum wire_side { WIRE_ASKS, WIRE_ANSWERS };
 enum wire_event {
 	WIRE_MORE,	/* all bytes were used, nothing completed */
 	WIRE_NAMED,	/* Redis: the name of the command under way is known */
-	WIRE_DONE,	/* Redis: a command, or a reply to one, is complete. PostgreSQL: a message that makes the server report that it is
+	WIRE_DONE,	/* Redis: a command, or a reply to one, is complete. memcached: a command is. PostgreSQL: a message that makes the server report that it is
 			 * ready, or that report: as many of these as of those */
 	WIRE_LOST	/* where messages begin is not known any more: nothing used */
 };
@@ -32,12 +32,12 @@ struct wire {
 	uint8_t protocol, side, state;
 	bool failed;		/* an error was among the answers; the reader clears it */
 	bool copies;		/* PostgreSQL: among the answers was one that begins the client's COPY; the reader clears it */
-	bool silences;		/* Redis: the command under way, or the last one, says which answers are not to come (CLIENT REPLY) */
+	bool silences;		/* the command under way, or the last one, has no answer (memcached), or says which do not come (Redis' CLIENT REPLY) */
 	bool aside;		/* RESP3: what is under way answers nothing: it was pushed, or is an attribute of the reply behind it */
 	uint8_t have;		/* bytes in line[] */
 	uint64_t skip;		/* bytes of a value still to be passed over */
 	uint64_t parts;		/* Redis: parts of the message still to come, the one under way too */
-	uint32_t part;		/* Redis: how many parts were begun. PostgreSQL: whether the message under way counts */
+	uint32_t part;		/* Redis: how many parts were begun. PostgreSQL: whether the message under way counts. memcached: blanks so far */
 	char name[WIRE_NAME_MAX];	/* Redis: of the last command, in capitals */
 	unsigned char line[WIRE_LINE_MAX];
 };

@@ -1517,6 +1517,8 @@ static void test_redis_inline(void)
 	assembler_free(a);
 }
 
+#define KEY50 "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwx"
+#define LONG_KEY KEY50 KEY50 KEY50 KEY50 KEY50	/* as long as it may be */
 #define STARTUP "\0\0\0\x10\0\x03\0\0user\0a\0\0"
 #define QUERY "Q\0\0\0\x0dselect 1\0"
 #define SYNC "S\0\0\0\4"
@@ -1609,6 +1611,32 @@ static void test_pipeline_of_postgresql_beyond_capture(void)
 	move(a, ASSEMBLER_OUT, BYTES("C\0\0\0\x06OK" READY));
 	is_int(how_many_ended(), 3, "a query after it is in step");
 	is_int(ended(2)->inferred, 0, "with an end that is seen");
+	assembler_free(a);
+}
+
+/* A command that wants no answer is no turn: the next one would seem to last since then. */
+static void test_memcached_without_replies(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	static const char long_set[] = "set " LONG_KEY " 0 0 5000 noreply\r\nxxxx";
+	uint64_t asked_ns;
+
+	out(a, "set a 0 0 3 noreply\r\nabc\r\n");
+	move(a, ASSEMBLER_OUT, BYTES(long_set));
+	move(a, ASSEMBLER_OUT, "xx", 2, 4998, "xxxxxx\r\n");
+	out(a, "delete a norep");
+	asked_ns = now;
+	out(a, "ly\r\ndelete b noreply\r\nincr n 1 noreply\r\nget a\r\n");
+	in(a, "VALUE a 0 9\r\nERROR\r\nno\r\nEND\r\n");
+	out(a, "cas a 0 0 3 7 noreply\r\nabc\r\n");
+	out(a, "set a 0 0 9\r\n noreply\r\r\n");
+	in(a, "SERVER_ERROR out of memory\r\n");
+	close_it(a, JOURNAL_LOCAL_CLOSE);
+	is_int(how_many_ended(), 2, "commands without an answer are no turns of memcached");
+	ok(ended(0)->started_ns <= asked_ns && ended(0)->started_ns + 20 * US >= asked_ns, "a turn behind them begins when it begins");
+	is_int(ended(0)->outcome, JOURNAL_OK, "and has its answer");
+	is_int(ended(1)->outcome, JOURNAL_FAILED, "a value that says noreply is answered");
+	is_int(ended(1)->bytes_out, 24, "with its own bytes");
 	assembler_free(a);
 }
 
@@ -1949,6 +1977,7 @@ int main(void)
 	test_redis_inline();
 	test_pipeline_of_redis_beyond_capture();
 	test_redis_typed();
+	test_memcached_without_replies();
 	test_turns_of_postgresql();
 	test_copy_of_postgresql();
 	test_pipeline_of_postgresql_beyond_capture();
