@@ -17,7 +17,6 @@
 
 #define PAYLOAD_CAP 1024
 #define PLAIN_READS "bpf_rdonly_cast"	/* what tracer.bpf.c reads the kernel with, where it is */
-#define HELD_MAX (8u << 20)	/* bytes taken from the rings before they are worked on */
 #define AT_A_TIME 512		/* records told before the rings are looked at again */
 #define SLACK_NS (20 * NS_PER_MS)	/* how long a record waits for one that began before it and is emitted after it */
 
@@ -169,7 +168,7 @@ static bool put(struct tracer *t, unsigned lane, const void *record, size_t size
 	t->events++;
 	if (order_put(&t->order, lane, testimony_key(record), record, size))
 		t->no_memory++;
-	return t->order.held <= HELD_MAX;
+	return t->order.held <= TRACER_HELD_MAX;
 }
 
 static bool put_data(void *arg, const void *record, size_t size)
@@ -231,7 +230,7 @@ static void take(void *arg, const void *record, size_t size)
 	struct tracer *t = arg;
 
 	testimony_take(t, record, size);
-	if (++t->taken % AT_A_TIME == 0 && t->order.held < HELD_MAX) {
+	if (++t->taken % AT_A_TIME == 0 && t->order.held < TRACER_HELD_MAX) {
 		consume(t);
 		note_loss(t);
 	}
@@ -245,7 +244,7 @@ static void drain_until(struct tracer *t, uint64_t until_ns)
 		empty = consume(t);
 		note_loss(t);
 		order_take(&t->order, until_ns, take, t);
-	} while (!empty && t->order.held < HELD_MAX);
+	} while (!empty && t->order.held < TRACER_HELD_MAX);
 }
 
 void tracer_drain(struct tracer *t)

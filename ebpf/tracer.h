@@ -59,6 +59,7 @@ int tracer_add_pid(struct tracer *t, pid_t pid);
  * The ring of the usual size is full after that time when 1.6 GB/s are captured.
  */
 #define TRACER_TURN_MS 10
+#define TRACER_HELD_MAX (8u << 20)	/* bytes taken from the rings before they are worked on */
 void tracer_drain(struct tracer *t);
 
 /* Once a second: loss counters into the recorder. */

@@ -22,7 +22,7 @@
 #include <stdint.h>
 #include "record/journal.h"
 
-#define ASSEMBLER_CONNECTIONS 41984	/* with an exchange under way on each the recorder needs some 90 MB for them, 110 MB with both witnesses */
+#define ASSEMBLER_CONNECTIONS 41984	/* tests/unit/memory.h has what the recorder needs when all is full */
 #define ASSEMBLER_SERIAL (1ull << 63)	/* set in all serials, so that they never meet those of the library */
 #define ASSEMBLER_LINGER_NS 1000000000ull	/* silence after which a turn whose end can not be seen is over */
 #define ASSEMBLER_TICK_NS 100000000ull	/* an exchange that takes longer than this is told when it begins; a shorter one when it is over */

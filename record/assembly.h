@@ -15,9 +15,10 @@
 #include "record/wire.h"
 
 #define ASSEMBLY_PIPELINE 4096		/* exchanges under way on one connection; more: all of them are given up */
-#define ASSEMBLY_UNDER_WAY 32768	/* on all connections, beyond which each may have one */
-#define ASSEMBLY_UNTOLD 8192	/* whose beginning is not told yet; beyond, the oldest is told at once: what its request says takes much room until then */
-#define ASSEMBLY_FRAMINGS 4096		/* connections with framing; the idle ones give theirs back */
+#define ASSEMBLY_PIPELINED 16384	/* exchanges behind another of their connection, on all connections; beyond, each may have one */
+#define ASSEMBLY_UNTOLD 4096	/* whose beginning is not told yet; beyond, the oldest is told at once: what its request says takes much room until then */
+#define ASSEMBLY_FRAMINGS 4096		/* connections with framing of HTTP/1; the idle ones give theirs back */
+#define ASSEMBLY_TURNS 16384		/* with that of other messages; the same */
 
 /* The two directions as the exchange has them, whichever side we are on. */
 enum assembly_side { SIDE_REQUEST, SIDE_ANSWER };
@@ -114,7 +115,7 @@ struct connection {
 struct assembler {
 	assembler_sink *sink;
 	void *arg;
-	unsigned max, used, mask, framings, under_way, untold_count;
+	unsigned max, used, mask, framings, turns, pipelined, untold_count;
 	bool keep_query;
 	struct connection **buckets;
 	struct user **users;			/* as many buckets */
@@ -213,6 +214,12 @@ void stream_switch(struct assembler *a, struct connection *c, bool mid_stream);
 /* What the framing of a connection holds. */
 void stream_release(struct assembler *a, struct connection *c);
 
+/*
+ * Connections that are between messages, also those that wait for an answer, give their framing back when there is too much of it: it
+ * is made anew when they speak again. Many at a time, as the way to them is long.
+ */
+void stream_take_back(struct assembler *a, bool (*is_idle)(const struct connection *c));
+
 /* ---- assembly_http1.c ---- */
 
 bool framing_begin(struct assembler *a, struct connection *c);	/* false: no memory (counted) */
@@ -221,7 +228,7 @@ void framing_bytes(struct assembler *a, struct connection *c, const struct assem
 void framing_gap(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b,
 		 enum assembly_side side);
 void framing_restart_answer(struct connection *c);	/* its next byte begins an answer */
-bool framing_is_idle(const struct connection *c);		/* nothing of its framing needs to be kept */
+bool framing_is_idle(const struct connection *c);	/* it has framing of which nothing needs to be kept */
 
 /* ---- assembly_turns.c ---- */
 

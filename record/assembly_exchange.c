@@ -207,7 +207,7 @@ struct exchange *exchange_open(struct assembler *a, struct connection *c, const 
 {
 	struct exchange *e;
 
-	if (c->under_way >= ASSEMBLY_PIPELINE || (c->under_way && a->under_way >= ASSEMBLY_UNDER_WAY)) {
+	if (c->under_way >= ASSEMBLY_PIPELINE || (c->under_way && a->pipelined >= ASSEMBLY_PIPELINED)) {
 		a->counts.resynced++;
 		c->sliding = true;
 		exchange_give_up(a, c, m->exit_ns);
@@ -222,8 +222,8 @@ struct exchange *exchange_open(struct assembler *a, struct connection *c, const 
 	else
 		c->first = e;
 	c->last = e;
+	a->pipelined += c->under_way > 0;
 	c->under_way++;
-	a->under_way++;
 	keep_untold(a, c, e);
 	return e;
 }
@@ -238,7 +238,7 @@ static struct exchange *detach_first(struct assembler *a, struct connection *c)
 	if (c->sending == e)
 		c->sending = NULL;
 	c->under_way--;
-	a->under_way--;
+	a->pipelined -= c->under_way > 0;
 	return e;
 }
 

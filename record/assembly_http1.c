@@ -37,9 +37,9 @@ bool framing_begin(struct assembler *a, struct connection *c)
 
 bool framing_is_idle(const struct connection *c)
 {
-	const struct framing *ask = &c->http[SIDE_REQUEST], *answer = &c->http[SIDE_ANSWER];
+	const struct framing *f = c->http;
 
-	return !ask->lost && !answer->lost && http1_idle(&ask->parser) && http1_idle(&answer->parser);
+	return f && !f[SIDE_REQUEST].lost && !f[SIDE_ANSWER].lost && http1_idle(&f[SIDE_REQUEST].parser) && http1_idle(&f[SIDE_ANSWER].parser);
 }
 
 /* Adrift, no answer is ever framed again: it could be anyone's. */

@@ -31,6 +31,7 @@ void assembly_remember(unsigned char recent[8], uint8_t *n, const struct assembl
 void stream_release(struct assembler *a, struct connection *c)
 {
 	a->framings -= c->http != NULL;
+	a->turns -= c->turns != NULL;
 	free(c->http);
 	free(c->turns);
 	c->http = NULL;
@@ -53,28 +54,24 @@ void stream_settle(struct assembler *a, struct connection *c)
 		framing_restart_answer(c);
 }
 
-/* ---- what it speaks ---- */
-
-/*
- * Connections that are between messages, also those that wait for an answer, give their framing back when there is too much of it: it
- * is made anew when they speak again. Many at a time, as the way to them is long.
- */
-static void take_back(struct assembler *a)
+void stream_take_back(struct assembler *a, bool (*is_idle)(const struct connection *c))
 {
 	unsigned n = 0;
 
 	for (struct connection *c = a->oldest; c && n < ASSEMBLY_FRAMINGS / 4; c = c->newer) {
-		if (!c->http || !framing_is_idle(c))
+		if (!is_idle(c))
 			continue;
 		stream_release(a, c);
 		n++;
 	}
 }
 
+/* ---- what it speaks ---- */
+
 static void speak_http1(struct assembler *a, struct connection *c)
 {
 	if (a->framings >= ASSEMBLY_FRAMINGS)
-		take_back(a);
+		stream_take_back(a, framing_is_idle);
 	if (!framing_begin(a, c))
 		c->protocol = PROTOCOL_OPAQUE;
 }

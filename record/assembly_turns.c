@@ -354,17 +354,33 @@ static void step_again(struct assembler *a, struct connection *c, const struct a
 
 /* ---- all ---- */
 
-static bool begin_messages(struct assembler *a, struct connection *c)
+/* Whether all that its framing knows is that both directions are in step. */
+static bool is_idle(const struct connection *c)
+{
+	const struct turns *t = c->turns;
+
+	if (!t || c->sending || (c->first && (c->first->answered || c->protocol == PROTOCOL_POSTGRESQL)))
+		return false;
+	if (t->unseen.exit_ns || (!t->exact && c->protocol != PROTOCOL_MEMCACHED))
+		return false;
+	return wire_idle(&t->wire[SIDE_REQUEST]) && wire_idle(&t->wire[SIDE_ANSWER]);
+}
+
+/* Without room for framing its turns are those of any protocol. */
+static void begin_messages(struct assembler *a, struct connection *c)
 {
 	if (c->turns || !has_messages(c))
-		return true;
-	c->turns = malloc(sizeof(*c->turns));
+		return;
+	if (a->turns >= ASSEMBLY_TURNS)
+		stream_take_back(a, is_idle);
+	c->turns = a->turns < ASSEMBLY_TURNS ? malloc(sizeof(*c->turns)) : NULL;
 	if (!c->turns) {
 		a->counts.dropped++;
-		return false;
+		c->protocol = PROTOCOL_OPAQUE;
+		return;
 	}
-	in_step(c, !c->doubtful);
-	return true;
+	a->turns++;
+	in_step(c, !c->doubtful && !c->sequence);
 }
 
 /* Whether all of these bytes are of commands of memcached that no answer is wanted to. */
@@ -412,7 +428,8 @@ void turn_bytes(struct assembler *a, struct connection *c, const struct assemble
 {
 	bool ask = side == SIDE_REQUEST;
 
-	if (!begin_messages(a, c) || (ask && is_goodbye(a, c, b)))
+	begin_messages(a, c);
+	if (ask && is_goodbye(a, c, b))
 		return;
 	if (c->protocol == PROTOCOL_REDIS && ask && (!c->turns->exact || c->turns->unseen.exit_ns))
 		step_again(a, c, b);

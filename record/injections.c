@@ -39,8 +39,11 @@ static void forget(struct recorder *r, struct injection *i)
 
 static struct injection *injection_new(struct recorder *r, uint64_t key)
 {
-	struct injection *i = ledger_new(r, sizeof(*i));
+	struct injection *i;
 
+	if (r->injection_count >= LEDGER_PENDING_MAX)
+		injections_write(r);
+	i = ledger_new(r, sizeof(*i));
 	if (!i || index_put(&r->injections, key, i)) {
 		free(i);
 		return NULL;
@@ -131,7 +134,7 @@ void injections_write(struct recorder *r)
 		if (i->achieved_ns != UINT64_MAX && !i->exchange)
 			forget(r, i);
 	}
-	while (r->injection_count > LEDGER_PENDING_MAX)
+	while (r->injection_count >= LEDGER_PENDING_MAX)
 		forget(r, TAILQ_FIRST(&r->all_injections));
 }
 

@@ -28,12 +28,13 @@
 #define LEDGER_LINGER_NS (3 * NS_PER_S)		/* how long what is over stays known */
 #define LEDGER_SLACK_NS (2 * NS_PER_MS)		/* both witnesses look at the same act this far apart at most */
 #define LEDGER_WAITING_MAX 32768		/* exchanges that wait; beyond, the oldest are stored as they stand (counted) */
-#define LEDGER_OVER_MAX 32768		/* connections that are over and still known; beyond, the oldest are forgotten early */
-#define LEDGER_EXCHANGES_MAX 90112	/* not stored yet: those of ASSEMBLER_CONNECTIONS, told by both witnesses; beyond, new ones are lost (counted) */
-#define LEDGER_PATHS_BYTES (16u << 20)	/* of what they ask for; beyond, new ones are lost (counted) */
-#define LEDGER_CONNECTIONS_MAX 98304	/* the assembler's, what is over, some that the library alone sees; beyond, new ones are lost (counted) */
-#define LEDGER_USES_MAX 163840		/* views of them, by processes and the kernel; the same */
-#define LEDGER_PENDING_MAX 65536		/* injections not over; beyond, the oldest stays so in the file */
+#define LEDGER_OVER_MAX 16384		/* connections that are over and still known; beyond, the oldest are forgotten early */
+#define LEDGER_EXCHANGES_MAX 84992	/* not stored yet: those of ASSEMBLER_CONNECTIONS, told by both witnesses; beyond, new ones are lost (counted) */
+#define LEDGER_PATHS_BYTES (8u << 20)	/* of what they ask for; beyond, new ones are lost (counted) */
+#define LEDGER_CONNECTIONS_MAX 65536	/* the assembler's, what is over, some that the library alone sees; beyond, new ones are lost (counted) */
+#define LEDGER_USES_MAX 98304			/* views of them, by processes and the kernel; the same */
+#define LEDGER_PENDING_MAX 49152	/* injections not over; beyond, the oldest stays so in the file */
+#define LEDGER_DESKS_MAX 32768		/* of threads and request ids, with what came in; beyond, what is made for a new one has no parent */
 
 /* plan/page.h's PAGE_STATUS, in a room that does not know plans; a test compares them. */
 #define LEDGER_ACTION_STATUS (1u << 1)
@@ -102,25 +103,25 @@ struct desk;		/* parents.c */
 struct exchange {
 	int64_t id;
 	uint64_t serial, heard_ns;	/* (when: its first word; once it ended, its last) */
-	uint64_t begun_pass, ended_pass;	/* after which flush that was heard */
 	struct connection *connection;	/* NULL unknown */
 	struct process *process;	/* NULL: nothing but an injection is known of it */
 	struct exchange *twin;		/* the other witness's; in the list of spares: the next one */
+	uint32_t begun_pass, ended_pass;	/* after which flush that was heard */
 	uint32_t tid;
 	uint8_t witness;		/* SHIM or EBPF */
-	bool begun, ended, waiting, in_lane;
-	bool in_file;			/* its row is, as it stood when that was written */
-	bool answered_by_us;		/* client side `status`: its request never reaches the kernel */
-	bool absorbed;			/* its twin was stored already, for both */
 	uint8_t parent_tier;		/* enum parent_tier */
+	uint8_t pulsed;			/* what the pulse has counted of it */
 	bool known_on[2];		/* its desks were told of it (inbound), or asked (outbound) */
-	bool counted;			/* among those that its process answered */
+	bool begun : 1, ended : 1, waiting : 1, in_lane : 1;
+	bool in_file : 1;		/* its row is, as it stood when that was written */
+	bool answered_by_us : 1;	/* client side `status`: its request never reaches the kernel */
+	bool absorbed : 1;		/* its twin was stored already, for both */
+	bool counted : 1;		/* among those that its process answered */
 	struct desk *desks[2];		/* they point to it (inbound) */
 	struct exchange *parent;	/* the inbound exchange that it was made for, while that is in memory, */
 	int64_t parent_id;		/* and its row after that */
 	LIST_HEAD(, exchange) children;
 	LIST_ENTRY(exchange) of_parent;
-	uint8_t pulsed;			/* what the pulse has counted of it */
 	LIST_HEAD(, injection) injections;
 	TAILQ_ENTRY(exchange) all, lane, wait;
 	LIST_ENTRY(exchange) of_process;
@@ -153,7 +154,8 @@ struct recorder {
 	struct store *store;
 	struct pulse *pulse;
 	bool shim, ebpf;
-	uint64_t pass, now_ns;		/* flushes so far, and the time of the last */
+	uint32_t pass;			/* flushes so far */
+	uint64_t now_ns;		/* the time of the last */
 	uint64_t round;			/* times that the lanes of connections were looked through */
 	int64_t process_ids, connection_ids, exchange_ids, injection_ids;
 	struct index pids, serials, cookies, exchanges, injections, desks;

@@ -18,7 +18,6 @@
 #define PLACES 4
 #define AFTERMATH_NS (5 * NS_PER_MS)	/* an answered request's id still names what follows from it */
 #define KEEP_PASSES 10			/* flushes that a desk without anything in work is kept */
-#define DESKS_MAX 65536
 
 enum { THREAD, ID };
 
@@ -68,9 +67,9 @@ static struct desk *desk_new(struct recorder *r, uint64_t key)
 {
 	struct desk *d = TAILQ_FIRST(&r->all_desks);
 
-	if (r->desks.count >= DESKS_MAX && !d->users)
+	if (r->desks.count >= LEDGER_DESKS_MAX && !d->users)
 		desk_free(r, d);
-	if (r->desks.count >= DESKS_MAX)
+	if (r->desks.count >= LEDGER_DESKS_MAX)
 		return NULL;
 	d = ledger_new(r, sizeof(*d));
 	if (!d || index_put(&r->desks, key, d)) {

@@ -15,7 +15,7 @@
 #include <stdint.h>
 #include "record/protocol.h"
 
-#define WIRE_LINE_MAX 64	/* bytes of a line that are looked at */
+#define WIRE_LINE_MAX 48	/* bytes of a line that are looked at */
 #define WIRE_NAME_MAX 24	/* of a command's name, with the NUL */
 
 enum wire_side { WIRE_ASKS, WIRE_ANSWERS };
@@ -23,8 +23,8 @@ enum wire_side { WIRE_ASKS, WIRE_ANSWERS };
 enum wire_event {
 	WIRE_MORE,	/* all bytes were used, nothing completed */
 	WIRE_NAMED,	/* Redis: the name of the command under way is known */
-	WIRE_DONE,	/* Redis: a command, or a reply to one, is complete. memcached: a command is. PostgreSQL: a message that makes the server report that it is
-			 * ready, or that report: as many of these as of those */
+	WIRE_DONE,	/* Redis: a command, or a reply to one, is complete. memcached: a command is. PostgreSQL: a message that makes the server
+			 * report that it is ready, or that report: as many of these as of those */
 	WIRE_LOST	/* where messages begin is not known any more: nothing used */
 };
 

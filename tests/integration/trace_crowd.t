@@ -11,9 +11,14 @@ from tracing import Trace, need_ebpf
 
 need_ebpf()
 EACH = int(os.environ.get("AFTERSHOCK_CROWD", 10400))    # of two crowds: a process may have 20,000 descriptors
-N, MEMORY_MB = 2 * EACH, 140    # 200 with the library's words, and all that there is room for: unit tests hold the parts of that
+N, MEMORY_MB, IDLE_MB = 2 * EACH, 140, 33    # 200 with the library's words, and all that there is room for: tests/unit/memory.h has the parts
 crowds = [spawn([victim("crowd"), EACH], stdin=-1, stdout=-1) for _ in range(2)]
 trace = Trace(*[word for c in crowds for word in ("--pid", c.pid)])
+
+
+def peak_mb():
+    with open(f"/proc/{trace.process.pid}/status") as f:
+        return int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1)) / 1024
 
 
 def go(word):
@@ -24,14 +29,15 @@ def go(word):
     return [c.stdout.readline().decode().strip() for c in crowds] == [word] * len(crowds)
 
 
+idle = peak_mb()
+ok(idle < IDLE_MB, "a_recorder_that_has_nothing_yet_takes_its_rings_and_little_more", idle)
 ok(go("open"), "requests_are_open_on_all_connections")
 open_rows = wait_for(lambda: trace.one("SELECT count(*) FROM exchange WHERE error = 'open'") == 2 * N, 10)
 ok(go("answered"), "all_are_answered")
 for c in crowds:
     c.stdin.close()
 is_([c.wait(60) for c in crowds], [0, 0], "and_reset_by_their_clients")
-with open(f"/proc/{trace.process.pid}/status") as f:
-    peak = int(re.search(r"VmHWM:\s+(\d+)", f.read()).group(1)) / 1024
+peak = peak_mb()
 trace.stop(None)
 diag(f"memory of the recorder: {peak:.0f} MB at most")
 ok(peak < MEMORY_MB, "the_recorder's_memory_is_bounded", peak)

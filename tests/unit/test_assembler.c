@@ -8,8 +8,10 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include "record/assembler.h"
+#include "record/assembly.h"
 #include "record/protocol.h"
 #include "tests/lib/tap.h"
+#include "tests/unit/memory.h"
 
 #define RECORDS 4096
 #define COOKIE 77
@@ -1795,18 +1797,34 @@ static void test_bounded_in_all(void)
 /* What a request says takes room until it is told. */
 static void test_many_at_once(void)
 {
-	enum { CONNECTIONS = ASSEMBLER_CONNECTIONS, MB = 48 };
-	size_t before = mallinfo2().uordblks;
 	struct assembler *a = fresh(0);
 
-	for (unsigned i = 0; i < CONNECTIONS; i++) {
+	for (unsigned i = 0; i < ASSEMBLER_CONNECTIONS; i++) {
 		open_as(a, 1 + i, JOURNAL_CLIENT, false);
 		count = 0;
 		move_on(a, 1 + i, 100, ASSEMBLER_OUT, GET);
 	}
 	is_int(how_many(JOURNAL_BEGIN), 1, "of very many that begin at once the oldest is told without waiting for a tick");
-	ok((mallinfo2().uordblks - before) >> 20 < MB, "with a request on each of all connections it takes less than %d MB (%zu)", MB,
-	   (mallinfo2().uordblks - before) >> 20);
+	assembler_free(a);
+}
+
+/* All that there is room for: connections of a process each, in the middle of a second request. */
+static void test_full_memory(void)
+{
+	static const char http[] = GET "GET /and-on HTTP/1.1\r\nHost:", redis[] = "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPI";
+	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd, bytes;
+	struct assembler *a = fresh(0);
+
+	for (unsigned i = 0; i < ASSEMBLER_CONNECTIONS; i++) {
+		const char *what = i < ASSEMBLY_FRAMINGS ? http : i < ASSEMBLY_FRAMINGS + ASSEMBLY_TURNS ? redis : "?";
+
+		open_as(a, 1 + i, JOURNAL_CLIENT, false);
+		move_on(a, 1 + i, 101 + i, ASSEMBLER_OUT, what);
+		count = 0;
+	}
+	bytes = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+	ok(bytes >> 20 < MEMORY_ASSEMBLER, "an assembler that is full takes less than %d MiB (%zu)", MEMORY_ASSEMBLER, bytes >> 20);
+	is_int(assembler_counts(a).dropped + assembler_counts(a).resynced, 0, "without losing a word");
 	assembler_free(a);
 }
 
@@ -1830,6 +1848,49 @@ static void test_idle_connections_give_back(void)
 	}
 	is_int(right, 2 * n, "more connections than have framing at once are all framed, as those between messages give theirs back");
 	is_int(assembler_counts(a).dropped, 0, "and nothing is dropped");
+	assembler_free(a);
+}
+
+/* The same with messages: one command each, then a second behind it on most, then the answers; or a query. */
+static void test_idle_messages_give_back(void)
+{
+	const unsigned n = ASSEMBLY_TURNS + 5000;
+	struct assembler *a = fresh(0);
+	unsigned right = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		open_as(a, 1 + i, JOURNAL_CLIENT, false);
+		move_on(a, 1 + i, 100, ASSEMBLER_OUT, "*1\r\n$4\r\nPING\r\n");
+	}
+	for (unsigned i = 0; i < ASSEMBLY_PIPELINED; i++)
+		move_on(a, 1 + i, 100, ASSEMBLER_OUT, "*1\r\n$4\r\nEXEC\r\n");
+	for (unsigned i = 0; i < n; i++) {
+		count = 0;
+		move_on(a, 1 + i, 100, ASSEMBLER_IN, "+PO");
+		move_on(a, 1 + i, 100, ASSEMBLER_IN, i < ASSEMBLY_PIPELINED ? "NG\r\n-ERR EXEC without MULTI\r\n" : "NG\r\n");
+		right += how_many_ended() == 1 + (i < ASSEMBLY_PIPELINED) && ended(0)->outcome == JOURNAL_OK && !ended(0)->inferred;
+		right += i < ASSEMBLY_PIPELINED && ended(1)->outcome == JOURNAL_FAILED && !ended(1)->inferred;
+	}
+	is_int(right, n + ASSEMBLY_PIPELINED, "connections that wait for answers of Redis give their framing back and are in step all the same");
+	is_int(assembler_counts(a).dropped + assembler_counts(a).resynced, 0, "and nothing is dropped");
+	assembler_free(a);
+}
+
+static void test_queries_give_back(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	move(a, ASSEMBLER_OUT, BYTES(STARTUP));
+	move(a, ASSEMBLER_IN, BYTES("R\0\0\0\x08\0\0\0\0" READY));
+	for (unsigned i = 0; i < 2 * ASSEMBLY_TURNS; i++) {
+		open_as(a, 1000 + i, JOURNAL_CLIENT, false);
+		move_on(a, 1000 + i, 100, ASSEMBLER_OUT, "*1\r\n$4\r\nPING\r\n");
+	}
+	count = 0;
+	move(a, ASSEMBLER_OUT, BYTES(QUERY));
+	move(a, ASSEMBLER_IN, BYTES("E\0\0\0\x05\0" READY));
+	is_int(how_many_ended(), 1, "a connection of PostgreSQL that was idle");
+	is_int(ended(0)->outcome + ended(0)->inferred, JOURNAL_FAILED, "is in step as well");
 	assembler_free(a);
 }
 
@@ -1990,7 +2051,10 @@ int main(void)
 	test_bounded_pipeline();
 	test_bounded_in_all();
 	test_many_at_once();
+	test_full_memory();
 	test_idle_connections_give_back();
+	test_idle_messages_give_back();
+	test_queries_give_back();
 	test_finish();
 	test_any_order();
 	return tap_done();

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "record/journal.h"
+#include "tests/unit/memory.h"
 
 static char dir[] = "/tmp/test_journal.XXXXXX";
 
@@ -207,7 +208,8 @@ static void test_memory(void)
 	before = mapped_bytes();
 	journal_drain(&r, false, pid_lives, look_at_memory, &count);
 	is_int(count, j->segment_count * JOURNAL_SEGMENT_RECORDS, "a full journal is read");
-	ok(most_mapped - before < 12 << 20, "and takes less than 12 MiB of its reader's memory (%zu of %zu KiB)", (most_mapped - before) >> 10, bytes >> 10);
+	ok(most_mapped - before < MEMORY_JOURNAL << 20, "and takes less than %d MiB of its reader's memory (%zu of %zu KiB)", MEMORY_JOURNAL,
+	   (most_mapped - before) >> 10, bytes >> 10);
 	journal_unmap(j, bytes);
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Records come out in the order of their keys, each once and whole. */
+#include "ebpf/events.h"
 #include "ebpf/order.h"
+#include "ebpf/tracer.h"
 #include "tests/lib/tap.h"
+#include "tests/unit/memory.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -142,11 +145,28 @@ static void test_put_off(void)
 	order_free(&o);
 }
 
+/* As much as the tracer takes from the rings, in records as small as there are, which it is told in the worst order of lanes. */
+static void test_full(void)
+{
+	struct order o = {0};
+	uint64_t record[sizeof(struct event) / 8] = {0};
+	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd, bytes;
+
+	while (o.held < TRACER_HELD_MAX) {
+		record[0]++;
+		order_put(&o, record[0] % 65536 ? 0 : 1 + record[0] / 65536 % 2, record[0], record, sizeof(record));
+	}
+	bytes = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+	ok(bytes >> 20 < MEMORY_HELD, "what is held takes less than %d MiB (%zu)", MEMORY_HELD, bytes >> 20);
+	order_free(&o);
+}
+
 int main(void)
 {
 	test_order();
 	test_many();
 	test_backwards();
 	test_put_off();
+	test_full();
 	return tap_done();
 }

@@ -17,6 +17,7 @@
 #include "record/ledger.h"
 #include "record/names.h"
 #include "record/recorder.h"
+#include "tests/unit/memory.h"
 #include "tests/unit/rows.h"
 
 static char dir[] = "/tmp/test_recorder.XXXXXX";
@@ -288,25 +289,50 @@ static void test_too_long_paths(void)
 	is_int(atoi(rows("SELECT sum(count) FROM loss WHERE reason = 'too_many_exchanges_under_way'")), (int)ROOM + 100 - kept, "the others are a loss");
 }
 
-/* All that there is room for: a request under way on each connection, told by both witnesses, with a path as long as there is room for. */
+/* A request that came in, with an id, and is not answered. */
+static void asked(struct recorder *r, uint64_t connection, uint64_t serial, const char *target)
+{
+	struct journal_record rec = exchange(JOURNAL_BEGIN, 100, 2, connection, serial);
+
+	rec.tid = (uint32_t)serial;
+	rec.x.role = JOURNAL_SERVER;
+	rec.x.correlation = serial;
+	strcpy(rec.x.method, "GET");
+	strcpy(rec.x.path, target);
+	recorder_feed(r, source_of(serial), &rec);
+}
+
+/*
+ * All that there is room for: a request under way on each connection, told by both witnesses, with an id, a thread and a fault of its own, and a path as
+ * long as there is room for.
+ */
 static void test_full_memory(void)
 {
-	enum { PATH = LEDGER_PATHS_BYTES / LEDGER_EXCHANGES_MAX - 24, MB = 112 };
+	enum { PATH = LEDGER_PATHS_BYTES / LEDGER_EXCHANGES_MAX - 24 };
 	size_t before = mallinfo2().uordblks + mallinfo2().hblkhd, bytes;
 	struct recorder *r = begin(true, true);
 	char target[PATH + 1] = "/";
 
 	memset(target + 1, 'p', PATH - 1);
 	for (unsigned i = 1; i <= LEDGER_CONNECTIONS_MAX + 1000; i++) {
-		opened(r, 100, 1, i, 1000 + i, JOURNAL_CLIENT, 80);
-		opened(r, 100, 1, KERNEL | i, 1000 + i, JOURNAL_CLIENT, 80);
-		begins(r, 100, 2, i, i, target);
-		begins(r, 100, 2, KERNEL | i, KERNEL | i, target);
+		opened(r, 100, 1, i, 1000 + i, JOURNAL_SERVER, 80);
+		if (i <= LEDGER_USES_MAX - LEDGER_CONNECTIONS_MAX)
+			opened(r, 100, 1, KERNEL | i, 1000 + i, JOURNAL_SERVER, 80);
+		asked(r, i, i, target);
+		asked(r, KERNEL | i, KERNEL | i, target);
+		inject(r, JOURNAL_INJECT, 100, 3, i, PAGE_DELAY, UINT64_MAX);
 	}
+	is_int(r->exchanges.count, LEDGER_EXCHANGES_MAX, "of exchanges there are as many as there can be");
+	is_int(r->connection_count, LEDGER_CONNECTIONS_MAX, "of connections");
+	is_int(r->serials.count, LEDGER_USES_MAX, "of views of them");
+	is_int(r->desks.count, LEDGER_DESKS_MAX, "of desks");
+	is_int(r->injection_count, LEDGER_PENDING_MAX, "and of injections");
+	recorder_flush(r);
 	bytes = mallinfo2().uordblks + mallinfo2().hblkhd - before;
-	ok(bytes >> 20 < MB, "a recorder that is full takes less than %d MB (%zu)", MB, bytes >> 20);
+	ok(bytes >> 20 < MEMORY_RECORDER, "a recorder that is full takes less than %d MiB (%zu)", MEMORY_RECORDER, bytes >> 20);
 	end(r);
 	ok(atoi(rows("SELECT sum(count) FROM loss WHERE reason LIKE 'too_many_%%'")) > 1000, "(there was no room for more)");
+	is_int(atoi(rows("SELECT count(*) FROM injection")), LEDGER_CONNECTIONS_MAX + 1000, "each fault that came is in the file");
 }
 
 static void test_too_many_open(void)
