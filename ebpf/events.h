@@ -25,7 +25,7 @@ typedef uint64_t event_u64;
 typedef int64_t event_s64;
 #endif
 
-#define EVENTS_LAYOUT 3
+#define EVENTS_LAYOUT 4
 #define EVENT_PAYLOAD_MAX 4096	/* most bytes captured of one call; the cap in force is an option */
 #define EVENT_VECTORS 64		/* vectors of one call that are looked at */
 #define EVENT_MESSAGES 1024	/* messages of one sendmmsg/recvmmsg that are counted: as many as there can be (UIO_MAXIOV) */
@@ -77,6 +77,7 @@ enum event_kind {
 	EVENT_ACCEPT,		/* struct event: a connection was accepted as fd; ret is -sk_err: it may be over already */
 	EVENT_STATE,		/* struct event_tcp: TCP went from old_state to state; ret is -sk_err; call: what its owner is in */
 	EVENT_GONE,		/* struct event_tcp: the last descriptor of a socket is closed, and TCP is through with it */
+	EVENT_FOUND,		/* struct event_tcp: someone followed moves bytes by no call on a connection that was not told of */
 	EVENT_FORK,		/* struct event_process; parent is the forking process */
 	EVENT_EXEC,		/* struct event_process and struct event_image */
 	EVENT_MET,		/* the same: it runs, and was chosen by a port just now */
@@ -105,7 +106,7 @@ struct event {
 	event_u16 call;		/* enum event_call */
 	event_u16 flags;
 	event_u16 captured;	/* bytes of payload that follow the structure */
-	event_u64 enter_ns, exit_ns;	/* of the call; EVENT_STATE, EVENT_GONE: of the call it happens in, and now */
+	event_u64 enter_ns, exit_ns;	/* of the call; EVENT_STATE, EVENT_GONE, EVENT_FOUND: of the call it happens in, and now */
 	event_u64 cookie;
 	event_s64 ret;
 	event_u32 tgid, tid, fd;

@@ -60,6 +60,7 @@ struct sock {
 	unsigned short sk_type;
 	unsigned short sk_protocol;
 	int sk_err;
+	struct socket *sk_socket;
 };
 
 struct tcp_sock {

@@ -155,6 +155,22 @@ SEC("tp_btf/io_uring_create") int BPF_PROG(on_ring)
 	return 0;
 }
 
+/* What an io_uring has accepted was told of by no call. The kernel's own connections are no program's: they have no file. */
+static __always_inline struct event_connection *find(struct sock *sk)
+{
+	__u64 id = bpf_get_current_pid_tgid(), cookie;
+	struct event_connection *o;
+
+	if (sk->sk_protocol != IPPROTO_TCP || !is_followed(id >> 32) || !sk->sk_socket || !sk->sk_socket->file)
+		return NULL;
+	cookie = bpf_get_socket_cookie(sk);
+	own(cookie, sk, id >> 32, (__u32)id);
+	o = bpf_map_lookup_elem(&sockets, &cookie);
+	if (o)
+		send_tcp(EVENT_FOUND, sk, o, sk->__sk_common.skc_state, sk->__sk_common.skc_state);
+	return o;
+}
+
 static __always_inline void count_unseen(struct sock *sk, int ret, enum event_direction d)
 {
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
@@ -163,6 +179,8 @@ static __always_inline void count_unseen(struct sock *sk, int ret, enum event_di
 	if (ret <= 0 || call_on((__u64)sk))
 		return;
 	o = bpf_map_lookup_elem(&sockets, &cookie);
+	if (!o)
+		o = find(sk);
 	if (o)
 		__sync_fetch_and_add(&o->unseen[d], ret);
 }

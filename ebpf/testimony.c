@@ -355,6 +355,17 @@ static void on_gone(struct tracer *t, const struct event_tcp *r)
 	assembler_close(t->assembler, &m, JOURNAL_LOCAL_CLOSE, 0);
 }
 
+/* A connect would have been told of: it was accepted. */
+static void on_found(struct tracer *t, const struct event_tcp *r)
+{
+	struct assembler_moment m = moment_of(&r->e);
+
+	if (assembler_knows(t->assembler, r->e.cookie))
+		return;
+	open_connection(t, &m, JOURNAL_SERVER, true, &r->ends);
+	place(t, &r->e);
+}
+
 void testimony_take(void *tracer, const void *record, size_t size)
 {
 	const struct event *e = record;
@@ -375,6 +386,9 @@ void testimony_take(void *tracer, const void *record, size_t size)
 		break;
 	case EVENT_GONE:
 		on_gone(t, record);
+		break;
+	case EVENT_FOUND:
+		on_found(t, record);
 		break;
 	default:
 		testimony_take_process(t, record);

@@ -101,4 +101,14 @@ for how, without, ready in (("by_the_kernel's_count", "", ["-u"]), ("before_that
     is_(trace.meta("missing_hooks"), without or None, f"the_hooks_that_are_missing_are_noted_{how}")
     is_([(x["outcome"], x["bytes_out"], x["bytes_in"]) for x in rows(trace, "write", "client")], [("ok", *map(int, said["write"]))],
         f"what_other_calls_move_is_told_{how}")
+os.environ["AFTERSHOCK_WITHOUT"] = ""
+trace, said = moved("-u", "uring_server", "write")
+if said["uring_server"][0] == "not:":
+    skip(f"io_uring does not work here: {said['uring_server']}", 3)
+else:
+    is_(trace.rows("SELECT role, bytes_unseen FROM connection WHERE bytes_unseen IS NOT NULL"),
+        [{"role": "server", "bytes_unseen": sum(map(int, said["uring_server"]))}], "a_connection_of_which_a_ring_is_all_that_its_server_ever_used_is_noticed")
+    is_(trace.rows("SELECT source, reason, count FROM loss"), [{"source": "ebpf", "reason": "connection_bytes_unseen", "count": 1}],
+        "and_makes_the_record_incomplete", trace)
+    is_([x["outcome"] for x in trace.exchanges("x.role = 'client'")], ["ok", "ok"], "its_client_is_told_as_ever")
 done()

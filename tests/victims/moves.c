@@ -49,6 +49,8 @@ static int fails(const char *what)
 	return -1;
 }
 
+static int accept_by_uring(int listener);
+
 static int begin(struct pair *p, const char *way)
 {
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -57,8 +59,11 @@ static int begin(struct pair *p, const char *way)
 
 	p->client = socket(AF_INET, SOCK_STREAM, 0);
 	if (bind(listener, (struct sockaddr *)&a, n) || listen(listener, 1) || getsockname(listener, (struct sockaddr *)&a, &n) ||
-	    connect(p->client, (struct sockaddr *)&a, n) || (p->server = accept(listener, NULL, NULL)) < 0)
+	    connect(p->client, (struct sockaddr *)&a, n))
 		return fails("connect");
+	p->server = strcmp(way, "uring_server") ? accept(listener, NULL, NULL) : accept_by_uring(listener);
+	if (p->server < 0)
+		return fails("accept");
 	close(listener);
 	p->head = (size_t)snprintf(p->request, sizeof(p->request), "POST /%s HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", way, BODY);
 	memset(p->request + p->head, 'b', BODY);
@@ -418,6 +423,24 @@ static int by_uring(struct pair *p)
 	       received(p, uring_do(&uring, IORING_OP_RECV, p->client, buf, sizeof(buf)));
 }
 
+static int accept_by_uring(int listener)
+{
+	return uring.fd < 0 && uring_open(&uring) ? -1 : (int)uring_do(&uring, IORING_OP_ACCEPT, listener, NULL, 0);
+}
+
+/* The client's end does as ever; the server's makes no call on its connection from its beginning to its end. */
+static int by_uring_server(struct pair *p)
+{
+	char buf[2000];
+	ssize_t n = 1;
+
+	if (sent(p, write(p->client, p->request, p->all)))
+		return -1;
+	for (size_t got = 0; got < p->all && n > 0; got += (size_t)n)
+		n = uring_do(&uring, IORING_OP_RECV, p->server, buf, sizeof(buf));
+	return n <= 0 || uring_do(&uring, IORING_OP_SEND, p->server, (void *)answer, ANSWER) != ANSWER ? fails("serve") : take(p);
+}
+
 /* ---- all ---- */
 
 static const struct {
@@ -428,7 +451,7 @@ static const struct {
 	{"sendto", by_sendto},	   {"sendmsg", by_sendmsg},   {"sendmmsg", by_sendmmsg},	 {"sendfile", by_sendfile},
 	{"splice", by_splice},	   {"peek", by_peek},	      {"trunc", by_trunc},		 {"errqueue", by_errqueue},
 	{"nothing", by_nothing},   {"eof", by_eof},	      {"interrupt", by_interrupt},	 {"restart", by_restart},
-	{"compat", by_compat},	   {"uring", by_uring},
+	{"compat", by_compat},	   {"uring", by_uring},	      {"uring_server", by_uring_server},
 };
 
 static int do_way(const char *name)
