@@ -115,6 +115,12 @@ static int find_usual(struct crowd *c)
 	return 0;
 }
 
+/* The most of three moments: it may wait from before the first call is seen to start until after the last has ended. */
+static unsigned most_within(const struct crowd *c, uint64_t from, uint64_t to)
+{
+	return larger(larger(in_work(c, from), in_work(c, to)), in_work(c, from + (to - from) / 2));
+}
+
 /* Whether requests that call are enough to fill it: a place is taken before the call is seen to start, and given back after it has ended. */
 static bool may_be_full(const struct crowd *c, uint64_t t)
 {
@@ -130,14 +136,13 @@ static void find_levels(struct crowd *c, bool can_wait)
 		uint64_t from = d->at_ns + c->usual_ns;
 
 		if (d->turned_down && d->end_ns >= d->at_ns) {
-			unsigned now = larger(in_work(c, d->at_ns), in_work(c, d->end_ns));
+			unsigned now = most_within(c, d->at_ns, d->end_ns);
 
 			c->seen[c->seen_count++] = (struct level){d->at_ns, d->end_ns, now, false, now == c->most || may_be_full(c, d->at_ns) ||
 												may_be_full(c, d->end_ns)};
 		} else if (can_wait && d->call_ns > from && from > d->at_ns) {
-			unsigned now = larger(in_work(c, from), in_work(c, d->call_ns - 1));
+			unsigned now = most_within(c, from, d->call_ns - 1);
 
-			now = larger(now, in_work(c, from + (d->call_ns - from) / 2));
 			c->seen[c->seen_count++] = (struct level){from, d->call_ns, now, true, now == c->most};
 		}
 	}

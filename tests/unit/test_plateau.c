@@ -197,6 +197,26 @@ static void some_call_late(void)
 	ok(p.known && p.width == 4 && !p.waits, "it turns them down at four");
 }
 
+/*
+ * A hundred at once: ten get in, 90 wait in vain until just after the ten calls have ended, when nobody else gets in. On a busy machine calls are seen to start
+ * only when all have come.
+ */
+static void a_crowd_waits_in_vain(void)
+{
+	struct plateau p;
+
+	n = demand_count = 0;
+	for (int i = 0; i < 100; i++)
+		demands[demand_count++] = i < 10 ? (struct plateau_demand){ns(0.1 * i), ns(452), ns(30 + 0.1 * i), false} :
+						   (struct plateau_demand){ns(0.1 * i), ns(500), 0, true};
+	for (size_t i = 0; i < 10; i++)
+		calls[n++] = (struct plateau_call){demands[i].call_ns, ns(450)};
+	if (plateau_find(&p, calls, n, demands, demand_count, true))
+		abort();
+	ok(p.known && !p.waits && p.width == 10, "who waits in vain tells by what was in work meanwhile");
+	is_int((long)p.turned_down, 90, "and all of them were turned down");
+}
+
 static void damaged(void)
 {
 	struct stats_random r = {9};
@@ -222,6 +242,7 @@ int main(void)
 	adaptive();
 	calls_that_are_not_the_requests_own();
 	some_call_late();
+	a_crowd_waits_in_vain();
 	damaged();
 	return tap_done();
 }
