@@ -10,8 +10,14 @@
 
 struct exposure {	/* exchanges where a fault hit */
 	uint64_t before, during, after;
-	uint64_t late_before;	/* of those before: at or after the instant asked about */
+	uint64_t passed_ns;	/* when the latest of those before began; 0 none */
 	uint64_t hits;
+};
+
+struct target {			/* what a fault hit */
+	struct map scopes;	/* edges and servers */
+	struct map ids;		/* correlation ids */
+	struct map parents;	/* indices of inbound exchanges whose calls it hit */
 };
 
 static uint64_t hit_start(const struct model *m, const struct model_injection *i)
@@ -44,36 +50,47 @@ static uint64_t scope(const struct model *m, const struct model_exchange *x)
 	return x->edge != MODEL_NONE ? x->edge : 1ull << 32 | service;
 }
 
-static int hit_scopes(const struct model *m, uint32_t fault, struct map *hit)
+static int note_hit(struct target *t, const struct model *m, const struct model_exchange *x)
 {
+	if (map_put(&t->scopes, scope(m, x), 1) || (x->correlation && map_put(&t->ids, x->correlation, 1)))
+		return -ENOMEM;
+	return x->parent != MODEL_NONE ? map_put(&t->parents, x->parent, 1) : 0;
+}
+
+static int find_target(struct target *t, const struct model *m, uint32_t fault)
+{
+	*t = (struct target){{0}, {0}, {0}};
 	for (size_t i = 0; i < m->injection_count; i++) {
 		uint32_t x = m->injections[i].exchange;
 
-		if (m->injections[i].fault == fault && x != MODEL_NONE && map_put(hit, scope(m, &m->exchanges[x]), 1))
+		if (m->injections[i].fault == fault && x != MODEL_NONE && note_hit(t, m, &m->exchanges[x]))
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static int measure_exposure(const struct model *m, uint32_t fault, const struct timeline_span *s, uint64_t instant_ns,
-			    struct exposure *e)
+static void target_free(struct target *t)
 {
-	struct map hit = {0};
-	int err = hit_scopes(m, fault, &hit);
+	map_free(&t->scopes);
+	map_free(&t->ids);
+	map_free(&t->parents);
+}
 
-	e->hits = s->hits;
-	for (size_t i = 0; i < m->exchange_count && !err; i++) {
+static struct exposure measure_exposure(const struct model *m, const struct target *t, const struct timeline_span *s)
+{
+	struct exposure e = {.hits = s->hits};
+
+	for (size_t i = 0; i < m->exchange_count; i++) {
 		const struct model_exchange *x = &m->exchanges[i];
 
-		if (map_get(&hit, scope(m, x)) == MAP_NONE)
+		if (map_get(&t->scopes, scope(m, x)) == MAP_NONE)
 			continue;
-		e->before += x->started_ns < s->from_ns;
-		e->late_before += x->started_ns < s->from_ns && x->started_ns >= instant_ns;
-		e->after += x->started_ns > s->to_ns;
-		e->during += x->started_ns >= s->from_ns && x->started_ns <= s->to_ns;
+		e.before += x->started_ns < s->from_ns;
+		e.passed_ns = x->started_ns < s->from_ns ? x->started_ns : e.passed_ns;
+		e.after += x->started_ns > s->to_ns;
+		e.during += x->started_ns >= s->from_ns && x->started_ns <= s->to_ns;
 	}
-	map_free(&hit);
-	return err;
+	return e;
 }
 
 /* Whether n attempts in a row that were not hit are luck, for a fault that hits this share. */
@@ -84,14 +101,28 @@ static bool is_luck(const struct exposure *e, uint64_t n)
 	return n == 0 || pow(1 - share, (double)n) >= LUCK;
 }
 
-/* When the fault may have been there already: the plan's `from`, else as the request began for which it was first hit. */
-static uint64_t earliest(const struct model *m, const struct model_fault *f, const struct timeline_span *s)
+/* Whether the fault hit a request later that this exchange is part of. */
+static bool is_to_be_hit(const struct target *t, const struct model *m, size_t i)
 {
-	const struct model_exchange *x = s->first_exchange == MODEL_NONE ? NULL : &m->exchanges[s->first_exchange];
+	uint64_t id = m->exchanges[i].correlation;
+
+	return (id && map_get(&t->ids, id) != MAP_NONE) || map_get(&t->parents, i) != MAP_NONE;
+}
+
+/*
+ * When the fault may have been there already, nothing having passed it since: the plan's `from`, else as the first of the requests began that
+ * it hit. They may be at work elsewhere for a while, and are no baseline.
+ */
+static uint64_t earliest(const struct model *m, const struct model_fault *f, const struct timeline_span *s, const struct target *t, uint64_t passed_ns)
+{
+	uint64_t planned = m->started_ns + f->from_ns;
 
 	if (f->from_ns)
-		return m->started_ns + f->from_ns;
-	return x && x->parent != MODEL_NONE ? m->exchanges[x->parent].started_ns : s->from_ns;
+		return planned > passed_ns && planned < s->from_ns ? planned : s->from_ns;
+	for (size_t i = model_first_from(m, passed_ns + 1); i < m->exchange_count && m->exchanges[i].started_ns < s->from_ns; i++)
+		if (is_to_be_hit(t, m, i))
+			return m->exchanges[i].started_ns;
+	return s->from_ns;
 }
 
 static void settle_end(const struct model *m, const struct model_fault *f, struct timeline_span *s, const struct exposure *e)
@@ -113,19 +144,23 @@ static void settle_end(const struct model *m, const struct model_fault *f, struc
 static int settle_span(const struct model *m, uint32_t fault, struct timeline_span *s)
 {
 	const struct model_fault *f = &m->faults[fault];
-	uint64_t planned_start = m->started_ns + f->from_ns, early;
-	struct exposure e = {0};
+	uint64_t planned_start = m->started_ns + f->from_ns;
+	struct target t;
+	struct exposure e;
+	int err;
 
 	if (!s->hits)
 		return 0;
-	early = earliest(m, f, s);
-	if (measure_exposure(m, fault, s, early, &e))
-		return -ENOMEM;
-	s->window_ns = !e.late_before && early < s->from_ns ? early : s->from_ns;
-	if (e.before && is_luck(&e, e.before) && planned_start < s->window_ns)
-		s->window_ns = planned_start;
-	settle_end(m, f, s, &e);
-	return 0;
+	err = find_target(&t, m, fault);
+	if (!err) {
+		e = measure_exposure(m, &t, s);
+		s->window_ns = earliest(m, f, s, &t, e.passed_ns);
+		if (e.before && is_luck(&e, e.before) && planned_start < s->window_ns)
+			s->window_ns = planned_start;
+		settle_end(m, f, s, &e);
+	}
+	target_free(&t);
+	return err;
 }
 
 static int add_window(struct timeline *t, enum timeline_kind kind, uint64_t from_ns, uint64_t to_ns)

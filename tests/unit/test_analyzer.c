@@ -330,6 +330,40 @@ static void when_a_fault_began(void)
 	}
 }
 
+/*
+ * Ten requests come to front, which is at work for 40 ms before it calls back; back answers late from the first call on, and front gives up. Two
+ * requests of another kind came before.
+ */
+static void requests_that_will_be_hit_are_no_baseline(void)
+{
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 3000);
+	runs_process(&r, 1, "front");
+	runs_process(&r, 2, "back");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_connection(&r, 3, 2, "server", "127.0.0.1:81", "127.0.0.1:4000");
+	runs_fault(&r, 1, "f", "{}", 0, 0);
+	for (int i = 0; i < 2; i++)
+		runs_add(&r, (struct runs_exchange){.connection = 2, .role = "server", .path = "/health", .status = 200, .at_ms = 10 * i, .took_ms = 1});
+	for (int i = 0; i < 10; i++) {
+		int id = runs_add(&r, (struct runs_exchange){.connection = 2, .role = "server", .tid = 20 + i, .status = 504, .at_ms = 100 + i,
+							     .took_ms = 540, .correlation = 1 + i}), hit;
+
+		runs_add(&r, (struct runs_exchange){.connection = 1, .tid = 20 + i, .outcome = "timeout", .at_ms = 140 + i, .took_ms = 500,
+						    .correlation = 1 + i, .parent = id});
+		hit = runs_add(&r, (struct runs_exchange){.connection = 3, .process = 2, .role = "server", .tid = 40 + i, .status = 200,
+							  .at_ms = 140.5 + i, .took_ms = 600, .correlation = 1 + i, .fault = 1});
+		runs_inject(&r, 1, hit, 140.5 + i, "delay", 600, 600);
+	}
+	judge(&r, &x, everything);
+	NEAR((double)(x.timeline.windows[0].to_ns - x.model.started_ns) / 1e6, 100, "the fault begins as the first request does that it hits later");
+	ok(x.recovery_count == 1 && !(x.recoveries[0].label && !strcmp(x.recoveries[0].label, "no_impact")), "and users felt it: all of them failed");
+	judge_end(&r, &x);
+}
+
 /* front calls back twice a request; under the fault the first call is tried three times. */
 static void fan_out_is_divided_out(void)
 {
@@ -660,6 +694,7 @@ int main(void)
 	when_a_fault_cleared();
 	a_fault_set_while_it_ran();
 	when_a_fault_began();
+	requests_that_will_be_hit_are_no_baseline();
 	fan_out_is_divided_out();
 	outcomes_that_the_file_lacks();
 	delays_that_are_let_go();
