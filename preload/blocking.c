@@ -49,13 +49,13 @@ static int pause_call(struct conn *c, struct waker_wait *w, struct pollfd *p, nf
 	signals_keep(&w->signals);
 	conn_unlock(c);
 	CANCEL_BEGIN(waker_cancelled, w);
-	r = signals_wait(&w->signals, p, n, t, restarts, &w->pending);
+	r = signals_wait(&w->signals, p, n, t, restarts, &w->beside);
 	CANCEL_END;
 	conn_lock(c);
 	signals_hand_on(&w->signals);
 	waker_leave(c, w->fd);
 	waker_close(w->fd);
-	waker_close(w->pending);
+	waker_close(w->beside);
 	return r < 0 ? EINTR : 0;
 }
 
@@ -63,7 +63,7 @@ int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
 {
 	uint64_t now = clock_now_ns(), tick = gate_thread_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick;
 	struct timespec left = clock_span(now, end);
-	struct waker_wait w = {.c = c, .fd = waker_timer(end), .pending = -1};
+	struct waker_wait w = {.c = c, .fd = waker_timer(end), .beside = -1};
 	struct pollfd p[2] = {{.fd = w.fd, .events = POLLIN}};
 	int error;
 
@@ -78,7 +78,7 @@ int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
 int blocking_arrival(struct conn *c, int fd)
 {
 	size_t want = c->lowat ? c->lowat : 1;
-	struct waker_wait w = {.c = c, .fd = -1, .pending = -1, .buffer = want > 1 ? pool_take() : NULL};
+	struct waker_wait w = {.c = c, .fd = -1, .beside = -1, .buffer = want > 1 ? pool_take() : NULL};
 	char one;
 	ssize_t r;
 	int error;
@@ -100,7 +100,7 @@ int blocking_arrival(struct conn *c, int fd)
 
 int blocking_either(struct conn *c, int fd, short events, uint64_t until, uint64_t limit)
 {
-	struct waker_wait w = {.c = c, .fd = waker_event(), .pending = -1};
+	struct waker_wait w = {.c = c, .fd = waker_event(), .beside = -1};
 	struct pollfd p[3] = {{.fd = fd, .events = events}, {.fd = w.fd, .events = POLLIN}};
 	bool told = waker_join(c, w.fd);
 	uint64_t now = clock_now_ns(), tick = told ? FOREVER : gate_thread_tick(now);	/* nobody tells us: look again */

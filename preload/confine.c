@@ -42,6 +42,8 @@ static const struct {
 	{SYS_clock_nanosleep, {CLOCK_MONOTONIC, TIMER_ABSTIME}},
 	{SYS_close, {3}},
 	{SYS_connect, {3, 0, 16}},
+	{SYS_epoll_create1, {EPOLL_CLOEXEC}},
+	{SYS_epoll_ctl, {3, EPOLL_CTL_ADD, 4}},
 	{SYS_epoll_ctl, {3, EPOLL_CTL_MOD, 4}},
 	{SYS_epoll_pwait, {3, 0, 1, 0, 0, 8}},	/* where the program says epoll_wait */
 	{SYS_eventfd2, {0, EFD_CLOEXEC | EFD_NONBLOCK}},

@@ -2,9 +2,12 @@
 #include "preload/signals.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include "base/clock.h"
 #include "preload/raw.h"
+#include "preload/real.h"
 #include "preload/selection.h"
 #include "preload/waker.h"
 
@@ -133,22 +136,38 @@ static bool ended(const struct signals *s, const struct handlers *before)
 	return now.end | (before->end & ~now.restart) || !(now.restart | before->restart);
 }
 
+/* ppoll(2) goes on behind SIGCONT, epoll_wait(2) does not. It ends as well by a signal that is ignored, and came while it was kept out: such
+ * are let in before. */
+static int wait_unless_stopped(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask, int *fd)
+{
+	const struct timespec zero = {0, 0};
+	int64_t ms = t ? t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000 : -1;
+	struct epoll_event ev;
+	int r;
+
+	*fd = waker_set(p, n);
+	if (*fd < 0)
+		return selection_wait(p, n, t, mask);
+	r = selection_wait(p, n, &zero, mask);
+	return r ? r : real.epoll_pwait(*fd, &ev, 1, ms < INT_MAX ? (int)ms : INT_MAX, mask);
+}
+
 int signals_wait(struct signals *s, struct pollfd *p, nfds_t n, const struct timespec *t, bool restarts, int *fd)
 {
-	struct handlers before = {0};
+	struct handlers before;
 	struct signals mask;
 	int r;
 
-	p[n] = (struct pollfd){.fd = -1};
 	s->awaited = 0;
-	if (restarts) {
-		refresh_handlers(clock_now_ns());
-		before = handlers_of(s);
-		await_restarting(s, &before, &p[n], fd);
-	}
+	if (!restarts)
+		return wait_unless_stopped(p, n, t, signals_mask(s, NULL), fd);
+	p[n] = (struct pollfd){.fd = -1};
+	refresh_handlers(clock_now_ns());
+	before = handlers_of(s);
+	await_restarting(s, &before, &p[n], fd);
 	mask = (struct signals){.program = s->program | s->awaited, .kept = s->kept};
 	r = selection_wait(p, n + 1, t, signals_mask(&mask, NULL));
-	if (r < 0 && errno == EINTR && restarts)
+	if (r < 0 && errno == EINTR)
 		return ended(s, &before) ? -1 : 0;
 	if (r > 0 && p[n].revents) {
 		signals_give_back(s);

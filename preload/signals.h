@@ -46,8 +46,8 @@ static inline const sigset_t *signals_mask(const struct signals *s, const sigset
 }
 
 /* A part of a call's wait: ppoll(2) of n descriptors with room for one more; t NULL: no end. restarts: the call is one that a handler with
- * SA_RESTART does not end (signal(7)). How many are ready; 0 look again, -1 EINTR. Cancellation point: *fd is to be closed by waker_close()
- * then and in any case, -1 before. */
+ * SA_RESTART does not end; another, as with a timeout of its own set, ends by any, and when its process is stopped and continued (signal(7)).
+ * How many are ready; 0 look again, -1 EINTR. Cancellation point: *fd is to be closed by waker_close() then and in any case, -1 before. */
 int signals_wait(struct signals *s, struct pollfd *p, nfds_t n, const struct timespec *t, bool restarts, int *fd);
 
 #endif

@@ -36,6 +36,21 @@ int waker_signals(uint64_t signals)
 	return ours(RAW(SYS_signalfd4, -1, &signals, sizeof(signals), SFD_CLOEXEC, 0, 0));
 }
 
+int waker_set(const struct pollfd *p, nfds_t n)
+{
+	int set = ours(RAW(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0));
+
+	for (nfds_t i = 0; set >= 0 && i < n; i++) {
+		struct epoll_event ev = {.events = (uint32_t)p[i].events};	/* the bits are the same */
+
+		if (p[i].fd < 0 || raw_epoll_ctl(set, EPOLL_CTL_ADD, p[i].fd, &ev) == 0)
+			continue;
+		waker_close(set);
+		set = -1;
+	}
+	return set;
+}
+
 bool waker_join(struct conn *c, int fd)
 {
 	for (int i = 0; i < CONN_WAITERS; i++)
@@ -84,7 +99,7 @@ void waker_cancelled(void *wait)
 		conn_unlock(w->c);
 	}
 	waker_close(w->fd);
-	waker_close(w->pending);
+	waker_close(w->beside);
 	pool_give(w->buffer);
 	signals_left(&w->signals);
 }

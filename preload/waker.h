@@ -9,15 +9,17 @@
 #ifndef AFTERSHOCK_PRELOAD_WAKER_H
 #define AFTERSHOCK_PRELOAD_WAKER_H
 
+#include <poll.h>
 #include <stdbool.h>
 #include "preload/conn.h"
 #include "preload/signals.h"
 
 /* An eventfd, a timerfd that expires at end_ns (FOREVER: not), or a signalfd that is ready while one of these signals (SIGHUP is bit 0) is
- * pending; -1 when there is none. */
+ * pending, or an epoll set of what ppoll(2) would be asked; -1 when there is none. */
 int waker_event(void);
 int waker_timer(uint64_t end_ns);
 int waker_signals(uint64_t signals);
+int waker_set(const struct pollfd *p, nfds_t n);
 
 /* c's gate wakes fd from now on, and no more. False: nobody will (fd < 0, or too many wait already), look each GATE_TICK_NS. Under c's lock. */
 bool waker_join(struct conn *c, int fd);
@@ -34,7 +36,7 @@ void waker_close(int fd);
 struct waker_wait {
 	struct conn *c;
 	int fd;
-	int pending;	/* of waker_signals(); -1 none, as fd */
+	int beside;	/* of signals_wait(); -1 none, as fd */
 	char *buffer;	/* of the pool; NULL none */
 	struct signals signals;	/* kept out meanwhile */
 };

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Signals that come while a call is held: a handler ends it, or lets it go on, as it would really.
+"""Signals that come while a call is held: a handler ends it, or lets it go on, as it would really. So does a stop (SIGSTOP, SIGCONT).
 
 The library looks at its fault now and then, and a signal that comes just then is not to be lost. The program gets the processor for 5 of 60 ms
 here, so that what it waits for, its looks and its signals come together nearly every time.
@@ -13,13 +13,14 @@ from tap import *
 TIMES = 2
 CALLS = ("receive", "connect", "poll", "select", "epoll")
 RESTARTED = CALLS[:2]  # signal(7): the others end by any handler
+FAULTS = {"connect": "hang=connect", "send": "delay=2s delay_on=request"}
 core = str(min(os.sched_getaffinity(0)))
 peer = HttpPeer()
 SPIN = "import time\nfor i in range(5000):\n time.sleep(0.005)\n end = time.monotonic() + 0.055\n while time.monotonic() < end: pass"
 
 
 def alarms(call, how, seconds):
-    fault = "hang=connect" if call == "connect" else "hang=response"
+    fault = FAULTS.get(call, "hang=response")
     r = shock(f"to=127.0.0.1:{peer.port} {fault} for={seconds}s", "taskset", "-c", core, *victims, victim("alarms"), call, peer.port, how)
     said, milds, sterns, *blocked = r.out.split() or ("", "0", "0")
     if how not in ("jump", "cancel"):
@@ -55,4 +56,15 @@ for call in CALLS[2:]:
     said, milds, _, r = alarms(call, "restart", 20)
     is_((said, milds), ("EINTR", 1), f"a_handler_with_SA_RESTART_ends_a_{call}_all_the_same", r)
 stop(spinner)
+
+slow = HttpPeer(delay=2)
+for call in (*CALLS[2:], "receive"):
+    for how in ("stop", "timed"):
+        want = run([victim("alarms"), call, slow.port, how]).out.split()[0]
+        said, _, _, r = alarms(call, how, 2)
+        is_(said, want, f"a_{call}_that_is_held_({how})_ends_as_a_really_slow_one_when_its_process_is_stopped_and_continued", r)
+is_(alarms("connect", "stop", 2)[0], "done", "a_connect_that_is_held_goes_on_when_its_process_is_stopped_and_continued")
+is_(alarms("connect", "timed", 2)[0], "EINTR", "... and ends when it has a timeout")
+within(alarms("send", "stop", 2)[-1].seconds, 2, 20, "a_send_that_is_held_goes_on_when_its_process_is_stopped_and_continued")
+within(alarms("send", "timed", 20)[-1].seconds, 0, 1.9, "... and ends when it has a timeout")
 done()

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * alarms connect|receive|poll|select|epoll PORT end|once|restart|both|jump|cancel: one call that waits on port PORT of 127.0.0.1, and a
- * signal each 170 ms meanwhile. Its handler ends the call (end; once: SA_RESETHAND), or lets it go on (restart); both: five that let it go
- * on, then those that end it; jump: as both, but the last leaves by longjmp(). Says how the call ended, how many handlers of the two kinds had
- * run by then, and which signals the thread blocks: `EINTR 5 1`, `jumped 5 1 SIGALRM`. cancel: the thread is cancelled then.
+ * alarms connect|send|receive|poll|select|epoll PORT end|once|restart|both|jump|cancel|stop|timed: one call that waits on port PORT of
+ * 127.0.0.1, and a signal each 170 ms meanwhile. Its handler ends the call (end; once: SA_RESETHAND), or lets it go on (restart); both: five
+ * that let it go on, then those that end it; jump: as both, but the last leaves by longjmp(). Says how the call ended, how many handlers of
+ * the two kinds had run by then, and which signals the thread blocks: `EINTR 5 1`, `jumped 5 1 SIGALRM`. cancel: the thread is cancelled
+ * then. stop: there is no handler, and the process is stopped and continued; timed: the same, and the socket has a timeout far away.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -79,6 +80,13 @@ static long do_connect(void)
 	return connect(fd, (struct sockaddr *)&peer, sizeof(peer));
 }
 
+static long do_send(void)
+{
+	static char request[8 << 20] = "POST / HTTP/1.1\r\nHost: alarms\r\nContent-Length: 8000000\r\n\r\n";
+
+	return send(fd, request, sizeof(request), MSG_NOSIGNAL);
+}
+
 static long do_receive(void)
 {
 	char answer[64];
@@ -112,9 +120,10 @@ static long do_epoll(void)
 static const struct {
 	const char *name;
 	long (*call)(void);
-} calls[] = {{"receive", do_receive}, {"poll", do_poll}, {"select", do_select}, {"epoll", do_epoll}, {"connect", do_connect}};
+} calls[] = {{"receive", do_receive}, {"poll", do_poll}, {"select", do_select}, {"epoll", do_epoll}, {"connect", do_connect},
+	     {"send", do_send}};
 
-static void ask(void)
+static void ask(bool sends)
 {
 	static const char request[] = "GET / HTTP/1.1\r\nHost: alarms\r\n\r\n";
 	struct epoll_event in = {.events = EPOLLIN};
@@ -123,7 +132,8 @@ static void ask(void)
 		exit(3);
 	set = epoll_create1(0);
 	epoll_ctl(set, EPOLL_CTL_ADD, fd, &in);
-	send(fd, request, sizeof(request) - 1, 0);
+	if (!sends)
+		send(fd, request, sizeof(request) - 1, 0);
 }
 
 static void cancelled(void *unused)
@@ -149,34 +159,61 @@ static void cancel(long (*call)(void))
 	pthread_join(thread, NULL);
 }
 
+static void stop_once(void)
+{
+	pid_t program = getpid();
+
+	if (fork())
+		return;
+	usleep(EVERY_NS / 1000);
+	kill(program, SIGSTOP);
+	usleep(EVERY_NS / 1000);
+	kill(program, SIGCONT);
+	_exit(0);
+}
+
+static void set_timeouts(void)
+{
+	const struct timeval far = {1000, 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &far, sizeof(far));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &far, sizeof(far));
+}
+
 int main(int argc, char **argv)
 {
 	unsigned i = 0;
-	bool alone;
+	bool alone, stops;
 	long r;
 
 	while (argc == 4 && i < sizeof(calls) / sizeof(*calls) && strcmp(argv[1], calls[i].name))
 		i++;
 	if (argc != 4 || i == sizeof(calls) / sizeof(*calls)) {
-		fprintf(stderr, "usage: alarms connect|receive|poll|select|epoll PORT end|once|restart|both|jump|cancel\n");
+		fprintf(stderr, "usage: alarms connect|send|receive|poll|select|epoll PORT end|once|restart|both|jump|cancel|stop|timed\n");
 		return 2;
 	}
 	how = argv[3];
 	peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[2])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (calls[i].call != do_connect)
-		ask();
+		ask(calls[i].call == do_send);
 	if (!strcmp(how, "cancel")) {
 		cancel(calls[i].call);
 		return 0;
 	}
+	stops = !strcmp(how, "stop") || !strcmp(how, "timed");
+	if (!strcmp(how, "timed"))
+		set_timeouts();
 	alone = !strcmp(how, "end") || !strcmp(how, "once");
-	if (!alone)
+	if (!alone && !stops)
 		on(SIGUSR1, mild, SA_RESTART);
-	if (strcmp(how, "restart"))
+	if (strcmp(how, "restart") && !stops)
 		on(SIGALRM, stern, strcmp(how, "once") ? 0 : (int)SA_RESETHAND);
 	usleep(1000);	/* a fresh slice of the processor: the signal is to find the call under way */
-	set_timer(alone ? SIGALRM : SIGUSR1);
+	if (stops)
+		stop_once();
+	else
+		set_timer(alone ? SIGALRM : SIGUSR1);
 	if (setjmp(out)) {
 		say("jumped");
 		return 0;
