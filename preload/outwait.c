@@ -9,7 +9,6 @@
 #include "preload/epoll.h"
 #include "preload/gate.h"
 #include "preload/outgate.h"
-#include "preload/selection.h"
 
 int outwait_room(struct conn *c, int fd, int flags, bool all)
 {
@@ -47,18 +46,14 @@ int outwait_pace(struct conn *c, int fd, int flags, size_t *n)
 
 int outwait_head(struct conn *c, int fd, int flags)
 {
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	bool wait = c->held_len && blocking_allowed(fd, flags);
+	uint64_t limit = wait ? blocking_limit(fd, SO_SNDTIMEO, clock_now_ns()) : FOREVER;
 	int error = 0;
 
 	while (c->held_len && !c->dead && !error) {
 		gate_release_head(c, fd, clock_now_ns());
-		if (!c->held_len)
-			break;
-		if (!blocking_allowed(fd, flags))
-			return EAGAIN;
-		conn_unlock(c);
-		error = selection_wait(&p, 1, NULL, NULL) < 0 ? errno : 0;
-		conn_lock(c);
+		if (c->held_len)
+			error = wait ? blocking_either(c, fd, POLLOUT, FOREVER, limit) : EAGAIN;
 	}
 	return error;
 }

@@ -67,6 +67,18 @@ static ssize_t send_slice(struct conn *c, struct io *io, size_t at, size_t k, ui
 	return r;
 }
 
+/* A reset waits for what is to leave before it (cut.c): a blocking send takes the time that a slow reader takes. */
+static void await_reader(struct conn *c, const struct io *io)
+{
+	bool wait = c->cut == CUT_RST && blocking_allowed(io->fd, io->flags);
+	uint64_t limit = wait ? blocking_limit(io->fd, SO_SNDTIMEO, clock_now_ns()) : FOREVER;
+
+	while (wait && c->cut == CUT_RST) {
+		wait = blocking_hold(c, c->cut_ns, limit) == 0;
+		gate_tick(c, io->fd, clock_now_ns());
+	}
+}
+
 /* The answers in the parts that their rates let out, up to where they are cut; the rest is taken and goes nowhere. Enters and
  * leaves locked. */
 static ssize_t send_parts(struct conn *c, struct io *io, uint64_t t0)
@@ -92,10 +104,7 @@ static ssize_t send_parts(struct conn *c, struct io *io, uint64_t t0)
 		if (all)
 			cut_when_due(c, io->fd, clock_now_ns());
 	}
-	while (c->cut == CUT_RST && blocking_allowed(io->fd, io->flags)) {	/* so a blocking send waits for a slow reader */
-		blocking_hold(c, c->cut_ns, FOREVER);
-		gate_tick(c, io->fd, clock_now_ns());
-	}
+	await_reader(c, io);
 	gate_tick(c, io->fd, clock_now_ns());
 	if (c->sink || (c->dead && r >= 0))
 		return (ssize_t)n;

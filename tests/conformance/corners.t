@@ -40,6 +40,12 @@ for case in ("waits_once", "reset_is_read", "reset_is_polled"):
     for side in ("to=", "at="):
         r = shock(f"{side}:{port} status=503 probability=0", victim("corners"), case, port)
         is_(r.out, want.out, f"{case}_says_the_same_when_{side}_is_only_watched", r)
+want = run([victim("corners"), "slow_reader", port])
+r = shock(f"at=:{port} reset=1000000", victim("corners"), "slow_reader", port, timeout=20)
+is_(r.out, want.out, "a_send_that_is_cut_behind_what_its_client_reads_ends_in_its_time", r)
+want = run([victim("corners"), "full", port])
+r = shock(f"to=unix:@corner.{port} method=POST status=503", victim("corners"), "full", port, timeout=20)
+is_(r.out, want.out, "a_file_behind_a_piece_of_a_head_that_the_socket_has_no_room_for_ends_in_its_time", r)
 URGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients", "urgent.py")
 want = run([PYTHON, URGENT, port])
 for fault in ("method=POST status=503", "delay=300ms"):

@@ -10,14 +10,17 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -404,6 +407,62 @@ static void reset_is_polled(void)
 	say("then", send(p.fd, request, 1, MSG_NOSIGNAL));
 }
 
+static void send_patience(int fd, int ms)
+{
+	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+}
+
+/* A large answer for a client that reads nothing: the send ends in its time, whatever a fault does to the answer behind what fits. */
+static void slow_reader(void)
+{
+	static char answer[8 << 20] = "HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n";
+	int from, to, began;
+
+	both_ends(&from, &to);
+	if (send(from, request, sizeof(request) - 1, 0) < 0 || recv(to, buf, sizeof(buf), 0) < 0)
+		exit(2);
+	send_patience(to, 300);
+	began = now_ms();
+	SAY("%d", "some", send(to, answer, sizeof(answer), 0) > 0);
+	SAY("%d", "in_its_time", now_ms() - began >= 290 && now_ms() - began < 1000);
+}
+
+/* As both_ends(), over a Unix socket of the abstract name corner.PORT. */
+static void both_local_ends(int *from, int *to)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	socklen_t len = (socklen_t)offsetof(struct sockaddr_un, sun_path) + 1;
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	len += (socklen_t)snprintf(at.sun_path + 1, sizeof(at.sun_path) - 1, "corner.%d", ntohs(server.sin_port));
+	*from = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (bind(listener, (struct sockaddr *)&at, len) || listen(listener, 1) || connect(*from, (struct sockaddr *)&at, len))
+		exit(2);
+	*to = accept(listener, NULL, NULL);
+	close(listener);
+}
+
+/* Behind a peer that reads nothing: a piece of a request's head, which the kernel has no room for, and then a file. */
+static void full(void)
+{
+	int trial, from, to, began, room = 0, file = open("/proc/self/exe", O_RDONLY);
+	off_t at = 0;
+
+	both_local_ends(&trial, &to);
+	while (send(trial, request, sizeof(request) - 1, MSG_DONTWAIT) > 0)
+		room++;
+	both_local_ends(&from, &to);
+	while (room-- && send(from, request, sizeof(request) - 1, MSG_DONTWAIT) > 0)
+		;
+	send(from, "POST /", 6, MSG_DONTWAIT);
+	send_patience(from, 300);
+	began = now_ms();
+	say("file", sendfile(from, file, &at, 4096));
+	SAY("%d", "in_its_time", now_ms() - began >= 290 && now_ms() - began < 1000);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -412,6 +471,7 @@ static const struct {
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
+	{"full", full}, {"slow_reader", slow_reader},
 };
 
 int main(int argc, char **argv)
