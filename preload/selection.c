@@ -8,7 +8,7 @@
 #include "preload/real.h"
 
 struct selection {
-	fd_set in, out;
+	fd_set in, out, urgent;
 	int n;		/* as select(2) wants it */
 };
 
@@ -25,6 +25,8 @@ static bool selection_of(struct selection *s, const struct pollfd *p, nfds_t n)
 			FD_SET(p[i].fd, &s->in);
 		if (p[i].events & POLLOUT)
 			FD_SET(p[i].fd, &s->out);
+		if (p[i].events & POLLPRI)
+			FD_SET(p[i].fd, &s->urgent);
 		s->n = p[i].fd < s->n ? s->n : p[i].fd + 1;
 	}
 	return true;
@@ -41,6 +43,8 @@ static int selection_tell(const struct selection *s, struct pollfd *p, nfds_t n)
 			p[i].revents |= p[i].events & (POLLIN | POLLRDHUP);
 		if (p[i].fd >= 0 && FD_ISSET(p[i].fd, &s->out))
 			p[i].revents |= POLLOUT;
+		if (p[i].fd >= 0 && FD_ISSET(p[i].fd, &s->urgent))
+			p[i].revents |= POLLPRI;
 		count += p[i].revents != 0;
 	}
 	return count;
@@ -53,7 +57,7 @@ int selection_wait(struct pollfd *p, nfds_t n, const struct timespec *t, const s
 
 	if (r >= 0 || errno != EINVAL || !selection_of(&s, p, n))
 		return r;
-	r = real.pselect(s.n, &s.in, &s.out, NULL, t, mask);
+	r = real.pselect(s.n, &s.in, &s.out, &s.urgent, t, mask);
 	return r < 0 ? r : selection_tell(&s, p, n);
 }
 
@@ -63,7 +67,7 @@ short selection_ready(int fd, short events)
 	struct timespec zero = {0, 0};
 	struct selection s;
 
-	if (!selection_of(&s, &p, 1) || RAW(SYS_pselect6, s.n, &s.in, &s.out, NULL, &zero, NULL) <= 0)
+	if (!selection_of(&s, &p, 1) || RAW(SYS_pselect6, s.n, &s.in, &s.out, &s.urgent, &zero, NULL) <= 0)
 		return 0;
 	selection_tell(&s, &p, 1);
 	return p.revents;

@@ -14,7 +14,7 @@
 /* As ppoll(2), a cancellation point. */
 int selection_wait(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask);
 
-/* What of events is ready right now on fd, POLLIN and POLLOUT alone considered: POLLRDHUP is said beside POLLIN. No cancellation point. */
+/* What of events is ready right now on fd, POLLIN, POLLOUT and POLLPRI alone considered: POLLRDHUP is said beside POLLIN. No cancellation point. */
 short selection_ready(int fd, short events);
 
 #endif

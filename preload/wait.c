@@ -13,6 +13,7 @@
 #include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
+#include "preload/selection.h"
 #include "preload/signals.h"
 #include "preload/table.h"
 #include "preload/waker.h"
@@ -24,7 +25,10 @@
 
 _Static_assert((CONN_BUFFER_BYTES / sizeof(struct pollfd)) > 2000, "pool buffers hold large sets");
 
+typedef int poll_fn(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask);
+
 struct waiting {		/* one wait under way */
+	poll_fn *ask;		/* the kernel: ppoll(2), or its like */
 	struct pollfd *fds;	/* the program's; its revents are the result */
 	struct pollfd *asked;	/* what the kernel is asked: n entries and one for the wake descriptor */
 	nfds_t n;
@@ -167,7 +171,7 @@ static int turn(struct waiting *w, uint64_t end, const sigset_t *mask)
 	t = (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
 	if (left && w->deadline < end)
 		signals_keep(&w->signals);
-	r = real.ppoll(w->asked, w->n + (w->wake >= 0), !w->answers && until == FOREVER ? NULL : &t, signals_mask(&w->signals, mask));
+	r = w->ask(w->asked, w->n + (w->wake >= 0), !w->answers && until == FOREVER ? NULL : &t, signals_mask(&w->signals, mask));
 	return r < 0 ? r : collect(w, clock_now_ns());
 }
 
@@ -202,6 +206,16 @@ static void wake_close(int fd, struct pollfd *fds, nfds_t n)
 	waker_close(fd);
 }
 
+/* The program asks about as many descriptors as it may (RLIMIT_NOFILE): there is no room for one of ours. */
+static bool wake_refused(struct waiting *w, int r)
+{
+	if (r >= 0 || errno != EINVAL || w->wake < 0)
+		return false;
+	wake_close(w->wake, w->fds, w->n);
+	w->wake = -1;
+	return w->untold = true;
+}
+
 static int wait_turns(struct waiting *w, uint64_t end, const sigset_t *mask)
 {
 	uint64_t drained;
@@ -209,6 +223,8 @@ static int wait_turns(struct waiting *w, uint64_t end, const sigset_t *mask)
 	for (;;) {
 		int r = turn(w, end, mask);
 
+		if (wake_refused(w, r))
+			continue;
 		if (r || clock_now_ns() >= end)
 			return r;
 		if (w->wake >= 0)
@@ -295,25 +311,30 @@ static uint64_t length(const struct timespec *t)
 	return (uint64_t)(t->tv_sec < LONGEST_S ? t->tv_sec : LONGEST_S) * NS_PER_S + (uint64_t)t->tv_nsec;
 }
 
-int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
+static int wait_on(poll_fn *ask, struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
 {
 	uint64_t end;
 	struct pollfd on_stack[ON_STACK + 1];
-	struct waiting w = {.fds = fds, .n = n, .locks = locks_depth(), .wake = -1};
+	struct waiting w = {.ask = ask, .fds = fds, .n = n, .locks = locks_depth(), .wake = -1};
 	struct conn_call call = {.locks = w.locks};
 	int r;
 
 	if (refused(t))
-		return real.ppoll(fds, n, t, mask);
+		return ask(fds, n, t, mask);
 	end = t ? clock_now_ns() + length(t) : FOREVER;
 	if (!make_room(&w, on_stack)) {
 		guest_lost(PAGE_LOST_STANDIN);
-		return real.ppoll(fds, n, t, mask);
+		return ask(fds, n, t, mask);
 	}
 	CANCEL_BEGIN(conn_call_left, &call);
 	r = wait_told(&w, end, mask);
 	CANCEL_END;
 	return r;
+}
+
+int wait_poll(struct pollfd *fds, nfds_t n, const struct timespec *t, const sigset_t *mask)
+{
+	return wait_on(real.ppoll, fds, n, t, mask);
 }
 
 /* ---- select, in terms of poll ---- */
@@ -410,7 +431,7 @@ int wait_select(int n, fd_set *r, fd_set *w, fd_set *e, const struct timespec *t
 	}
 	k = to_pollfds(n, r, w, e, p, room);
 	CANCEL_BEGIN(give_back, p);
-	ready = all_open(p, k) ? wait_poll(p, k, t, mask) : fail(EBADF);
+	ready = all_open(p, k) ? wait_on(selection_wait, p, k, t, mask) : fail(EBADF);
 	CANCEL_END;
 	error = errno;
 	if (ready >= 0)

@@ -58,6 +58,8 @@ same("no_descriptors", "without any descriptor left answers are still held and r
 same("no_descriptors", "... and answers of ours read", "status=200")
 same("nothing_allowed", "in a program that may have no descriptor answers are still held and read")
 same("nothing_allowed", "... and answers of ours read", "status=200")
+for fault in ("delay=200ms", "status=503 delay=200ms"):
+    same("all_allowed", f"who asks about as many descriptors as it may have is answered under {fault}", fault)
 talk = f"""
 import resource, socket, sys
 s = socket.create_server(("127.0.0.1", 0))

@@ -314,6 +314,30 @@ static void nothing_allowed(void)
 	printf("recv=%d\n", read_answer(&fd) != NULL);
 }
 
+/* As many descriptors in a poll as a program may have, and a select that may have none. */
+static void all_allowed(void)
+{
+	struct rlimit limit = {8, 8};
+	struct pollfd p[8];
+	int fd = dial(), n;
+	char buf[256];
+	fd_set in;
+
+	for (int i = 0; i < 8; i++)
+		p[i] = (struct pollfd){.fd = i ? -1 : fd, .events = POLLIN};
+	setrlimit(RLIMIT_NOFILE, &limit);
+	ask(fd);
+	n = poll(p, 8, 3000);
+	printf("poll=%d recv=%d ", n, recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0);
+	limit = (struct rlimit){0, 0};
+	setrlimit(RLIMIT_NOFILE, &limit);
+	ask(fd);
+	FD_ZERO(&in);
+	FD_SET(fd, &in);
+	n = select(fd + 1, &in, NULL, NULL, &(struct timeval){3, 0});
+	printf("select=%d recv=%d\n", n, recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0);
+}
+
 /* ---- signals ---- */
 
 static volatile int ticks, handled;
@@ -701,7 +725,8 @@ static const struct {
 } cases[] = {
 	{"before", before}, {"after", after}, {"random", random_stream}, {"allocation", no_allocation}, {"descriptors", descriptors},
 	{"close_range", by_close_range}, {"closefrom", by_closefrom}, {"close", by_close}, {"few_descriptors", few_descriptors},
-	{"no_descriptors", no_descriptors}, {"nothing_allowed", nothing_allowed}, {"signals", signals}, {"small_stack", small_stack},
+	{"no_descriptors", no_descriptors}, {"nothing_allowed", nothing_allowed}, {"all_allowed", all_allowed},
+	{"signals", signals}, {"small_stack", small_stack},
 	{"fork_in_threads", fork_in_threads}, {"vfork", vfork_child}, {"many_forks", many_forks}, {"cancelled", cancelled}, {"jumped", jumped},
 	{"connections", connections}, {"little_memory", little_memory}, {"sandbox", sandbox}, {"confined", confined},
 	{"confined_by_number", confined_by_number}, {"not_confined", not_confined}, {"one", one},
