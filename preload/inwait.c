@@ -7,6 +7,7 @@
 #include "preload/gate.h"
 #include "preload/outgate.h"
 #include "preload/raw.h"
+#include "preload/signals.h"
 
 /* Whether the kernel's bytes must have arrived before the call is made, because what they are decides what it may take. */
 static bool must_be_there(struct conn *c)
@@ -40,6 +41,7 @@ static bool has_arrived(struct conn *c, int fd)
 
 int inwait_turn(struct conn *c, int fd, struct blocking *b)
 {
+	bool waited = signals_thread.kept;	/* in an earlier turn: what came since ends the call as if it had waited in the kernel all the time */
 	uint64_t now = clock_now_ns();
 	int error;
 
@@ -56,6 +58,8 @@ int inwait_turn(struct conn *c, int fd, struct blocking *b)
 		error = blocking_either(c, fd, POLLIN, c->patience_ns, b->limit_ns);	/* the rest of a request head is awaited */
 	} else if (may_be_asked(c) && !raw_ready(fd, POLLIN) && blocking_may(b)) {
 		error = blocking_either(c, fd, POLLIN, FOREVER, b->limit_ns);
+	} else if (waited && !c->late_error && !gate_hidden(c, now) && !has_arrived(c, fd)) {
+		error = blocking_either(c, fd, POLLIN | POLLRDHUP, FOREVER, b->limit_ns);
 	} else if (must_be_there(c) && !c->late_error && !gate_hidden(c, now) && !has_arrived(c, fd)) {
 		error = blocking_may(b) ? blocking_arrival(c, fd) : EAGAIN;
 	} else if (gate_readable(c, fd, now)) {

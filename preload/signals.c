@@ -137,9 +137,11 @@ static bool ended(const struct signals *s, const struct handlers *before)
 }
 
 /* ppoll(2) goes on behind SIGCONT, epoll_wait(2) does not. It ends as well by a signal that is ignored, and came while it was kept out: such
- * are let in before. */
-static int wait_unless_stopped(struct pollfd *p, nfds_t n, const struct timespec *t, const sigset_t *mask, int *fd)
+ * are let in before. But for SIGCONT, which says that the stop was meanwhile. */
+static int wait_unless_stopped(const struct signals *s, struct pollfd *p, nfds_t n, const struct timespec *t, int *fd)
 {
+	const struct signals ignored = {.program = s->program | BIT(SIGCONT), .kept = s->kept};
+	const sigset_t *mask = signals_mask(s, NULL);
 	const struct timespec zero = {0, 0};
 	int64_t ms = t ? t->tv_sec * 1000 + (t->tv_nsec + 999999) / 1000000 : -1;
 	struct epoll_event ev;
@@ -148,7 +150,7 @@ static int wait_unless_stopped(struct pollfd *p, nfds_t n, const struct timespec
 	*fd = waker_set(p, n);
 	if (*fd < 0)
 		return selection_wait(p, n, t, mask);
-	r = selection_wait(p, n, &zero, mask);
+	r = selection_wait(p, n, &zero, signals_mask(&ignored, NULL));
 	return r ? r : real.epoll_pwait(*fd, &ev, 1, ms < INT_MAX ? (int)ms : INT_MAX, mask);
 }
 
@@ -160,7 +162,7 @@ int signals_wait(struct signals *s, struct pollfd *p, nfds_t n, const struct tim
 
 	s->awaited = 0;
 	if (!restarts)
-		return wait_unless_stopped(p, n, t, signals_mask(s, NULL), fd);
+		return wait_unless_stopped(s, p, n, t, fd);
 	p[n] = (struct pollfd){.fd = -1};
 	refresh_handlers(clock_now_ns());
 	before = handlers_of(s);

@@ -15,12 +15,12 @@ CALLS = ("receive", "connect", "poll", "select", "epoll")
 RESTARTED = CALLS[:2]  # signal(7): the others end by any handler
 FAULTS = {"connect": "hang=connect", "send": "delay=2s delay_on=request"}
 core = str(min(os.sched_getaffinity(0)))
-peer = HttpPeer()
+peer, slow = HttpPeer(), HttpPeer(delay=2)
 SPIN = "import time\nfor i in range(5000):\n time.sleep(0.005)\n end = time.monotonic() + 0.055\n while time.monotonic() < end: pass"
 
 
-def alarms(call, how, seconds):
-    fault = FAULTS.get(call, "hang=response")
+def alarms(call, how, seconds, fault=None, peer=peer):
+    fault = fault or FAULTS.get(call, "hang=response")
     r = shock(f"to=127.0.0.1:{peer.port} {fault} for={seconds}s", "taskset", "-c", core, *victims, victim("alarms"), call, peer.port, how)
     said, milds, sterns, *blocked = r.out.split() or ("", "0", "0")
     if how not in ("jump", "cancel"):
@@ -55,16 +55,19 @@ for call in CALLS:
 for call in CALLS[2:]:
     said, milds, _, r = alarms(call, "restart", 20)
     is_((said, milds), ("EINTR", 1), f"a_handler_with_SA_RESTART_ends_a_{call}_all_the_same", r)
+for _ in range(2 * TIMES):
+    said, _, sterns, r = alarms("receive", "end", 20, "delay=165ms delay_on=request", slow)
+    is_((said, sterns), ("EINTR", 1), "a_handler_ends_a_receive_that_goes_on_waiting_behind_a_hold", r)
+    is_(alarms("receive", "timed", 20)[0], "EINTR", "a_stop_ends_a_receive_that_has_a_timeout")
 stop(spinner)
 
-slow = HttpPeer(delay=2)
 for call in (*CALLS[2:], "receive"):
     for how in ("stop", "timed"):
         want = run([victim("alarms"), call, slow.port, how]).out.split()[0]
-        said, _, _, r = alarms(call, how, 2)
+        said, _, _, r = alarms(call, how, 3 if want == "done" else 20)
         is_(said, want, f"a_{call}_that_is_held_({how})_ends_as_a_really_slow_one_when_its_process_is_stopped_and_continued", r)
-is_(alarms("connect", "stop", 2)[0], "done", "a_connect_that_is_held_goes_on_when_its_process_is_stopped_and_continued")
-is_(alarms("connect", "timed", 2)[0], "EINTR", "... and ends when it has a timeout")
+is_(alarms("connect", "stop", 3)[0], "done", "a_connect_that_is_held_goes_on_when_its_process_is_stopped_and_continued")
+is_(alarms("connect", "timed", 20)[0], "EINTR", "... and ends when it has a timeout")
 within(alarms("send", "stop", 2)[-1].seconds, 2, 20, "a_send_that_is_held_goes_on_when_its_process_is_stopped_and_continued")
 within(alarms("send", "timed", 20)[-1].seconds, 0, 1.9, "... and ends when it has a timeout")
 done()

@@ -46,6 +46,9 @@ is_(r.out, want.out, "a_send_that_is_cut_behind_what_its_client_reads_ends_in_it
 want = run([victim("corners"), "full", port])
 r = shock(f"to=unix:@corner.{port} method=POST status=503", victim("corners"), "full", port, timeout=20)
 is_(r.out, want.out, "a_file_behind_a_piece_of_a_head_that_the_socket_has_no_room_for_ends_in_its_time", r)
+slower = HttpPeer(delay=3)
+r = shock(f"to=127.0.0.1:{slower.port} delay=400ms delay_on=request", victim("corners"), "times_out", slower.port)
+is_(r.out, really(slower.port, "times_out").out, "a_receive_behind_a_request_that_is_late_has_its_own_time_and_no_more", r)
 URGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients", "urgent.py")
 want = run([PYTHON, URGENT, port])
 for fault in ("method=POST status=503", "delay=300ms"):

@@ -153,6 +153,15 @@ static void zero_bytes(void)
 	SAY("%d", "still_there", recv(fd, buf, sizeof(buf), MSG_DONTWAIT) > 0);
 }
 
+static void times_out(void)
+{
+	int fd = asked(), began = now_ms();
+
+	patience(fd, 600);
+	say("recv", recv(fd, buf, sizeof(buf), 0));
+	SAY("%d", "in_its_time", now_ms() - began >= 590 && now_ms() - began < 900);
+}
+
 static void urgent(void)
 {
 	int fd = asked();
@@ -471,7 +480,7 @@ static const struct {
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
-	{"full", full}, {"slow_reader", slow_reader},
+	{"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
 };
 
 int main(int argc, char **argv)
