@@ -12,6 +12,17 @@
 
 #define SENDER_NOTE_NS (10 * NS_PER_MS)	/* how long a reader lets a sender on the same connection do its books */
 
+/* The kernel's error, or the one a fault put in its place. */
+static int shown_error(struct conn *c, int error)
+{
+	int swap = c->swap_error;
+
+	if (!swap || error == EPIPE || is_transient(error))
+		return error;
+	c->swap_error = 0;
+	return swap;
+}
+
 /* ---- out ---- */
 
 void books_sent(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0, uint64_t now)
@@ -39,14 +50,15 @@ static void broken(struct conn *c, int fd, int error)
 		traffic_socket_error(c, error, clock_now_ns());
 }
 
-void books_send_over(struct conn *c, int fd, ssize_t r, int error)
+int books_send_over(struct conn *c, int fd, ssize_t r, int error)
 {
 	bool refused = error == EPIPE && c->shut_out;	/* says nothing of what is still to be read */
 
 	if (r < 0 && !is_transient(error) && error != ENOTCONN && !refused)
-		broken(c, fd, error);
+		broken(c, fd, error = shown_error(c, error));
 	if (r > 0 && c->connecting)
 		conn_connected(c, fd, 0, clock_now_ns());
+	return error;
 }
 
 /* ---- in ---- */
@@ -94,17 +106,6 @@ static void let_sender_note(struct conn *c)
 		raw_yield();
 		conn_lock(c);
 	}
-}
-
-/* The kernel's error, or the one a fault put in its place. */
-static int shown_error(struct conn *c, int error)
-{
-	int swap = c->swap_error;
-
-	if (!swap || error == EPIPE || is_transient(error))
-		return error;
-	c->swap_error = 0;
-	return swap;
 }
 
 ssize_t books_received(struct conn *c, struct io *io, size_t asked, ssize_t r, int error)

@@ -18,8 +18,8 @@ void books_sent(struct conn *c, struct io *io, size_t at, size_t n, uint64_t t0_
 /* n bytes went out that nobody looked at. */
 void books_sent_unseen(struct conn *c, size_t n, uint64_t t0_ns);
 
-/* A send on fd is over, whatever was sent: r is its result, error its errno. */
-void books_send_over(struct conn *c, int fd, ssize_t r, int error);
+/* A send on fd is over, whatever was sent: r is its result, error its errno. Returns the errno that the program gets. */
+int books_send_over(struct conn *c, int fd, ssize_t r, int error);
 
 /* The program took n bytes of the kernel's; dry: all there were. What is to happen at that place of the answer happens. */
 void books_took(struct conn *c, struct io *io, size_t n, bool dry, uint64_t now_ns);

@@ -95,7 +95,7 @@ static ssize_t sendfile_free(struct conn *c, int out, int in, off64_t *offset, s
 
 	if (!conn_lock(c))
 		return r;
-	books_send_over(c, out, r, error);
+	error = books_send_over(c, out, r, error);
 	if (r > 0)
 		books_sent_unseen(c, (size_t)r, t0);
 	conn_unlock(c);
@@ -124,7 +124,7 @@ static ssize_t sendfile_gated(struct conn *c, int out, int in, off64_t *offset, 
 	error = errno;
 	if (!conn_lock(c))
 		return r;
-	books_send_over(c, out, r, error);
+	error = books_send_over(c, out, r, error);
 	unseen_moved(c, out, r > 0 ? (size_t)r : 0, n, nowhere, t0);
 	conn_unlock(c);
 	errno = error;

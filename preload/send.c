@@ -2,12 +2,15 @@
 #include "preload/send.h"
 
 #include <errno.h>
+#include <poll.h>
 #include "base/clock.h"
 #include "preload/blocking.h"
 #include "preload/books.h"
 #include "preload/cut.h"
 #include "preload/epoll.h"
+#include "preload/exchange.h"
 #include "preload/failure.h"
+#include "preload/gate.h"
 #include "preload/raw.h"
 #include "preload/send_answer.h"
 #include "preload/send_request.h"
@@ -22,7 +25,7 @@ ssize_t send_plain(struct conn *c, struct io *io, uint64_t t0)
 	r = io_call(io);
 	error = errno;
 	if (conn_lock(c)) {
-		books_send_over(c, io->fd, r, error);
+		error = books_send_over(c, io->fd, r, error);
 		if (r > 0)
 			books_sent(c, io, 0, (size_t)r, t0, clock_now_ns());
 	}
@@ -45,6 +48,18 @@ static ssize_t send_to_closed(struct conn *c, struct io *io, uint64_t t0)
 	return send_plain(c, io, t0);
 }
 
+/* Who only sends hears of a peer that ended the connection as well: when its answer is there, which is to be an end from the first byte on. */
+static void hear(struct conn *c, int fd, uint64_t now)
+{
+	struct exchange *x = c->role == JOURNAL_CLIENT && c->gated && !c->dead && !c->connecting ? conn_head(c) : NULL;
+
+	if (!x || ((exchange_cut_room(c, x) || x->gate == GATE_OPEN) && !(x->verdict.actions & PAGE_ERROR)))
+		return;
+	if (x->gate == GATE_ARMED && raw_ready(fd, POLLIN))
+		gate_readable(c, fd, now);
+	gate_tick(c, fd, now);
+}
+
 ssize_t send_gated(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
@@ -55,6 +70,7 @@ ssize_t send_gated(struct conn *c, struct io *io)
 		return io_call(io);
 	if (!blocking_enter(c, io->fd, io->flags, SO_SNDTIMEO, &error))
 		return io_call(io);
+	hear(c, io->fd, t0);
 	if (error)
 		r = fail(error);
 	else if (c->shut_out)

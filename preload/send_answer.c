@@ -58,7 +58,7 @@ static ssize_t send_slice(struct conn *c, struct io *io, size_t at, size_t k, ui
 	*all = r >= 0 && (size_t)r == asked;
 	if (!conn_lock(c))
 		return r;
-	books_send_over(c, io->fd, r, error);
+	error = books_send_over(c, io->fd, r, error);
 	if (r > 0) {
 		outgate_took(c, (size_t)r, at + (size_t)r == io_total(io));
 		books_sent(c, io, at, (size_t)r, t0, clock_now_ns());

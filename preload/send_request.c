@@ -89,7 +89,7 @@ static ssize_t send_part(struct conn *c, struct io *io, size_t at, size_t *k, ui
 	error = errno;
 	if (!conn_lock(c))
 		return r;
-	books_send_over(c, io->fd, r, error);
+	error = books_send_over(c, io->fd, r, error);
 	if (r > 0)
 		*moved = outgoing_consume(c, io, at, (size_t)r, t0, clock_now_ns());
 	errno = error;

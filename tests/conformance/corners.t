@@ -49,6 +49,11 @@ is_(r.out, want.out, "a_file_behind_a_piece_of_a_head_that_the_socket_has_no_roo
 slower = HttpPeer(delay=3)
 r = shock(f"to=127.0.0.1:{slower.port} delay=400ms delay_on=request", victim("corners"), "times_out", slower.port)
 is_(r.out, really(slower.port, "times_out").out, "a_receive_behind_a_request_that_is_late_has_its_own_time_and_no_more", r)
+broken = HttpPeer(lambda request: reset)
+want = really(broken.port, "only_sends").out
+for fault, error in (("reset=response", "ECONNRESET"), ("reset=response delay=200ms", "ECONNRESET"), ("error=recv:ETIMEDOUT", "ETIMEDOUT")):
+    r = shock(f"to=127.0.0.1:{healthy.port} {fault}", victim("corners"), "only_sends", healthy.port)
+    is_(r.out, want.replace("ECONNRESET", error), f"who_only_sends_is_told_of {fault}", r)
 URGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients", "urgent.py")
 want = run([PYTHON, URGENT, port])
 for fault in ("method=POST status=503", "delay=300ms"):

@@ -472,6 +472,20 @@ static void full(void)
 	SAY("%d", "in_its_time", now_ms() - began >= 290 && now_ms() - began < 1000);
 }
 
+/* A peer that is asked ends the connection; who never reads is told as well. */
+static void only_sends(void)
+{
+	int fd = asked();
+
+	signal(SIGPIPE, SIG_IGN);
+	usleep(500000);
+	say("first", send(fd, request, 10, 0));
+	usleep(100000);
+	say("second", send(fd, request, 10, 0));
+	say("third", send(fd, request, 10, 0));
+	say("end", recv(fd, buf, sizeof(buf), 0));
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -480,7 +494,7 @@ static const struct {
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
-	{"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
+	{"only_sends", only_sends}, {"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
 };
 
 int main(int argc, char **argv)
