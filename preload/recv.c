@@ -153,18 +153,45 @@ static void cancelled_give(void *buffer)
 	pool_give(buffer);
 }
 
-/* MSG_TRUNC: TCP discards the bytes instead of delivering them (tcp(7)). To be followed they are read all the same, elsewhere. */
+/* The errno of a part behind others is the next call's, if it is for good. */
+static void keep_error(struct conn *c, int error)
+{
+	if (is_transient(error) || !conn_lock(c))
+		return;
+	c->late_error = error;
+	conn_unlock(c);
+}
+
+/* The bytes are to be followed, which takes a place where they are: in parts as large as that, when all are to be waited for. */
+static ssize_t discard_parts(struct conn *c, const struct io *io, char *gone)
+{
+	size_t n = io_total(io), done = 0, part;
+	bool all = (io->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
+	ssize_t r;
+
+	do {
+		part = n - done < CONN_BUFFER_BYTES ? n - done : CONN_BUFFER_BYTES;
+		r = recv_gated(c, &(struct io){.op = IO_RECV, .fd = io->fd, .flags = io->flags & ~MSG_TRUNC, .count = 1, .one = {gone, part}});
+		done += r > 0 ? (size_t)r : 0;
+	} while (all && r > 0 && (size_t)r == part && done < n);
+	if (r < 0 && done)
+		keep_error(c, errno);
+	return done ? (ssize_t)done : r;
+}
+
+/* MSG_TRUNC: TCP discards the bytes instead of delivering them (tcp(7)). */
 static ssize_t recv_discard(struct conn *c, struct io *io)
 {
 	char *gone = pool_take();
-	size_t n = io_total(io);
-	struct io in = {.op = IO_RECV, .fd = io->fd, .flags = io->flags & ~(MSG_TRUNC | MSG_WAITALL), .count = 1,
-			.one = {gone, n < CONN_BUFFER_BYTES ? n : CONN_BUFFER_BYTES}};
 	ssize_t r;
 
+	if (!gone)
+		return io_call(io);
 	CANCEL_BEGIN(cancelled_give, gone);
-	r = gone ? recv_gated(c, &in) : io_call(io);
+	r = discard_parts(c, io, gone);
 	CANCEL_END;
+	if (r >= 0)
+		io_report_nothing(io);
 	pool_give(gone);
 	return r;
 }

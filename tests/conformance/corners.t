@@ -54,6 +54,12 @@ want = really(broken.port, "only_sends").out
 for fault, error in (("reset=response", "ECONNRESET"), ("reset=response delay=200ms", "ECONNRESET"), ("error=recv:ETIMEDOUT", "ETIMEDOUT")):
     r = shock(f"to=127.0.0.1:{healthy.port} {fault}", victim("corners"), "only_sends", healthy.port)
     is_(r.out, want.replace("ECONNRESET", error), f"who_only_sends_is_told_of {fault}", r)
+page = lambda request: "x" * 300000
+large, large_slow = HttpPeer(page), HttpPeer(page, delay=0.3)
+want = really(large_slow.port, "discard_all")
+for fault in ("delay=300ms", "status=503 method=POST"):
+    r = shock(f"to=127.0.0.1:{large.port} {fault}", victim("corners"), "discard_all", large.port)
+    is_(r.out, want.out, f"a_receive_that_discards_waits_for_all_that_it_asks_for_under {fault}", r)
 URGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients", "urgent.py")
 want = run([PYTHON, URGENT, port])
 for fault in ("method=POST status=503", "delay=300ms"):

@@ -116,6 +116,26 @@ static void discard(void)
 	SAY("%d", "status_follows", buf[0] >= '2' && buf[0] <= '5' && buf[1] == '0');
 }
 
+/* Of an answer of 300,000 bytes. */
+static void discard_all(void)
+{
+	struct iovec v[2] = {{buf, 5}, {again, 200000}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = 2, .msg_flags = 0x5555};
+	int fd = asked();
+
+	memcpy(buf, "buffer", 7);
+	say("seen", recv(fd, again, 7, MSG_PEEK | MSG_TRUNC));
+	say("discarded", recv(fd, NULL, 90000, MSG_TRUNC | MSG_WAITALL));
+	say("message", recvmsg(fd, &m, MSG_TRUNC | MSG_WAITALL));
+	SAY("%d", "flags", m.msg_flags);
+	SAY("%s", "buffer", buf);
+	say("nothing", recv(fd, NULL, 0, MSG_TRUNC));
+	patience(fd, 300);
+	SAY("%d", "rest", recv(fd, NULL, 1000000, MSG_TRUNC | MSG_WAITALL) > 9000);
+	say("no_more", recv(fd, NULL, 1000000, MSG_TRUNC));
+	say("at_once", recv(fd, NULL, 1000000, MSG_TRUNC | MSG_DONTWAIT));
+}
+
 static void dont_wait(void)
 {
 	int fd = asked();
@@ -490,7 +510,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
+	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"discard_all", discard_all}, {"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
