@@ -12,7 +12,6 @@
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/names.h"
-#include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/signals.h"
 
@@ -537,7 +536,15 @@ void conn_closing(struct conn *c, int fd, uint64_t now_ns)
 		journal_conn(c, JOURNAL_CLOSE, 0, end_of(c, fd), now_ns);
 }
 
-void conn_exit(void)
+bool conn_is_at(const struct conn *c, int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return !c->cookie || (raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 && cookie == c->cookie);
+}
+
+void conn_each(void (*act)(struct conn *c))
 {
 	uint32_t made = atomic_load(&conn_made);
 
@@ -546,11 +553,21 @@ void conn_exit(void)
 
 		if (!c || !conn_hold(c))
 			continue;
-		if (atomic_load(&c->descriptors) && conn_lock(c)) {
-			outgate_flush(c, clock_now_ns());
-			conn_closing(c, -1, clock_now_ns());
-			conn_unlock(c);
-		}
+		if (atomic_load(&c->descriptors))
+			act(c);
 		conn_put(c);
 	}
+}
+
+static void end(struct conn *c)
+{
+	if (!conn_lock(c))
+		return;
+	conn_closing(c, -1, clock_now_ns());
+	conn_unlock(c);
+}
+
+void conn_exit(void)
+{
+	conn_each(end);
 }

@@ -173,6 +173,7 @@ struct conn {
 	struct exchange few[CONN_FEW];	/* the ring until it grows */
 	char *held;			/* bytes of a request head accepted from the program and not yet sent; a pool buffer */
 	uint32_t held_len;
+	int held_fd;			/* through which descriptor they came */
 	char *outbox;			/* request bytes that have not left yet; a pool buffer (outgate.h) */
 	uint32_t outbox_len;
 	uint32_t outbox_pid;		/* the process that put them there */
@@ -292,6 +293,12 @@ void conn_connected(struct conn *c, int fd, int error, uint64_t now_ns);
 
 /* The last descriptor of this process goes: what is in flight ends, the connection's end is journalled. fd is still open. */
 void conn_closing(struct conn *c, int fd, uint64_t now_ns);
+
+/* Whether fd still is c's socket: a number closed by means we do not see (a raw system call) may by now be a file of the program. */
+bool conn_is_at(const struct conn *c, int fd);
+
+/* Acts on each connection that has a descriptor in this process, with a reference, not locked. */
+void conn_each(void (*act)(struct conn *c));
 
 /* The process ends in an orderly way: as if it closed what is still open. */
 void conn_exit(void);

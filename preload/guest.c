@@ -15,6 +15,7 @@
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/spawn.h"
+#include "preload/stream.h"
 #include "preload/table.h"
 
 #define RUN_DIR_MAX 1024
@@ -315,6 +316,7 @@ __attribute__((destructor)) static void stop(void)
 
 	if (!guest.page || guest_is_borrowed())
 		return;
+	stream_flush_all();
 	conn_exit();
 	r = guest_record(0, 0, clock_now_ns());
 	if (r)

@@ -128,6 +128,7 @@ bool outgoing_hold_back(struct conn *c, const struct io *io, size_t at, size_t n
 	if (c->held_len + n > CONN_BUFFER_BYTES || (!c->held && !(c->held = pool_take())))
 		return false;
 	c->held_len = (uint32_t)outgoing_gather(c, io, at, n, c->held, CONN_BUFFER_BYTES);
+	c->held_fd = io->fd;
 	c->patience_ns = clock_now_ns() + CONN_PATIENCE_NS;
 	epoll_refresh(c, clock_now_ns());
 	waker_wake_all(c);

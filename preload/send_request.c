@@ -18,16 +18,6 @@
 #include "preload/strike.h"
 #include "preload/waker.h"
 
-/* Whether fd still is c's socket: a number closed by means we do not see (a raw system call) may by now be a file of the program. Asked once
- * an exchange, before a fault could touch it. */
-static bool same_socket(const struct conn *c, int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	return !c->cookie || (raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 && cookie == c->cookie);
-}
-
 /* The call as it is, on a descriptor that is c's no more. Enters and leaves locked. */
 static ssize_t send_elsewhere(struct conn *c, struct io *io)
 {
@@ -142,7 +132,7 @@ static bool admit_request(struct sending *s, ssize_t *r)
 
 	if (!request_begins(c))
 		return true;
-	if (!s->done && !same_socket(c, s->io->fd)) {
+	if (!s->done && !conn_is_at(c, s->io->fd)) {	/* once an exchange, before a fault could touch it */
 		*r = send_elsewhere(c, s->io);
 		return false;
 	}

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "preload/guest.h"
 #include "preload/raw.h"
+#include "preload/stream.h"
 
 #define WORD_MAX 1152	/* a run directory or a library path with the variable's name */
 #define ENTRIES_MAX 1000	/* a larger environment is left alone: the caller's stack may be small */
@@ -109,6 +110,8 @@ void spawn_exec(const char *file)
 {
 	int error = errno;
 
+	if (!guest_is_borrowed())
+		stream_flush_all();
 	guest_tell_exec(raw_getpid(), parent(), file, clock_now_ns(), false);
 	errno = error;
 }

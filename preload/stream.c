@@ -185,3 +185,16 @@ void stream_flush(struct conn *c, int fd)
 	c->patience_ns = 0;
 	conn_unlock(c);
 }
+
+static void flush(struct conn *c)
+{
+	int fd = c->held_len ? c->held_fd : c->outbox_fd;
+
+	if ((c->held_len || c->outbox_len) && conn_is_at(c, fd))
+		stream_flush(c, fd);
+}
+
+void stream_flush_all(void)
+{
+	conn_each(flush);
+}

@@ -40,4 +40,7 @@ int stream_shutdown(struct conn *c, int fd, int how);
 /* Sends request bytes that were held back (an incomplete head) before the connection closes. */
 void stream_flush(struct conn *c, int fd);
 
+/* ... and before the process ends, or becomes another program (exec). */
+void stream_flush_all(void);
+
 #endif

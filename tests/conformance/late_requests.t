@@ -43,11 +43,20 @@ before = len(peer.requests)
 r = late("5s", victim("get"), "epoll", peer.port, 300)
 within(world(r.out)[1].get("ms"), 299, 700, "the_client's_own_timeout_fires", r)
 is_(wait_for(lambda: len(peer.requests) - before) and len(peer.requests) - before, 1, "close_delivers_what_waits")
-for how in ("s.shutdown(socket.SHUT_WR)", "sys.exit()", "s.close()", "s.detach()"):
+for how in ("s.shutdown(socket.SHUT_WR)", "sys.exit()", "s.close()", "s.detach()", "os.execvp('true', ['true'])"):
     before = len(peer.requests)
-    late("5s", PYTHON, "-c", f"import socket, sys\ns = socket.create_connection(('127.0.0.1', {peer.port}))\n"
+    late("5s", PYTHON, "-c", f"import os, socket, sys\ns = socket.create_connection(('127.0.0.1', {peer.port}))\n"
          f"s.sendall(b'GET /end HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n')\n{how}\n")
     is_(wait_for(lambda: len(peer.requests) - before) and len(peer.requests) - before, 1, f"{how}_delivers_what_waits")
+
+# a piece of a head, which waits for its rest
+pieces = []
+raw = Peer(lambda conn, n: pieces.append(b"".join(iter(lambda: conn.recv(100), b""))))
+for how in ("ctypes.CDLL(None).exit(0)", "os.execvp('true', ['true'])", "s.close()"):
+    pieces.clear()
+    r = shock(f"to=127.0.0.1:{raw.port} method=POST status=503", PYTHON, "-c", "import ctypes, os, socket\n"
+              f"s = socket.create_connection(('127.0.0.1', {raw.port}))\ns.sendall(b'POST / HT')\n{how}\n")
+    is_(wait_for(lambda: pieces) and pieces, [b"POST / HT"], f"{how}_delivers_a_piece_of_a_head", r)
 
 # a request that a fork's child also holds a copy of is sent once
 before = len(peer.requests)

@@ -510,7 +510,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"discard_all", discard_all}, {"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
+	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"discard_all", discard_all},
+	{"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
