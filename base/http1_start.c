@@ -226,14 +226,21 @@ bool http1_start_take(struct http1 *p, const struct http1_line *l)
 	return p->role == HTTP1_REQUEST ? take_request_line(p, l) : take_status_line(p, l);
 }
 
+/* The target is whole when the line was cut behind it. */
 static bool guess_request(struct http1 *p, const struct http1_line *l)
 {
 	int m = method_len((struct span){l->at, l->n});
+	struct span target;
+	const char *end;
 
 	if (m <= 0 || l->n < (size_t)m + 2 || text_is_blank(l->at[m + 1]))
 		return false;
+	target = (struct span){l->at + m + 1, l->n - (size_t)m - 1};
+	end = memchr(target.at, ' ', target.n);
+	if (end)
+		target.n = (size_t)(end - target.at);
 	take_method(&p->head, (struct span){l->at, (size_t)m});
-	take_target(p, (struct span){l->at + m + 1, l->n - (size_t)m - 1}, true);
+	take_target(p, target, !end);
 	return true;
 }
 

@@ -54,10 +54,12 @@ struct framing {		/* one direction of an HTTP/1 connection */
 	struct http1 parser;
 	bool lost;		/* part of the stream was not seen: wait for the next start */
 	bool guessed;		/* the head under way was cut: parser.head has what was seen of it */
+	bool unseen;		/* lost within a head or before one: more messages than one may have gone by */
 	uint8_t recent_n;
 	unsigned char recent[8];	/* the last bytes that went by, while they are known */
-	uint64_t began_ns;	/* first byte of the message under way */
-	uint64_t bytes;		/* of it, so far */
+	uint64_t began_ns;	/* first byte of the message under way; lost: of the last call */
+	uint64_t moved_ns;	/* when the last call returned */
+	uint64_t bytes;		/* of it, so far; lost: of those that belong to no exchange */
 };
 
 struct turns {			/* of a protocol with messages: both directions, by enum assembly_side */

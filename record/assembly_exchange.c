@@ -297,7 +297,7 @@ static uint8_t outcome_of_break(const struct connection *c, const struct exchang
 {
 	if (e->answered && outcome_of_answer(c, e) == JOURNAL_FAILED)
 		return JOURNAL_FAILED;
-	if (c->role == JOURNAL_CLIENT && !e->x.bytes_out)
+	if (c->role == JOURNAL_CLIENT && !e->x.bytes_out && !e->x.first_byte_ns)
 		return JOURNAL_NOT_SENT;
 	return JOURNAL_INDETERMINATE;
 }

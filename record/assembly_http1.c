@@ -10,8 +10,8 @@ static void restart(struct connection *c, enum assembly_side side)
 	struct framing *f = &c->http[side];
 
 	http1_init(&f->parser, side == SIDE_REQUEST ? HTTP1_REQUEST : HTTP1_RESPONSE);
-	f->lost = f->guessed = false;
-	f->began_ns = f->bytes = 0;
+	f->lost = f->guessed = f->unseen = false;
+	f->began_ns = f->moved_ns = f->bytes = 0;
 }
 
 static void restart_requests(const struct assembler *a, struct connection *c)
@@ -55,6 +55,7 @@ static void count(struct connection *c, const struct assembler_moment *m, enum a
 	struct exchange *e = side == SIDE_REQUEST ? c->sending : c->first;
 
 	c->http[side].bytes += n;
+	c->http[side].moved_ns = m->exit_ns;
 	if (!e || !n)
 		return;
 	*assembly_bytes(c, e, side) += n;
@@ -145,6 +146,30 @@ static void message_starts(struct assembler *a, struct connection *c, const stru
 }
 
 /*
+ * An answer when nothing is under way: where requests went by unseen, it is that of one of them, and tells all that is known of it. Unseen
+ * itself it is lost.
+ */
+static bool answers_unseen(struct assembler *a, struct connection *c, const struct assembler_moment *m, const char *at, size_t n)
+{
+	struct framing *asked = &c->http[SIDE_REQUEST], *answer = &c->http[SIDE_ANSWER];
+	struct assembler_moment then = {.pid = m->pid, .tid = m->tid, .exit_ns = asked->moved_ns};
+	struct exchange *e;
+
+	if (!asked->unseen || answer->lost || !http1_idle(&answer->parser))
+		return false;
+	if (!n || !http1_plausible(HTTP1_RESPONSE, at, n)) {
+		a->counts.resynced++;
+		asked->unseen = false;
+		return false;
+	}
+	e = exchange_open(a, c, &then, asked->began_ns, NULL);
+	if (e)
+		*assembly_bytes(c, e, SIDE_REQUEST) = asked->bytes;
+	asked->bytes = 0;
+	return e;
+}
+
+/*
  * The framing of a request is gone (a head longer than what was captured, a chunk that was not seen). What is known of it is
  * enough for an exchange; the next plausible start after its answer is the next request.
  */
@@ -156,6 +181,8 @@ static void request_lost(struct assembler *a, struct connection *c, const struct
 	if (!c->sending && f->guessed)
 		begin_request(a, c, m);
 	count(c, m, SIDE_REQUEST, rest);
+	if (c->sending)
+		f->bytes = 0;
 }
 
 /* The last chunk and an empty trailer, however the calls cut them; only of an answer that has no other end. */
@@ -197,6 +224,7 @@ static void note_first_byte(struct connection *c, const struct assembler_moment 
 /* Passes unseen bytes. Of a head that they are the rest of, what was seen has to do. */
 static uint64_t skip(struct framing *f, uint64_t n, enum http1_event *event)
 {
+	f->unseen |= n && (http1_idle(&f->parser) || http1_in_head(&f->parser));
 	if (n && http1_in_head(&f->parser)) {
 		f->guessed = http1_guess(&f->parser);
 		*event = HTTP1_OPAQUE;
@@ -219,7 +247,7 @@ static uint64_t walk(struct assembler *a, struct connection *c, const struct ass
 	enum http1_event event;
 
 	for (;;) {
-		if (side == SIDE_ANSWER && !c->first) {	/* it answers nothing that we know */
+		if (side == SIDE_ANSWER && !c->first && !((n || unseen) && answers_unseen(a, c, m, at, n))) {	/* it answers nothing that we know */
 			answer_to_nobody_ends(c);
 			return 0;
 		}
@@ -289,6 +317,16 @@ static bool may_begin(const struct connection *c)
 	return !c->first || (c->under_way == 1 && exchange_seems_whole(c));
 }
 
+/* Bytes of requests of which nothing is known. */
+static void pass_by(struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b)
+{
+	count(c, m, SIDE_REQUEST, b->bytes);
+	if (c->sending)
+		c->http[SIDE_REQUEST].bytes = 0;
+	else
+		c->http[SIDE_REQUEST].began_ns = assembly_begin_ns(m, b->direction);
+}
+
 /* While framing is lost: whether these bytes begin a request; else they are counted to what is under way. */
 static bool found_again(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b,
 			enum assembly_side side)
@@ -299,7 +337,7 @@ static bool found_again(struct assembler *a, struct connection *c, const struct 
 		return true;
 	}
 	if (side == SIDE_REQUEST)
-		count(c, m, side, b->bytes);
+		pass_by(c, m, b);
 	else if (c->first)
 		answer_lost(a, c, m, b, b->bytes);
 	return false;

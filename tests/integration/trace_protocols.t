@@ -212,6 +212,28 @@ for role in ("client", "server"):
         [(f"/long{i}", 200, "ok") for i in range(3)], f"answers_of_nginx_with_long_heads_have_theirs_at_the_{role}")
 is_(trace.one("SELECT count(*) FROM loss"), 0, "and_nothing_is_lost", trace.rows("SELECT * FROM loss"))
 
+# ---- pipelines of HTTP/1 that are longer than what is captured ----
+
+PIPELINE = r"""
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+for i in range(3):
+    s.sendall(b"".join(b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"busy" if i % 7 == 3 else b"fine") for i in range(100)))
+    got = b""
+    while got.count(b"HTTP/1.1 ") < 100 or not got.endswith(b"\n"):
+        got += s.recv(65536)
+"""
+nginx = Nginx('location / { return 200 "fine\n"; } location /busy { return 503; }')
+trace = Trace("--pid", nginx.process.pid)
+is_(run([PYTHON, "-c", PIPELINE, nginx.port]).rc, 0, "the_client_has_all_answers")
+ok(wait_for(lambda: len(nginx.access()) >= 300), "nginx_counts_them")
+trace.stop()
+nginx.stop()
+told = {row["status"]: row["n"] for row in trace.rows("SELECT status, count(*) n FROM exchange WHERE role = 'server' GROUP BY status")}
+is_((told.get(200, 0) >= 258, told.get(503)), (True, 42), "each_request_is_told_by_its_answer_where_it_was_not_seen", told)
+ok(trace.one("SELECT count(*) FROM exchange WHERE path IS NULL") > 50, "many_of_them_were_not")
+is_(trace.rows("SELECT * FROM loss"), [], "and_nothing_is_lost")
+
 # ---- bytes that are no text, in a path ----
 
 peer = HttpPeer()

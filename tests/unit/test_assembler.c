@@ -1351,6 +1351,42 @@ static void test_first_bytes_not_seen(void)
 	assembler_free(a);
 }
 
+/* How many requests lie beyond the capture is not known, but each has its answer. */
+static void test_pipeline_beyond_capture(void)
+{
+	static const char *const paths[] = {"/a", "/cut", "", "", "/b", "/c", "", "/d"};
+	static const int statuses[] = {204, 204, 503, 204, 404, 204, 429, 204};
+	static const char first[] = "GET /a HTTP/1.1\r\n\r\nGET /cut HT", third[] = "GET /c HTTP/1.1\r\n\r\n";
+
+	for (enum journal_role role = JOURNAL_CLIENT; role <= JOURNAL_SERVER; role++) {
+		enum assembler_direction ask = role == JOURNAL_CLIENT ? ASSEMBLER_OUT : ASSEMBLER_IN;
+		struct assembler *a = opened(role);
+
+		move(a, ask, first, sizeof(first) - 1, sizeof(first) + 59, NULL);
+		move(a, !ask, BYTES(ANSWER("204") ANSWER("204") ANSWER("503")));
+		move(a, ask, "", 0, 70, NULL);
+		move(a, !ask, BYTES(ANSWER("204")));
+		move(a, ask, BYTES("GET /b HTTP/1.1\r\n\r\n"));
+		move(a, !ask, BYTES(ANSWER("404")));
+		move(a, ask, third, sizeof(third) - 1, sizeof(third) + 49, NULL);
+		move(a, !ask, BYTES(ANSWER("204") ANSWER("429")));
+		move(a, ask, BYTES("GET /d HTTP/1.1\r\n\r\n"));
+		move(a, !ask, BYTES(ANSWER("204") ANSWER("500")));
+		is_int(how_many_ended(), 8, "each answer tells of a request, seen or not (role %d)", role);
+		for (unsigned i = 0; i < 8; i++) {
+			is_str(ended(i)->path, paths[i], "exchange %u has the path that was seen of its request", i);
+			is_int(ended(i)->status, statuses[i], "and its status");
+			ok(!i || ended(i)->started_ns >= ended(i - 1)->started_ns, "in the order in which they came");
+		}
+		is_int(role == JOURNAL_CLIENT ? ended(3)->bytes_out : ended(3)->bytes_in, 70, "what was not seen has its bytes");
+		is_int(assembler_counts(a).resynced, 0, "and nothing is lost");
+		move(a, ask, third, sizeof(third) - 1, sizeof(third) + 49, NULL);
+		move(a, !ask, ANSWER("204"), sizeof(ANSWER("204")) - 1, 300, NULL);
+		is_int(assembler_counts(a).resynced, 1, "unless the answer is not seen either");
+		assembler_free(a);
+	}
+}
+
 /* ---- protocols with messages ---- */
 
 static void test_commands_of_redis(void)
@@ -2031,6 +2067,7 @@ int main(void)
 	test_middle_of_a_stream();
 	test_garbage_in_the_middle();
 	test_first_bytes_not_seen();
+	test_pipeline_beyond_capture();
 	test_commands_of_redis();
 	test_redis_without_replies();
 	test_values_of_redis_beyond_capture();
