@@ -106,6 +106,7 @@ struct connection {
 	bool answered_last;			/* the bytes before these were of the answer's side */
 	bool veiled_told;			/* the one exchange of a veiled protocol was told */
 	bool sliding;				/* requests are sent while others are answered: answers can not be laid to them anew */
+	bool begun;				/* it speaks in messages, of which the first one went by */
 	bool adrift;				/* answers were lost, so which request is answered is not known any more */
 	struct exchange *first, *last;		/* under way, oldest first */
 	struct exchange *sending;		/* whose request is still coming; NULL none */

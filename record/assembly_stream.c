@@ -43,7 +43,7 @@ void stream_switch(struct assembler *a, struct connection *c, bool mid_stream)
 	stream_release(a, c);
 	c->protocol = PROTOCOL_UNKNOWN;
 	c->mid_stream = mid_stream;
-	c->answer_seen = c->guessed = c->veiled_told = false;
+	c->answer_seen = c->guessed = c->veiled_told = c->begun = false;
 }
 
 void stream_settle(struct assembler *a, struct connection *c)

@@ -380,7 +380,8 @@ static void begin_messages(struct assembler *a, struct connection *c)
 		return;
 	}
 	a->turns++;
-	in_step(c, !c->doubtful && !c->sequence);
+	in_step(c, !c->doubtful && !c->begun);
+	c->begun = true;
 }
 
 /* Whether all of these bytes are of commands of memcached that no answer is wanted to. */
@@ -445,6 +446,7 @@ void turn_bytes(struct assembler *a, struct connection *c, const struct assemble
 
 void turn_gap(struct assembler *a, struct connection *c, const struct assembler_moment *m, enum assembly_side side)
 {
+	begin_messages(a, c);
 	if (c->turns)
 		out_of_step(a, c, m->exit_ns);
 	if (side != SIDE_ANSWER || !c->first || protocol_is_veiled(c->protocol))

@@ -1912,17 +1912,41 @@ static void test_idle_messages_give_back(void)
 	assembler_free(a);
 }
 
-static void test_queries_give_back(void)
+/* So many that all that can give back do. */
+static void others_speak(struct assembler *a)
 {
-	struct assembler *a = opened(JOURNAL_CLIENT);
-
-	move(a, ASSEMBLER_OUT, BYTES(STARTUP));
-	move(a, ASSEMBLER_IN, BYTES("R\0\0\0\x08\0\0\0\0" READY));
 	for (unsigned i = 0; i < 2 * ASSEMBLY_TURNS; i++) {
 		open_as(a, 1000 + i, JOURNAL_CLIENT, false);
 		move_on(a, 1000 + i, 100, ASSEMBLER_OUT, "*1\r\n$4\r\nPING\r\n");
 	}
 	count = 0;
+}
+
+static void test_gap_after_giving_back(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+	static const char ping[] = "*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n";
+
+	placed(a, ASSEMBLER_OUT, ping, 0);
+	placed(a, ASSEMBLER_IN, "+PONG\r\n", 0);
+	placed(a, ASSEMBLER_OUT, ping, sizeof(ping) - 1);
+	others_speak(a);
+	placed(a, ASSEMBLER_IN, "-ERR of the third\r\n", 14);
+	is_int(how_many_ended(), 3, "answers that were lost while there was no framing");
+	is_int(ended(0)->outcome & ended(1)->outcome & ended(2)->outcome, JOURNAL_INDETERMINATE, "leave it unknown whose the next one is");
+	assembler_free(a);
+}
+
+static void test_queries_give_back(void)
+{
+	struct assembler *a = opened(JOURNAL_CLIENT);
+
+	out(a, "CONNECT db:5432 HTTP/1.1\r\n\r\n");
+	in(a, "HTTP/1.1 200 OK\r\n\r\n");
+	move(a, ASSEMBLER_OUT, BYTES(STARTUP));
+	move(a, ASSEMBLER_IN, BYTES("R\0\0\0\x08\0\0\0\0" READY));
+	is_int(how_many_ended(), 2, "logging in is an exchange behind a proxy as well");
+	others_speak(a);
 	move(a, ASSEMBLER_OUT, BYTES(QUERY));
 	move(a, ASSEMBLER_IN, BYTES("E\0\0\0\x05\0" READY));
 	is_int(how_many_ended(), 1, "a connection of PostgreSQL that was idle");
@@ -2091,6 +2115,7 @@ int main(void)
 	test_full_memory();
 	test_idle_connections_give_back();
 	test_idle_messages_give_back();
+	test_gap_after_giving_back();
 	test_queries_give_back();
 	test_finish();
 	test_any_order();
