@@ -198,6 +198,8 @@ static void postgresql_answer(struct assembler *a, struct connection *c, const s
 		over = (t->copying || t->asked < 2) && wire_ends_ready(t->recent, t->recent_n);
 	if (!over)
 		return;
+	/* In a transaction that failed: so did this, however far behind rows the error was. */
+	c->first->failed |= wire_ends_ready(t->recent, t->recent_n) && t->recent[t->recent_n - 1] == 'E';
 	exchange_close(a, c, 0, 0, m->exit_ns);
 	if (counted)
 		t->asked = t->reported = 0;

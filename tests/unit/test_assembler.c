@@ -1589,9 +1589,12 @@ static void test_turns_of_postgresql(void)
 	move(a, ASSEMBLER_OUT, BYTES(QUERY));
 	move(a, ASSEMBLER_IN, BYTES("E\0\0\0\x05\0" READY));
 	is_int(ended(5)->outcome, JOURNAL_FAILED, "and the next query is in step");
+	move(a, ASSEMBLER_OUT, BYTES(QUERY));
+	move(a, ASSEMBLER_IN, "T\0\0\0\x06\0\0D\0\0\1\0", 12, 9000, "xxZ\0\0\0\x05" "E");
+	is_int(ended(6)->outcome, JOURNAL_FAILED, "an error behind such rows is seen by the transaction that failed with it");
 	move(a, ASSEMBLER_OUT, BYTES("X\0\0\0\4"));
 	close_it(a, JOURNAL_LOCAL_CLOSE);
-	is_int(how_many_ended(), 6, "a goodbye is no exchange");
+	is_int(how_many_ended(), 7, "a goodbye is no exchange");
 	assembler_free(a);
 }
 
