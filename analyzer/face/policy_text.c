@@ -278,6 +278,16 @@ static void say_timeout(const struct result *r, const struct result_edge *e, FIL
 
 /* ---- breaker ---- */
 
+static void say_share(FILE *out, const struct policy_breaker *p)
+{
+	long low = lround(100 * p->share_low), high = lround(100 * p->share_high);
+
+	fputs(p->threshold == THRESHOLD_RATE ? " (" : ", or by their share (", out);
+	if (low < high)
+		fprintf(out, "%ld %% to ", low);
+	fprintf(out, "%ld %%)", high);
+}
+
 static void say_threshold(FILE *out, const struct policy_breaker *p)
 {
 	fputs(p->ejects ? "leaves the server out" : "opens", out);
@@ -290,8 +300,7 @@ static void say_threshold(FILE *out, const struct policy_breaker *p)
 	if (p->threshold == THRESHOLD_RATE)
 		fputs(" by the share of failures", out);
 	if (p->threshold != THRESHOLD_CONSECUTIVE && p->share_low >= SHARE_LIKELY)
-		fprintf(out, p->threshold == THRESHOLD_RATE ? " (%.0f %% to %.0f %%)" : ", or by their share (%.0f %% to %.0f %%)", 100 * p->share_low,
-			100 * p->share_high);
+		say_share(out, p);
 }
 
 static void say_open(FILE *out, const struct policy_breaker *p)

@@ -147,6 +147,11 @@ static void others(void)
 	b->alike = "a rate limiter";
 	ok(strstr(words(POLICY_BREAKER), "; opened 2 times (1 after a probe failed), turned 40 calls away; a rate limiter would look the same; high"),
 	   "and what it may be instead");
+	b->threshold = THRESHOLD_UNKNOWN;
+	b->share_low = b->share_high = 1;
+	ok(strstr(words(POLICY_BREAKER), "opens after 5 to 6 failures, or by their share (100 %) for"), "or by which share");
+	b->share_low = 0.5;
+	ok(strstr(words(POLICY_BREAKER), "(50 % to 100 %)"), "or between which shares");
 	*b = (struct policy_breaker){.known = true, .absent = true, .outage_attempts = 120};
 	is_str(words(POLICY_BREAKER), "none: 120 failed attempts in a row went through; low confidence", "an outage without one");
 
