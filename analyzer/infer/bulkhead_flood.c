@@ -7,6 +7,7 @@
 #include "analyzer/measure.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
+#include "analyzer/stats/stats.h"
 
 #define GROWN 3
 #define IN_WORK_MIN 4
@@ -57,11 +58,20 @@ static double took_ms(const struct measure *m, const struct model_exchange *x)
 
 /* ---- which servers were slow ---- */
 
+/* Of what was given up it is known that it would have taken longer. Where too many were, the median of what they all took. */
+static double median_ms(struct stats_time *took, size_t n)
+{
+	double median = stats_kaplan_meier(took, n).median;	/* which sorts them */
+
+	return isnan(median) && n ? took[(n - 1) / 2].time : median;
+}
+
 static int weigh_edge(struct flood_edges *f, const struct measure *m, uint32_t edge)
 {
 	struct chains_span rows = chains_of(&m->chains.by_edge, edge);
-	struct samples took[2] = {{0}, {0}};
-	int err = 0;
+	struct stats_time *took[2] = {spill_realloc(NULL, (rows.n + 1) * sizeof(**took)), spill_realloc(NULL, (rows.n + 1) * sizeof(**took))};
+	size_t n[2] = {0, 0};
+	int err = took[0] && took[1] ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < rows.n && !err; i++) {
 		const struct model_exchange *x = &m->r->model.exchanges[rows.members[i]];
@@ -69,15 +79,15 @@ static int weigh_edge(struct flood_edges *f, const struct measure *m, uint32_t e
 
 		f->bad[edge] |= x->fault != MODEL_NONE;
 		if (at >= 0)
-			err = samples_add(&took[at], took_ms(m, x));
+			took[at][n[at]++] = (struct stats_time){took_ms(m, x), x->outcome == MODEL_INDETERMINATE || !x->ended_ns};
 	}
-	samples_sort(&took[0]);
-	samples_sort(&took[1]);
-	f->before_ms[edge] = samples_percentile(&took[0], 0.5);
-	f->fault_ms[edge] = samples_percentile(&took[1], 0.5);
-	f->bad[edge] |= grew(f->before_ms[edge], f->fault_ms[edge]);
-	samples_free(&took[0]);
-	samples_free(&took[1]);
+	if (!err) {
+		f->before_ms[edge] = median_ms(took[0], n[0]);
+		f->fault_ms[edge] = median_ms(took[1], n[1]);
+		f->bad[edge] |= grew(f->before_ms[edge], f->fault_ms[edge]);
+	}
+	spill_free(took[0]);
+	spill_free(took[1]);
 	return err;
 }
 

@@ -20,7 +20,7 @@
 struct measure;
 
 struct flood_edges {	/* of the whole run, by edge */
-	double *before_ms, *fault_ms;	/* median time of attempts in the baseline and under the fault; NAN none; owned */
+	double *before_ms, *fault_ms;	/* median time of attempts, had none been given up, in the baseline and under the fault; NAN none; owned */
 	bool *bad;		/* slow then, or hit by a fault; owned */
 	unsigned looked;	/* edges whose caller's routes were looked at: no more than FLOODS_MAX, since each is a walk over the run */
 };

@@ -17,6 +17,7 @@ struct scene {
 	int other_calls;		/* they call the slow server too */
 	int other_new;			/* they come under the fault only */
 	int unlaid;			/* so many calls that no request can have made */
+	int answered;			/* one of so many calls under the fault: the others are given up after 15 ms; 0: all are */
 	int hit;			/* the fault hits the other route itself */
 	int known;
 };
@@ -56,13 +57,14 @@ static void play(struct runs *r, struct result *x, const struct scene *s)
 	for (int i = 0; s->every_ms * i < RUN_MS - 1000; i++) {
 		double at = s->every_ms * i;
 		int bad = at >= FROM_MS && at < TO_MS, call, parent;
-		double took = bad ? s->call_ms : 10;
+		int given_up = bad && s->answered && i % s->answered;
+		double took = given_up ? 15 : bad ? s->call_ms : 10;
 
 		runs_add(r, ATTEMPT(.connection = 1, .process = 1, .tid = 10 + i, .path = "/in", .status = 200, .at_ms = at, .took_ms = took + 2));
 		parent = runs_add(r, ATTEMPT(.connection = 2, .process = 2, .role = "server", .tid = 10 + i, .path = "/in", .status = 200,
 					     .at_ms = at + 0.5, .took_ms = took + 1));
-		call = runs_add(r, ATTEMPT(.connection = 3, .process = 2, .tid = 10 + i, .path = "/stock", .status = 200,
-					   .at_ms = at + 0.7, .took_ms = took, .parent = parent, .fault = bad));
+		call = runs_add(r, ATTEMPT(.connection = 3, .process = 2, .tid = 10 + i, .path = "/stock", .status = given_up ? 0 : 200,
+					   .outcome = given_up ? "indeterminate" : NULL, .at_ms = at + 0.7, .took_ms = took, .parent = parent, .fault = bad));
 		if (bad)
 			runs_inject(r, 1, call, at + 0.7, "delay", took, took);
 	}
@@ -80,6 +82,7 @@ static const struct scene scenes[] = {
 	{.what = "they are slower by less than 50 ms", .call_ms = 1000, .every_ms = 40, .other_ms = 50},
 	{.what = "they are slower by 50 ms", .call_ms = 1000, .every_ms = 40, .other_ms = 53, .known = 1},
 	{.what = "they took as long before, now and then", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_base_ms = 400},
+	{.what = "most calls are given up long before they would have ended", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .answered = 3, .known = 1},
 	{.what = "calls do not pile up: few come", .call_ms = 1000, .every_ms = 600, .other_ms = 500},
 	{.what = "calls are not slow", .call_ms = 30, .every_ms = 5, .other_ms = 500},
 	{.what = "the other route calls the slow server as well", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_calls = 1},
