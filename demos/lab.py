@@ -151,16 +151,20 @@ class Arrivals:
                                        *options, url], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def end(self):
-        """No more arrive; those at work are waited for. Returns all answers in the order of arrival, each as (intended moment of
-        CLOCK_MONOTONIC, ms, status or 0, degraded)."""
+        """No more arrive; those at work are waited for. Returns all answers (answers_of)."""
         self.child.send_signal(signal.SIGTERM)
         out, _ = self.child.communicate()
         if self.child.returncode:
             raise Failed(f"the load on {self.url} ended with status {self.child.returncode}")
         self.summary = json.loads(out)
-        with open(self.log_path, encoding="utf-8") as log:
-            return [(1e-9 * (self.summary["began_ns"] + int(row["intended_ns"])), 1e-6 * int(row["latency_ns"]), int(row["status"]), row["marked"] == "1")
-                    for row in csv.DictReader(log)]
+        return answers_of(self.log_path, self.summary)
+
+
+def answers_of(log_path, summary):
+    """What a load generator logged, in the order of arrival, each as (intended moment of CLOCK_MONOTONIC, ms, status or 0, degraded)."""
+    with open(log_path, encoding="utf-8") as log:
+        return [(1e-9 * (summary["began_ns"] + int(row["intended_ns"])), 1e-6 * int(row["latency_ns"]), int(row["status"]), row["marked"] == "1")
+                for row in csv.DictReader(log)]
 
 
 class Counters:

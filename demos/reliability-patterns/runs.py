@@ -31,6 +31,25 @@ def closed_loop(name, requests, users, faults=(), **policy):
     return record
 
 
+FIRST = 40  # orders by which a service is known to be well, and what it then does with an order
+
+
+def crowd(name, size):
+    """So many orders at once, while payments are slow. Others went well before them: in a crowd that comes first of all, those who arrive
+    first need not be those who get in, and nobody could tell who was turned away from who never asks."""
+    def record(stage):
+        system = System(stage.bench, name)
+        first = system.load(FIRST, 4)
+        stage.bench.fault(system.run, "set", f"{CALLEE} name=slow delay=400ms")
+        log_path = stage.bench.path(f"{name}.users.csv")
+        at_once = system.load(size, size, "--log", log_path)
+        pause(stage, 0.3, system)
+        seen = system.close_parts({"first": first, "crowd": at_once})
+        seen.answers = lab.answers_of(log_path, at_once)
+        return seen
+    return record
+
+
 def record_breaker(stage):
     """Most charges fail for a while; the breaker opens, and closes when its probes find all well again."""
     system = System(stage.bench, "breaker", open_s=stage.size["open"])
@@ -59,9 +78,7 @@ def record_idempotency(stage):
         "other": system.load(1, 1, "-d", '{"order":"another"}', *keyed),
         "crowd": system.load(CROWD, CROWD, "-H", "Idempotency-Key: crowd"),
     }
-    seen = system.close({"requests": sum(p["requests"] for p in parts.values()), "ok": sum(p["ok"] for p in parts.values())})
-    seen.parts = parts
-    return seen
+    return system.close_parts(parts)
 
 
 def record_metrics(stage):
@@ -119,8 +136,8 @@ RUNS = {  # name: (what happens, how it is recorded)
                closed_loop("growth", "growth", 10, ["name=error status=503 probability=50%"], attempts=4, budget_ms=1000)),
     "breaker": ("80 % fail for a while", record_breaker),
     "idempotency": ("the same orders twice", record_idempotency),
-    "bulkhead": ("100 orders at once, payments take 400 ms longer", closed_loop("bulkhead", 100, 100, ["name=slow delay=400ms"])),
-    "rejects": ("200 orders at once", closed_loop("rejects", 200, 200, ["name=slow delay=400ms"])),
+    "bulkhead": ("100 orders at once, payments take 400 ms longer", crowd("bulkhead", 100)),
+    "rejects": ("200 orders at once", crowd("rejects", 200)),
     "combined": ("150 ms longer, 10 % fail, 5 % are limited", closed_loop("combined", "combined", 10, MIXED)),
     "metrics": ("the breaker's run in little, watched by Prometheus", record_metrics),
 }

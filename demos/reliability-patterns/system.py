@@ -64,6 +64,12 @@ class System:
         self.bench.report(self.db, "--format", "html", "-o", self.bench.path(f"report-{self.name}.html"))
         return Seen(self, users, report, counters, breaker)
 
+    def close_parts(self, parts):
+        """The same of orders that came in several parts: {name: summary}."""
+        seen = self.close({each: sum(part[each] for part in parts.values()) for each in ("requests", "ok")})
+        seen.parts = parts
+        return seen
+
     def counters_of(self, kind, service):
         """What a service has counted; a copy of the page is left beside the run file."""
         page = service.get("/metrics")

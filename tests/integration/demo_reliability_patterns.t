@@ -84,7 +84,10 @@ is_(counted("idempotency", "order", 'idempotent_requests_total{verdict="other_pa
 users = only(e for e in report["idempotency"]["edges"] if (e["client"], e["server"]) == ("external", "order-service"))["idempotency"]
 is_((users["keys"], users["duplicates"], users["violations"]), (21, 25, 0), "idempotency: the report sees the repetitions and no order made twice")
 is_((edge["rejects"]["bulkhead"] or {}).get("width"), 10, "rejects: the width of the bulkhead", edge["rejects"]["bulkhead"])
-within(edge["rejects"]["outcomes"]["ok"], 1, 20, "rejects: one or two orders of each place go through")
+for n in ("bulkhead", "rejects"):
+    crowd = edge[n]["by_window"]["fault"]
+    is_((edge[n]["by_window"]["baseline"]["success"]["value"], edge[n]["logical"] - crowd["logical"]), (1, 40), f"{n}: orders went well before the crowd came")
+    within(edge[n]["outcomes"]["ok"] - 40, 1, 20, f"{n}: one or two orders of each place go through")
 with open(os.path.join(out, "table.txt"), encoding="utf-8") as f:
     table = f.read()
 seen = re.findall(r"^  ([\w, ]+?) +([\d.]+)  report ([\d.]+) +\S", table, re.M)
