@@ -25,9 +25,10 @@ MARGIN_S = 0.2  # how far inside or outside the outage requests are sent
 STEPS = 4  # of each strategy
 
 # The waits are those of the document: 1 s, doubled. Three attempts have two waits; the 4 s would come before a fourth.
-WAITS = {"backoff": "exponential", "max_attempts": 3, "base_ms": 1000, "multiplier": 2, "cap_ms": 4000}
+ATTEMPTS = 3
+WAITS = {"backoff": "exponential", "max_attempts": ATTEMPTS, "base_ms": 1000, "multiplier": 2, "cap_ms": 4000}
 STRATEGIES = {
-    "naive": {"backoff": "immediate", "max_attempts": 3},
+    "naive": {"backoff": "immediate", "max_attempts": ATTEMPTS},
     "backoff": WAITS,
     "jitter": {**WAITS, "jitter": "additive", "jitter_ms": 1000},
 }
@@ -169,6 +170,22 @@ def share(metric):
     return "{value:.0f} % ({low:.0f}..{high:.0f})".format(**{key: 100 * metric[key] for key in ("value", "low", "high")})
 
 
+def policy_of(run):
+    """What the traffic of the whole run tells of the client's retries."""
+    return run["whole"]["retry"]
+
+
+def backoffs(run):
+    """The kinds of backoff that fit: one, or several that the traffic can not tell apart."""
+    found = policy_of(run)
+    return found["candidates"] if found["backoff"] == "ambiguous" else [found["backoff"]]
+
+
+def show_backoff(run):
+    base = policy_of(run)["base_ms"]
+    return " or ".join(backoffs(run)) + (f", {base / 1000:.2f} s" if base else "")
+
+
 ROWS = (  # what · where it is from · the document's figure
     ("logical requests", lambda r: show(r["edge"]["logical"]), "10"),
     ("attempts", lambda r: show(r["edge"]["attempts"]), "~30 / lower / lowest"),
@@ -182,6 +199,8 @@ ROWS = (  # what · where it is from · the document's figure
     ("latency p95", lambda r: show(r["service"]["latency_ms"]["p95"], "{:.0f}", " ms"), "-"),
     ("time to finish", lambda r: show(r["service"]["latency_ms"]["max"], "{:.0f}", " ms"), "fast / slower / -"),
     ("time to recovery", lambda r: show(r["recovery"]["mttr_ms"], "{:.0f}", " ms"), "-"),
+    ("attempts at most, inferred", lambda r: show(policy_of(r)["max_attempts"]), "3 / - / -"),
+    ("backoff, inferred", show_backoff, "at once / 1, 2, 4 s / backoff + random delay"),
     ("whole run: delivered", lambda r: show(r["whole"]["delivered"]), "-"),
     ("backend's own count", lambda r: show(r["counted"]["got_through"]), "-"),
 )
@@ -231,6 +250,11 @@ def expect(runs):
         yield r["users"]["ok"] == 0, f"{name}: no user was served in the outage"
         yield r["recovery"]["label"] == "recovered", f"{name}: the report sees the recovery"
         yield edge["attempts"] == naive["edge"]["attempts"], f"{name}: makes as many attempts as naive"
+        yield policy_of(r)["max_attempts"] == ATTEMPTS, f"{name}: the report finds three attempts"
+    yield backoffs(naive) == ["none"], "naive: ... and that it does not wait"
+    # Two waits that double are two that grow by a second, and ten draws of chance are few: what is said of them may be ambiguous.
+    yield "exponential" in backoffs(backoff), "backoff: ... and a backoff that may be exponential"
+    yield not {"none", "fixed"} & set(backoffs(jitter)), "jitter: ... and waits that grow"
     peak = [value(r["edge"]["peak_attempts_per_s"]) for r in (naive, backoff, jitter)]
     yield peak[0] > peak[1] and peak[0] > peak[2], "waiting lowers the peak rate"
     yield jitter["bunched"] < backoff["bunched"] <= naive["bunched"], "jitter bunches retries least"
