@@ -28,7 +28,7 @@ class Scenario:
     scale: float = 1
     workers: int = 4  # of payments, which serves 33 a second with each
     timeout_ms: float = 0  # of an attempt of orders, whatever the configuration; 0: the configuration's
-    background: str = ""  # a fault that is there all the time
+    background: str = ""  # a fault that is there as long as there are users
     trigger: str = ""  # the fault that comes and goes; {inventory}: the port of that database
 
     @property
@@ -102,8 +102,6 @@ class System:
         if scenario.fault == "inventory-lock":
             self.start(topology.repricer(self))
             self.ask("prices", self.services["repricer"].url("/prices"), "--rate", 0.34, "--duration", 86400, "-d", "{}")
-        if scenario.background:
-            self.disturb(scenario.background)
 
     def start(self, config):
         self.services[config["name"]] = self.bench.service_at(self.host, config)
@@ -128,7 +126,10 @@ class System:
                 child.wait(90)
 
     def open_doors(self):
-        """Users come. Each order has a key of its own, whether the configuration heeds it or not."""
+        """Users come, and with them the fault that is always there: a report compares what users ask after the trigger with what they did in
+        the time of that fault alone, which must not begin without them. Each order has a key of its own, heeded or not."""
+        if self.scenario.background:
+            self.disturb(self.scenario.background)
         self.ask("users", self.services["gateway"].url("/orders"), "--rate", self.scenario.rate, "--arrivals", "poisson",
                  "--seed", self.number, "--duration", 86400, "-c", 2000, "-t", 60, *self.order())
 

@@ -51,12 +51,15 @@ for c, name in runs.items():
         f"{c}: and openings of a breaker", edge[c]["breaker"])
 for c in STORM:
     stall[c] = only(r for r in report[c]["recovery"] if r["fault"] == "stall")
+    before = edge[c]["by_window"].get("baseline", {"logical": 0})
+    ok(before["logical"] >= 40, f"{c}: there are errors when users come, not before", before)
     modes = sorted(edge[c]["timeout"]["modes"], key=lambda mode: -mode["n"])
     within(modes[0]["ms"], 395, 412, f"{c}: the timeout of an attempt is 400 ms", modes)
 
 ok(edge["A"]["amplification"]["value"] == 1 and stall["A"]["label"] in ("recovered", "slow_recovery"), "A: who does not retry recovers", stall["A"])
 is_((stall["B"]["label"], stall["B"]["censored"]), ("metastable_suspected", True), "B: naive retries stay bad by themselves", stall["B"])
-ok(edge["B"]["retry"]["max_attempts"] == 3 and edge["B"]["retry"]["backoff"] == "none", "B: three attempts without a wait", edge["B"]["retry"])
+found = edge["B"]["retry"]  # of a machine with more to do than it can, some are late
+ok(found["max_attempts"] == 3 and (found["backoff"] == "none" or found["candidates"] == ["none"]), "B: three attempts without a wait", found)
 ok(edge["B"]["amplification"]["value"] > 1.7, "B: which is more than twice the load, and 1.24 before", edge["B"]["amplification"])
 ok("retry-storm" in [f["code"] for f in report["B"]["findings"]], "B: the finding is a retry storm", report["B"]["findings"])
 ok(stall["D"]["label"] in ("recovered", "slow_recovery") and not stall["D"]["censored"], "D: with a breaker it recovers", stall["D"])
