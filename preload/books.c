@@ -115,7 +115,7 @@ ssize_t books_received(struct conn *c, struct io *io, size_t asked, ssize_t r, i
 	if (r >= 0)
 		let_sender_note(c);
 	now = clock_now_ns();
-	if (r > 0 && c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)
+	if (r > 0 && conn_is_read_out(c))
 		r = 0;	/* another thread read up to the end meanwhile: these bytes lie behind it */
 	if (r > 0 && !(io->flags & MSG_PEEK))
 		books_took(c, io, (size_t)r, (size_t)r < asked, now);

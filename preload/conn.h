@@ -147,6 +147,7 @@ struct conn {
 	uint64_t cut_ns;		/* CUT_RST, server: the next look whether what comes before the place has left */
 	bool eof_in;			/* the stream of answers (client) or requests (server) ended */
 	bool shut_in;			/* ... because the program shut it down */
+	bool deaf;			/* ... while an answer, or its request, was held: it was not there yet, and is not read any more */
 	bool shut_out;			/* the program shut its own direction down: what it sends is the kernel's to refuse */
 	bool hup_hidden;		/* a hang-up is hidden: leave the descriptor out of the kernel's sets */
 	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */
@@ -283,6 +284,12 @@ static inline struct exchange *conn_head(struct conn *c)
 static inline struct exchange *conn_tail(struct conn *c)
 {
 	return c->count ? conn_nth(c, c->count - 1) : NULL;
+}
+
+/* A client's program has been told, or told us, that it reads nothing more, whatever the kernel has. */
+static inline bool conn_is_read_out(const struct conn *c)
+{
+	return c->role == JOURNAL_CLIENT && (c->cut == CUT_ENDED || c->deaf);
 }
 
 /* The faults of this version of the page that may concern a connection with this end on this side, or (end: a name) a resolution. */

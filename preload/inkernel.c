@@ -182,9 +182,9 @@ static ssize_t splice_admit(struct conn *c, int fd, unsigned int flags, size_t *
 	int error = INWAIT_AGAIN;
 	size_t limit;
 
-	while (error == INWAIT_AGAIN && c->cut != CUT_ENDED && !c->dead && !c->connecting)
+	while (error == INWAIT_AGAIN && c->cut != CUT_ENDED && !c->deaf && !c->dead && !c->connecting)
 		error = inwait_turn(c, fd, &b);
-	if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)
+	if (conn_is_read_out(c))
 		return 0;
 	if (error > 0)
 		return fail(error);

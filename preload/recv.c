@@ -101,7 +101,7 @@ static bool recv_step(struct conn *c, struct io *io, struct blocking *b, ssize_t
 	uint64_t now = clock_now_ns();
 	int error;
 
-	if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT) {
+	if (conn_is_read_out(c)) {
 		io_report_nothing(io);
 		*r = 0;
 	} else if (c->dead && c->late_error) {

@@ -118,7 +118,7 @@ bool stream_readable(struct conn *c, int fd, int *n)
 	if (gate_answer_ready(c, now) && answer_make(c, conn_head(c))) {
 		limit = answer_iov(c, conn_head(c), iov) - conn_head(c)->answer_at;
 		there = (int)limit;
-	} else if (!gate_hidden(c, now) && !(c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT)) {
+	} else if (!gate_hidden(c, now) && !conn_is_read_out(c)) {
 		/* Counted before the gate is asked: what comes in between is not judged yet. */
 		there = (int)raw_unread(fd);
 		if (there && gate_readable(c, fd, clock_now_ns()))
@@ -142,11 +142,20 @@ static int shut(struct conn *c, int fd, int how, bool *out)
 	return r;
 }
 
+/* Whether an answer has come that the program does not know of. */
+static bool holds_answer(struct conn *c, int fd, uint64_t now)
+{
+	const struct exchange *x = c->role == JOURNAL_CLIENT && c->gated && !c->dead ? conn_head(c) : NULL;
+
+	return x && (gate_hidden(c, now) || (x->gate == GATE_ARMED && raw_unread(fd)));
+}
+
 /* The program reads no more, and what is in flight ends. */
-static void shut_in(struct conn *c, int how)
+static void shut_in(struct conn *c, int fd, int how)
 {
 	uint64_t now = clock_now_ns();
 
+	c->deaf |= holds_answer(c, fd, now);
 	if (how == SHUT_RDWR || c->role == JOURNAL_CLIENT)	/* a server may read no more and still answer */
 		exchange_end_by_close(c, JOURNAL_CLOSED, now);
 	c->shut_in = true;
@@ -156,7 +165,7 @@ static void shut_in(struct conn *c, int how)
 
 int stream_shutdown(struct conn *c, int fd, int how)
 {
-	bool out = false;
+	bool out = false, unasked = c->outbox_len != 0;
 	int r, error;
 
 	if (how != SHUT_RD)
@@ -165,8 +174,9 @@ int stream_shutdown(struct conn *c, int fd, int how)
 	error = errno;
 	if (r == 0 && conn_lock(c)) {
 		c->shut_out |= out;
+		c->deaf |= unasked && how != SHUT_WR;
 		if (how != SHUT_WR)
-			shut_in(c, how);
+			shut_in(c, fd, how);
 		conn_unlock(c);
 	}
 	errno = error;
