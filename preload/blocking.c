@@ -11,6 +11,7 @@
 #include "preload/attempt.h"
 #include "preload/cancel.h"
 #include "preload/gate.h"
+#include "preload/hold.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/signals.h"
@@ -48,6 +49,7 @@ static int pause_call(struct conn *c, struct waker_wait *w, struct pollfd *p, nf
 
 	signals_keep(&w->signals);
 	conn_unlock(c);
+	hold_notice_others(c);
 	CANCEL_BEGIN(waker_cancelled, w);
 	r = signals_wait(&w->signals, p, n, t, restarts, &w->beside);
 	CANCEL_END;

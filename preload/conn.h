@@ -129,6 +129,8 @@ struct conn {
 	struct authority tunnel;	/* what the last CONNECT asked for: the end of all that follows it */
 	uint64_t pending_bytes;		/* request bytes seen before their head was complete */
 	uint64_t pending_ns;		/* when the first of them moved */
+	uint64_t seen_ns, seen_to;	/* client, Unix: when the bytes of answers before the seen_to-th were seen to be there */
+	int asked_fd;			/* client: through which descriptor the newest request came */
 	uint64_t patience_ns;		/* until when the rest of a request head is waited for; 0 it is not */
 	uint32_t patience_bytes;	/* how much of it was there */
 	_Atomic uint32_t owner_pid;	/* the process whose act on it was the last */

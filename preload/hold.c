@@ -8,6 +8,7 @@
 #include "preload/exchange.h"
 #include "preload/raw.h"
 
+#define NOTICE_NS (10 * NS_PER_MS)	/* between looks at other connections */
 #define GRAIN_NS (5 * NS_PER_MS)	/* TCP_INFO counts in clock ticks */
 
 uint64_t hold_arrival(uint32_t ago_ms, uint64_t since_ns, uint64_t now_ns)
@@ -19,15 +20,54 @@ uint64_t hold_arrival(uint32_t ago_ms, uint64_t since_ns, uint64_t now_ns)
 	return then < since_ns ? since_ns : then;
 }
 
-/* When what is readable now really arrived: the program may have been busy elsewhere since. */
-static uint64_t arrival(int fd, const struct exchange *x, uint64_t now_ns)
+/* ---- when what is readable now really arrived: the program may have been busy elsewhere since ---- */
+
+static bool is_local(const struct conn *c)
 {
+	return c->role == JOURNAL_CLIENT && c->peer.family == ADDR_UNIX;
+}
+
+static void notice(struct conn *c, int fd, uint64_t now_ns)
+{
+	uint64_t bytes = c->bytes_in >= c->seen_to ? raw_unread(fd) : 0;
+
+	if (!bytes)
+		return;
+	c->seen_ns = now_ns;
+	c->seen_to = c->bytes_in + bytes;
+}
+
+static void notice_if_asked(struct conn *c)
+{
+	if (!c->gated || !is_local(c) || !conn_lock(c))
+		return;
+	if (c->count && !c->dead && conn_is_at(c, c->asked_fd))
+		notice(c, c->asked_fd, clock_now_ns());
+	conn_unlock(c);
+}
+
+void hold_notice_others(const struct conn *c)
+{
+	static _Atomic uint64_t next_ns;
+	uint64_t now_ns = clock_now_ns(), next = atomic_load_explicit(&next_ns, memory_order_relaxed);
+
+	if (is_local(c) && now_ns >= next && atomic_compare_exchange_strong(&next_ns, &next, now_ns + NOTICE_NS))
+		conn_each(notice_if_asked);
+}
+
+static uint64_t arrival(struct conn *c, int fd, const struct exchange *x, uint64_t now_ns)
+{
+	uint64_t since_ns = x->sent_ns > x->started_ns ? x->sent_ns : x->started_ns;
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
+	if (is_local(c)) {
+		notice(c, fd, now_ns);
+		return c->bytes_in >= c->seen_to ? now_ns : c->seen_ns > since_ns ? c->seen_ns : since_ns;
+	}
 	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
 		return now_ns;
-	return hold_arrival(info.tcpi_last_data_recv, x->sent_ns > x->started_ns ? x->sent_ns : x->started_ns, now_ns);
+	return hold_arrival(info.tcpi_last_data_recv, since_ns, now_ns);
 }
 
 /* When a hang ends by its fault's own window. */
@@ -40,7 +80,7 @@ static uint64_t window_end(const struct exchange *x)
 
 void hold_begin(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 {
-	x->arrived_ns = arrival(fd, x, now_ns);
+	x->arrived_ns = arrival(c, fd, x, now_ns);
 	x->gate = GATE_HELD;
 	x->until_ns = x->verdict.actions & PAGE_HANG ? window_end(x) : x->arrived_ns + exchange_answer_delay(c, x);
 }

@@ -72,6 +72,7 @@ bool request_begin(struct conn *c, const struct io *io, size_t at, size_t n, uin
 	struct beginning b = {.e = HTTP1_OPAQUE};
 	bool held;
 
+	c->asked_fd = io->fd;
 	if (is_judged(c)) {
 		exchange_begin(c, NULL, NULL, t0);
 		return true;

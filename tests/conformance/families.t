@@ -42,6 +42,24 @@ threading.Thread(target=lambda: echo(l.accept()[0]), daemon=True).start()
 s = socket.socket(socket.AF_UNIX); s.connect("{path}"); ask(s); os.unlink("{path}")""")
     is_(r.out.strip(), "True", f"a Unix stream is a connection of the side `{side}`", r)
 
+# Asked at once and read in turn, answers are late together: also those of which the kernel does not tell when they came.
+IN_TURN = f"""
+def serve(c):
+    while data := c.recv(1000): c.sendall(data.count(b"GET") * b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+def accept():
+    while True: threading.Thread(target=serve, args=(l.accept()[0],), daemon=True).start()
+l = socket.socket(socket.AF_UNIX); l.bind("{path}"); l.listen(); threading.Thread(target=accept, daemon=True).start()
+def dial():
+    s = socket.socket(socket.AF_UNIX); s.connect("{path}"); return s
+"""
+for name, dials in (("connections", "[dial() for _ in range(4)]"), ("requests of a pipeline", "[dial()] * 4")):
+    r = said(f"to=unix:{path} delay=300ms", IN_TURN + f"""
+s = {dials}; began = time.monotonic()
+for one in s: one.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+for one in s: one.recv(40, socket.MSG_WAITALL)
+print(0.3 <= time.monotonic() - began < 0.6); os.unlink("{path}")""")
+    is_(r.out.strip(), "True", f"the answers to four {name} over Unix sockets are late together", r)
+
 ALONE = (
     ("a datagram socket", """
 u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(("127.0.0.1", 0))
