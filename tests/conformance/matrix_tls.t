@@ -34,7 +34,7 @@ def relay(act=lambda turn: None):
 healthy = relay()
 COLUMNS = (
     Column("nothing", "delay=1s probability=0", healthy, healthy, count=2),
-    Column("delay beyond its timeout", "delay=4s", relay(lambda turn: 4), healthy, timeout=2),
+    Column("delay beyond its timeout", "delay=5s", relay(lambda turn: 5), healthy, timeout=2),  # node leaves after twice that
     Column("delay within its timeout", "delay=400ms", relay(lambda turn: 0.4), healthy, count=2, timeout=6),
     Column("refuse", "refuse=true", Refusing, healthy, count=2),
     Column("reset in the handshake", "reset=response", relay(lambda turn: reset), healthy, count=2),

@@ -142,6 +142,7 @@ def proxy(conn, n):
             while b"\r\n\r\n" not in data:
                 data += tls.recv(4096)
             tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        tls.recv(4096)  # its good-bye: sent to a socket that is closed already, the connection would end by a reset
 
 
 peer = Peer(proxy)
