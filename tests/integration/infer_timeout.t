@@ -336,7 +336,8 @@ for (what, _, _, ms, kind, n), future in zip(clients, timeouts):
     timeout = (edge(report) or {}).get("timeout") or {"modes": []}
     modes = timeout["modes"]
     is_([m["kind"] for m in modes], [kind], f"{what}: one mode, {kind}", f"{timeout}\n{run_}")
-    within(modes[0]["n"] if modes else None, n - (n > 4), n, f"{what}: of {n}, but for the first while a program warms up", timeout)
+    # some are late by more than makes one mode: the first while a program warms up, others where all clients share a slow processor
+    within(modes[0]["n"] if modes else None, n if n < 5 else n // 2 + 1, n, f"{what}: of {n}, or most of them", timeout)
     # a busy machine is late, never early but for the moment between the start of a timer and connect()
     within(modes[0]["ms"] if modes else None, ms * 0.9 - 15, ms + 150, f"{what}: {ms} ms", timeout)
     is_(validate.problems(report, schema), [], f"{what}: the report meets its schema")
