@@ -24,29 +24,35 @@ struct draft {
 	char name[PATH_MAX + 8];	/* until then; "": it is written directly */
 };
 
-/* A device or a pipe is written as it is, and so is a file in a directory where none can be made. */
-static void draft_begin(struct draft *d, const char *path)
+/* A file beside the old one, with its mode and owner. NULL: it can not be. */
+static FILE *open_beside(struct draft *d, const char *path, const struct stat *old)
 {
-	struct stat old;
-	bool is_there = !stat(path, &old);
-	mode_t mask = umask(0);
-	int fd = -1;
+	FILE *out = NULL;
+	int fd;
 
-	umask(mask);
-	*d = (struct draft){.out = NULL};
-	if (!is_there || !realpath(path, d->path))
-		snprintf(d->path, sizeof(d->path), "%s", path);
+	if (!S_ISREG(old->st_mode) || access(path, W_OK) || !realpath(path, d->path))
+		return NULL;
 	snprintf(d->name, sizeof(d->name), "%s.XXXXXX", d->path);
-	if (!is_there ? faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0 : S_ISREG(old.st_mode) && !access(path, W_OK))
-		fd = mkostemp(d->name, O_CLOEXEC);
-	if (fd >= 0 && !fchmod(fd, is_there ? old.st_mode & 07777 : 0666 & ~mask) && (!is_there || !fchown(fd, old.st_uid, old.st_gid)))
-		d->out = fdopen(fd, "w");
-	if (d->out)
-		return;
-	if (fd >= 0) {
+	fd = mkostemp(d->name, O_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	if (!fchown(fd, old->st_uid, old->st_gid) && !fchmod(fd, old->st_mode & 07777))
+		out = fdopen(fd, "w");
+	if (!out) {
 		close(fd);
 		unlink(d->name);
 	}
+	return out;
+}
+
+/* What is not there yet has nothing to lose; a device or a pipe is written as it is, and so is a file in a directory where none can be made. */
+static void draft_begin(struct draft *d, const char *path)
+{
+	struct stat old;
+
+	d->out = stat(path, &old) ? NULL : open_beside(d, path, &old);
+	if (d->out)
+		return;
 	d->name[0] = '\0';
 	d->out = fopen(path, "we");
 }

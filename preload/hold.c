@@ -49,9 +49,13 @@ static void notice_if_asked(struct conn *c)
 void hold_notice_others(const struct conn *c)
 {
 	static _Atomic uint64_t next_ns;
-	uint64_t now_ns = clock_now_ns(), next = atomic_load_explicit(&next_ns, memory_order_relaxed);
+	uint64_t now_ns, next;
 
-	if (is_local(c) && now_ns >= next && atomic_compare_exchange_strong(&next_ns, &next, now_ns + NOTICE_NS))
+	if (!is_local(c))
+		return;
+	now_ns = clock_now_ns();
+	next = atomic_load_explicit(&next_ns, memory_order_relaxed);
+	if (now_ns >= next && atomic_compare_exchange_strong(&next_ns, &next, now_ns + NOTICE_NS))
 		conn_each(notice_if_asked);
 }
 

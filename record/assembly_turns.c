@@ -344,11 +344,9 @@ static void redis_answer(struct assembler *a, struct connection *c, const struct
 /* A turn that begins with a whole command puts both directions in step again. */
 static void step_again(struct assembler *a, struct connection *c, const struct assembler_bytes *b)
 {
-	bool whole = protocol_detect(b->data, b->captured) == PROTOCOL_REDIS;
-
 	if (exchange_seems_whole(c))
 		stream_settle(a, c);
-	if (!c->first && whole)
+	if (!c->first && protocol_detect(b->data, b->captured) == PROTOCOL_REDIS)
 		in_step(c, false);
 	else if (!c->first && !c->turns->exact)
 		wire_init(&c->turns->wire[SIDE_ANSWER], c->protocol, WIRE_ANSWERS, false);

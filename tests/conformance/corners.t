@@ -4,32 +4,13 @@
 without the library of a server that really behaves so."""
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
+from worlds import BUSY, SLOW, WATCHED, healthy, really, same_in
 
 CASES = ("wait_all", "peek", "discard", "dont_wait", "no_wait_vector", "zero_bytes", "urgent", "no_name", "messages", "by_number",
          "stdio", "printed", "half_closed", "bad_pointers")
-healthy, slow, busy = HttpPeer(), HttpPeer(delay=0.3), HttpPeer(lambda request: 503, delay=0.3)
-WORLDS = (("is_only_watched", "probability=0 delay=1s", slow, slow), ("is_slow", "delay=300ms", healthy, slow),
-          ("answers_503", "delay=300ms status=503", healthy, busy))
-
-def really(port, case):
-    return run([victim("corners"), case, port], timeout=20)
-
-
-def injected(peer, fault, case):
-    return shock(f"to=127.0.0.1:{peer.port} {fault}", victim("corners"), case, peer.port, timeout=20)
-
-
-pool = ThreadPoolExecutor(4)  # they wait most of the time
-wants = {(real.port, case): pool.submit(really, real.port, case) for real in (slow, busy) for case in CASES}
-gots = {(world, case): pool.submit(injected, peer, fault, case) for world, fault, peer, _ in WORLDS for case in CASES}
-for world, fault, peer, real in WORLDS:
-    for case in CASES:
-        want, r = wants[real.port, case].result(), gots[world, case].result()
-        ok(want.rc == 0 and want.out, f"{case}_says_something", want)
-        is_(r.out, want.out, f"{case}_says_the_same_of_a_server_that_{world}", r)
+same_in((WATCHED, SLOW, BUSY), "corners", CASES)
 
 port = free_port()
 want = run([victim("corners"), "low_water", port])
@@ -48,15 +29,15 @@ r = shock(f"to=unix:@corner.{port} method=POST status=503", victim("corners"), "
 is_(r.out, want.out, "a_file_behind_a_piece_of_a_head_that_the_socket_has_no_room_for_ends_in_its_time", r)
 slower = HttpPeer(delay=3)
 r = shock(f"to=127.0.0.1:{slower.port} delay=400ms delay_on=request", victim("corners"), "times_out", slower.port)
-is_(r.out, really(slower.port, "times_out").out, "a_receive_behind_a_request_that_is_late_has_its_own_time_and_no_more", r)
+is_(r.out, really("corners", slower.port, "times_out").out, "a_receive_behind_a_request_that_is_late_has_its_own_time_and_no_more", r)
 broken = HttpPeer(lambda request: reset)
-want = really(broken.port, "only_sends").out
+want = really("corners", broken.port, "only_sends").out
 for fault, error in (("reset=response", "ECONNRESET"), ("reset=response delay=200ms", "ECONNRESET"), ("error=recv:ETIMEDOUT", "ETIMEDOUT")):
     r = shock(f"to=127.0.0.1:{healthy.port} {fault}", victim("corners"), "only_sends", healthy.port)
     is_(r.out, want.replace("ECONNRESET", error), f"who_only_sends_is_told_of {fault}", r)
 page = lambda request: "x" * 300000
 large, large_slow = HttpPeer(page), HttpPeer(page, delay=0.3)
-want = really(large_slow.port, "discard_all")
+want = really("corners", large_slow.port, "discard_all")
 for fault in ("delay=300ms", "status=503 method=POST"):
     r = shock(f"to=127.0.0.1:{large.port} {fault}", victim("corners"), "discard_all", large.port)
     is_(r.out, want.out, f"a_receive_that_discards_waits_for_all_that_it_asks_for_under {fault}", r)

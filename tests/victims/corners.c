@@ -3,28 +3,20 @@
  * The corners of calls on a connection to an HTTP server: corners CASE PORT makes them and prints what they said. Nothing printed depends
  * on the text of the answer's head, nor on how fast the machine is.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
-
-#define SAY(format, ...) printf("%s=" format " ", __VA_ARGS__)
+#include "tests/lib/victim.h"
 
 static const char request[] = "GET /corner HTTP/1.1\r\nHost: corner\r\n\r\n";
 static char buf[65536], again[65536];
@@ -32,28 +24,9 @@ static char buf[65536], again[65536];
 static volatile int minus = -1, many = 1025;
 static void *volatile nowhere = (void *)1;
 
-static struct sockaddr_in server = {.sin_family = AF_INET};
-
-static int now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
-}
-
-static int dial(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (connect(fd, (struct sockaddr *)&server, sizeof(server)))
-		exit(2);
-	return fd;
-}
-
 static int asked(void)
 {
-	int fd = dial();
+	int fd = must_dial();
 
 	if (send(fd, request, sizeof(request) - 1, 0) < 0)
 		exit(2);
@@ -72,14 +45,6 @@ static void patience(int fd, int ms)
 	struct timeval tv = {ms / 1000, ms % 1000 * 1000};
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-}
-
-static void say(const char *name, ssize_t r)
-{
-	if (r < 0)
-		SAY("%s", name, strerrorname_np(errno));
-	else
-		SAY("%zd", name, r);
 }
 
 /* ---- flags of a receive ---- */
@@ -213,7 +178,7 @@ static void messages(void)
 {
 	struct iovec third[3] = {{(char *)request, 9}, {(char *)request + 9, 9}, {(char *)request + 18, sizeof(request) - 1 - 18}}, in[3];
 	struct mmsghdr out[3] = {0}, got[3] = {0};
-	int fd = dial(), n;
+	int fd = must_dial(), n;
 
 	for (int i = 0; i < 3; i++) {
 		in[i] = (struct iovec){buf + 9 * i, 9};
@@ -237,7 +202,7 @@ static void messages(void)
 
 static void by_number(void)
 {
-	int fd = dial(), ep = (int)syscall(SYS_epoll_create1, 0), zero = 0;
+	int fd = must_dial(), ep = (int)syscall(SYS_epoll_create1, 0), zero = 0;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	struct epoll_event ev = {.events = EPOLLIN, .data.fd = 77};
 
@@ -265,7 +230,7 @@ static void ring(void)
 
 static void stdio(void)
 {
-	int fd = dial(), other;
+	int fd = must_dial(), other;
 	FILE *f = fdopen(fd, "r+");
 	char line[512];
 
@@ -282,12 +247,12 @@ static void stdio(void)
 	other = open("/dev/null", O_RDWR);
 	SAY("%d", "number_again", other == fd);
 	say("wrote", write(other, request, 10));
-	SAY("%d", "bad", !fdopen(dial(), "x") && errno == EINVAL);
+	SAY("%d", "bad", !fdopen(must_dial(), "x") && errno == EINVAL);
 }
 
 static void printed(void)
 {
-	int fd = dial();
+	int fd = must_dial();
 
 	say("begun", dprintf(fd, "GET /%0*d HTTP/1.1\r\nHost: %s\r\n", 9000, 1, "corner"));
 	say("ended", dprintf(fd, "\r\n"));
@@ -362,7 +327,7 @@ static void both_ends(int *from, int *to)
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(listener, (struct sockaddr *)&server, sizeof(server)) || listen(listener, 1))
 		exit(2);
-	*from = dial();
+	*from = must_dial();
 	*to = accept(listener, NULL, NULL);
 	close(listener);
 }
@@ -507,10 +472,7 @@ static void only_sends(void)
 	say("end", recv(fd, buf, sizeof(buf), 0));
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct victim_case cases[] = {
 	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"discard_all", discard_all},
 	{"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
@@ -521,13 +483,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	server.sin_port = htons((uint16_t)(argc == 3 ? atoi(argv[2]) : 0));
-	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	for (size_t i = 0; server.sin_port && i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (!strcmp(cases[i].name, argv[1])) {
-			cases[i].run();
-			return 0;
-		}
-	fprintf(stderr, "usage: corners CASE PORT\n");
-	return 2;
+	return victim_run(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
 }

@@ -3,46 +3,21 @@
  * What a program can see of a connection while its answer is late: holds CASE PORT makes a request to an HTTP server that takes 0.3 s and prints
  * what the calls of the case said. Nothing printed depends on the answer's text, nor on how fast the machine is.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
-
-#define SAY(format, ...) printf("%s=" format " ", __VA_ARGS__)
+#include "tests/lib/victim.h"
 
 static const char request[] = "GET /hold HTTP/1.1\r\nHost: hold\r\n\r\n";
 static char buf[65536];
-static struct sockaddr_in server = {.sin_family = AF_INET};
-
-static int now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
-}
-
-static void say(const char *name, ssize_t r)
-{
-	if (r < 0)
-		SAY("%s", name, strerrorname_np(errno));
-	else
-		SAY("%zd", name, r);
-}
 
 static void ask(int fd)
 {
@@ -50,18 +25,9 @@ static void ask(int fd)
 		exit(2);
 }
 
-static int dial(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (connect(fd, (struct sockaddr *)&server, sizeof(server)))
-		exit(2);
-	return fd;
-}
-
 static int asked(void)
 {
-	int fd = dial();
+	int fd = must_dial();
 
 	ask(fd);
 	return fd;
@@ -108,7 +74,7 @@ static void say_poll(const char *name, int fd, short events, int ms)
 static void exclusive(void)
 {
 	struct epoll_event ev = {.events = EPOLLIN};
-	int fd = dial(), ep = set_of(fd, EPOLLIN | EPOLLEXCLUSIVE | EPOLLET);
+	int fd = must_dial(), ep = set_of(fd, EPOLLIN | EPOLLEXCLUSIVE | EPOLLET);
 
 	ask(fd);
 	say_events("at_once", ep, 0);
@@ -139,7 +105,7 @@ static void looked_into(int inner, int outer)
 
 static void nested(void)
 {
-	int fd = dial(), inner = set_of(fd, EPOLLIN), outer = set_of(inner, EPOLLIN);
+	int fd = must_dial(), inner = set_of(fd, EPOLLIN), outer = set_of(inner, EPOLLIN);
 
 	ask(fd);
 	looked_into(inner, outer);
@@ -149,7 +115,7 @@ static void nested(void)
 
 static void nested_edge(void)
 {
-	int fd = dial(), inner = set_of(fd, EPOLLIN | EPOLLET), outer = set_of(inner, EPOLLIN | EPOLLET);
+	int fd = must_dial(), inner = set_of(fd, EPOLLIN | EPOLLET), outer = set_of(inner, EPOLLIN | EPOLLET);
 
 	ask(fd);
 	looked_into(inner, outer);
@@ -159,7 +125,7 @@ static void nested_edge(void)
 
 static void nested_poll(void)
 {
-	int fd = dial(), inner = set_of(fd, EPOLLIN);
+	int fd = must_dial(), inner = set_of(fd, EPOLLIN);
 
 	ask(fd);
 	looked_into(inner, -1);
@@ -171,7 +137,7 @@ static void fine(void)
 {
 	const struct timespec short_time = {0, 50000000}, long_time = {3, 0};
 	struct epoll_event ev;
-	int fd = dial(), ep = set_of(fd, EPOLLIN | EPOLLRDHUP);
+	int fd = must_dial(), ep = set_of(fd, EPOLLIN | EPOLLRDHUP);
 
 	ask(fd);
 	say("at_once", epoll_pwait2(ep, &ev, 1, &short_time, NULL));
@@ -184,7 +150,7 @@ static void fine(void)
 static void modified(void)
 {
 	struct epoll_event out = {.events = EPOLLOUT}, in = {.events = EPOLLIN | EPOLLET}, none = {.events = 0};
-	int fd = dial(), ep = set_of(fd, EPOLLIN);
+	int fd = must_dial(), ep = set_of(fd, EPOLLIN);
 
 	ask(fd);
 	say("out", epoll_ctl(ep, EPOLL_CTL_MOD, fd, &out));
@@ -278,7 +244,7 @@ static int passed(int fd)
 
 static void handed_on(void)
 {
-	int fd = passed(dial());
+	int fd = passed(must_dial());
 
 	ask(fd);
 	say_read("at_once", fd);
@@ -300,7 +266,7 @@ static void handed_on_asked(void)
 
 static void duplicate(void)
 {
-	int fd = dial(), copy = dup(fd), ep = set_of(copy, EPOLLIN);
+	int fd = must_dial(), copy = dup(fd), ep = set_of(copy, EPOLLIN);
 
 	ask(fd);
 	say_read("at_once", copy);
@@ -363,7 +329,7 @@ static void asked_meanwhile(void)
 	pthread_t thread;
 	int ep;
 
-	shared = dial();
+	shared = must_dial();
 	ep = set_of(shared, EPOLLIN);
 	pthread_create(&thread, NULL, asks, NULL);
 	say_events("late", ep, 3000);
@@ -374,10 +340,7 @@ static void asked_meanwhile(void)
 	pthread_join(thread, NULL);
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct victim_case cases[] = {
 	{"exclusive", exclusive}, {"nested", nested}, {"nested_edge", nested_edge}, {"nested_poll", nested_poll}, {"fine", fine},
 	{"modified", modified}, {"bits", bits}, {"sets", sets}, {"looked_at", looked_at}, {"handed_on", handed_on},
 	{"handed_on_asked", handed_on_asked}, {"duplicate", duplicate}, {"ended", ended}, {"ended_polled", ended_polled},
@@ -386,13 +349,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	server.sin_port = htons((uint16_t)(argc == 3 ? atoi(argv[2]) : 0));
-	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	for (size_t i = 0; server.sin_port && i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (!strcmp(cases[i].name, argv[1])) {
-			cases[i].run();
-			return 0;
-		}
-	fprintf(stderr, "usage: holds CASE PORT\n");
-	return 2;
+	return victim_run(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
 }

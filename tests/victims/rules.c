@@ -3,13 +3,11 @@
  * What a guest in the process must leave alone, and where it must work: rules CASE PORT does one thing of it beside requests to an
  * HTTP server, whose answers a fault may delay or replace, and prints what came of it.
  */
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -17,33 +15,20 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/select.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+#include "tests/lib/victim.h"
 
 static const char request[] = "GET /rule HTTP/1.1\r\nHost: rule\r\n\r\n";
-static struct sockaddr_in server = {.sin_family = AF_INET};
 extern char **environ;
-
-static int now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int)(t.tv_sec * 1000 + t.tv_nsec / 1000000);
-}
 
 static int dial(void)
 {
@@ -719,10 +704,7 @@ static void one(void)
 	printf("status=%d\n", once());
 }
 
-static const struct {
-	const char *name;
-	void (*run)(void);
-} cases[] = {
+static const struct victim_case cases[] = {
 	{"before", before}, {"after", after}, {"random", random_stream}, {"allocation", no_allocation}, {"descriptors", descriptors},
 	{"close_range", by_close_range}, {"closefrom", by_closefrom}, {"close", by_close}, {"few_descriptors", few_descriptors},
 	{"no_descriptors", no_descriptors}, {"nothing_allowed", nothing_allowed}, {"all_allowed", all_allowed},
@@ -734,13 +716,5 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	server.sin_port = htons((uint16_t)(argc == 3 ? atoi(argv[2]) : 0));
-	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	for (size_t i = 0; server.sin_port && i < sizeof(cases) / sizeof(cases[0]); i++)
-		if (!strcmp(cases[i].name, argv[1])) {
-			cases[i].run();
-			return 0;
-		}
-	fprintf(stderr, "usage: rules CASE PORT\n");
-	return 2;
+	return victim_run(cases, sizeof(cases) / sizeof(cases[0]), argc, argv);
 }
