@@ -8,7 +8,9 @@
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
 
-#define WAITED_MIN 2		/* requests: one may have been late */
+#define WAITED_MIN 2		/* requests: one may have been late, */
+#define WAITED_PART 10		/* ... on a busy machine a few of many */
+#define CALLS_BEFORE 8		/* of a request: one of these was its latest */
 #define LET_THROUGH 3		/* attempts during silences of requests that are no chance */
 
 /* Which request an attempt is of, and that; of a destination whole ones. */
@@ -20,6 +22,27 @@ static uint32_t request_of(const struct measure *m, uint32_t edge, const struct 
 static const struct link_logical *requests_in(const struct breaker_view *v)
 {
 	return measure_is_pool(v->m, v->edge) ? v->m->wholes : v->m->link.logicals;
+}
+
+/* When what an attempt's inbound request did before it was over: the latest of its calls, or its own arrival; 0 not known. */
+static uint64_t asked_after(const struct measure *m, const struct model_exchange *x)
+{
+	const struct model *run = &m->r->model;
+	struct chains_span calls;
+	uint64_t after;
+	size_t n;
+
+	if (x->parent == MODEL_NONE)
+		return 0;
+	calls = chains_of(&m->chains.by_parent, x->parent);
+	after = run->exchanges[x->parent].started_ns;
+	n = chains_at(calls, run, x->started_ns);
+	for (size_t i = n; i > 0 && n - i < CALLS_BEFORE; i--) {
+		uint64_t end = run->exchanges[calls.members[i - 1]].ended_ns;
+
+		after = end <= x->started_ns && end > after ? end : after;
+	}
+	return after;
 }
 
 static int view_attempts(struct breaker_view *v)
@@ -35,7 +58,7 @@ static int view_attempts(struct breaker_view *v)
 		if (measure_counts(m, x->started_ns))
 			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x), true,
 									   retry_is_due(m, v->rows.members[i]), request_of(m, v->edge, x),
-									   v->rows.members[i]};
+									   v->rows.members[i], asked_after(m, x)};
 	}
 	v->in.attempts = v->attempts;
 	return 0;
@@ -117,8 +140,11 @@ static void find_cuts(struct breaker_view *v)
 {
 	const struct link_logical *logicals = requests_in(v);
 	uint32_t most = v->most_attempts;
+	uint64_t shed = 0;
 
-	v->cuts->cut += v->s.waited > WAITED_MIN;
+	for (size_t i = 0; i < v->s.count; i++)
+		shed += v->s.gaps[i].shed;
+	v->cuts->cut += v->s.waited > WAITED_MIN && v->s.waited * WAITED_PART > shed;
 	for (size_t i = 0; i < v->s.count && v->joined && most > 1; i++) {
 		const struct link_logical *q = &logicals[v->attempts[v->s.gaps[i].before].request];
 
@@ -151,7 +177,7 @@ static struct silence_attempt *requests_of(const struct breaker_view *v, size_t 
 		if (q->first == a->row)
 			requests[(*n)++] = (struct silence_attempt){a->start_ns, request_end(v, q, v->most_attempts),
 								    model_failed(&v->m->r->model.exchanges[q->last]), true, false, a->request,
-								    a->row};
+								    a->row, a->asked_ns};
 	}
 	return requests;
 }

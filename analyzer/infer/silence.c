@@ -14,9 +14,6 @@
 #define CHANCE 1e-3
 #define NEED_MIN 3
 #define TRIFLE 50		/* one in so many requests that were shed */
-#define SLACK_NS (2 * NS_PER_MS)	/* from an answer on the wire to the client's count of it, while other requests are in work */
-#define COLD_NS (500 * NS_PER_MS)	/* a program's first calls load code: it may notice answers that much later */
-#define COLD_SLACK_NS (100 * NS_PER_MS)
 #define SURE_SUCCESSES 10	/* of a breaker that has closed again, before its failures are counted from nothing */
 
 void silence_free(struct silences *s)
@@ -54,12 +51,6 @@ static void rule_out(struct silence_work *w)
 	}
 }
 
-/* `by` earlier; not before 0. */
-static uint64_t earlier(uint64_t t, uint64_t by)
-{
-	return t > by ? t - by : 0;
-}
-
 /* Of completions base + 1 to n, over the windows that end with the last and are longer than the longest run that did not open it. */
 static void find_shares(const struct silence_work *w, struct silence_gap *g, size_t base, size_t n)
 {
@@ -89,13 +80,9 @@ static size_t longest_between(const struct silence_work *w, size_t from, size_t 
 /* What passed between the silence before (whose first attempt is `first`) and this one. */
 static void count_passed(const struct silence_work *w, struct silence_gap *g, size_t first, bool ever)
 {
-	const struct silence_attempt *last = &w->in->attempts[g->before];
 	size_t base = ever ? 0 : silence_ended_before(w, w->in->attempts[first].start_ns);
-	size_t shed = silence_ended_by(w, g->decided_ns), start, top;
-	bool alone = silence_in_work(w, g->before, last->start_ns) == 0 && silence_callers_at(w, last->start_ns) < 2;
-	bool cold = last->start_ns - w->in->attempts[0].start_ns < COLD_NS;
+	size_t shed = silence_ended_by(w, g->decided_ns), start = silence_ended_by(w, silence_let_through_ns(w, g->before)), top;
 
-	start = silence_ended_by(w, earlier(last->start_ns, cold ? COLD_SLACK_NS : alone ? 0 : SLACK_NS));
 	start = start < base ? base : start;
 	g->passed = g->before + 1 - first;
 	g->passed_failed = silence_so_far(w, shed).failed - silence_so_far(w, base).failed;

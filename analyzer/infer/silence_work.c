@@ -3,12 +3,18 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include "analyzer/infer/silence_demand.h"
 #include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
+#include "base/clock.h"
 #include "base/grow.h"
 
 #define EVEN 5
+#define SLACK_NS (2 * NS_PER_MS)	/* from an answer on the wire to the client's count of it, while other requests are in work */
+#define LATE_NS (20 * NS_PER_MS)	/* between being let through and its start a call waits for its thread's turn, and connects; not for longer */
+#define COLD_NS (500 * NS_PER_MS)	/* a program's first calls load code: it may notice answers that much later */
+#define COLD_SLACK_NS (100 * NS_PER_MS)
 
 /* ---- completions ---- */
 
@@ -179,6 +185,26 @@ bool silence_was_full(const struct silence_work *w, uint64_t from, uint64_t to)
 
 /* ---- one gap ---- */
 
+/* `by` earlier; not before 0. */
+static uint64_t earlier(uint64_t t, uint64_t by)
+{
+	return t > by ? t - by : 0;
+}
+
+uint64_t silence_let_through_ns(const struct silence_work *w, size_t i)
+{
+	const struct silence_attempt *a = &w->in->attempts[i];
+	bool alone = silence_in_work(w, i, a->start_ns) == 0 && silence_callers_at(w, a->start_ns) < 2;
+	uint64_t known = alone ? a->start_ns : earlier(a->start_ns, SLACK_NS), asked = earlier(a->start_ns, LATE_NS);
+
+	if (a->start_ns - w->in->attempts[0].start_ns < COLD_NS)
+		return earlier(a->start_ns, COLD_SLACK_NS);
+	if (alone || !a->asked_ns)
+		return known;
+	asked = a->asked_ns > asked ? a->asked_ns : asked;
+	return asked < known ? asked : known;
+}
+
 struct silence_gap *silence_add(struct silences *s)
 {
 	if (GROW(s->gaps, s->count, s->room))
@@ -195,7 +221,7 @@ bool silence_is_unresolved(const struct silence_work *w, uint64_t from, uint64_t
 
 void silence_find_trip(const struct silence_work *w, struct silence_gap *g)
 {
-	size_t n = silence_ended_by(w, g->decided_ns), first = silence_ended_by(w, w->in->attempts[g->before].start_ns);
+	size_t n = silence_ended_by(w, g->decided_ns), first = silence_ended_by(w, silence_let_through_ns(w, g->before));
 
 	g->trip = SIZE_MAX;
 	for (size_t i = n; i > 0 && (i > first || (g->trip == SIZE_MAX && i + SILENCE_RECENT > first)); i--) {

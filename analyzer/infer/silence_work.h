@@ -64,8 +64,11 @@ struct silence_gap *silence_add(struct silences *s);
 /* Whether a server's name could not be resolved within [from, to]. */
 bool silence_is_unresolved(const struct silence_work *w, uint64_t from, uint64_t to);
 
+/* When call i was let through, at the earliest: what had failed by then did not open it. */
+uint64_t silence_let_through_ns(const struct silence_work *w, size_t i);
+
 /*
- * When it opened: at a failure after the last start it let pass, and before the first request it shed; where none was, at one of the latest before.
+ * When it opened: at a failure after the last call it let through, and before the first request it shed; where none was, at one of the latest before.
  * trip: SIZE_MAX, nothing had failed.
  */
 void silence_find_trip(const struct silence_work *w, struct silence_gap *g);

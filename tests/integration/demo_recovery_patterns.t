@@ -14,6 +14,7 @@ from tap import *
 DEMO = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "demos", "recovery-patterns", "run.py")
 STORM = ("A", "B", "D")
 OPEN_MS = 5000  # the document's 30 s, divided by 6
+UNSENT = 0.005  # of all attempts, at most: where the machine is busy, the time of one may be over before its request was sent
 
 
 def counted(run, sample):
@@ -21,6 +22,10 @@ def counted(run, sample):
     with open(os.path.join(out, f"{run}.metrics"), encoding="utf-8") as f:
         page = re.search(r"^# service orders\n(.*?)(?=^# service |\Z)", f.read(), re.M | re.S).group(1)
     return sum(int(n) for n in re.findall("^" + re.escape(sample) + r'[^}\n]*\} (\d+)$', page, re.M))
+
+
+def same(reported, own, name):
+    ok(own * (1 - UNSENT) <= reported <= own, name, (reported, own))
 
 
 def only(rows):
@@ -45,8 +50,8 @@ runs = {c: f"retry_storm-{c}-1" for c in STORM} | {"F": "payment_errors-F-1"}
 for c, name in runs.items():
     report[c] = json.loads(run([os.path.join(BUILD, "aftershock"), "report", os.path.join(out, f"{name}.db"), "--format", "json"]).out)
     edge[c] = only(e for e in report[c]["edges"] if (e["client"], e["server"]) == ("orders", "payments"))
-    is_(edge[c]["attempts"], counted(name, 'peer_attempts_total{peer="payments"'), f"{c}: the report and orders count the same attempts")
-    is_(edge[c]["attempts"] - edge[c]["logical"], counted(name, 'retry_attempts_total{peer="payments"'), f"{c}: and the same retries")
+    same(edge[c]["attempts"], counted(name, 'peer_attempts_total{peer="payments"'), f"{c}: the report and orders count the same attempts")
+    same(edge[c]["attempts"] - edge[c]["logical"], counted(name, 'retry_attempts_total{peer="payments"'), f"{c}: and the same retries")
     is_((edge[c]["breaker"] or {"opens": 0})["opens"], counted(name, 'breaker_transitions_total{peer="payments",to="open"'),
         f"{c}: and openings of a breaker", edge[c]["breaker"])
 for c in STORM:

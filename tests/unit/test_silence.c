@@ -38,7 +38,7 @@ struct loop {
 static void call(struct loop *l, double wait_ms, int failed)
 {
 	l->now += wait_ms;
-	l->a[l->n] = (struct silence_attempt){(uint64_t)((1000 + l->now) * MS), (uint64_t)((1002 + l->now) * MS), failed, true, false, 0, 0};
+	l->a[l->n] = (struct silence_attempt){(uint64_t)((1000 + l->now) * MS), (uint64_t)((1002 + l->now) * MS), failed, true, false, 0, 0, 0};
 	l->now += 2;
 	l->n++;
 }
@@ -214,7 +214,7 @@ static struct silences probed(const struct probe *probes, size_t count)
 		asks |= i >= 150;
 		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + (asks ? end : at)) * MS, .shed = !asks};
 		if (asks && n < 100)
-			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, false, (uint32_t)i, 0};
+			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, false, (uint32_t)i, 0, 0};
 	}
 	struct silence_input in = {.attempts = a, .n = n, .demands = d, .demand_count = 300, .need = 3, .end_ns = 4000 * MS};
 	struct silences s;
@@ -237,6 +237,46 @@ static void probes_that_come_in_place_of_others(void)
 	is_int(s.count, 1, "five probes in turn: it opened once");
 	ok(s.probes.permits == 3 && s.probes.at_least, "five of which three were in work at once are three permits, or more in all");
 	silence_free(&s);
+}
+
+/*
+ * A request every 10 ms, 30 ms long; from 1,000 ms on they fail, and the fifth failure, at 1,070 ms, opens it for a second. The last call was let
+ * through before that, and starts after it, at 1,075 ms.
+ */
+static struct silences started_late(uint64_t asked_ms)
+{
+	static struct silence_attempt a[300];
+	static struct silence_demand d[300];
+	struct silence_input in = {.attempts = a, .demands = d, .demand_count = 300, .need = 3, .end_ns = 4100 * MS};
+	struct silences s;
+
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned at = 10 * i;
+		bool shed = at >= 1080 && at < 2075;
+
+		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + at + (shed ? 0 : 30)) * MS, .shed = shed};
+		if (!shed)
+			a[in.n++] = (struct silence_attempt){(1000 + at + (at == 1070 ? 5 : 0)) * MS, (1030 + at) * MS, at >= 1000 && at < 1080, true, false,
+							     i, 0, asked_ms ? (1000 + (at == 1070 ? asked_ms : at)) * MS : 0};
+	}
+	if (silence_find(&s, &in))
+		abort();
+	return s;
+}
+
+static void calls_that_start_after_they_were_let_through(void)
+{
+	static const struct { uint64_t asked_ms; uint32_t low; } cases[] = {{0, 6}, {1069, 5}, {1074, 6}, {1059, 4}, {100, 4}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct silences s = started_late(cases[i].asked_ms);
+
+		is_int(s.count, 1, "one silence");
+		if (s.count)
+			is_int(s.gaps->run_low, cases[i].low, "its last call was let through after %d ms, and at most 20 ms before its start",
+			       (int)cases[i].asked_ms);
+		silence_free(&s);
+	}
 }
 
 static void no_half_open(void)
@@ -370,7 +410,7 @@ static void requests_in_step(void)
 			for (int attempt = 0; attempt < 4; attempt++) {
 				for (int i = 0; i < 30; i++) {
 					l.a[l.n] = (struct silence_attempt){(uint64_t)((1000 + l.now) * MS), (uint64_t)((1000.5 + l.now) * MS), true, true,
-									    false, (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0};
+									    false, (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0, 0};
 					l.n++;
 					l.now++;
 				}
@@ -406,7 +446,8 @@ static void waits_of_a_policy(void)
 			for (int k = 0; k < 6; k++) {
 				double at = 1000 + 20 * i + 50 * ((1 << k) - 1);
 
-				l.a[l.n++] = (struct silence_attempt){(uint64_t)(at * MS), (uint64_t)((at + 0.5) * MS), true, true, known && k, (uint32_t)i, 0};
+				l.a[l.n++] = (struct silence_attempt){(uint64_t)(at * MS), (uint64_t)((at + 0.5) * MS), true, true, known && k,
+								      (uint32_t)i, 0, 0};
 			}
 		qsort(l.a, l.n, sizeof(*l.a), by_start);
 		s = look_at(&l);
@@ -532,7 +573,8 @@ static void damaged(void)
 
 		for (int i = 0; i < 300; i++)
 			a[i] = (struct silence_attempt){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
-							stats_uniform(&r) < 0.7, i % 3 != 0, i % 2 != 0, 0, 0};
+							stats_uniform(&r) < 0.7, i % 3 != 0, i % 2 != 0, 0, 0,
+							(uint64_t)(stats_uniform(&r) * 1e19)};
 		for (int i = 0; i < 600; i++)
 			d[i] = (struct silence_demand){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
 						       stats_uniform(&r) < 0.7, 0};
@@ -585,6 +627,7 @@ int main(void)
 	first_calls_are_slow();
 	too_little_demand_to_see_permits();
 	probes_that_come_in_place_of_others();
+	calls_that_start_after_they_were_let_through();
 	no_half_open();
 	rates_disagree();
 	look_alikes();
