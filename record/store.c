@@ -110,10 +110,14 @@ static int remove_old(const char *path, char *error, unsigned error_size)
 	struct stat st;
 	int fd, err;
 
-	if (stat(path, &st))
-		return lstat(path, &st) ? 0 : -ELOOP;	/* nothing there; or a dangling link */
+	if (lstat(path, &st))
+		return 0;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
+	if (S_ISLNK(st.st_mode)) {	/* neither replaced, nor followed to what its maker chose: the tracer is root */
+		snprintf(error, error_size, "'%s' is a symbolic link; give the name of a file itself with -o", path);
+		return -ELOOP;
+	}
 	if (!S_ISREG(st.st_mode)) {
 		snprintf(error, error_size, "'%s' exists and is not an aftershock run file; give another -o", path);
 		return -EEXIST;

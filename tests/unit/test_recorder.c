@@ -964,6 +964,12 @@ static void test_refusals(void)
 	ok(st.st_size > 80, "and left as it was");
 	is_str(refusal("/dev/null"), "'/dev/null' exists and is not an aftershock run file; give another -o", "a device neither");
 	ok(strstr(refusal(dir), "Is a directory"), "a directory is refused as such");
+	snprintf(other, sizeof(other), "%s/link", dir);
+	snprintf(want, sizeof(want), "'%s' is a symbolic link; give the name of a file itself with -o", other);
+	is_int(symlink("run.db", other), 0, "(a link)");
+	is_str(refusal(other), want, "a link is neither replaced nor followed, wherever it leads");
+	is_int(unlink(other) || symlink("notes.txt", other), 0, "(to a file that is there)");
+	is_str(refusal(other), want, "nor to a file that is there");
 	snprintf(other, sizeof(other), "%s/none/run.db", dir);
 	snprintf(want, sizeof(want), "cannot write the run file '%s': there is no directory '%s/none'", other, dir);
 	is_str(refusal(other), want, "so is a missing one");
