@@ -56,7 +56,7 @@ static int view_attempts(struct breaker_view *v)
 		const struct model_exchange *x = &m->r->model.exchanges[v->rows.members[i]];
 
 		if (measure_counts(m, x->started_ns))
-			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x), true,
+			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x) && !x->lost, true,
 									   retry_is_due(m, v->rows.members[i]), request_of(m, v->edge, x),
 									   v->rows.members[i], asked_after(m, x)};
 	}

@@ -78,7 +78,7 @@ static bool overlap(const struct model_exchange *x, const struct model_exchange 
 static bool lost_to(const struct hedges *h, const struct model_exchange *l, const struct model_exchange *w)
 {
 	return w->outcome == MODEL_OK && l->outcome == MODEL_INDETERMINATE && l->error == h->closed && l->ended_ns + NS_PER_MS >= w->ended_ns &&
-	       l->ended_ns <= w->ended_ns + TOGETHER_NS;
+	       (l->lost || l->ended_ns <= w->ended_ns + TOGETHER_NS);
 }
 
 static int add_pair(struct hedges *h, uint32_t first, uint32_t second, bool kin)
@@ -307,6 +307,8 @@ static uint64_t count_requests(const struct hedges *h, uint32_t edge)
 		if (!measure_counts(h->m, h->m->link.logicals[s.members[i]].started_ns))
 			continue;
 		for (size_t k = 0; k < attempts.n; k++) {
+			if (k && exchange(h, attempts.members[k])->lost)
+				continue;
 			n += before != NO_HEDGE && h->taken[attempts.members[k]] != SECOND;
 			before = h->taken[attempts.members[k]];
 		}

@@ -14,7 +14,7 @@
 
 static bool concerns(const struct retries *r, const struct link_logical *q)
 {
-	return measure_counts(r->m, q->started_ns) && model_failed(&r->m->r->model.exchanges[q->first]);
+	return measure_counts(r->m, q->started_ns) && link_failed_first(q, &r->m->r->model);
 }
 
 /* The attempts of a request that begins with this logical request. */
@@ -112,9 +112,15 @@ static int add_request(struct retries *r, const struct link_logical *l, struct c
 		if (!model_failed(&r->m->r->model.exchanges[span.members[from]]))
 			continue;
 		r->count++;
-		*q = (struct retry_request){.begin = r->attempt_count, .n = (uint32_t)n};
-		for (size_t i = 0; i < n; i++)
-			r->attempts[r->attempt_count++] = span.members[from + i];
+		*q = (struct retry_request){.begin = r->attempt_count};
+		for (size_t i = 0; i < n; i++) {
+			bool lost = i && r->m->r->model.exchanges[span.members[from + i]].lost;
+
+			q->hedged |= lost;
+			if (!lost)
+				r->attempts[r->attempt_count++] = span.members[from + i];
+		}
+		q->n = (uint32_t)(r->attempt_count - q->begin);
 	}
 	return 0;
 }

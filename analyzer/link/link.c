@@ -14,6 +14,7 @@
 
 #define GAP_MAX_NS (60 * NS_PER_S)
 #define LOOK_BACK 1024	/* failed attempts of one group that wait for a successor and are looked at */
+#define APART_NS (5 * NS_PER_MS)	/* between an attempt and its hedge, at least: who asks twice at once wants two answers */
 #define NOBODY (MODEL_NONE - 1)	/* waits */
 #define DOUBT_MAX 0.01		/* share of attempts whose links may be wrong without a figure that shows it */
 
@@ -185,6 +186,12 @@ static uint32_t take_predecessor(struct joiner *j, const struct rule *rule, uint
 	return best;
 }
 
+/* What follows one that lost is no retry of it: its rival was answered. */
+static bool can_be_retried(const struct model_exchange *x)
+{
+	return model_failed(x) && !x->lost;
+}
+
 static int join(struct joiner *j, size_t r, uint64_t group, uint32_t b)
 {
 	uint32_t found = map_get(&j->latest, group), latest = found == MAP_NONE ? NOBODY : found;
@@ -197,7 +204,7 @@ static int join(struct joiner *j, size_t r, uint64_t group, uint32_t b)
 		if (a != MODEL_NONE)
 			j->after[a] = b;
 	}
-	if (j->after[b] == MODEL_NONE && (model_failed(&j->m->exchanges[b]) || rules[r].joins == key_joins)) {
+	if (j->after[b] == MODEL_NONE && (can_be_retried(&j->m->exchanges[b]) || rules[r].joins == key_joins)) {
 		j->older[b] = latest;
 		latest = b;
 	}
@@ -222,6 +229,44 @@ static int apply_rule(struct joiner *j, size_t r)
 	}
 	map_free(&j->latest);
 	return err;
+}
+
+/* Puts an attempt that no other is joined to into a chain that `of` is in, in order of start. */
+static void insert(struct joiner *j, uint32_t i, uint32_t of)
+{
+	uint32_t behind = of;	/* what comes before it */
+
+	while (behind != MODEL_NONE && behind > i)
+		behind = j->before[behind];
+	while (behind != MODEL_NONE && j->after[behind] != MODEL_NONE && j->after[behind] < i)
+		behind = j->after[behind];
+	if (behind == MODEL_NONE) {
+		for (behind = of; j->before[behind] != MODEL_NONE; )
+			behind = j->before[behind];
+		j->after[i] = behind;
+	} else {
+		j->after[i] = j->after[behind];
+		j->after[behind] = i;
+		j->before[i] = behind;
+	}
+	if (j->after[i] != MODEL_NONE)
+		j->before[j->after[i]] = i;
+}
+
+/* Hedges at the same server: who lost is of the request of who won. */
+static void join_rivals(struct joiner *j, const struct rivals *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		uint32_t first = r->of[i].first, second = r->of[i].second, loser, tier;
+		const struct model_exchange *x = &j->m->exchanges[first], *y = &j->m->exchanges[second];
+
+		loser = x->lost ? first : second;
+		if (x->edge != y->edge || y->started_ns - x->started_ns < APART_NS || j->before[loser] != MODEL_NONE || j->after[loser] != MODEL_NONE)
+			continue;
+		insert(j, loser, loser == first ? second : first);
+		tier = x->correlation || x->idempotency_key ? LINK_ID : x->parent != MODEL_NONE ? LINK_NESTING : LINK_TEMPORAL;
+		j->tier[first] = j->tier[second] = (uint8_t)tier;
+	}
 }
 
 static int find_headless(struct joiner *j)
@@ -302,11 +347,12 @@ static int find_served(struct joiner *j)
 
 /* ---- what is no retry after all ---- */
 
+/* Hedges are not: they overlap. */
 static bool is_by_time(const void *arg, uint32_t i)
 {
 	const struct joiner *j = arg;
 
-	return j->tier[i] == LINK_TEMPORAL;
+	return j->tier[i] == LINK_TEMPORAL && (j->before[i] == MODEL_NONE || model_failed_before(&j->m->exchanges[j->before[i]], &j->m->exchanges[i]));
 }
 
 /* What time alone may join as one flow of calls. */
@@ -402,11 +448,14 @@ static void extend(struct joiner *j, struct link_logical *q, uint32_t i)
 {
 	const struct model_exchange *x = &j->m->exchanges[i];
 
-	q->last = i;
-	q->ended_ns = x->ended_ns;
+	if (!x->lost || i == q->first) {
+		q->last = i;
+		q->ended_ns = x->ended_ns;
+		q->ok = x->outcome == MODEL_OK || (q->ok && x->idempotency_key);
+	}
 	q->attempts++;
 	q->delivered += x->role == MODEL_SERVER || (x->sent && !x->synthetic);
-	q->ok = x->outcome == MODEL_OK || (q->ok && x->idempotency_key);
+	q->lost += x->lost;
 	if (j->before[i] != MODEL_NONE && (j->tier[i] > q->tier || q->attempts == 2))
 		q->tier = j->tier[i];
 }
@@ -499,6 +548,8 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 		err = find_loose(&j);
 	if (!err)
 		err = find_served(&j);
+	if (!err)
+		join_rivals(&j, &l->rivals);
 	for (size_t r = 0; !err && r < sizeof(rules) / sizeof(rules[0]); r++)
 		err = apply_rule(&j, r);
 	if (!err)

@@ -8,6 +8,7 @@
  *              60 s (plus its Retry-After) earlier; never across two inbound requests, never across two ids
  *   aggregate  only counts: the client was not recorded and its requests carry no ids
  *
+ * A second attempt at the same server that is made while the first is on its way (rivals.h), 5 ms later at least, is of its request: a hedge.
  * A failed attempt has at most one successor: of those it may have, the one whose start follows closest; an attempt
  * has at most one predecessor. Threads do not count where they are not known, where one flow of calls moves between
  * them (model_hops), or where an inbound request spans both attempts. A success is never followed by a retry, so
@@ -33,11 +34,12 @@ enum link_tier { LINK_ID, LINK_NESTING, LINK_TEMPORAL, LINK_AGGREGATE, LINK_TIER
 
 struct link_logical {
 	uint64_t started_ns;	/* of its first attempt */
-	uint64_t ended_ns;	/* of its last attempt; 0: still open */
-	uint32_t first, last;	/* exchange indices */
+	uint64_t ended_ns;	/* of `last`; 0: still open */
+	uint32_t first, last;	/* exchange indices; last: of those that were not lost, if any */
 	uint32_t edge;
 	uint32_t attempts;	/* at least 1 */
 	uint32_t delivered;	/* attempts whose request reached the peer */
+	uint32_t lost;		/* attempts that were given up as another was answered (rivals.h): neither failures nor retried */
 	uint8_t tier;		/* enum link_tier: the weakest that joined its attempts; of a single one, the best that could */
 	bool ok;		/* its last attempt, or with an idempotency key any, succeeded */
 	bool partial;		/* it went on at another server (hops.h): not a request of users by itself; filled by destinations.c */
@@ -59,6 +61,17 @@ struct link {
 /* Fills a zeroed link, every attempt's `logical` and, where it is certain, `parent`. 0 or -ENOMEM. */
 int link_build(struct link *l, struct model *m, const struct graph *g);
 void link_free(struct link *l);
+
+/* Attempts after the first, without hedges. */
+static inline uint32_t link_retries(const struct link_logical *q)
+{
+	return q->attempts > q->lost + 1 ? q->attempts - q->lost - 1 : 0;
+}
+
+static inline bool link_failed_first(const struct link_logical *q, const struct model *m)
+{
+	return model_failed(&m->exchanges[q->first]) && !m->exchanges[q->first].lost;
+}
 
 /* "id", "nesting", "temporal", "aggregate". */
 const char *link_tier_name(enum link_tier tier);

@@ -27,14 +27,15 @@ static void extend(const struct model *run, struct link_logical *whole, const st
 	}
 	whole->attempts += q->attempts;
 	whole->delivered += q->delivered;
+	whole->lost += q->lost;
 }
 
 static int add_request(struct measure *m, struct result_destination *to, const struct link_logical *q, const struct link_logical *whole)
 {
-	bool troubled = model_failed(&m->r->model.exchanges[whole->first]);
+	bool troubled = link_failed_first(whole, &m->r->model);
 
 	to->hops += whole->attempts > q->attempts;
-	to->retries += whole->attempts - 1;
+	to->retries += link_retries(whole);
 	to->saved += whole->ok && troubled;
 	to->troubled += troubled && whole->ended_ns;
 	to->exhausted += troubled && whole->ended_ns && !whole->ok;

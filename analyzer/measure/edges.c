@@ -14,11 +14,11 @@ struct workbench {	/* what is needed of an edge only while it is measured */
 
 static void add_retries(const struct measure *m, struct workbench *w, const struct link_logical *q)
 {
-	const struct model_exchange *first = &m->r->model.exchanges[q->first];
+	bool troubled = link_failed_first(q, &m->r->model);
 
-	w->retries += q->attempts - 1;
-	w->saved += q->ok && model_failed(first);
-	if (model_failed(first) && q->ended_ns) {
+	w->retries += link_retries(q);
+	w->saved += q->ok && troubled;
+	if (troubled && q->ended_ns) {
 		w->troubled++;
 		w->exhausted += !q->ok;
 	}

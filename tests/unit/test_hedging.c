@@ -154,6 +154,50 @@ static void what_is_found(void)
 			NEAR(p->share.value, 0.25, "a quarter of the requests");
 			is_int((long long)p->share.n, 40, "which are forty");
 		}
+		if (cases[i].cancels) {
+			const struct result_edge *e = judge_edge(&x, "shop", "127.0.0.1:90");
+
+			ok(e->whole.logical == 40 && e->whole.attempts == 50, "a hedge is an attempt of its request: 40, 50 (%d, %d)",
+			   (int)e->whole.logical, (int)e->whole.attempts);
+			NEAR(e->whole.success.value, 1, "each was answered, whoever lost");
+			ok(!e->retry_yield.n && !e->retry.failed_requests, "and nothing was tried again");
+		}
+		judge_end(&r, &x);
+	}
+}
+
+/* Thirty requests, one a second; each third is asked again after 100 ms and after 200 ms; at 250 ms one of the three is answered, in turn. */
+static void several_hedges(void)
+{
+	for (int kin = BY_PARENT; kin <= STRANGERS; kin++) {
+		struct runs r;
+		struct result x;
+		const struct result_edge *e;
+
+		begin(&r, 31000);
+		for (int i = 0; i < 30; i++) {
+			double at = 1000 * i + 1;
+			int parent = kin == BY_PARENT ? inbound(&r, at - 1, 260, 50 + i) : 0;
+
+			for (int k = 0; k < (i % 3 ? 1 : 3); k++) {
+				struct runs_exchange a = {.tid = kin == STRANGERS ? 50 : 50 + i, .parent = parent, .correlation = kin == BY_ID ? 7000 + i : 0,
+							  .at_ms = at + 100 * k, .took_ms = i % 3 ? 20 : 250 - 100 * k};
+
+				if (i % 3 || i / 3 % 3 == k) {
+					a.status = 200;
+				} else {
+					a.outcome = "indeterminate";
+					a.error = "closed";
+					a.took_ms += kin == STRANGERS ? 2 : 20;
+				}
+				attempt(&r, a);
+			}
+		}
+		ok(judged(&r, &x)->known, "of three attempts two are hedges");
+		e = judge_edge(&x, "shop", "127.0.0.1:90");
+		ok(e->whole.logical == 30 && e->whole.attempts == 50, "30 requests, 50 attempts (%d, %d)", (int)e->whole.logical, (int)e->whole.attempts);
+		ok(e->whole.linked && fabs(e->whole.success.value - 1) < 1e-9, "each was answered");
+		ok(!e->retry_yield.n && !e->retry.failed_requests, "nothing was tried again");
 		judge_end(&r, &x);
 	}
 }
@@ -367,6 +411,7 @@ int main(void)
 {
 	another_server_is_asked_meanwhile();
 	what_is_found();
+	several_hedges();
 	too_few();
 	a_pool_of_workers(0);
 	a_pool_of_workers(1);
