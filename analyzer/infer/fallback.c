@@ -260,7 +260,7 @@ static bool had_failed(const struct kitchen *k, uint32_t inbound, uint32_t edge,
 		if (x->edge != edge)
 			continue;
 		*asked = true;
-		if (x->outcome == MODEL_OK || !x->ended_ns || x->ended_ns > y->ended_ns)
+		if (x->outcome == MODEL_OK || x->lost || !x->ended_ns || x->ended_ns > y->ended_ns)
 			return false;
 		failed = x;
 	}

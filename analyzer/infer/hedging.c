@@ -10,8 +10,8 @@
  *   else, of a client that neither has inbound requests nor sends ids, only by this: the loser was given up as the winner was answered, and while it
  *   was on its way at most 4 of the same were asked; three times at least
  *
- * A second attempt at another server is one where the loser was given up as the winner was answered (rivals.h), and it began at least 5 ms later: it
- * is counted at the first server.
+ * And where the loser was given up as the winner was answered (rivals.h), and the second began at least 5 ms later: that may be at another server, and
+ * is counted at the first.
  *
  * Not hedging: calls in parallel of which each is waited for, what is asked again after it was answered, several on one connection, a retry that
  * begins as the first attempt is given up (then the first ends before the second is answered), and the same asked for by two users.
@@ -192,12 +192,12 @@ static int look_for_strangers(struct hedges *h, const struct chains_span *s, siz
 										   : add_pair(h, winner, loser, false);
 }
 
-/* A hedge at another server: it lost, or the first did. */
-static int look_elsewhere(struct hedges *h, uint32_t first)
+/* A hedge at this server or another: it lost, or the first did. */
+static int look_for_rival(struct hedges *h, uint32_t first)
 {
 	uint32_t second = rivals_second(&h->m->link.rivals, first);
 
-	if (second == MODEL_NONE || exchange(h, first)->edge == exchange(h, second)->edge || h->taken[second])
+	if (second == MODEL_NONE || h->taken[second])
 		return 0;
 	return model_ms(exchange(h, first)->started_ns, exchange(h, second)->started_ns) < DELAY_MIN_MS ? 0 : add_pair(h, first, second, true);
 }
@@ -206,7 +206,7 @@ static int look_elsewhere(struct hedges *h, uint32_t first)
 static int look_for_hedge(struct hedges *h, const struct chains_span *s, size_t k)
 {
 	const struct model_exchange *x = exchange(h, s->members[k]);
-	int err = look_elsewhere(h, s->members[k]);
+	int err = look_for_rival(h, s->members[k]);
 
 	if (err || h->taken[s->members[k]])
 		return err;

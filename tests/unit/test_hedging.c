@@ -202,6 +202,61 @@ static void several_hedges(void)
 	}
 }
 
+/*
+ * A client on one thread without ids, a request every 15 ms, now and then six of them every 5 ms. Each fifth answer would take 200 ms: after 50 ms the same
+ * is asked again, and answered after 20. Up to ten others are asked in between.
+ */
+static void among_many_in_flight(void)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_hedging *p;
+	const struct result_edge *e;
+	double at = 1;
+
+	begin(&r, 8000);
+	for (int i = 0; i < 300; i++, at += i % 30 < 6 ? 5 : 15) {
+		if (i % 5) {
+			attempt(&r, ATTEMPT(.tid = 50, .status = 200, .at_ms = at, .took_ms = 20));
+			continue;
+		}
+		attempt(&r, ATTEMPT(.tid = 50, .at_ms = at, .took_ms = 70.3, GAVE_UP));
+		attempt(&r, ATTEMPT(.tid = 50, .status = 200, .at_ms = at + 50, .took_ms = 20));
+	}
+	p = judged(&r, &x);
+	e = judge_edge(&x, "shop", "127.0.0.1:90");
+	ok(p->known && p->hedged == 60 && p->cancelled == 60 && p->share.n == 300, "60 of 300 are hedged (%d of %d)", (int)p->hedged, (int)p->share.n);
+	NEAR(p->delay_ms, 50, "after 50 ms: who lost, lost to the one that was answered right then");
+	ok(e->whole.logical == 300 && fabs(e->whole.success.value - 1) < 1e-9, "300 requests that were answered (%d)", (int)e->whole.logical);
+	ok(!e->timeout.mode_count, "and no timeout");
+	judge_end(&r, &x);
+}
+
+/* Sixteen threads ask the same, with a timeout of 100 ms, of a server that takes up to 200 ms: many give up just as another is answered. */
+static void timeouts_beside_answers(void)
+{
+	struct stats_random random = {7};
+	struct runs r;
+	struct result x;
+	const struct result_edge *e;
+
+	begin(&r, 8000);
+	for (int tid = 0; tid < 16; tid++)
+		for (double at = 1 + tid; at < 3000; at += 5) {
+			double took = stats_uniform(&random) * 200;
+
+			if (took < 100)
+				attempt(&r, ATTEMPT(.tid = 50 + tid, .status = 200, .at_ms = at, .took_ms = took));
+			else
+				attempt(&r, ATTEMPT(.tid = 50 + tid, .at_ms = at, .took_ms = 100, GAVE_UP));
+			at += took < 100 ? took : 100;
+		}
+	ok(!judged(&r, &x)->known, "timeouts while others are answered are no hedging");
+	e = judge_edge(&x, "shop", "127.0.0.1:90");
+	ok(e->timeout.mode_count == 1 && fabs(e->timeout.modes[0].ms - 100) < 1, "but a timeout of 100 ms");
+	judge_end(&r, &x);
+}
+
 static void too_few(void)
 {
 	for (int n = 2; n <= 3; n++) {
@@ -412,6 +467,8 @@ int main(void)
 	another_server_is_asked_meanwhile();
 	what_is_found();
 	several_hedges();
+	among_many_in_flight();
+	timeouts_beside_answers();
 	too_few();
 	a_pool_of_workers(0);
 	a_pool_of_workers(1);
