@@ -11,6 +11,7 @@
 #define ROOM_SHARE 0.01
 #define LONGER_MS 20.0
 #define FOLLOWS_NS (5 * NS_PER_MS)
+#define FOLLOWS_LATE_NS (50 * NS_PER_MS)	/* of a client that is known to: on a busy machine */
 #define MOST 0.9
 #define FIRST 0.25		/* of first attempts: a program that loads code notices its first timeouts late */
 
@@ -65,13 +66,13 @@ static bool is_longer(const struct closes *c, const struct model_exchange *x)
 	return model_took_ms(x) > c->timeout_ms + fmax(LONGER_MS, c->room_ms);
 }
 
-/* When y was begun: its connection may have been opened for it. */
-static bool follows(const struct closes *c, const struct model_exchange *x, const struct model_exchange *y)
+/* Whether y was begun so soon after x; its connection may have been opened for it. */
+static bool follows(const struct closes *c, const struct model_exchange *x, const struct model_exchange *y, uint64_t within_ns)
 {
 	const struct model_connection *n = y->connection == MODEL_NONE ? NULL : &c->m->r->model.connections[y->connection];
 	uint64_t at = n && n->opened_ns >= x->ended_ns && n->opened_ns < y->started_ns ? n->opened_ns : y->started_ns;
 
-	return at >= x->ended_ns && at - x->ended_ns <= FOLLOWS_NS;
+	return at >= x->ended_ns && at - x->ended_ns <= within_ns;
 }
 
 static void count(struct closes *c, struct chains_span span)
@@ -89,7 +90,7 @@ static void count(struct closes *c, struct chains_span span)
 		if (!k || !is_longer(c, x))
 			continue;
 		c->longer++;
-		c->loose += !follows(c, x, exchange(c, span.members[k + 1])) || (is_cut(c, last) && !shows);
+		c->loose += !follows(c, x, exchange(c, span.members[k + 1]), FOLLOWS_NS) || (is_cut(c, last) && !shows);
 	}
 }
 
@@ -104,7 +105,7 @@ static void date(struct closes *c, struct chains_span span)
 	for (size_t k = 1; k + 1 < span.n; k++) {
 		struct model_exchange *x = &c->m->r->model.exchanges[span.members[k]];
 
-		if (is_cut(c, x) && is_longer(c, x) && follows(c, x, exchange(c, span.members[k + 1])))
+		if (is_cut(c, x) && is_longer(c, x) && follows(c, x, exchange(c, span.members[k + 1]), FOLLOWS_LATE_NS))
 			x->ended_ns = x->started_ns + (uint64_t)(c->timeout_ms * NS_PER_MS);
 	}
 }
