@@ -153,6 +153,24 @@ void early_put(int fd, struct early e)
 		early_lose(fd);
 }
 
+bool early_find(int fd, uint32_t set, struct early *e)
+{
+	uint64_t was;
+	const struct early *p;
+
+	if (!descriptor_may_be_known(fd))
+		return false;
+	was = atomic_load(&first[fd].what);
+	if (is_there(was) && set_in(was) == set) {
+		*e = (struct early){set, (uint32_t)was, atomic_load(&first[fd].data)};
+		return true;
+	}
+	p = find_behind(fd, set);
+	if (p)
+		*e = *p;
+	return p != NULL;
+}
+
 void early_drop(int fd, uint32_t set)
 {
 	if (!descriptor_may_be_known(fd))

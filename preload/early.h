@@ -31,6 +31,9 @@ bool early_update(int fd, int op, struct early e);
 /* fd is in a set, with these events and data from now on; entries of sets that are gone make room. */
 void early_put(int fd, struct early e);
 
+/* What it was told of that set. False: it is not in it. */
+bool early_find(int fd, uint32_t set, struct early *e);
+
 /* fd is in that set no more; in none. */
 void early_drop(int fd, uint32_t set);
 void early_forget(int fd);

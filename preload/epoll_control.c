@@ -18,8 +18,10 @@
 /* A registration of a descriptor that no fault concerns, as the program made it. */
 static void remember(const struct change *w)
 {
-	int s = set_find(w->ep, w->op != EPOLL_CTL_DEL);
+	int s = set_find(w->ep, w->op != EPOLL_CTL_DEL), inner = set_find(w->fd, false);
 
+	if (inner >= 0)
+		set_nests(inner);
 	if (w->op == EPOLL_CTL_DEL && s >= 0)
 		early_drop(w->fd, set_number(s));
 	else if (w->op != EPOLL_CTL_DEL && s >= 0)

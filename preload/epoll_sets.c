@@ -2,6 +2,7 @@
 #include "preload/epoll_sets.h"
 
 #include "preload/descriptors.h"
+#include "preload/early.h"
 #include "preload/epoll.h"
 #include "preload/raw.h"
 #include "preload/table.h"
@@ -13,6 +14,7 @@ _Atomic bool epoll_tokens;
 static uint16_t *set_of;	/* of TABLE_FDS: index + 1 by epoll descriptor */
 static uint32_t reg_made, set_made;
 static int32_t reg_free;
+static _Atomic bool any_nested;
 
 _Static_assert(EPOLL_REGS <= UINT16_MAX + 1 && EPOLL_SETS <= UINT16_MAX + 1, "a token has 16 bits for either");
 
@@ -50,6 +52,41 @@ void set_means(int ep, int s)
 	epoll_sets[s].fds++;
 }
 
+int set_next(int s)
+{
+	while (s < (int)set_made && !epoll_sets[s].ep)
+		s++;
+	return s < (int)set_made ? s : -1;
+}
+
+/* The first descriptor from fd on that means set s; -1 none. */
+static int meaning(int s, int fd)
+{
+	while (descriptor_may_be_known(fd) && set_of[fd] != s + 1)
+		fd++;
+	return descriptor_may_be_known(fd) ? fd : -1;
+}
+
+int set_next_fd(int s, int fd)
+{
+	int only = epoll_sets[s].ep - 1;
+
+	if (epoll_sets[s].fds != 1)
+		return meaning(s, fd);
+	return fd <= only ? only : -1;
+}
+
+void set_nests(int s)
+{
+	epoll_sets[s].nested = true;
+	atomic_store_explicit(&any_nested, true, memory_order_relaxed);
+}
+
+bool sets_nest(void)
+{
+	return atomic_load_explicit(&any_nested, memory_order_relaxed);
+}
+
 static __attribute__((noinline)) int set_make(int ep)
 {
 	for (uint32_t i = 0; i < EPOLL_SETS; i++) {
@@ -58,6 +95,8 @@ static __attribute__((noinline)) int set_make(int ep)
 		epoll_sets[i] = (struct set){.life = epoll_sets[i].life + 1, .ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
 		set_means(ep, (int)i);
 		set_made = i >= set_made ? i + 1 : set_made;
+		if (early_known(ep))
+			set_nests((int)i);
 		return (int)i;
 	}
 	return -1;
@@ -84,12 +123,8 @@ static void set_free(int s)
 /* One of the descriptors of a set is closed: another one means it from now on. */
 static void set_moves(int s, int closed)
 {
-	int fd = epoll_sets[s].ep - 1;
-
-	if (fd == closed)
-		for (fd = 0; descriptor_may_be_known(fd) && set_of[fd] != s + 1; fd++)
-			;
-	epoll_sets[s].ep = fd + 1;
+	if (epoll_sets[s].ep == closed + 1)
+		epoll_sets[s].ep = meaning(s, 0) + 1;
 }
 
 void set_forget(int ep)

@@ -31,7 +31,7 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 	uint64_t data;		/* the program's */
 	uint64_t until_ns;	/* its connection's deadline; FOREVER none */
 	bool held;		/* something is held that ends with its fault */
-	uint32_t round;		/* of the set: when that was last looked at because the faults had changed */
+	uint32_t round;		/* of the set: when this was last looked at, not because of its own deadline */
 	uint32_t conn;
 	int32_t next, next_in_set, before_in_set;	/* index + 1 */
 	int32_t next_waiting, before_waiting;
@@ -47,7 +47,8 @@ struct set {			/* one epoll set of the program */
 	int32_t regs, waiting;	/* all registrations; those for which time may do something */
 	uint64_t armed_ns;	/* what the timer is set to; FOREVER: not */
 	uint64_t version;	/* of the faults, when the timer fired last */
-	uint32_t rounds;	/* how often all that is held was looked at */
+	uint32_t rounds;	/* how often all that is held, or may come to be, was looked at */
+	bool nested;		/* it is in another set, or was */
 };
 
 extern struct reg *epoll_regs;	/* of EPOLL_REGS */
@@ -61,6 +62,16 @@ int set_find(int ep, bool make);
 
 /* ep means set s as well. */
 void set_means(int ep, int s);
+
+/* The first set from s on that is there, the first descriptor from fd on that means set s; -1 none. */
+int set_next(int s);
+int set_next_fd(int s, int fd);
+
+/* Set s is in another one. */
+void set_nests(int s);
+
+/* Whether any set is, or was. Lock-free. */
+bool sets_nest(void);
 
 /* A number that names set s and no later one in its place; the set of such a number, -1: it is gone. */
 uint32_t set_number(int s);

@@ -5,6 +5,7 @@
 #include "preload/attempt.h"
 #include "preload/epoll.h"
 #include "preload/epoll_lock.h"
+#include "preload/epoll_nest.h"
 #include "preload/epoll_sets.h"
 #include "preload/epoll_timer.h"
 #include "preload/gate.h"
@@ -53,11 +54,8 @@ static uint32_t shown_end(struct conn *c, int fd, uint32_t events)
 	return later ? events & ~(uint32_t)(EPOLLHUP | EPOLLRDHUP) : events;
 }
 
-/* What of these events the program may see; under the connection's lock. */
-static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uint64_t now_ns)
+uint32_t epoll_admit(struct conn *c, int fd, uint32_t events, uint64_t now_ns)
 {
-	if (standin)
-		return gate_answer_ready(c, now_ns) ? events & (EPOLLIN | EPOLLRDNORM) : 0;
 	if (c->dialling && !attempt_look(c, fd, now_ns)) {
 		epoll_refresh(c, now_ns);
 		return 0;
@@ -80,6 +78,11 @@ static uint32_t admit(struct conn *c, int fd, uint32_t events, bool standin, uin
 	return events & (~(EPOLL_INPUT | TROUBLE) | (gate_hidden(c, now_ns) ? 0 : EPOLLPRI));
 }
 
+static uint32_t admit_standin(struct conn *c, uint32_t events, uint64_t now_ns)
+{
+	return gate_answer_ready(c, now_ns) ? events & (EPOLLIN | EPOLLRDNORM) : 0;
+}
+
 static void translate_socket(struct batch *b, struct epoll_event e)
 {
 	bool standin = token_kind(e.data.u64) == TOKEN_STANDIN;
@@ -99,7 +102,7 @@ static void translate_socket(struct batch *b, struct epoll_event e)
 	if (!c)
 		return;
 	if (conn_lock(c)) {
-		events = admit(c, fd, e.events, standin, clock_now_ns());
+		events = standin ? admit_standin(c, e.events, clock_now_ns()) : epoll_admit(c, fd, e.events, clock_now_ns());
 		conn_unlock(c);
 	}
 	if (epoll_lock()) {
@@ -151,7 +154,7 @@ static int translate_inside(struct epoll_event *evs, int n)
 	return k;
 }
 
-int epoll_translate(struct epoll_event *evs, int n)
+int epoll_translate(int ep, struct epoll_event *evs, int n)
 {
 	struct batch b;
 
@@ -161,12 +164,12 @@ int epoll_translate(struct epoll_event *evs, int n)
 	for (int i = 0; i < n; i++) {
 		struct epoll_event e = evs[i];
 
-		if (!is_token(e.data.u64))
-			evs[b.n++] = e;
-		else if (token_kind(e.data.u64) == TOKEN_TIMER)
+		if (is_token(e.data.u64) && token_kind(e.data.u64) == TOKEN_TIMER)
 			fire(&b, token_index(e.data.u64) % EPOLL_SETS, (uint32_t)i + 1);
-		else
+		else if (is_token(e.data.u64))
 			translate_socket(&b, e);
+		else if (!nest_hides(ep, &e))
+			evs[b.n++] = e;
 	}
 	return (int)b.n;
 }

@@ -39,7 +39,7 @@ static int await(enum epoll_how how, int ep, struct epoll_event *evs, int max, c
 		n = ask(signals->kept && how == EPOLL_WAIT ? EPOLL_PWAIT : how, ep, evs, max, t || ours ? &left : NULL, signals_mask(signals, mask));
 		if (n < 0 || (!n && !ours) || !epoll_engaged())
 			return n;
-		n = n ? epoll_translate(evs, n) : epoll_translate_untimed(s, evs, max);
+		n = n ? epoll_translate(ep, evs, n) : epoll_translate_untimed(s, evs, max);
 		if (n)
 			return n;
 		now = clock_now_ns();
@@ -70,7 +70,7 @@ int epoll_resume(enum epoll_how how, int ep, struct epoll_event *evs, int n, int
 {
 	struct timespec left;
 
-	n = epoll_translate(evs, n);
+	n = epoll_translate(ep, evs, n);
 	if (n)
 		return n;
 	if (t)

@@ -8,6 +8,8 @@
 #include "preload/attempt.h"
 #include "preload/cancel.h"
 #include "preload/epoll.h"
+#include "preload/epoll_nest.h"
+#include "preload/epoll_sets.h"
 #include "preload/failure.h"
 #include "preload/gate.h"
 #include "preload/outgate.h"
@@ -39,13 +41,16 @@ struct waiting {		/* one wait under way */
 	unsigned locks;		/* that this thread holds */
 	int wake;		/* eventfd, -1 none */
 	struct signals signals;	/* kept out between its turns, when there will be several */
+	bool nests;		/* some descriptor is an epoll set, which something of ours may make ready */
 	bool untold;		/* some connection does not know whom to wake: it is looked at each tick */
 	bool answers;		/* one of ours is readable now */
 };
 
 bool wait_concerns_poll(struct pollfd *fds, nfds_t n)
 {
-	for (nfds_t i = 0; i < n && guest_plausible(fds); i++)
+	for (nfds_t i = 0; i < n && guest_plausible(fds); i++) {
+		if (set_is_known(fds[i].fd))
+			return true;
 		if (fds[i].fd >= 0 && table_tracks(fds[i].fd)) {
 			struct conn *c = table_get(fds[i].fd);
 			bool gated = c && c->gated;
@@ -54,6 +59,7 @@ bool wait_concerns_poll(struct pollfd *fds, nfds_t n)
 			if (gated)
 				return true;
 		}
+	}
 	return false;
 }
 
@@ -108,6 +114,7 @@ static void prepare(struct waiting *w, uint64_t now)
 		struct conn *c = gated(w->fds[i].fd);
 
 		w->fds[i].revents = 0;
+		w->nests |= set_is_known(w->fds[i].fd);
 		if (c)
 			prepare_one(w, c, i, now);
 		conn_put(c);
@@ -152,6 +159,8 @@ static int collect(struct waiting *w, uint64_t now)
 
 		if (c)
 			revents = admit(c, p->fd, revents, now);
+		else if (revents && set_is_known(p->fd) && !nest_is_ready(p->fd))
+			revents = 0;
 		conn_put(c);
 		p->revents |= revents & (p->events | TROUBLE | POLLNVAL);
 		ready += p->revents != 0;
@@ -169,7 +178,7 @@ static int turn(struct waiting *w, uint64_t end, const sigset_t *mask)
 	until = w->deadline < end ? w->deadline : end;
 	left = w->answers || until <= now ? 0 : until - now;
 	t = (struct timespec){(time_t)(left / NS_PER_S), (long)(left % NS_PER_S)};
-	if (left && w->deadline < end)
+	if (left && (w->deadline < end || (w->nests && sets_wait())))
 		signals_keep(&w->signals);
 	r = w->ask(w->asked, w->n + (w->wake >= 0), !w->answers && until == FOREVER ? NULL : &t, signals_mask(&w->signals, mask));
 	return r < 0 ? r : collect(w, clock_now_ns());
@@ -347,8 +356,10 @@ static bool in(int fd, const fd_set *s)
 bool wait_concerns_select(int n, const fd_set *r, const fd_set *w, const fd_set *e)
 {
 	for (int fd = 0; fd < n && fd < (int)TABLE_FDS; fd++) {
-		if (!table_tracks(fd) || !(in(fd, r) || in(fd, w) || in(fd, e)))
+		if (!(table_tracks(fd) || set_is_known(fd)) || !(in(fd, r) || in(fd, w) || in(fd, e)))
 			continue;
+		if (set_is_known(fd))
+			return true;
 		struct conn *c = gated(fd);
 		bool is = c != NULL;
 

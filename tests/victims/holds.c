@@ -86,21 +86,34 @@ static void exclusive(void)
 	say("again", epoll_ctl(ep, EPOLL_CTL_DEL, fd, NULL));
 }
 
-/* A set in a set, or in a poll, is looked into when it is ready: for nothing when the library looks at its fault, 20 times a second. */
-static void looked_into(int inner, int outer)
+enum outer { IN_SETS, IN_POLL, IN_SELECT };
+
+/* Waits until the set is ready, as part of another wait. */
+static int wait_outside(enum outer how, int inner, int outer)
 {
 	struct pollfd p = {.fd = inner, .events = POLLIN};
 	struct epoll_event ev;
-	int n = 0, looks = 0, began = now_ms();
+	fd_set in;
 
-	while (!n && looks++ < 100) {
-		if ((outer < 0 ? poll(&p, 1, 3000) : epoll_wait(outer, &ev, 1, 3000)) != 1)
-			break;
-		n = epoll_wait(inner, &ev, 1, 0);
-	}
-	say("events", n);
+	if (how == IN_SETS)
+		return epoll_wait(outer, &ev, 1, 3000);
+	if (how == IN_POLL)
+		return poll(&p, 1, 3000);
+	FD_ZERO(&in);
+	FD_SET(inner, &in);
+	return select(inner + 1, &in, NULL, NULL, &(struct timeval){3, 0});
+}
+
+/* A set in a set, or in a poll, is ready when there is something in it. */
+static void looked_into(enum outer how, int inner, int outer)
+{
+	int looks = 0, began = now_ms();
+	struct epoll_event ev;
+
+	while (wait_outside(how, inner, outer) == 1 && looks++ < 100 && !epoll_wait(inner, &ev, 1, 0))
+		;
+	SAY("%d", "looks", looks);
 	SAY("%d", "late", now_ms() - began >= 290);
-	SAY("%d", "few_looks", looks < 15);
 }
 
 static void nested(void)
@@ -108,7 +121,7 @@ static void nested(void)
 	int fd = must_dial(), inner = set_of(fd, EPOLLIN), outer = set_of(inner, EPOLLIN);
 
 	ask(fd);
-	looked_into(inner, outer);
+	looked_into(IN_SETS, inner, outer);
 	say_read("read", fd);
 	say_events("nothing", outer, 0);
 }
@@ -118,9 +131,28 @@ static void nested_edge(void)
 	int fd = must_dial(), inner = set_of(fd, EPOLLIN | EPOLLET), outer = set_of(inner, EPOLLIN | EPOLLET);
 
 	ask(fd);
-	looked_into(inner, outer);
+	looked_into(IN_SETS, inner, outer);
 	say_read("read", fd);
 	say_events("nothing", outer, 0);
+}
+
+/* The innermost of three sets has been in the next before there was a connection in it. */
+static void nested_deep(void)
+{
+	int first = must_dial(), inner = epoll_create1(0), middle = set_of(inner, EPOLLIN | EPOLLONESHOT), outer = set_of(dup(middle), EPOLLIN);
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	epoll_ctl(inner, EPOLL_CTL_ADD, first, &ev);
+	for (int fd = first, i = 0; i < 2; i++, fd = must_dial()) {
+		if (i && epoll_ctl(inner, EPOLL_CTL_ADD, fd, &ev))
+			exit(2);
+		ask(fd);
+		looked_into(IN_SETS, inner, outer);
+		say_read("read", fd);
+		say_events("once", middle, 0);
+		say("again", epoll_ctl(middle, EPOLL_CTL_MOD, inner, &ev));
+		say_events("nothing", outer, 0);
+	}
 }
 
 static void nested_poll(void)
@@ -128,9 +160,12 @@ static void nested_poll(void)
 	int fd = must_dial(), inner = set_of(fd, EPOLLIN);
 
 	ask(fd);
-	looked_into(inner, -1);
+	looked_into(IN_POLL, inner, -1);
 	say_read("read", fd);
 	say_poll("nothing", inner, POLLIN, 0);
+	ask(fd);
+	looked_into(IN_SELECT, inner, -1);
+	say_read("read", fd);
 }
 
 static void fine(void)
@@ -341,8 +376,8 @@ static void asked_meanwhile(void)
 }
 
 static const struct victim_case cases[] = {
-	{"exclusive", exclusive}, {"nested", nested}, {"nested_edge", nested_edge}, {"nested_poll", nested_poll}, {"fine", fine},
-	{"modified", modified}, {"bits", bits}, {"sets", sets}, {"looked_at", looked_at}, {"handed_on", handed_on},
+	{"exclusive", exclusive}, {"nested", nested}, {"nested_edge", nested_edge}, {"nested_deep", nested_deep}, {"nested_poll", nested_poll},
+	{"fine", fine}, {"modified", modified}, {"bits", bits}, {"sets", sets}, {"looked_at", looked_at}, {"handed_on", handed_on},
 	{"handed_on_asked", handed_on_asked}, {"duplicate", duplicate}, {"ended", ended}, {"ended_polled", ended_polled},
 	{"asked_meanwhile", asked_meanwhile},
 };
