@@ -12,6 +12,7 @@
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/names.h"
+#include "preload/piece.h"
 #include "preload/raw.h"
 #include "preload/signals.h"
 
@@ -427,7 +428,7 @@ void conn_put(struct conn *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	pool_drop(&c->held);
+	piece_drop(c);
 	pool_drop(&c->outbox);
 	pool_drop(&c->reply);
 	give_ring(c);

@@ -177,6 +177,7 @@ struct conn {
 	char *held;			/* bytes of a request head accepted from the program and not yet sent; a pool buffer */
 	uint32_t held_len;
 	int held_fd;			/* through which descriptor they came */
+	_Atomic uint32_t *fate;		/* what became of them (piece.h); NULL: no other process has them */
 	char *outbox;			/* request bytes that have not left yet; a pool buffer (outgate.h) */
 	uint32_t outbox_len;
 	uint32_t outbox_pid;		/* the process that put them there */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/gate.h"
 
-#include <errno.h>
-#include <string.h>
 #include "base/clock.h"
 #include "record/protocol.h"
 #include "preload/attempt.h"
@@ -12,9 +10,9 @@
 #include "preload/hold.h"
 #include "preload/intake.h"
 #include "preload/outgate.h"
+#include "preload/piece.h"
 #include "preload/raw.h"
 #include "preload/traffic.h"
-#include "preload/verdict.h"
 #include "preload/waker.h"
 
 /* The exchange that governs input. */
@@ -168,36 +166,6 @@ uint64_t gate_deadline(struct conn *c)
 	return c->patience_ns && !c->dead && c->patience_ns < until ? c->patience_ns : until;
 }
 
-static void begin_undecided(struct conn *c, uint64_t now_ns)
-{
-	struct exchange *x = conn_tail(c);
-	struct verdict v;
-
-	if (x && !x->head_passed)
-		return;
-	guest_lost(PAGE_LOST_FRAMING);
-	verdict_exchange(c, NULL, c->held, c->held_len, now_ns, &v);
-	exchange_begin(c, NULL, &v, now_ns);
-}
-
-void gate_release_head(struct conn *c, int fd, uint64_t now_ns)
-{
-	long sent = raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	begin_undecided(c, now_ns);
-	if (sent > 0) {
-		traffic_request_bytes(c, c->held, (size_t)sent, now_ns, now_ns);
-		c->held_len -= (uint32_t)sent;
-		memmove(c->held, c->held + sent, c->held_len);
-	} else if (sent != -EAGAIN) {
-		c->held_len = 0;
-		c->late_error = sent == -EPIPE ? 0 : (int32_t)-sent;
-	}
-	if (!c->held_len)
-		pool_drop(&c->held);
-	c->patience_ns = c->held_len ? now_ns + CUT_RESEND_NS : 0;
-}
-
 static void surrender(struct exchange *x)
 {
 	if (x->synthetic)
@@ -247,7 +215,7 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 	lapse_all(c, now_ns);
 	outgate_tick(c, fd, now_ns);
 	if (c->role == JOURNAL_CLIENT && c->patience_ns && now_ns >= c->patience_ns && !c->outbox_len)
-		gate_release_head(c, fd, now_ns);
+		piece_release(c, fd, now_ns);
 	if (c->cut == CUT_RST)
 		cut_when_due(c, fd, now_ns);
 	else if ((x || c->look_ns || c->patience_ns) && !c->dead && c->role == JOURNAL_SERVER && !is_between_turns(c, x))

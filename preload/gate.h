@@ -50,10 +50,6 @@ size_t gate_limit(struct conn *c, int fd);
 /* Whether the peer's end, which the kernel knows already, comes behind something that the program is not to see yet, or instead of it. */
 bool gate_end_is_later(struct conn *c, int fd);
 
-/* Client: a piece of a request head that was held back leaves as it is, judged without what its head would say, as far as the socket has
- * room for it (conn.held_len: the rest). */
-void gate_release_head(struct conn *c, int fd, uint64_t now_ns);
-
 /* A server begins to answer, as far as it shows: what it has not read by now belongs to the turn that it answers (conn.unread). */
 void gate_answer_begins(struct conn *c, int fd);
 

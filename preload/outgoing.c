@@ -4,6 +4,7 @@
 #include <string.h>
 #include "base/clock.h"
 #include "preload/epoll.h"
+#include "preload/piece.h"
 #include "preload/traffic.h"
 #include "preload/verdict.h"
 #include "preload/waker.h"
@@ -117,7 +118,7 @@ size_t outgoing_consume(struct conn *c, struct io *io, size_t at, size_t k, uint
 		c->held_len -= (uint32_t)held;
 		memmove(c->held, c->held + held, c->held_len);
 		if (!c->held_len)
-			pool_drop(&c->held);
+			piece_drop(c);
 	}
 	traffic_request_iov(c, io_pieces(io), (int)io->count, at, k - held, t0, now);
 	return k - held;
@@ -129,6 +130,7 @@ bool outgoing_hold_back(struct conn *c, const struct io *io, size_t at, size_t n
 		return false;
 	c->held_len = (uint32_t)outgoing_gather(c, io, at, n, c->held, CONN_BUFFER_BYTES);
 	c->held_fd = io->fd;
+	piece_begin(c);
 	c->patience_ns = clock_now_ns() + CONN_PATIENCE_NS;
 	epoll_refresh(c, clock_now_ns());
 	waker_wake_all(c);

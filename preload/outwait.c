@@ -9,6 +9,7 @@
 #include "preload/epoll.h"
 #include "preload/gate.h"
 #include "preload/outgate.h"
+#include "preload/piece.h"
 
 int outwait_room(struct conn *c, int fd, int flags, bool all)
 {
@@ -51,7 +52,7 @@ int outwait_head(struct conn *c, int fd, int flags)
 	int error = 0;
 
 	while (c->held_len && !c->dead && !error) {
-		gate_release_head(c, fd, clock_now_ns());
+		piece_release(c, fd, clock_now_ns());
 		if (c->held_len)
 			error = wait ? blocking_either(c, fd, POLLOUT, FOREVER, limit) : EAGAIN;
 	}

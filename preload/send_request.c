@@ -11,6 +11,7 @@
 #include "preload/outgate.h"
 #include "preload/outgoing.h"
 #include "preload/outwait.h"
+#include "preload/piece.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/request.h"
@@ -202,6 +203,7 @@ ssize_t send_request(struct conn *c, struct io *io, uint64_t t0)
 	ssize_t r;
 
 	outgate_tick(c, io->fd, t0);
+	piece_take(c, t0);
 	while (s.done < s.n && !c->dead && !c->sink)
 		if (!send_turn(&s, &r))
 			return r;

@@ -13,6 +13,7 @@
 #include "preload/gate.h"
 #include "preload/late.h"
 #include "preload/outgate.h"
+#include "preload/piece.h"
 #include "preload/raw.h"
 #include "preload/real.h"
 #include "preload/recv.h"
@@ -188,11 +189,7 @@ void stream_flush(struct conn *c, int fd)
 	if ((!c->held_len && !c->outbox_len) || c->owner_pid != guest_pid() || !conn_lock(c))
 		return;	/* (held by the parent of a fork: the parent sends it) */
 	outgate_flush(c, clock_now_ns());
-	if (c->held_len)
-		raw_send(fd, c->held, c->held_len, MSG_NOSIGNAL | MSG_DONTWAIT);
-	c->held_len = 0;
-	pool_drop(&c->held);
-	c->patience_ns = 0;
+	piece_flush(c, fd);
 	conn_unlock(c);
 }
 

@@ -246,6 +246,32 @@ print(s.recv(65536)[:12])
 """, peer.port)
     is_((r.out, [q.path for q in peer.requests]), ("b'HTTP/1.1 200'\n", [f"/part-{how}"]), f"to: a_head_that_ends_in_a_{how}_arrives_whole", r)
 
+# a fork between the two halves of a head: each of them leaves once, whoever goes on with the request
+FORKED = """
+import os, select, socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
+def ask(text): s.sendall(text.encode())
+def read(): print(s.recv(65536)[9:12].decode(), end=" ", flush=True)
+def whole(path): ask(f"GET {path} HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"), read()
+def second(): ask(rest), read()
+def wait(): select.select([s], [], [], 0.7)
+def alone(): os.waitpid(child, 0)
+first, rest = sys.argv[2], " HTTP/1.1\\r\\nHost: h\\r\\n\\r\\n"
+ask("GET " + first)
+child = os.fork()
+for act in sys.argv[3 if child else 4].split(";"):
+    eval(act)
+"""
+for first, parent, child, said, seen, what in (
+        ("/hit", "alone(); second(); whole('/b')", "s.close(); os._exit(0)", [503, 200], ["/b"], "its_parent"),
+        ("/hit", "alone()", "second(); whole('/b'); whole('/hit')", [503, 200, 503], ["/b"], "its_child"),
+        ("/a", "s.close(); alone()", "wait(); second(); whole('/hit')", [200, 503], ["/a"], "its_child_when_the_parent_has_closed"),
+        ("/a", "wait(); alone()", "wait(); second(); whole('/hit')", [200, 503], ["/a"], "its_child_after_the_time_that_a_head_is_waited_for"),
+        ("/a", "alone(); whole('/hit'); whole('/b')", "second()", [200, 503, 200], ["/a", "/b"], "its_child_and_then_its_parent_with_the_next")):
+    peer = HttpPeer()
+    r = shock(f"to=127.0.0.1:{peer.port} {FAULT}", PYTHON, "-c", FORKED, peer.port, first, parent, child, timeout=20)
+    is_((r.out.split(), [q.path for q in peer.requests]), ([str(n) for n in said], seen), f"to: after_a_fork_in_the_middle_of_a_head_{what}_goes_on", r)
+
 # faults by ordinal in deep pipelines: exactly those, on both sides
 for side in ("to", "at"):
     server = None if side == "to" else Served("threads", "status=503 body=no every=10")
