@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <string.h>
 #include "base/clock.h"
 #include "preload/cancel.h"
@@ -81,6 +82,35 @@ ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockad
 THROUGH(sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags),
 	.op = IO_SENDMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = (struct msghdr *)msg)
 
+typedef void descriptor_fn(int fd);
+
+/* Descriptors that a message carries. */
+static void each_passed(const struct msghdr *msg, descriptor_fn *act)
+{
+	const unsigned char *all = (unsigned char *)msg->msg_control + msg->msg_controllen;
+
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m; m = CMSG_NXTHDR((struct msghdr *)msg, m)) {
+		const unsigned char *at = CMSG_DATA(m), *end = (unsigned char *)m + m->cmsg_len;
+		int fd;
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (end = end < all ? end : all; end - at >= (ptrdiff_t)sizeof(fd); at += sizeof(fd)) {
+			memcpy(&fd, at, sizeof(fd));
+			act(fd);
+		}
+	}
+}
+
+static void pass(int fd)
+{
+	struct conn *c = TABLE_GET(fd);
+
+	if (c)
+		stream_pass(c, fd);
+	conn_put(c);
+}
+
 static inline ssize_t sendmsg_opened(int fd, const struct msghdr *msg, int flags)
 {
 	return UNTRACKED(fd) || !guest_plausible(msg) ? real.sendmsg(fd, msg, flags) : through_sendmsg(fd, msg, flags);
@@ -101,6 +131,8 @@ static __attribute__((noinline)) ssize_t sendmsg_fast_open(int fd, const struct 
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
+	if (conn_gating() && guest_plausible(msg) && unlikely(msg->msg_controllen) && guest_plausible(msg->msg_control))
+		each_passed(msg, pass);
 	return unlikely(flags & MSG_FASTOPEN) ? sendmsg_fast_open(fd, msg, flags) : sendmsg_opened(fd, msg, flags);
 }
 
@@ -294,23 +326,6 @@ ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *sa, so
 	return receive_recvfrom(fd, buf, n, flags, sa, len);
 }
 
-/* Descriptors that came along may be connections. */
-static void adopt_passed(const struct msghdr *msg)
-{
-	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m; m = CMSG_NXTHDR((struct msghdr *)msg, m)) {
-		size_t n = m->cmsg_len > CMSG_LEN(0) ? (m->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
-
-		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
-			table_adopt(fd);
-		}
-	}
-}
-
 THROUGH(recvmsg, (int fd, struct msghdr *msg, int flags), (fd, msg, flags),
 	.op = IO_RECVMSG, .fd = fd, .flags = flags, .iov = msg->msg_iov, .count = msg->msg_iovlen, .msg = msg)
 
@@ -324,7 +339,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	if (r >= 0 && unlikely(msg->msg_controllen) && guest.page) {
 		int error = errno;
 
-		adopt_passed(msg);
+		each_passed(msg, table_adopt);	/* they may be connections */
 		errno = error;
 	}
 	if (likely(r <= 0 || UNTRACKED(fd)))

@@ -150,6 +150,7 @@ struct conn {
 	bool eof_in;			/* the stream of answers (client) or requests (server) ended */
 	bool shut_in;			/* ... because the program shut it down */
 	bool deaf;			/* ... while an answer, or its request, was held: it was not there yet, and is not read any more */
+	bool passed;			/* another process was given a descriptor of it */
 	bool shut_out;			/* the program shut its own direction down: what it sends is the kernel's to refuse */
 	bool hup_hidden;		/* a hang-up is hidden: leave the descriptor out of the kernel's sets */
 	int32_t swap_error;		/* errno to show instead of the kernel's next error on this socket; 0 none */

@@ -7,6 +7,7 @@
 #include "preload/answer.h"
 #include "preload/blocking.h"
 #include "preload/books.h"
+#include "preload/cut.h"
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/failure.h"
@@ -184,12 +185,40 @@ int stream_shutdown(struct conn *c, int fd, int how)
 	return r;
 }
 
+void stream_pass(struct conn *c, int fd)
+{
+	uint64_t now = clock_now_ns();
+
+	if (!conn_lock(c))
+		return;
+	c->passed = true;
+	outgate_flush(c, now);
+	if (c->held_len)
+		piece_release(c, fd, now);
+	conn_unlock(c);
+}
+
+/* An answer that is ours to give ends with the process that gives it: who was passed the connection, and waits, sees it fail. */
+static void strand(struct conn *c, int fd)
+{
+	bool ours = false;
+
+	for (uint32_t i = 0; i < c->count; i++)
+		ours |= conn_nth(c, i)->swallowed;
+	if (!ours || c->dead)
+		return;
+	cut_reset(c, fd, ECONNRESET);
+	exchange_end_all(c, ECONNRESET, clock_now_ns());
+}
+
 void stream_flush(struct conn *c, int fd)
 {
-	if ((!c->held_len && !c->outbox_len) || c->owner_pid != guest_pid() || !conn_lock(c))
+	if ((!c->held_len && !c->outbox_len && !c->passed) || c->owner_pid != guest_pid() || !conn_lock(c))
 		return;	/* (held by the parent of a fork: the parent sends it) */
 	outgate_flush(c, clock_now_ns());
 	piece_flush(c, fd);
+	if (c->passed)
+		strand(c, fd);
 	conn_unlock(c);
 }
 

@@ -37,6 +37,9 @@ bool stream_readable(struct conn *c, int fd, int *n);
 /* shutdown: held bytes go out first, threads that wait inside us wake. */
 int stream_shutdown(struct conn *c, int fd, int how);
 
+/* Before a descriptor of it is passed to another process, which knows nothing of what is held: what waits to be sent leaves. */
+void stream_pass(struct conn *c, int fd);
+
 /* Sends request bytes that were held back (an incomplete head) before the connection closes. */
 void stream_flush(struct conn *c, int fd);
 
