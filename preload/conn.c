@@ -296,7 +296,7 @@ static bool is_plain(const struct conn *c)
 		if (x->gate != GATE_OPEN || x->synthetic || x->mute || x->verdict.actions)
 			return false;
 	}
-	if (c->held_len || c->outbox_len || c->paced_ns || c->sink || c->cut || c->deaf || c->lowat || c->hup_hidden || c->connecting)
+	if (c->held_len || c->kept_len || c->outbox_len || c->paced_ns || c->sink || c->cut || c->deaf || c->lowat || c->hup_hidden || c->connecting)
 		return false;
 	return !inside_head(c) && !c->swap_error && !c->late_error && !c->connect_swap;
 }
@@ -430,6 +430,7 @@ void conn_put(struct conn *c)
 		return;
 	piece_drop(c);
 	pool_drop(&c->outbox);
+	pool_drop(&c->kept);
 	pool_drop(&c->reply);
 	give_ring(c);
 	set_gated(c, false);

@@ -186,6 +186,8 @@ struct conn {
 	bool outbox_full;		/* a send found no room */
 	uint64_t paced_ns;		/* server: the rate of its answer lets nothing more out before; 0 it does */
 	uint64_t outbox_retry_ns;	/* when to try again what the kernel had no room for; 0 it had */
+	char *kept;			/* bytes of an answer that come before its end, and were not read (hear.h); a pool buffer */
+	uint32_t kept_len;
 	char *reply;			/* head of the answer being read; a pool buffer */
 	uint32_t reply_len;
 	int waiters[CONN_WAITERS];	/* descriptors that wake threads waiting in us, + 1; 0 none */

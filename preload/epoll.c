@@ -9,6 +9,7 @@
 #include "preload/epoll_standin.h"
 #include "preload/epoll_timer.h"
 #include "preload/gate.h"
+#include "preload/hear.h"
 #include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/spawn.h"
@@ -16,11 +17,13 @@
 
 /* ---- following the gate ---- */
 
-static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t until_ns, uint64_t tick_ns)
+static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t until_ns, uint64_t tick_ns, uint64_t look_ns)
 {
 	uint32_t want = r->events & ~((hidden ? EPOLL_INPUT : 0) | (outgate_hidden(c) ? EPOLL_OUTPUT : 0));
 
 	r->bare = false;
+	if (reg_is_blind(r) && look_ns < until_ns)
+		until_ns = look_ns;
 	reg_await(r, until_ns, tick_ns != FOREVER);
 	if (until_ns != FOREVER || r->held)
 		set_timer(r->set, until_ns < tick_ns ? until_ns : tick_ns);
@@ -33,7 +36,7 @@ static void reg_refresh(struct conn *c, struct reg *r, bool hidden, uint64_t unt
 void epoll_refresh(struct conn *c, uint64_t now_ns)
 {
 	bool hidden, ready;
-	uint64_t until, tick;
+	uint64_t until, tick, look;
 
 	if (!c->regs || !epoll_lock())
 		return;
@@ -41,10 +44,11 @@ void epoll_refresh(struct conn *c, uint64_t now_ns)
 	ready = gate_answer_ready(c, now_ns);
 	until = ready ? outgate_deadline(c) : gate_deadline(c);
 	tick = gate_holds(c, now_ns) ? gate_next_tick(now_ns) : FOREVER;
+	look = hear_awaits(c) ? gate_next_tick(now_ns) : FOREVER;
 	if (!ready)
 		standin_close(c);
 	for (int32_t i = c->regs; i; i = epoll_regs[i - 1].next) {
-		reg_refresh(c, &epoll_regs[i - 1], hidden, until, tick);
+		reg_refresh(c, &epoll_regs[i - 1], hidden, until, tick, look);
 		if (ready)
 			standin_place(c, &epoll_regs[i - 1]);
 	}

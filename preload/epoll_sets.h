@@ -107,6 +107,12 @@ static inline bool sets_wait(void)
 	return atomic_load_explicit(&epoll_waiting, memory_order_relaxed) != 0;
 }
 
+/* Whether the program waits for no input there: what ends the connection is to be noticed all the same. */
+static inline bool reg_is_blind(const struct reg *r)
+{
+	return !(r->events & (EPOLLIN | EPOLLRDNORM));
+}
+
 uint64_t reg_token(const struct reg *r, enum token_kind kind);
 
 /* Gives the kernel these events for r's descriptor. 0 or -errno. */

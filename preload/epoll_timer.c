@@ -7,6 +7,7 @@
 #include "preload/epoll_lock.h"
 #include "preload/epoll_sets.h"
 #include "preload/gate.h"
+#include "preload/hear.h"
 #include "preload/raw.h"
 #include "preload/table.h"
 
@@ -39,7 +40,7 @@ void set_timer(int s, uint64_t until_ns)
 
 /* The deadlines of a set that have passed, and (round not 0: the faults have changed) all that is held, once a round, for another fault may go on
  * holding it: up to DUE_BATCH connections, each held; the timer is set for the rest. */
-static int set_due(int s, uint32_t round, uint64_t now_ns, struct conn *due[], int fds[])
+static int set_due(int s, uint32_t round, uint64_t now_ns, struct conn *due[], int fds[], bool blind[])
 {
 	uint64_t next = FOREVER, tick = gate_next_tick(now_ns);
 	int n = 0;
@@ -51,6 +52,7 @@ static int set_due(int s, uint32_t round, uint64_t now_ns, struct conn *due[], i
 		after = r->next_waiting;
 		if ((r->until_ns <= now_ns || (round && r->held && r->round != round)) && n < DUE_BATCH && conn_hold(conn_at(r->conn))) {
 			due[n] = conn_at(r->conn);
+			blind[n] = reg_is_blind(r);
 			fds[n++] = r->fd;
 			r->round = round;
 			reg_await(r, FOREVER, false);
@@ -80,6 +82,7 @@ void set_fire(int s)
 	bool alone = !guest_faults_on(clock_now_ns());
 	struct conn *due[DUE_BATCH];
 	int fds[DUE_BATCH], n;
+	bool blind[DUE_BATCH];
 	uint32_t round = 0;
 
 	do {
@@ -87,10 +90,12 @@ void set_fire(int s)
 			return;
 		if (timer_read(&epoll_sets[s]) || (alone && !round))
 			round = ++epoll_sets[s].rounds;
-		n = set_due(s, round, clock_now_ns(), due, fds);
+		n = set_due(s, round, clock_now_ns(), due, fds, blind);
 		epoll_unlock();
 		for (int i = 0; i < n; i++) {
 			if (conn_lock(due[i])) {
+				if (blind[i])
+					hear(due[i], fds[i], clock_now_ns());
 				gate_tick(due[i], fds[i], clock_now_ns());
 				conn_unlock(due[i]);
 			}

@@ -13,6 +13,7 @@
 #include "preload/exchange.h"
 #include "preload/failure.h"
 #include "preload/gate.h"
+#include "preload/hear.h"
 #include "preload/inwait.h"
 #include "preload/raw.h"
 #include "preload/strike.h"
@@ -101,7 +102,9 @@ static bool recv_step(struct conn *c, struct io *io, struct blocking *b, ssize_t
 	uint64_t now = clock_now_ns();
 	int error;
 
-	if (conn_is_read_out(c)) {
+	if (c->kept_len) {
+		*r = hear_recv(c, io);
+	} else if (conn_is_read_out(c)) {
 		io_report_nothing(io);
 		*r = 0;
 	} else if (c->dead && c->late_error) {

@@ -10,7 +10,7 @@
 #include "preload/epoll.h"
 #include "preload/exchange.h"
 #include "preload/failure.h"
-#include "preload/gate.h"
+#include "preload/hear.h"
 #include "preload/raw.h"
 #include "preload/send_answer.h"
 #include "preload/send_request.h"
@@ -46,18 +46,6 @@ static ssize_t send_to_closed(struct conn *c, struct io *io, uint64_t t0)
 	}
 	raw_sockopt_int(io->fd, SOL_SOCKET, SO_ERROR);	/* EPIPE takes the place of ECONNRESET (Linux, tcp_reset() in CLOSE_WAIT) */
 	return send_plain(c, io, t0);
-}
-
-/* Who only sends hears of a peer that ended the connection as well: when its answer is there, which is to be an end from the first byte on. */
-static void hear(struct conn *c, int fd, uint64_t now)
-{
-	struct exchange *x = c->role == JOURNAL_CLIENT && c->gated && !c->dead && !c->connecting ? conn_head(c) : NULL;
-
-	if (!x || ((exchange_cut_room(c, x) || x->gate == GATE_OPEN) && !(x->verdict.actions & PAGE_ERROR)))
-		return;
-	if (x->gate == GATE_ARMED && raw_ready(fd, POLLIN))
-		gate_readable(c, fd, now);
-	gate_tick(c, fd, now);
 }
 
 ssize_t send_gated(struct conn *c, struct io *io)

@@ -117,7 +117,10 @@ bool stream_readable(struct conn *c, int fd, int *n)
 	if (!c->gated || !conn_lock(c))
 		return false;
 	gate_tick(c, fd, now);
-	if (gate_answer_ready(c, now) && answer_make(c, conn_head(c))) {
+	if (c->kept_len) {
+		limit = c->kept_len;
+		there = (int)limit;
+	} else if (gate_answer_ready(c, now) && answer_make(c, conn_head(c))) {
 		limit = answer_iov(c, conn_head(c), iov) - conn_head(c)->answer_at;
 		there = (int)limit;
 	} else if (!gate_hidden(c, now) && !conn_is_read_out(c)) {

@@ -12,6 +12,7 @@
 #include "preload/epoll_sets.h"
 #include "preload/failure.h"
 #include "preload/gate.h"
+#include "preload/hear.h"
 #include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/real.h"
@@ -22,6 +23,7 @@
 
 #define ON_STACK 64	/* descriptors copied to the stack (threads may have 16 KB); more come from the buffer pool, thousands from the kernel */
 #define INPUT (POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND | POLLRDHUP)
+#define INPUT_BYTES (POLLIN | POLLRDNORM)
 #define OUTPUT (POLLOUT | POLLWRNORM | POLLWRBAND)
 #define TROUBLE (POLLHUP | POLLERR)
 
@@ -81,6 +83,8 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 
 	if (!conn_lock(c))
 		return;
+	if (!(p->events & INPUT_BYTES))
+		hear(c, p->fd, now);
 	gate_tick(c, p->fd, now);
 	until = gate_deadline(c);
 	if (gate_answer_ready(c, now)) {
@@ -89,7 +93,7 @@ static void prepare_one(struct waiting *w, struct conn *c, nfds_t i, uint64_t no
 	} else if (until < w->deadline) {
 		w->deadline = until;
 	}
-	if (gate_holds(c, now) && w->tick < w->deadline)
+	if ((gate_holds(c, now) || (!(p->events & INPUT_BYTES) && hear_awaits(c))) && w->tick < w->deadline)
 		w->deadline = w->tick;
 	if (outgate_hidden(c))
 		p->events &= ~OUTPUT;

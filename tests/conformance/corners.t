@@ -30,11 +30,18 @@ is_(r.out, want.out, "a_file_behind_a_piece_of_a_head_that_the_socket_has_no_roo
 slower = HttpPeer(delay=3)
 r = shock(f"to=127.0.0.1:{slower.port} delay=400ms delay_on=request", victim("corners"), "times_out", slower.port)
 is_(r.out, really("corners", slower.port, "times_out").out, "a_receive_behind_a_request_that_is_late_has_its_own_time_and_no_more", r)
-broken = HttpPeer(lambda request: reset)
-want = really("corners", broken.port, "only_sends").out
-for fault, error in (("reset=response", "ECONNRESET"), ("reset=response delay=200ms", "ECONNRESET"), ("error=recv:ETIMEDOUT", "ETIMEDOUT")):
-    r = shock(f"to=127.0.0.1:{healthy.port} {fault}", victim("corners"), "only_sends", healthy.port)
-    is_(r.out, want.replace("ECONNRESET", error), f"who_only_sends_is_told_of {fault}", r)
+def torn(conn):
+    conn.sendall(b"HTTP/1.1 20")
+    reset(conn)
+
+
+for case in ("only_sends", "never_reads"):
+    for way, faults in ((reset, (("reset=response", "ECONNRESET"), ("reset=response delay=200ms", "ECONNRESET"), ("error=recv:ETIMEDOUT", "ETIMEDOUT"))),
+                        (torn, (("reset=11", "ECONNRESET"), ("reset=11 delay=200ms", "ECONNRESET")))):
+        want = really("corners", HttpPeer(lambda request: way).port, case).out
+        for fault, error in faults:
+            r = shock(f"to=127.0.0.1:{healthy.port} {fault}", victim("corners"), case, healthy.port)
+            is_(r.out, want.replace("ECONNRESET", error), f"who_{case}_is_told_of {fault}", r)
 page = lambda request: "x" * 300000
 large, large_slow = HttpPeer(page), HttpPeer(page, delay=0.3)
 want = really("corners", large_slow.port, "discard_all")

@@ -472,13 +472,40 @@ static void only_sends(void)
 	say("end", recv(fd, buf, sizeof(buf), 0));
 }
 
+/* The same of waits that ask for no input, and what there is to read after them. */
+static void never_reads(void)
+{
+	const short events[] = {0, POLLOUT, POLLRDHUP};
+	struct epoll_event ev = {.events = EPOLLOUT | EPOLLET};
+	int unread = -1, fd, set = epoll_create1(0);
+
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		struct pollfd p = {.fd = asked(), .events = events[i]};
+
+		for (int began = now_ms(); !(p.revents & POLLHUP) && now_ms() - began < 3000;)	/* its peer has a moment to end it */
+			poll(&p, 1, 3000);
+		SAY("%x", "polled", p.revents);
+		say("bytes", ioctl(p.fd, FIONREAD, &unread) ? -1 : unread);
+		say("read", recv(p.fd, buf, 4, 0));
+		say("peeked", recv(p.fd, buf, sizeof(buf), MSG_PEEK));
+		say("rest", recv(p.fd, buf, sizeof(buf), MSG_WAITALL));
+		say("error", recv(p.fd, buf, sizeof(buf), 0));
+		say("end", recv(p.fd, buf, sizeof(buf), 0));
+	}
+	fd = asked();
+	epoll_ctl(set, EPOLL_CTL_ADD, fd, &ev);
+	while (epoll_wait(set, &ev, 1, 3000) == 1 && !(ev.events & EPOLLHUP))
+		;
+	SAY("%x", "events", ev.events);
+}
+
 static const struct victim_case cases[] = {
 	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"discard_all", discard_all},
 	{"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
-	{"only_sends", only_sends}, {"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
+	{"only_sends", only_sends}, {"never_reads", never_reads}, {"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
 };
 
 int main(int argc, char **argv)
