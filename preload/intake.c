@@ -14,6 +14,18 @@
 #define LOOK_NS (5 * NS_PER_MS)		/* between looks at an incomplete request head on a Unix socket */
 #define LOWAT_MAX 16000	/* a request head longer than this is let through undecided */
 
+/* The connection ends behind our answer; what its client has sent behind its last request is nobody's. */
+static void end(struct conn *c, int fd)
+{
+	char gone[512];
+
+	raw_shutdown(fd, SHUT_RDWR);
+	while (raw_recv(fd, gone, sizeof(gone), MSG_DONTWAIT) > 0)
+		;
+	c->cut = CUT_ENDED;
+	c->sink = true;
+}
+
 /* Sends our answer, or the rest of it, to the client of this server. What the kernel has no room for is tried again a little later. */
 static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now_ns)
 {
@@ -42,7 +54,7 @@ static void send_answer(struct conn *c, struct exchange *x, int fd, uint64_t now
 	x->answer_at += (uint32_t)sent;
 	traffic_answer_iov(c, iov, 2, at, (size_t)sent, now_ns, clock_now_ns());
 	if (at + (size_t)sent == total && closes)
-		raw_shutdown(fd, SHUT_RDWR);
+		end(c, fd);
 }
 
 /* How many of n bytes at data belong to the message that p follows, to its end; *e: what comes there (HTTP1_MORE: more of it). */

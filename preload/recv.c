@@ -15,7 +15,6 @@
 #include "preload/gate.h"
 #include "preload/hear.h"
 #include "preload/inwait.h"
-#include "preload/raw.h"
 #include "preload/strike.h"
 #include "preload/traffic.h"
 
@@ -46,8 +45,10 @@ static void answer_taken(struct conn *c, struct exchange *x, int fd, const struc
 		exchange_achieved(c, x, PAGE_STATUS, now);
 	x->answer_at += (uint32_t)n;
 	traffic_answer_iov(c, from, 2, at, n, now, now);
-	if (last && closes)
-		raw_shutdown(fd, SHUT_RD);	/* the program reads the end of the stream next, as after a FIN */
+	if (last && closes) {
+		c->cut = CUT_FIN;	/* the program reads the end of the stream next, and what it sends goes nowhere */
+		cut_when_due(c, fd, now);
+	}
 	epoll_refresh(c, now);
 }
 

@@ -48,6 +48,12 @@ static ssize_t send_to_closed(struct conn *c, struct io *io, uint64_t t0)
 	return send_plain(c, io, t0);
 }
 
+/* The peer has ended the connection, and the program knows: a RST comes back at once, however late an answer would be. */
+static bool is_refused(const struct conn *c)
+{
+	return c->role == JOURNAL_CLIENT && c->eof_in && !c->count && !c->held_len && !c->outbox_len;
+}
+
 ssize_t send_gated(struct conn *c, struct io *io)
 {
 	uint64_t t0 = clock_now_ns();
@@ -65,7 +71,7 @@ ssize_t send_gated(struct conn *c, struct io *io)
 		r = send_plain(c, io, t0);
 	else if (c->cut == CUT_ENDED && c->role == JOURNAL_CLIENT && io_total(io))
 		r = send_to_closed(c, io, t0);
-	else if (!c->gated || c->dead || c->connecting || !io_total(io))
+	else if (!c->gated || c->dead || c->connecting || !io_total(io) || is_refused(c))
 		r = send_plain(c, io, t0);
 	else
 		r = c->role == JOURNAL_CLIENT ? send_request(c, io, t0) : send_answer(c, io, t0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/traffic.h"
 
+#include "preload/answer.h"
 #include "preload/exchange.h"
 #include "record/protocol.h"
 
@@ -95,6 +96,7 @@ static void request_done(struct conn *c, uint64_t now_ns)
 	if (c->role == JOURNAL_CLIENT && x->synthetic) {
 		x->arrived_ns = now_ns;
 		x->until_ns = now_ns + x->verdict.delay_ns;
+		c->sink |= answer_closes(x);	/* a server does not read behind its last request either */
 	} else if (c->role == JOURNAL_CLIENT) {
 		x->sent_ns = now_ns;
 	}
@@ -117,10 +119,8 @@ static void head_seen(struct conn *c, uint64_t now_ns)
 	*(from_program(c, true) ? &x->bytes_out : &x->bytes_in) += c->pending_bytes;
 	request_moves(c, x, now_ns);
 	/* Who expects 100 (Continue) waits for our word before the body: a final answer is due now (RFC 9110 §10.1.1). */
-	if (x->synthetic && (x->request_flags & HTTP1_EXPECT_CONTINUE)) {
-		c->sink = true;
+	if (x->synthetic && (x->request_flags & HTTP1_EXPECT_CONTINUE))
 		request_done(c, now_ns);
-	}
 }
 
 void traffic_request_bytes(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns)

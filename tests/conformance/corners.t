@@ -9,7 +9,7 @@ from tap import *
 from worlds import BUSY, SLOW, WATCHED, healthy, really, same_in
 
 CASES = ("wait_all", "peek", "discard", "dont_wait", "no_wait_vector", "zero_bytes", "urgent", "no_name", "messages", "by_number",
-         "stdio", "printed", "half_closed", "bad_pointers")
+         "stdio", "printed", "half_closed", "bad_pointers", "last_request")
 same_in((WATCHED, SLOW, BUSY), "corners", CASES)
 
 port = free_port()

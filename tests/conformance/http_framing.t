@@ -73,6 +73,7 @@ CASES = (
                             ["send", request("POST", "/b", "12").replace("Content-Length", "content-length")], READ], [503, 200], ["POST /b 2"]),
     ("connection_close", [["send", get("/hit", headers="Connection: close\r\n")], READ, ["rest"]], [503, ""], []),
     ("http_1_0", [["send", get("/hit", version="1.0")], READ, ["rest"]], [503, ""], []),
+    ("close_in_a_pipeline", [["send", get("/hit", headers="Connection: close\r\n") + get("/b")], READ, ["rest"]], [503, ""], []),
 )
 
 

@@ -499,13 +499,36 @@ static void never_reads(void)
 	SAY("%x", "events", ev.events);
 }
 
+/* A request that asks to end the connection: its answer is the last, and who sends behind it is told so. */
+static void last_request(void)
+{
+	const char last[] = "GET /corner HTTP/1.1\r\nHost: corner\r\nConnection: close\r\n\r\n";
+	struct pollfd p = {.fd = must_dial(), .events = POLLIN | POLLOUT | POLLRDHUP};
+	ssize_t n;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (send(p.fd, last, sizeof(last) - 1, 0) < 0)
+		exit(2);
+	while ((n = recv(p.fd, buf, sizeof(buf), 0)) > 0)
+		;
+	say("end", n);
+	for (int i = 0; i < 3; i++) {
+		poll(&p, 1, 0);
+		SAY("%x", "bits", p.revents);
+		say("sent", send(p.fd, last, 10, 0));
+		usleep(100000);
+	}
+	say("read", recv(p.fd, buf, sizeof(buf), 0));
+}
+
 static const struct victim_case cases[] = {
 	{"wait_all", wait_all}, {"peek", peek}, {"discard", discard}, {"discard_all", discard_all},
 	{"dont_wait", dont_wait}, {"no_wait_vector", no_wait_vector},
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
-	{"only_sends", only_sends}, {"never_reads", never_reads}, {"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
+	{"only_sends", only_sends}, {"never_reads", never_reads}, {"last_request", last_request},
+	{"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
 };
 
 int main(int argc, char **argv)
