@@ -42,8 +42,14 @@ bool blocking_may(struct blocking *b)
 	return b->may;
 }
 
-/* With a timeout of its own set a call is never restarted (signal(7)). 0 or EINTR. */
-static int pause_call(struct conn *c, struct waker_wait *w, struct pollfd *p, nfds_t n, const struct timespec *t, bool restarts)
+/* A number that another thread has closed meanwhile may be another file by now, of which nothing is to be taken. */
+static int is_still(struct conn *c, int fd)
+{
+	return conn_is_at(c, fd) ? 0 : EBADF;
+}
+
+/* With a timeout of its own set a call is never restarted (signal(7)). 0, EINTR or EBADF. */
+static int pause_call(struct conn *c, int fd, struct waker_wait *w, struct pollfd *p, nfds_t n, const struct timespec *t, bool restarts)
 {
 	int r;
 
@@ -58,10 +64,10 @@ static int pause_call(struct conn *c, struct waker_wait *w, struct pollfd *p, nf
 	waker_leave(c, w->fd);
 	waker_close(w->fd);
 	waker_close(w->beside);
-	return r < 0 ? EINTR : 0;
+	return r < 0 ? EINTR : is_still(c, fd);
 }
 
-int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
+int blocking_hold(struct conn *c, int fd, uint64_t until, uint64_t limit)
 {
 	uint64_t now = clock_now_ns(), tick = gate_thread_tick(now), first = until < limit ? until : limit, end = first < tick ? first : tick;
 	struct timespec left = clock_span(now, end);
@@ -70,7 +76,7 @@ int blocking_hold(struct conn *c, uint64_t until, uint64_t limit)
 	int error;
 
 	waker_join(c, w.fd);
-	error = pause_call(c, &w, p, 1, w.fd < 0 ? &left : NULL, limit == FOREVER);	/* no descriptor to wake us: look again */
+	error = pause_call(c, fd, &w, p, 1, w.fd < 0 ? &left : NULL, limit == FOREVER);	/* no descriptor to wake us: look again */
 	if (!error && limit <= until && clock_now_ns() >= limit)
 		error = EAGAIN;
 	return error;
@@ -93,7 +99,7 @@ int blocking_arrival(struct conn *c, int fd)
 	conn_lock(c);
 	pool_give(w.buffer);
 	if (r >= 0)
-		return 0;
+		return is_still(c, fd);
 	if (error == EAGAIN || error == EINTR)
 		return error;
 	c->late_error = error;
@@ -108,7 +114,7 @@ int blocking_either(struct conn *c, int fd, short events, uint64_t until, uint64
 	uint64_t now = clock_now_ns(), tick = told ? FOREVER : gate_thread_tick(now);	/* nobody tells us: look again */
 	uint64_t first = until < limit ? until : limit, end = first < tick ? first : tick;
 	struct timespec left = clock_span(now, end);
-	int error = pause_call(c, &w, p, 2, end == FOREVER ? NULL : &left, limit == FOREVER);
+	int error = pause_call(c, fd, &w, p, 2, end == FOREVER ? NULL : &left, limit == FOREVER);
 
 	if (!error && clock_now_ns() >= limit && !raw_ready(fd, events))
 		error = EAGAIN;
@@ -128,7 +134,7 @@ static int await_outcome(struct conn *c, int fd, bool wait, int option)
 		else if (c->dialling == DIAL_ARMED)
 			error = blocking_either(c, fd, POLLOUT, FOREVER, limit);
 		else
-			error = blocking_hold(c, attempt_deadline(c), limit);
+			error = blocking_hold(c, fd, attempt_deadline(c), limit);
 	}
 	return error;
 }

@@ -28,8 +28,9 @@ struct blocking {		/* whether a receive may wait, and until when */
 /* Asks once, and returns b->may. */
 bool blocking_may(struct blocking *b);
 
-/* Waits until until_ns, the end of the call's own time (limit_ns), a wake or a signal. 0 look again, EAGAIN the limit was reached, EINTR. */
-int blocking_hold(struct conn *c, uint64_t until_ns, uint64_t limit_ns);
+/* Waits until until_ns, the end of the call's own time (limit_ns), a wake or a signal. 0 look again, EAGAIN the limit was reached, EINTR, EBADF fd is
+ * another file, or none, by now: another thread closed it. */
+int blocking_hold(struct conn *c, int fd, uint64_t until_ns, uint64_t limit_ns);
 
 /* Waits until the kernel has something new to read on fd. 0, or the errno to return. */
 int blocking_arrival(struct conn *c, int fd);

@@ -100,7 +100,7 @@ static int hang(struct call *d)
 	if (!d->wait)
 		return r;
 	while (!error && d->c->dialling == DIAL_NOWHERE) {
-		error = blocking_hold(d->c, d->c->attempt.until_ns, d->limit);
+		error = blocking_hold(d->c, d->fd, d->c->attempt.until_ns, d->limit);
 		attempt_look(d->c, d->fd, clock_now_ns());
 	}
 	if (error)
@@ -126,7 +126,7 @@ static int unix_late(struct call *d)
 		return -EAGAIN;
 	}
 	while (!error && (attempt_hangs(d->c, now) || now < until)) {
-		error = blocking_hold(d->c, now < until ? until : attempt_next_look(now), d->limit);
+		error = blocking_hold(d->c, d->fd, now < until ? until : attempt_next_look(now), d->limit);
 		now = clock_now_ns();
 	}
 	exchange_achieved(d->c, &d->c->attempt, v->actions & (PAGE_DELAY | PAGE_HANG), now);
@@ -145,7 +145,7 @@ static int outcome(struct call *d, int r)
 	if (d->c->peer.family == ADDR_UNIX)
 		d->c->attempt.until_ns = now;	/* was late already */
 	while (!error && !attempt_look(d->c, d->fd, clock_now_ns()))
-		error = blocking_hold(d->c, d->c->attempt.until_ns, d->limit);
+		error = blocking_hold(d->c, d->fd, d->c->attempt.until_ns, d->limit);
 	if (error)
 		d->c->attempt.error = -r;
 	return error ? cut_short(error) : r;
@@ -212,7 +212,7 @@ static int still_under_way(struct call *d)
 			return -EALREADY;
 		if (d->c->dialling == DIAL_ARMED)
 			return 0;	/* the kernel waits for it */
-		error = blocking_hold(d->c, attempt_deadline(d->c), d->limit);
+		error = blocking_hold(d->c, d->fd, attempt_deadline(d->c), d->limit);
 	}
 	return error == EAGAIN ? -EALREADY : -error;
 }

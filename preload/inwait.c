@@ -39,6 +39,12 @@ static bool has_arrived(struct conn *c, int fd)
 	return ready != 0;
 }
 
+static void tick(struct conn *c, int fd, int error)
+{
+	if (error != EBADF)
+		gate_tick(c, fd, clock_now_ns());
+}
+
 int inwait_turn(struct conn *c, int fd, struct blocking *b)
 {
 	bool waited = signals_thread.kept;	/* in an earlier turn: what came since ends the call as if it had waited in the kernel all the time */
@@ -49,11 +55,11 @@ int inwait_turn(struct conn *c, int fd, struct blocking *b)
 	if (c->patience_ns)
 		gate_tick(c, fd, now);
 	if (c->cut == CUT_RST) {
-		error = blocking_may(b) ? blocking_hold(c, c->cut_ns, b->limit_ns) : EAGAIN;
-		gate_tick(c, fd, clock_now_ns());
+		error = blocking_may(b) ? blocking_hold(c, fd, c->cut_ns, b->limit_ns) : EAGAIN;
+		tick(c, fd, error);
 	} else if (c->outbox_len && !raw_ready(fd, POLLIN | POLLRDHUP) && blocking_may(b)) {
-		error = blocking_hold(c, outgate_deadline(c), b->limit_ns);
-		gate_tick(c, fd, clock_now_ns());
+		error = blocking_hold(c, fd, outgate_deadline(c), b->limit_ns);
+		tick(c, fd, error);
 	} else if (c->patience_ns && !raw_ready(fd, POLLIN | POLLRDHUP) && blocking_may(b)) {
 		error = blocking_either(c, fd, POLLIN, c->patience_ns, b->limit_ns);	/* the rest of a request head is awaited */
 	} else if (may_be_asked(c) && !raw_ready(fd, POLLIN) && blocking_may(b)) {
@@ -67,8 +73,8 @@ int inwait_turn(struct conn *c, int fd, struct blocking *b)
 	} else {
 		uint64_t until = gate_deadline(c);
 
-		error = !blocking_may(b) ? EAGAIN : gate_hidden(c, now) ? blocking_hold(c, until, b->limit_ns) : 0;
-		gate_tick(c, fd, clock_now_ns());
+		error = !blocking_may(b) ? EAGAIN : gate_hidden(c, now) ? blocking_hold(c, fd, until, b->limit_ns) : 0;
+		tick(c, fd, error);
 	}
 	return error ? error : INWAIT_AGAIN;
 }

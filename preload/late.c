@@ -41,7 +41,7 @@ static void wait_late(struct conn *c, int fd)
 		uint64_t now = clock_now_ns();
 
 		gate_tick(c, fd, now);
-		if (!gate_hidden(c, now) || blocking_hold(c, gate_deadline(c), FOREVER) == EINTR)
+		if (!gate_hidden(c, now) || blocking_hold(c, fd, gate_deadline(c), FOREVER))
 			return;
 	}
 }

@@ -21,8 +21,9 @@ int outwait_room(struct conn *c, int fd, int flags, bool all)
 		if (all)
 			outgate_block(c);
 		epoll_refresh(c, clock_now_ns());
-		error = wait ? blocking_hold(c, outgate_deadline(c), limit) : EAGAIN;
-		gate_tick(c, fd, clock_now_ns());
+		error = wait ? blocking_hold(c, fd, outgate_deadline(c), limit) : EAGAIN;
+		if (error != EBADF)
+			gate_tick(c, fd, clock_now_ns());
 	}
 	return error;
 }
@@ -38,8 +39,9 @@ int outwait_pace(struct conn *c, int fd, int flags, size_t *n)
 		if (wait && limit == FOREVER)
 			limit = blocking_limit(fd, SO_SNDTIMEO, clock_now_ns());
 		epoll_refresh(c, clock_now_ns());
-		error = wait ? blocking_hold(c, outgate_deadline(c), limit) : EAGAIN;
-		gate_tick(c, fd, clock_now_ns());
+		error = wait ? blocking_hold(c, fd, outgate_deadline(c), limit) : EAGAIN;
+		if (error != EBADF)
+			gate_tick(c, fd, clock_now_ns());
 	}
 	*n = error ? *n : allowed;
 	return error;

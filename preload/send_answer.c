@@ -74,7 +74,7 @@ static void await_reader(struct conn *c, const struct io *io)
 	uint64_t limit = wait ? blocking_limit(io->fd, SO_SNDTIMEO, clock_now_ns()) : FOREVER;
 
 	while (wait && c->cut == CUT_RST) {
-		wait = blocking_hold(c, c->cut_ns, limit) == 0;
+		wait = blocking_hold(c, io->fd, c->cut_ns, limit) == 0;
 		gate_tick(c, io->fd, clock_now_ns());
 	}
 }
