@@ -90,16 +90,20 @@ bool epoll_let_go(struct conn *c)
 
 enum { CLOSES, STAYS, ANEW };	/* change.op of forget_fd() */
 
+/* A fork's child that closes its copy changes nothing in the kernel's sets, which are its parent's too. */
 static void forget_fd(const struct change *w)
 {
+	bool shared = w->c->owner_pid != guest_pid();
+
 	for (int32_t i = w->c->regs, next; i; i = next) {
 		struct reg *r = &epoll_regs[i - 1];
 
 		next = r->next;
 		if (r->fd != w->fd)
 			continue;
-		standin_leave(w->c, r);
-		if (w->op != CLOSES)
+		if (!shared)
+			standin_leave(w->c, r);
+		if (w->op != CLOSES && !shared)
 			reg_release(r);
 		if (w->op == ANEW)
 			early_put(w->fd, (struct early){set_number(r->set), r->events, r->data});

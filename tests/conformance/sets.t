@@ -131,6 +131,24 @@ is_(p.line(), "True True 503", "a socket that is closed with an answer of ours u
 p.end()
 
 
+# ---- a fork's child that closes its copies, when an answer of ours is there and when one is held ----
+for fault in ("status=503", "status=503 delay=400ms", "delay=400ms"):
+    p = Program("forked", """
+import os
+s, e = socket.create_connection(("127.0.0.1", PORT)), select.epoll()
+e.register(s, select.EPOLLIN)
+s.sendall(ASK)
+for close in s.close, lambda: os.closerange(3, 1000):
+    if not (child := os.fork()):
+        close()
+        os._exit(0)
+    os.waitpid(child, 0)
+print(e.poll(5) == [(s.fileno(), select.EPOLLIN)], len(s.recv(4096)) > 30, e.poll(0))
+""", faults=f"to=127.0.0.1:{peer.port} {fault}")
+    is_(p.line(), "True True []", f"children that close their copies of a connection and its set take nothing out of it ({fault})")
+    p.end()
+
+
 def said(case, *words, faults="to=* delay=1ms", **kw):
     """What a case of victims/sets.c says, as numbers."""
     r = shock(faults, victim("sets"), case, peer.port, *words, trace="off", **kw)
