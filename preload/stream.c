@@ -12,6 +12,7 @@
 #include "preload/exchange.h"
 #include "preload/failure.h"
 #include "preload/gate.h"
+#include "preload/hear.h"
 #include "preload/late.h"
 #include "preload/outgate.h"
 #include "preload/piece.h"
@@ -132,6 +133,17 @@ bool stream_readable(struct conn *c, int fd, int *n)
 	*n = limit < (size_t)there ? (int)limit : there;
 	conn_unlock(c);
 	return true;
+}
+
+void stream_ask_error(int fd)
+{
+	struct conn *c = TABLE_GET(fd);
+
+	if (c && c->gated && conn_lock(c)) {
+		hear(c, fd, clock_now_ns());
+		conn_unlock(c);
+	}
+	conn_put(c);
 }
 
 /* The end of an answer that was swallowed goes nowhere either. *out: whether the program's own direction is shut now. */

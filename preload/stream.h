@@ -34,6 +34,9 @@ ssize_t stream_late(struct conn *c, struct io *io, ssize_t r);
 /* FIONREAD: whether *n was set to what the program may read now; false: the kernel's word is the truth. */
 bool stream_readable(struct conn *c, int fd, int *n);
 
+/* Before the kernel is asked for the socket's error: a reset that is due is made. */
+void stream_ask_error(int fd);
+
 /* shutdown: held bytes go out first, threads that wait inside us wake. */
 int stream_shutdown(struct conn *c, int fd, int how);
 

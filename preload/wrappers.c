@@ -429,6 +429,8 @@ int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 
 	if (in_syn_sent(fd, level, name, value, len))
 		return 0;
+	if (level == SOL_SOCKET && name == SO_ERROR && !UNTRACKED(fd))
+		stream_ask_error(fd);
 	r = real.getsockopt(fd, level, name, value, len);
 	error = errno;
 	if (r == 0 && level == SOL_SOCKET && !UNTRACKED(fd) && *len >= sizeof(int)) {

@@ -35,7 +35,7 @@ def torn(conn):
     reset(conn)
 
 
-for case in ("only_sends", "never_reads"):
+for case in ("only_sends", "never_reads", "asks_for_error"):
     for way, faults in ((reset, (("reset=response", "ECONNRESET"), ("reset=response delay=200ms", "ECONNRESET"), ("error=recv:ETIMEDOUT", "ETIMEDOUT"))),
                         (torn, (("reset=11", "ECONNRESET"), ("reset=11 delay=200ms", "ECONNRESET")))):
         want = really("corners", HttpPeer(lambda request: way).port, case).out

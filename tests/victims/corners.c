@@ -499,6 +499,20 @@ static void never_reads(void)
 	SAY("%x", "events", ev.events);
 }
 
+/* The same, asked of the socket. */
+static void asks_for_error(void)
+{
+	int fd = asked(), error = 0;
+	socklen_t len = sizeof(error);
+
+	for (int began = now_ms(); !error && now_ms() - began < 3000; usleep(10000))
+		if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len))
+			exit(2);
+	SAY("%s", "error", strerrorname_np(error));
+	SAY("%d", "some", recv(fd, buf, sizeof(buf), 0) > 0);
+	say("end", recv(fd, buf, sizeof(buf), 0));
+}
+
 /* A request that asks to end the connection: its answer is the last, and who sends behind it is told so. */
 static void last_request(void)
 {
@@ -527,8 +541,8 @@ static const struct victim_case cases[] = {
 	{"zero_bytes", zero_bytes}, {"urgent", urgent}, {"no_name", no_name}, {"messages", messages}, {"by_number", by_number},
 	{"ring", ring}, {"stdio", stdio}, {"printed", printed}, {"half_closed", half_closed}, {"bad_pointers", bad_pointers}, {"low_water", low_water},
 	{"waits_once", waits_once}, {"reset_is_read", reset_is_read}, {"reset_is_polled", reset_is_polled},
-	{"only_sends", only_sends}, {"never_reads", never_reads}, {"last_request", last_request},
-	{"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
+	{"only_sends", only_sends}, {"never_reads", never_reads}, {"asks_for_error", asks_for_error},
+	{"last_request", last_request}, {"times_out", times_out}, {"full", full}, {"slow_reader", slow_reader},
 };
 
 int main(int argc, char **argv)
