@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include "base/clock.h"
+#include "preload/descriptors.h"
 #include "preload/early.h"
 #include "preload/epoll_lock.h"
 #include "preload/epoll_sets.h"
@@ -11,6 +12,7 @@
 #include "preload/raw.h"
 
 #define LOOK_BATCH 32
+#define EPOLL_ASKED (EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP)
 
 /* ---- what the kernel says of a set becomes what the program may know ---- */
 
@@ -86,21 +88,35 @@ static int inner_of(int outer, uint64_t data, int *fd, struct early *e)
 	return -1;
 }
 
+/* Whether another descriptor of that set that bears the same data is ready: the event may be its. */
+static bool another_is_ready(uint32_t outer, uint64_t data, int inner)
+{
+	struct early e;
+
+	for (int fd = 0; descriptor_may_be_known(fd); fd++)
+		if (fd != inner && early_find(fd, outer, &e) && e.data == data && raw_ready(fd, (short)(e.events & EPOLL_ASKED)))
+			return true;
+	return false;
+}
+
 bool nest_hides(int ep, const struct epoll_event *ev)
 {
 	struct epoll_event again;
+	uint32_t number = 0;
 	struct early e;
 	int s, outer, fd;
 
 	if (!sets_nest() || !epoll_lock())
 		return false;
 	outer = set_find(ep, false);
+	if (outer >= 0)
+		number = set_number(outer);
 	s = outer < 0 ? -1 : inner_of(outer, ev->data.u64, &fd, &e);
 	epoll_unlock();
 	if (s < 0)
 		return false;
 	settle_with_inner(s);
-	if (raw_ready(fd, POLLIN))
+	if (raw_ready(fd, POLLIN) || another_is_ready(number, e.data, fd))
 		return false;
 	again = (struct epoll_event){.events = e.events, .data.u64 = e.data};
 	if (e.events & EPOLLONESHOT)	/* the kernel disarmed it for an event that the program never sees */

@@ -8,7 +8,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import *
 from worlds import BUSY, LATE_TO_HEAR, SLOW, WATCHED, healthy, injected, really, same_in, slow
 
-CASES = ("exclusive", "nested", "nested_edge", "nested_deep", "nested_poll", "fine", "modified", "bits", "sets", "looked_at", "handed_on",
+CASES = ("exclusive", "nested", "nested_edge", "nested_deep", "nested_beside", "nested_poll", "fine", "modified", "bits", "sets", "looked_at", "handed_on",
          "duplicate", "ended", "ended_polled", "asked_meanwhile")
 APART = (("ended_polled", "is_slow_to_hear"), )  # shut for writing, the request leaves at once, and its answer finds a socket that is shut: a RST (Linux)
 

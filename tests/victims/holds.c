@@ -155,6 +155,27 @@ static void nested_deep(void)
 	}
 }
 
+/* A pipe beside the inner set that bears the same data. */
+static void nested_beside(void)
+{
+	int fd = must_dial(), inner = set_of(fd, EPOLLIN), outer = set_of(inner, EPOLLIN), p[2];
+	struct epoll_event ev = {.events = EPOLLIN}, got;
+	int began;
+
+	if (pipe(p) || epoll_ctl(inner, EPOLL_CTL_MOD, fd, &ev) || epoll_ctl(outer, EPOLL_CTL_MOD, inner, &ev) ||
+	    epoll_ctl(outer, EPOLL_CTL_ADD, p[0], &ev))
+		exit(2);
+	ask(fd);
+	began = now_ms();
+	say("written", write(p[1], "x", 1));
+	say("ready", epoll_wait(outer, &got, 1, 3000));
+	say("again", epoll_wait(outer, &got, 1, 3000));
+	SAY("%d", "at_once", now_ms() - began < 250);
+	say("pipe", read(p[0], &(char){0}, 1));
+	say("then", epoll_wait(outer, &got, 1, 3000));
+	say_read("read", fd);
+}
+
 static void nested_poll(void)
 {
 	int fd = must_dial(), inner = set_of(fd, EPOLLIN);
@@ -376,7 +397,8 @@ static void asked_meanwhile(void)
 }
 
 static const struct victim_case cases[] = {
-	{"exclusive", exclusive}, {"nested", nested}, {"nested_edge", nested_edge}, {"nested_deep", nested_deep}, {"nested_poll", nested_poll},
+	{"exclusive", exclusive}, {"nested", nested}, {"nested_edge", nested_edge}, {"nested_deep", nested_deep},
+	{"nested_beside", nested_beside}, {"nested_poll", nested_poll},
 	{"fine", fine}, {"modified", modified}, {"bits", bits}, {"sets", sets}, {"looked_at", looked_at}, {"handed_on", handed_on},
 	{"handed_on_asked", handed_on_asked}, {"duplicate", duplicate}, {"ended", ended}, {"ended_polled", ended_polled},
 	{"asked_meanwhile", asked_meanwhile},
