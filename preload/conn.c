@@ -25,13 +25,12 @@ static struct conn *_Atomic chunks[CONN_MAX / CHUNK];
 static _Atomic uint32_t conn_made;
 static _Atomic uint64_t conn_free;
 _Atomic uint32_t conn_gated;
-static char *_Atomic *buffers;		/* of POOL_MAX */
+static struct buffer {
+	char *_Atomic at;
+	_Atomic uint32_t next_free;	/* beside it: who is too late to take it reads this, and by then it may be in use */
+} *buffers;				/* of POOL_MAX */
 static _Atomic uint32_t buffer_made;
 static _Atomic uint64_t buffer_free;
-
-struct buffer_link {	/* what a free buffer holds */
-	uint32_t index, next;
-};
 
 /* ---- locks ---- */
 
@@ -128,7 +127,7 @@ static struct conn *conn_recycled(void)
 
 	while ((uint32_t)head) {
 		struct conn *c = conn_at((uint32_t)head - 1);
-		uint64_t next = ((head >> 32) + 1) << 32 | c->next_free;
+		uint64_t next = ((head >> 32) + 1) << 32 | atomic_load_explicit(&c->next_free, memory_order_relaxed);
 
 		if (atomic_compare_exchange_weak(&conn_free, &head, next))
 			return c;
@@ -162,7 +161,7 @@ static void conn_recycle(struct conn *c)
 	uint64_t head = atomic_load(&conn_free), next;
 
 	do {
-		c->next_free = (uint32_t)head;
+		atomic_store_explicit(&c->next_free, (uint32_t)head, memory_order_relaxed);
 		next = ((head >> 32) + 1) << 32 | (c->index + 1);
 	} while (!atomic_compare_exchange_weak(&conn_free, &head, next));
 }
@@ -179,11 +178,11 @@ char *pool_take(void)
 	uint32_t i;
 
 	while ((uint32_t)head) {
-		char *b = atomic_load(&buffers[(uint32_t)head - 1]);
-		uint64_t next = ((head >> 32) + 1) << 32 | ((struct buffer_link *)b)->next;
+		struct buffer *b = &buffers[(uint32_t)head - 1];
+		uint64_t next = ((head >> 32) + 1) << 32 | atomic_load_explicit(&b->next_free, memory_order_relaxed);
 
 		if (atomic_compare_exchange_weak(&buffer_free, &head, next))
-			return b;
+			return atomic_load(&b->at);
 	}
 	i = atomic_load(&buffer_made);
 	do {
@@ -195,21 +194,20 @@ char *pool_take(void)
 	if (!b)
 		return NULL;
 	memcpy(b + CONN_BUFFER_BYTES, &i, sizeof(i));
-	atomic_store(&buffers[i], b);
+	atomic_store(&buffers[i].at, b);
 	return b;
 }
 
 void pool_give(char *buffer)
 {
 	uint64_t head = atomic_load(&buffer_free), next;
-	struct buffer_link *l = (void *)buffer;
 	uint32_t i;
 
 	if (!buffer)
 		return;
 	memcpy(&i, buffer + CONN_BUFFER_BYTES, sizeof(i));
 	do {
-		l->next = (uint32_t)head;
+		atomic_store_explicit(&buffers[i].next_free, (uint32_t)head, memory_order_relaxed);
 		next = ((head >> 32) + 1) << 32 | (i + 1);
 	} while (!atomic_compare_exchange_weak(&buffer_free, &head, next));
 }
@@ -264,18 +262,19 @@ void conn_match(struct conn *c)
 {
 	bool client = c->role == JOURNAL_CLIENT;
 	uint64_t version = page_version(guest.page);
+	uint64_t faults = conn_candidates(version, client ? PAGE_TO : PAGE_AT, client ? &c->peer : &c->local);
 
-	c->faults = conn_candidates(version, client ? PAGE_TO : PAGE_AT, client ? &c->peer : &c->local);
 	if (unlikely(atomic_load_explicit(&guest.confined, memory_order_relaxed)))
-		c->faults = forgone(c->faults);
+		faults = forgone(faults);
 	c->needs_head = c->can_answer = c->can_hold = false;
-	for (uint64_t rest = c->faults; rest; rest &= rest - 1) {
+	for (uint64_t rest = faults; rest; rest &= rest - 1) {
 		const struct page_fault *f = &guest.page->faults[__builtin_ctzll(rest)];
 
 		c->needs_head |= decide_needs_head(f);
 		c->can_answer |= (f->actions & PAGE_STATUS) != 0;
 		c->can_hold |= (f->actions & PAGE_DELAY) && f->delay_on == PAGE_REQUEST;
 	}
+	atomic_store_explicit(&c->faults, faults, memory_order_relaxed);
 	atomic_store_explicit(&c->version, version, memory_order_relaxed);
 }
 

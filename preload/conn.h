@@ -106,13 +106,13 @@ struct exchange {
 struct conn {
 	_Atomic uint32_t refs;		/* descriptors + calls under way; 0: free */
 	uint32_t index;
-	uint32_t next_free;
+	_Atomic uint32_t next_free;	/* also read by who is about to see that it is not free any more */
 	_Atomic uint64_t lock;		/* guest_self() of the holder; 0 free */
 
 	/* set before the connection is visible; what follows from the faults changes between exchanges, under lock */
 	uint64_t serial;
 	_Atomic uint64_t version;	/* of the page: when it was matched with the faults */
-	uint64_t faults;		/* faults of that version that may concern it, one bit each */
+	_Atomic uint64_t faults;	/* faults of that version that may concern it, one bit each */
 	struct addr local, peer;
 	uint8_t role;			/* enum journal_role */
 	_Atomic bool gated;		/* reading and waiting go through the gate: there are faults, or what they began is not over */
@@ -204,7 +204,8 @@ struct conn *conn_new(enum journal_role role, const struct addr *local, const st
 /* Whether the faults were changed since c was matched, or a gate that no fault needs any more may go. Lock-free. */
 static inline bool conn_is_behind(const struct conn *c)
 {
-	return atomic_load_explicit(&c->version, memory_order_relaxed) != page_version(guest.page) || (c->gated && !c->faults);
+	return atomic_load_explicit(&c->version, memory_order_relaxed) != page_version(guest.page) ||
+	       (atomic_load_explicit(&c->gated, memory_order_relaxed) && !atomic_load_explicit(&c->faults, memory_order_relaxed));
 }
 
 /* Whether the program's call may go ahead before the connection is locked: no fault concerns it, and nothing about it is to be learned first. What

@@ -15,7 +15,7 @@ static struct {
 	_Atomic uint64_t what;	/* set << 32 | events; 0 none */
 	_Atomic uint64_t data;
 } *first;			/* of TABLE_FDS */
-static uint32_t *rest;		/* of TABLE_FDS: index + 1 of a descriptor's second, and LOST */
+static _Atomic uint32_t *rest;	/* of TABLE_FDS: index + 1 of a descriptor's second, and LOST */
 static struct {
 	struct early e;
 	uint32_t next;
@@ -50,14 +50,25 @@ static uint32_t *link_of(uint32_t at)
 	return &more[at - 1].next;
 }
 
+/* Changed under the lock, looked at by early_known() without. */
+static uint32_t rest_of(int fd)
+{
+	return atomic_load_explicit(&rest[fd], memory_order_relaxed);
+}
+
+static void set_rest(int fd, uint32_t to)
+{
+	atomic_store_explicit(&rest[fd], to, memory_order_relaxed);
+}
+
 static uint32_t chain(int fd)
 {
-	return rest[fd] & ~LOST;
+	return rest_of(fd) & ~LOST;
 }
 
 static void set_chain(int fd, uint32_t at)
 {
-	rest[fd] = at | (rest[fd] & LOST);
+	set_rest(fd, at | (rest_of(fd) & LOST));
 }
 
 /* Takes the entry behind `before` (0: the first of the chain) out. */
@@ -116,7 +127,7 @@ static struct early *make(int fd)
 
 bool early_known(int fd)
 {
-	return descriptor_may_be_known(fd) && (is_there(atomic_load_explicit(&first[fd].what, memory_order_relaxed)) || rest[fd]);
+	return descriptor_may_be_known(fd) && (is_there(atomic_load_explicit(&first[fd].what, memory_order_relaxed)) || rest_of(fd));
 }
 
 /* One word changes, or none does: what was compared is still true then, whatever other threads and handlers do in between. */
@@ -215,14 +226,14 @@ void early_forget(int fd)
 void early_lose(int fd)
 {
 	if (descriptor_note(fd))
-		rest[fd] |= LOST;
+		set_rest(fd, rest_of(fd) | LOST);
 }
 
 bool early_lost(int fd)
 {
-	bool lost = descriptor_may_be_known(fd) && (rest[fd] & LOST);
+	bool lost = descriptor_may_be_known(fd) && (rest_of(fd) & LOST);
 
 	if (lost)
-		rest[fd] &= ~LOST;
+		set_rest(fd, rest_of(fd) & ~LOST);
 	return lost;
 }

@@ -11,7 +11,8 @@ _Atomic uint32_t epoll_waiting;
 struct reg *epoll_regs;
 struct set epoll_sets[EPOLL_SETS];
 _Atomic bool epoll_tokens;
-static uint16_t *set_of;	/* of TABLE_FDS: index + 1 by epoll descriptor */
+static _Atomic uint16_t *set_of;		/* of TABLE_FDS: index + 1 by epoll descriptor */
+static _Atomic uint32_t lives[EPOLL_SETS];	/* how many sets have been at each index */
 static uint32_t reg_made, set_made;
 static int32_t reg_free;
 static _Atomic bool any_nested;
@@ -27,9 +28,19 @@ bool sets_start(void)
 	return set_of && epoll_regs;
 }
 
+static int set_at(int ep)
+{
+	return atomic_load_explicit(&set_of[ep], memory_order_relaxed) - 1;
+}
+
+static void set_put(int ep, int s)
+{
+	atomic_store_explicit(&set_of[ep], (uint16_t)(s + 1), memory_order_relaxed);
+}
+
 uint32_t set_number(int s)
 {
-	return epoll_sets[s].life * EPOLL_SETS + (uint32_t)s + 1;
+	return atomic_load_explicit(&lives[s], memory_order_relaxed) * EPOLL_SETS + (uint32_t)s + 1;
 }
 
 int set_of_number(uint32_t number)
@@ -48,7 +59,7 @@ void set_means(int ep, int s)
 {
 	if (!descriptor_note(ep))
 		return;
-	set_of[ep] = (uint16_t)(s + 1);
+	set_put(ep, s);
 	epoll_sets[s].fds++;
 }
 
@@ -62,7 +73,7 @@ int set_next(int s)
 /* The first descriptor from fd on that means set s; -1 none. */
 static int meaning(int s, int fd)
 {
-	while (descriptor_may_be_known(fd) && set_of[fd] != s + 1)
+	while (descriptor_may_be_known(fd) && set_at(fd) != s)
 		fd++;
 	return descriptor_may_be_known(fd) ? fd : -1;
 }
@@ -92,7 +103,8 @@ static __attribute__((noinline)) int set_make(int ep)
 	for (uint32_t i = 0; i < EPOLL_SETS; i++) {
 		if (epoll_sets[i].ep)
 			continue;
-		epoll_sets[i] = (struct set){.life = epoll_sets[i].life + 1, .ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
+		atomic_fetch_add_explicit(&lives[i], 1, memory_order_relaxed);
+		epoll_sets[i] = (struct set){.ep = ep + 1, .armed_ns = FOREVER, .version = page_version(guest.page)};
 		set_means(ep, (int)i);
 		set_made = i >= set_made ? i + 1 : set_made;
 		if (early_known(ep))
@@ -104,9 +116,12 @@ static __attribute__((noinline)) int set_make(int ep)
 
 int set_find(int ep, bool make)
 {
+	int s;
+
 	if (!(make ? descriptor_note(ep) : descriptor_may_be_known(ep)))
 		return -1;
-	return set_of[ep] || !make ? set_of[ep] - 1 : set_make(ep);
+	s = set_at(ep);
+	return s >= 0 || !make ? s : set_make(ep);
 }
 
 static void set_free(int s)
@@ -117,7 +132,7 @@ static void set_free(int s)
 		reg_drop(conn_at(r->conn), r);
 	}
 	table_disown(epoll_sets[s].timer - 1);
-	epoll_sets[s] = (struct set){.life = epoll_sets[s].life};
+	epoll_sets[s] = (struct set){0};
 }
 
 /* One of the descriptors of a set is closed: another one means it from now on. */
@@ -133,7 +148,7 @@ void set_forget(int ep)
 
 	if (s < 0)
 		return;
-	set_of[ep] = 0;
+	set_put(ep, -1);
 	if (--epoll_sets[s].fds)
 		set_moves(s, ep);
 	else
@@ -142,7 +157,7 @@ void set_forget(int ep)
 
 bool set_is_known(int ep)
 {
-	return descriptor_may_be_known(ep) && set_of[ep];
+	return descriptor_may_be_known(ep) && set_at(ep) >= 0;
 }
 
 void sets_moved(int from, int to)

@@ -40,7 +40,6 @@ struct reg {			/* one (epoll set, descriptor) of a gated connection */
 };
 
 struct set {			/* one epoll set of the program */
-	uint32_t life;		/* how many have been here before it */
 	int ep;			/* + 1; 0 free */
 	int fds;		/* descriptors that mean it: ep and its duplicates */
 	int timer;		/* + 1; 0 none */
@@ -57,7 +56,7 @@ extern struct set epoll_sets[EPOLL_SETS];
 /* Makes room, before anything else here is called; false when there is none. */
 bool sets_start(void);
 
-/* The set that ep means, -1 none; make: it is one, -1 when there is no room. */
+/* The set that ep means, -1 none; make: it is one, -1 when there is no room. Lock-free unless it makes one. */
 int set_find(int ep, bool make);
 
 /* ep means set s as well. */
@@ -73,7 +72,7 @@ void set_nests(int s);
 /* Whether any set is, or was. Lock-free. */
 bool sets_nest(void);
 
-/* A number that names set s and no later one in its place; the set of such a number, -1: it is gone. */
+/* A number that names set s and no later one in its place (lock-free); the set of such a number, -1: it is gone. */
 uint32_t set_number(int s);
 int set_of_number(uint32_t number);
 

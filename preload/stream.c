@@ -180,13 +180,35 @@ static void shut_in(struct conn *c, int fd, int how)
 	waker_wake_all(c);
 }
 
+/* What was held goes out, under the lock. */
+static void send_held(struct conn *c, int fd)
+{
+	if (c->owner_pid != guest_pid())
+		return;	/* (held by the parent of a fork: the parent sends it) */
+	outgate_flush(c, clock_now_ns());
+	if (c->held_len)
+		piece_flush(c, fd);
+}
+
+/* Whether some of a request had not left before. */
+static bool flush_to_shut(struct conn *c, int fd, int how)
+{
+	bool unasked;
+
+	if (!conn_lock(c))
+		return false;
+	unasked = c->outbox_len != 0;
+	if (how != SHUT_RD)
+		send_held(c, fd);
+	conn_unlock(c);
+	return unasked;
+}
+
 int stream_shutdown(struct conn *c, int fd, int how)
 {
-	bool out = false, unasked = c->outbox_len != 0;
+	bool out = false, unasked = flush_to_shut(c, fd, how);
 	int r, error;
 
-	if (how != SHUT_RD)
-		stream_flush(c, fd);
 	r = shut(c, fd, how, &out);
 	error = errno;
 	if (r == 0 && conn_lock(c)) {
@@ -228,21 +250,24 @@ static void strand(struct conn *c, int fd)
 
 void stream_flush(struct conn *c, int fd)
 {
-	if ((!c->held_len && !c->outbox_len && !c->passed) || c->owner_pid != guest_pid() || !conn_lock(c))
-		return;	/* (held by the parent of a fork: the parent sends it) */
-	outgate_flush(c, clock_now_ns());
-	piece_flush(c, fd);
-	if (c->passed)
+	if (!conn_lock(c))
+		return;
+	send_held(c, fd);
+	if (c->passed && c->owner_pid == guest_pid())
 		strand(c, fd);
 	conn_unlock(c);
 }
 
 static void flush(struct conn *c)
 {
-	int fd = c->held_len ? c->held_fd : c->outbox_fd;
+	int fd;
 
+	if (!conn_lock(c))
+		return;
+	fd = c->held_len ? c->held_fd : c->outbox_fd;
 	if ((c->held_len || c->outbox_len) && conn_is_at(c, fd))
-		stream_flush(c, fd);
+		send_held(c, fd);
+	conn_unlock(c);
 }
 
 void stream_flush_all(void)

@@ -9,7 +9,8 @@ VICTIMS := $(patsubst %.c,$(B)/%,$(wildcard tests/victims/*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SCRIPTS := $(sort $(wildcard tests/fuzz/*.t)) $(sort $(wildcard tests/integration/*.t)) $(sort $(wildcard tests/conformance/*.t))
 # With a sanitizer (SAN=) it is in everything that is ours, victims and the library in them too: what runs programs of others is left out.
-SANE := $(addprefix tests/conformance/,calls.t corners.t cuts.t guest.t victims.t)
+SANE := $(addprefix tests/conformance/,calls.t corners.t cuts.t guest.t threads.t victims.t)
+SAN_ENV := TSAN_OPTIONS=halt_on_error=1:suppressions=$(abspath tests/lib/tsan.supp)
 TESTS ?= $(UNIT) $(if $(SAN),$(SANE),$(SCRIPTS))
 JOBS ?= 1
 SIDE_JOBS ?= $(shell nproc)
@@ -46,7 +47,7 @@ AT_REST = $(filter $(TESTS),$(WAITING))
 ALONE = $(filter-out $(SIDE_BY_SIDE) $(AT_REST),$(TESTS))
 PROVE = prove --timer -e ''
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
-	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8; \
+	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8 $(if $(SAN),$(SAN_ENV)); \
 		$(if $(SIDE_BY_SIDE),$(PROVE) -j$(SIDE_JOBS) $(SIDE_BY_SIDE) &&) $(if $(AT_REST),$(PROVE) -j$(WAIT_JOBS) $(AT_REST) &&) \
 		$(if $(ALONE),$(PROVE) -j$(JOBS) $(ALONE),true)
 
