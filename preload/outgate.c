@@ -51,7 +51,8 @@ size_t outgate_put(struct conn *c, int fd, const void *data, size_t n)
 {
 	size_t room = OUTBOX_BYTES - c->outbox_len, m = n < room ? n : room;
 
-	memcpy(c->outbox + c->outbox_len, data, m);
+	if (m)	/* no data may be at no place */
+		memcpy(c->outbox + c->outbox_len, data, m);
 	c->outbox_len += (uint32_t)m;
 	c->outbox_pid = guest_pid();
 	c->outbox_fd = fd;
