@@ -9,7 +9,7 @@ VICTIMS := $(patsubst %.c,$(B)/%,$(wildcard tests/victims/*.c))
 BENCHES := $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 SCRIPTS := $(sort $(wildcard tests/fuzz/*.t)) $(sort $(wildcard tests/integration/*.t)) $(sort $(wildcard tests/conformance/*.t))
 # With a sanitizer (SAN=) it is in everything that is ours, victims and the library in them too: what runs programs of others is left out.
-SANE := $(addprefix tests/conformance/,calls.t corners.t cuts.t guest.t threads.t victims.t)
+SANE := $(addprefix tests/conformance/,calls.t corners.t cuts.t guest.t holds.t threads.t victims.t)
 SAN_ENV := TSAN_OPTIONS=halt_on_error=1:suppressions=$(abspath tests/lib/tsan.supp)
 TESTS ?= $(UNIT) $(if $(SAN),$(SANE),$(SCRIPTS))
 JOBS ?= 1

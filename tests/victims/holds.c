@@ -104,12 +104,13 @@ static int wait_outside(enum outer how, int inner, int outer)
 	return select(inner + 1, &in, NULL, NULL, &(struct timeval){3, 0});
 }
 
-/* A set in a set, or in a poll, is ready when there is something in it. */
-static void looked_into(enum outer how, int inner, int outer)
+/* Asks. A set in a set, or in a poll, is ready when there is something in it. */
+static void asked_and_looked_into(enum outer how, int fd, int inner, int outer)
 {
 	int looks = 0, began = now_ms();
 	struct epoll_event ev;
 
+	ask(fd);
 	while (wait_outside(how, inner, outer) == 1 && looks++ < 100 && !epoll_wait(inner, &ev, 1, 0))
 		;
 	SAY("%d", "looks", looks);
@@ -120,8 +121,7 @@ static void nested(void)
 {
 	int fd = must_dial(), inner = set_of(fd, EPOLLIN), outer = set_of(inner, EPOLLIN);
 
-	ask(fd);
-	looked_into(IN_SETS, inner, outer);
+	asked_and_looked_into(IN_SETS, fd, inner, outer);
 	say_read("read", fd);
 	say_events("nothing", outer, 0);
 }
@@ -130,8 +130,7 @@ static void nested_edge(void)
 {
 	int fd = must_dial(), inner = set_of(fd, EPOLLIN | EPOLLET), outer = set_of(inner, EPOLLIN | EPOLLET);
 
-	ask(fd);
-	looked_into(IN_SETS, inner, outer);
+	asked_and_looked_into(IN_SETS, fd, inner, outer);
 	say_read("read", fd);
 	say_events("nothing", outer, 0);
 }
@@ -146,8 +145,7 @@ static void nested_deep(void)
 	for (int fd = first, i = 0; i < 2; i++, fd = must_dial()) {
 		if (i && epoll_ctl(inner, EPOLL_CTL_ADD, fd, &ev))
 			exit(2);
-		ask(fd);
-		looked_into(IN_SETS, inner, outer);
+		asked_and_looked_into(IN_SETS, fd, inner, outer);
 		say_read("read", fd);
 		say_events("once", middle, 0);
 		say("again", epoll_ctl(middle, EPOLL_CTL_MOD, inner, &ev));
@@ -165,8 +163,8 @@ static void nested_beside(void)
 	if (pipe(p) || epoll_ctl(inner, EPOLL_CTL_MOD, fd, &ev) || epoll_ctl(outer, EPOLL_CTL_MOD, inner, &ev) ||
 	    epoll_ctl(outer, EPOLL_CTL_ADD, p[0], &ev))
 		exit(2);
-	ask(fd);
 	began = now_ms();
+	ask(fd);
 	say("written", write(p[1], "x", 1));
 	say("ready", epoll_wait(outer, &got, 1, 3000));
 	say("again", epoll_wait(outer, &got, 1, 3000));
@@ -180,12 +178,10 @@ static void nested_poll(void)
 {
 	int fd = must_dial(), inner = set_of(fd, EPOLLIN);
 
-	ask(fd);
-	looked_into(IN_POLL, inner, -1);
+	asked_and_looked_into(IN_POLL, fd, inner, -1);
 	say_read("read", fd);
 	say_poll("nothing", inner, POLLIN, 0);
-	ask(fd);
-	looked_into(IN_SELECT, inner, -1);
+	asked_and_looked_into(IN_SELECT, fd, inner, -1);
 	say_read("read", fd);
 }
 
