@@ -12,8 +12,10 @@
 #define TURNED_DOWN_MIN 5
 #define SURE_MIN 20		/* turned down: though more waited */
 #define SAME 0.9		/* of those that tell: a place is handed over a little after a call is seen to end */
-#define HELD 0.9
+#define HELD 0.9		/* of one place: a rate limiter that lets requests wait comes near that */
+#define HELD_SEVERAL 0.85	/* of more: a busy machine hands places over late */
 #define HANDOVER 0.05		/* of a call's mean time */
+#define STARTS_LOOKED 16
 #define USUAL_MIN 5		/* requests that say how long it takes from a request to its call */
 #define USUAL_TIMES 2
 #define USUAL_LEAST_NS NS_PER_MS
@@ -52,11 +54,6 @@ static unsigned in_work_near(const struct crowd *c, uint64_t t, struct place *p)
 	size_t over = times_near(c->ends, sizeof(*c->ends), c->ended, t, &p->over);
 
 	return started > over ? (unsigned)(started - over) : 0;
-}
-
-static unsigned in_work(const struct crowd *c, uint64_t t)
-{
-	return in_work_near(c, t, &(struct place){c->n / 2, c->ended / 2});
 }
 
 static unsigned larger(unsigned a, unsigned b)
@@ -115,10 +112,16 @@ static int find_usual(struct crowd *c)
 	return 0;
 }
 
-/* The most of three moments: it may wait from before the first call is seen to start until after the last has ended. */
+/* The most at once within [from, to], as far as its last starts tell: a place that is free for a moment is handed to who waited longer. */
 static unsigned most_within(const struct crowd *c, uint64_t from, uint64_t to)
 {
-	return larger(larger(in_work(c, from), in_work(c, to)), in_work(c, from + (to - from) / 2));
+	struct place near = {c->n / 2, c->ended / 2};
+	size_t at = times_near(&c->calls->start_ns, sizeof(*c->calls), c->n, to, &near.begun);
+	unsigned most = larger(in_work_near(c, from, &near), in_work_near(c, to, &near));
+
+	for (size_t looked = 0; looked < STARTS_LOOKED && at-- > 0 && c->calls[at].start_ns >= from; looked++)
+		most = larger(most, in_work_near(c, c->calls[at].start_ns, &near));
+	return most;
 }
 
 /* Whether requests that call are enough to fill it: a place is taken before the call is seen to start, and given back after it has ended. */
@@ -264,7 +267,7 @@ static int judge_still(struct plateau *p, const struct crowd *c)
 	if (!is_one_level(c) || c->count < (p->waits ? WAITED_MIN : TURNED_DOWN_MIN))
 		return 0;
 	err = find_held(c, (unsigned)c->most, &held, &offered);
-	p->known = !err && (!p->waits || held >= HELD);
+	p->known = !err && (!p->waits || held >= (c->most > 1 ? HELD_SEVERAL : HELD));
 	p->width = p->low = p->high = (unsigned)c->most;
 	p->offered = (double)offered / (double)c->most;
 	return err;

@@ -129,6 +129,17 @@ static void late_calls(void)
 	}
 }
 
+/* A program of threads under one lock, on a busy machine: who waits has its place milliseconds after it is free. */
+static void late_places(void)
+{
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct house h = {.width = 4, .rate = 40, .burst_rate = 200, .service_ms = 28, .spread_ms = 4, .handover_ms = 2.6, .seed = seed};
+		struct plateau p = look(&h, 8000);
+
+		ok(p.known && p.waits && p.width == 4, "late places, seed %" PRIu64 ": width 4", seed);
+	}
+}
+
 static void no_limits(void)
 {
 	static const struct {
@@ -238,6 +249,7 @@ int main(void)
 {
 	widths();
 	late_calls();
+	late_places();
 	no_limits();
 	adaptive();
 	calls_that_are_not_the_requests_own();
