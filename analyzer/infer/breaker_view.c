@@ -140,11 +140,8 @@ static void find_cuts(struct breaker_view *v)
 {
 	const struct link_logical *logicals = requests_in(v);
 	uint32_t most = v->most_attempts;
-	uint64_t shed = 0;
 
-	for (size_t i = 0; i < v->s.count; i++)
-		shed += v->s.gaps[i].shed;
-	v->cuts->cut += v->s.waited > WAITED_MIN && v->s.waited * WAITED_PART > shed;
+	v->cuts->cut += v->s.waited > WAITED_MIN && v->s.waited * WAITED_PART > silence_shed(&v->s);
 	for (size_t i = 0; i < v->s.count && v->joined && most > 1; i++) {
 		const struct link_logical *q = &logicals[v->attempts[v->s.gaps[i].before].request];
 

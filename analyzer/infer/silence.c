@@ -22,6 +22,15 @@ void silence_free(struct silences *s)
 	*s = (struct silences){0};
 }
 
+uint64_t silence_shed(const struct silences *s)
+{
+	uint64_t shed = 0;
+
+	for (size_t i = 0; i < s->count; i++)
+		shed += s->gaps[i].shed;
+	return shed;
+}
+
 unsigned silence_need(uint64_t asked, uint64_t n)
 {
 	double rho = stats_wilson(asked, n).low;
@@ -34,11 +43,8 @@ unsigned silence_need(uint64_t asked, uint64_t n)
 static void rule_out(struct silence_work *w)
 {
 	struct silences *s = w->s;
-	uint64_t shed = 0;
 
-	for (size_t i = 0; i < s->count; i++)
-		shed += s->gaps[i].shed;
-	if (w->after_success * 4u > s->count && (s->paced || w->shed_after_success * TRIFLE >= shed)) {
+	if (w->after_success * 4u > s->count && (s->paced || w->shed_after_success * TRIFLE >= silence_shed(s))) {
 		s->count = 0;
 		s->unsure = true;
 		s->ruled_out = "calls stopped though none had failed: a rate limiter, or work that does not always call";

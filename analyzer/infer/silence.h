@@ -99,6 +99,9 @@ struct silence_input {
 int silence_find(struct silences *s, const struct silence_input *in);
 void silence_free(struct silences *s);
 
+/* Requests shed in all silences. */
+uint64_t silence_shed(const struct silences *s);
+
 /* How many requests in a row that do not ask are no chance (below 1 in 1000) where asked of n did; at least 3. */
 unsigned silence_need(uint64_t asked, uint64_t n);
 

@@ -184,12 +184,9 @@ static int search(struct silence_work *w, unsigned need)
 static int search_short(struct silence_work *w)
 {
 	struct silence_work all = *w;
-	uint64_t shed = 0;
 	int err = search(&all, 1);
 
-	for (size_t i = 0; i < w->s->count; i++)
-		shed += w->s->gaps[i].shed;
-	if (err || w->s->count < SHORT_MIN || shed < SHORT_MIN * w->in->need || all.after_success || all.unresolved)
+	if (err || w->s->count < SHORT_MIN || silence_shed(w->s) < SHORT_MIN * w->in->need || all.after_success || all.unresolved)
 		w->s->count = 0;
 	return err;
 }

@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-#define APART_NS (5 * NS_PER_MS)	/* between a request and its hedge, at least */
 #define GAP_MAX_NS (60 * NS_PER_S)	/* as of retries at one server (link.h) */
 #define PLACEBO_MAX 0.05
 #define PLACEBO_MIN 10		/* successes of a client's other edges that tell how it goes on */
@@ -212,7 +211,7 @@ static void unite_rivals(struct walk *w)
 	for (size_t i = 0; i < r->count; i++) {
 		const struct model_exchange *x = &w->m->exchanges[r->of[i].first], *y = &w->m->exchanges[r->of[i].second];
 
-		if (x->edge == y->edge || y->started_ns - x->started_ns < APART_NS)
+		if (x->edge == y->edge || y->started_ns - x->started_ns < RIVALS_APART_NS)
 			continue;
 		w->h->count++;
 		w->h->tiers[y->edge][x->correlation ? LINK_ID : x->parent != MODEL_NONE ? LINK_NESTING : LINK_TEMPORAL]++;

@@ -14,7 +14,6 @@
 
 #define GAP_MAX_NS (60 * NS_PER_S)
 #define LOOK_BACK 1024	/* failed attempts of one group that wait for a successor and are looked at */
-#define APART_NS (5 * NS_PER_MS)	/* between an attempt and its hedge, at least: who asks twice at once wants two answers */
 #define NOBODY (MODEL_NONE - 1)	/* waits */
 #define DOUBT_MAX 0.01		/* share of attempts whose links may be wrong without a figure that shows it */
 
@@ -231,41 +230,45 @@ static int apply_rule(struct joiner *j, size_t r)
 	return err;
 }
 
-/* Puts an attempt that no other is joined to into a chain that `of` is in, in order of start. */
+/* The best tier that could have joined this attempt to another. */
+static uint8_t best_tier(const struct joiner *j, const struct model_exchange *x)
+{
+	if (x->idempotency_key || x->correlation)
+		return LINK_ID;
+	if (j->g->edges[x->edge].external)
+		return LINK_AGGREGATE;
+	return x->parent != MODEL_NONE ? LINK_NESTING : LINK_TEMPORAL;
+}
+
+/* Puts an attempt that no other is joined to into the chain that `of` is in, in order of start. */
 static void insert(struct joiner *j, uint32_t i, uint32_t of)
 {
-	uint32_t behind = of;	/* what comes before it */
+	uint32_t behind = MODEL_NONE, ahead = of;	/* what comes before it, and after */
 
-	while (behind != MODEL_NONE && behind > i)
-		behind = j->before[behind];
-	while (behind != MODEL_NONE && j->after[behind] != MODEL_NONE && j->after[behind] < i)
-		behind = j->after[behind];
-	if (behind == MODEL_NONE) {
-		for (behind = of; j->before[behind] != MODEL_NONE; )
-			behind = j->before[behind];
-		j->after[i] = behind;
-	} else {
-		j->after[i] = j->after[behind];
+	while (j->before[ahead] != MODEL_NONE)
+		ahead = j->before[ahead];
+	for (; ahead != MODEL_NONE && ahead < i; ahead = j->after[ahead])
+		behind = ahead;
+	j->before[i] = behind;
+	j->after[i] = ahead;
+	if (behind != MODEL_NONE)
 		j->after[behind] = i;
-		j->before[i] = behind;
-	}
-	if (j->after[i] != MODEL_NONE)
-		j->before[j->after[i]] = i;
+	if (ahead != MODEL_NONE)
+		j->before[ahead] = i;
 }
 
 /* Hedges at the same server: who lost is of the request of who won. */
 static void join_rivals(struct joiner *j, const struct rivals *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		uint32_t first = r->of[i].first, second = r->of[i].second, loser, tier;
+		uint32_t first = r->of[i].first, second = r->of[i].second, loser;
 		const struct model_exchange *x = &j->m->exchanges[first], *y = &j->m->exchanges[second];
 
 		loser = x->lost ? first : second;
-		if (x->edge != y->edge || y->started_ns - x->started_ns < APART_NS || j->before[loser] != MODEL_NONE || j->after[loser] != MODEL_NONE)
+		if (x->edge != y->edge || y->started_ns - x->started_ns < RIVALS_APART_NS || j->before[loser] != MODEL_NONE || j->after[loser] != MODEL_NONE)
 			continue;
 		insert(j, loser, loser == first ? second : first);
-		tier = x->correlation || x->idempotency_key ? LINK_ID : x->parent != MODEL_NONE ? LINK_NESTING : LINK_TEMPORAL;
-		j->tier[first] = j->tier[second] = (uint8_t)tier;
+		j->tier[first] = j->tier[second] = best_tier(j, x);
 	}
 }
 
@@ -433,16 +436,6 @@ static int cut_what_is_none(struct joiner *j, struct link *l)
 }
 
 /* ---- from links to logical requests ---- */
-
-/* The best tier that could have joined this attempt to another. */
-static uint8_t best_tier(const struct joiner *j, const struct model_exchange *x)
-{
-	if (x->idempotency_key || x->correlation)
-		return LINK_ID;
-	if (j->g->edges[x->edge].external)
-		return LINK_AGGREGATE;
-	return x->parent != MODEL_NONE ? LINK_NESTING : LINK_TEMPORAL;
-}
 
 static void extend(struct joiner *j, struct link_logical *q, uint32_t i)
 {

@@ -13,6 +13,9 @@
 #include <stdbool.h>
 #include "analyzer/link/graph.h"
 #include "analyzer/read/model.h"
+#include "base/clock.h"
+
+#define RIVALS_APART_NS (5 * NS_PER_MS)	/* between an attempt and its hedge, at least: who asks twice at once wants two answers */
 
 struct rival {
 	uint32_t first, second;	/* exchange indices, in order of start */
