@@ -153,20 +153,21 @@ SEC("tp_btf/sys_enter") int BPF_PROG(on_enter, struct pt_regs *regs, long number
 
 /* ---- a call returns ---- */
 
-/* The call that returns now, counted; NULL when it is not ours, or the kernel is about to restart it. */
-static __always_inline struct call *leave(__u32 call, __s64 ret, __u64 now)
+/* The call that returns now, counted, and when that is; NULL when it is not ours, or the kernel is about to restart it. */
+static __always_inline struct call *leave(__u32 call, __s64 ret, __u64 *now)
 {
 	struct call *c = slot_of_current();
 
 	if (!c || !c->used || c->number != call)
 		return NULL;
+	*now = bpf_ktime_get_ns();	/* not before: files are read and closed as well, and the clock of a virtual machine is slow */
 	c->used = 0;
 	if (ret <= -ERESTART_FIRST && ret >= -ERESTART_LAST) {
 		c->restarted = 1;
-		c->interrupted_ns = now;
+		c->interrupted_ns = *now;
 		return NULL;
 	}
-	count_latency(c, ret, now - c->enter_ns);
+	count_latency(c, ret, *now - c->enter_ns);
 	return c;
 }
 
@@ -568,8 +569,7 @@ SEC("tp_btf/sys_exit") int BPF_PROG(on_return, struct pt_regs *regs, long ret)
 
 	if (call >= EVENT_CALL_COUNT || !current_is_followed())
 		return 0;
-	now = bpf_ktime_get_ns();
-	c = leave(call, ret, now);
+	c = leave(call, ret, &now);
 	if (!c)
 		return 0;
 	shape = KIND(call).shape;
