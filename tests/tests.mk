@@ -85,7 +85,7 @@ $(BENCHES): $(B)/tests/bench/%: tests/bench/%.c
 BENCH_LIBS_synth := -lsqlite3 -lm
 
 .PHONY: bench-preload bench-accuracy bench-trace bench-analyzer bench-demo-load bench-demo-service
-bench-preload: all $(BENCHES) ## what the library costs, beside libfiu, HAProxy and strace (five minutes)
+bench-preload: all $(BENCHES) ## what the library costs, beside libfiu, HAProxy and strace (ten minutes)
 	$(Q)tests/lib/deps bench && AFTERSHOCK_BUILD=$(abspath $(B)) tests/bench/preload.py
 
 bench-accuracy: all $(BENCHES) ## how far delays are from what was asked for, beside a peer that really is slow (two minutes)

@@ -12,7 +12,7 @@ Program and load generator have a core each, of which the recorder takes what it
 For each way: the rate as a share of the plain one (median of ROUNDS pairings A B B A, half as many for other tools, and
 their range), and the CPU time per unit of work of the program with its tool (the recorder, the tracer, the proxy; not of
 the other side), which noise changes less; "lost" is what the recorder counted as lost. The raw figures follow.
-Environment: ROUNDS, SECONDS (of each run), WORK and WAYS (names, separated by blanks).
+Environment: ROUNDS, SECONDS (of each run, default 3), WORK and WAYS (names, separated by blanks).
 """
 import json
 import os

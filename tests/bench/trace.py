@@ -11,7 +11,7 @@ Ways: tracing something else (an idle process), tracing the server with every ex
 histogram of the same system calls, `perf trace` and `strace -c`, of the server as well.
 For each: its figure as a share of that without (pairings A B B A, medians and range of ROUNDS, of other tools half as many); "exchanges"
 says how many rows of the server the run file has for each request that its client counted, "lost" what the tracer lost, "memory" the
-most that it had resident. Raw figures follow. Environment: ROUNDS, SECONDS (of each run), RATE, WORK and WAYS (names, by blanks).
+most that it had resident. Raw figures follow. Environment: ROUNDS, SECONDS (of each run, default 3), RATE, WORK and WAYS (names, by blanks).
 """
 import json
 import os
