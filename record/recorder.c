@@ -56,6 +56,20 @@ void recorder_started(struct recorder *r, uint64_t started_ns)
 	pulse_started(r->pulse, started_ns);
 }
 
+/* All three at once: what one of them does not count (sleep) or undergoes (being set) shows beside the others. */
+static void note_clocks(struct recorder *r, const char *key)
+{
+	static const clockid_t clocks[] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
+	struct timespec t[3];
+	char text[80];
+
+	for (int i = 0; i < 3; i++)
+		clock_gettime(clocks[i], &t[i]);
+	snprintf(text, sizeof(text), "[%lld%09ld,%lld%09ld,%lld%09ld]", (long long)t[0].tv_sec, t[0].tv_nsec, (long long)t[1].tv_sec, t[1].tv_nsec,
+		 (long long)t[2].tv_sec, t[2].tv_nsec);
+	store_run_text(r->store, key, text);
+}
+
 void recorder_sources(struct recorder *r, bool shim, bool ebpf)
 {
 	static const char *const texts[] = {"[]", "[\"shim\"]", "[\"ebpf\"]", "[\"shim\",\"ebpf\"]"};
@@ -82,6 +96,7 @@ static void describe_run(struct recorder *r, const struct recorder_run *run)
 		recorder_note(r, "kernel", kernel);
 	}
 	recorder_started(r, run->started_ns);
+	note_clocks(r, "clocks_start");
 	recorder_sources(r, run->shim, run->ebpf);
 	store_commit(r->store);
 }
@@ -318,6 +333,7 @@ int recorder_close(struct recorder *r, bool clean, uint64_t ended_ns)
 		store_run_number(r->store, "pulse_left_out", (int64_t)pulse_left_out(r->pulse));
 	pulse_close(r->pulse);
 	store_run_number(r->store, "ended_ns", (int64_t)ended_ns);
+	note_clocks(r, "clocks_end");
 	if (clean)
 		store_run_number(r->store, "clean_end", 1);
 	err = store_close(r->store);

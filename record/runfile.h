@@ -49,7 +49,7 @@
  * privileges (what the recorder kept: names, or "none"), clean_end (1; absent when the recorder did not close the file), exit_status,
  * queries (kept; absent when they were not asked for), pulse_left_out (exchanges that pulse and burst leave out: too many edges at a time; absent
  * when none), programs_skipped (runs of the witness's programs that the kernel left out, for anybody's calls: no loss, as what they may miss is
- * counted where it shows; absent when none).
+ * counted where it shows; absent when none), clocks_start, clocks_end (JSON array of real, monotonic and boot time in ns, read together).
  * Texts: role client|server; family ip4|ip6|unix|name (a host that was not resolved: peer is its name);
  * protocol http1|http2|tls|redis|postgresql|memcached|opaque|unknown;
  * outcome ok|failed|indeterminate|not_sent; error: an errno's name (ECONNREFUSED), a resolver's (EAI_AGAIN) or eof|closed|killed|open;

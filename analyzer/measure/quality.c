@@ -159,6 +159,27 @@ static int note_counts(struct measure *m)
 	return 0;
 }
 
+/* ---- what the machine's clocks went through ---- */
+
+#define CLOCKS_DIFFER_NS (100 * (int64_t)NS_PER_MS)	/* they are read one after the other, on a machine that may be busy */
+
+/* Real time is set, the others are not; the clock that all times are of stands still while the machine sleeps, boot time does not. */
+static int note_clocks(struct measure *m)
+{
+	const struct model_clocks *a = &m->r->model.clocks_start, *b = &m->r->model.clocks_end;
+	int64_t slept = (int64_t)((b->boot_ns - b->monotonic_ns) - (a->boot_ns - a->monotonic_ns));
+	int64_t set = (int64_t)((b->real_ns - b->boot_ns) - (a->real_ns - a->boot_ns));
+
+	if (!a->monotonic_ns || !b->monotonic_ns)
+		return 0;
+	if (slept > CLOCKS_DIFFER_NS && NOTE(m, "the machine slept for %.1f s of the run, which no time here counts", (double)slept / NS_PER_S))
+		return -ENOMEM;
+	if (set >= -CLOCKS_DIFFER_NS && set <= CLOCKS_DIFFER_NS)
+		return 0;
+	return NOTE(m, "the machine's clock was set %s by %.1f s during the run: times here are not affected, times in other logs are",
+		    set > 0 ? "forward" : "back", fabs((double)set) / NS_PER_S);
+}
+
 /* ---- what the kernel's witness says of itself, and of the network ---- */
 
 static int note_witness(struct measure *m)
@@ -215,8 +236,8 @@ static int note_network(struct measure *m)
 
 int measure_quality(struct measure *m)
 {
-	if (rate_false_links(m) || list_losses(m) || list_uncovered(m) || note_counts(m) || note_witness(m) || note_network(m) || note_edges(m) ||
-	    note_recovery(m))
+	if (rate_false_links(m) || list_losses(m) || list_uncovered(m) || note_counts(m) || note_clocks(m) || note_witness(m) ||
+	    note_network(m) || note_edges(m) || note_recovery(m))
 		return -ENOMEM;
 	return 0;
 }

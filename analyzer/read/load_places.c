@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/read/load_places.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "analyzer/read/column.h"
@@ -13,6 +14,12 @@ static int take_seed(struct loader *l, sqlite3_stmt *row, int column)
 	snprintf(digits, sizeof(digits), "%llu", (unsigned long long)column_word(row, column));
 	l->m->seed = texts_add(&l->m->names, digits);
 	return l->m->seed == MAP_NONE ? -ENOMEM : 0;
+}
+
+static void take_clocks(struct model_clocks *c, const char *text)
+{
+	if (!text || sscanf(text, "[%" SCNu64 ",%" SCNu64 ",%" SCNu64 "]", &c->real_ns, &c->monotonic_ns, &c->boot_ns) != 3)
+		*c = (struct model_clocks){0};
 }
 
 static int take_run(struct loader *l, sqlite3_stmt *row)
@@ -36,6 +43,10 @@ static int take_run(struct loader *l, sqlite3_stmt *row)
 		return take_seed(l, row, 1);
 	if (key && !strcmp(key, "clean_end"))
 		l->m->clean_end = column_word(row, 1) != 0;
+	if (key && !strcmp(key, "clocks_start"))
+		take_clocks(&l->m->clocks_start, column_text(row, 1));
+	if (key && !strcmp(key, "clocks_end"))
+		take_clocks(&l->m->clocks_end, column_text(row, 1));
 	return 0;
 }
 

@@ -113,6 +113,10 @@ struct model_loss {
 	uint64_t count;
 };
 
+struct model_clocks {	/* read at one moment, in ns; all 0: not known */
+	uint64_t real_ns, monotonic_ns, boot_ns;
+};
+
 struct model {
 	struct texts names;
 	struct model_process *processes;
@@ -128,6 +132,7 @@ struct model {
 	uint64_t started_ns, ended_ns;	/* of the run; guessed from the exchanges when the file does not say */
 	uint32_t started, host, sources, seed;	/* names: UTC text, host, JSON array of witnesses, decimal digits */
 	uint32_t missing_hooks;	/* name: what the kernel's witness had to do without, comma-separated; 0 nothing */
+	struct model_clocks clocks_start, clocks_end;
 	bool clean_end;
 	uint64_t undated;	/* exchanges left out: the file holds no time for them */
 	uint64_t inferred;	/* exchanges of which nothing said where they end */

@@ -683,6 +683,34 @@ static void what_the_kernel_says_of_itself(void)
 	judge_end(&r, &x);
 }
 
+static void what_the_clocks_went_through(void)
+{
+	static const struct { const char *end, *slept, *set, *what; } table[] = {
+		{"[1700000060000000000,70000000000,100000000000]", "", "", "all three a minute later"},
+		{"[1700000060000000000,70050000000,100100000000]", "", "", "a busy machine reads them 50 ms apart"},
+		{"[1700000065000000000,70000000000,105000000000]", "the machine slept for 5.0 s of the run, which no time here counts", "", "5 s of sleep"},
+		{"[1700000062000000000,70000000000,100000000000]", "",
+		 "the machine's clock was set forward by 2.0 s during the run: times here are not affected, times in other logs are", "set forward"},
+		{"[1700000059500000000,70000000000,100000000000]", "",
+		 "the machine's clock was set back by 0.5 s during the run: times here are not affected, times in other logs are", "set back"},
+		{"[1700000062000000000,70000000000", "", "", "not three"},
+		{"nonsense", "", "", "no clocks"},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct runs r;
+		struct result x;
+
+		judge_client(&r, 1000);
+		runs_add(&r, ATTEMPT(.status = 200, .at_ms = 1, .took_ms = 1));
+		runs_sql(&r, "INSERT INTO run VALUES('clocks_start', '[1700000000000000000,10000000000,40000000000]'), ('clocks_end', '%s')", table[i].end);
+		judge(&r, &x, everything);
+		is_str(note_with(&x, "slept"), table[i].slept, "%s: sleep is noted, and only sleep", table[i].what);
+		is_str(note_with(&x, "clock was set"), table[i].set, "%s: a clock that was set is noted, and no other", table[i].what);
+		judge_end(&r, &x);
+	}
+}
+
 int main(void)
 {
 	curl_that_is_refused_twice_with_429();
@@ -709,5 +737,6 @@ int main(void)
 	a_file_that_is_being_written();
 	pollers_are_pointed_out();
 	what_the_kernel_says_of_itself();
+	what_the_clocks_went_through();
 	return tap_done();
 }

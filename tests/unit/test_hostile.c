@@ -392,7 +392,7 @@ static void fill_run(struct draw *d, struct runs *r, int64_t from, int64_t to)
 	const struct { const char *key, *text; int64_t value; } rows[] = {
 		{"started", "2026-01-02T03:04:05.678Z", 0}, {"started_ns", NULL, from}, {"ended_ns", NULL, to}, {"seed", NULL, 7},
 		{"host", any_name(d, "here"), 0}, {"sources", any_name(d, "[\"shim\",\"ebpf\"]"), 0}, {"clean_end", NULL, 1},
-		{"missing_hooks", any_name(d, NULL), 0},
+		{"missing_hooks", any_name(d, NULL), 0}, {"clocks_start", any_name(d, "[1,2,3]"), 0}, {"clocks_end", any_name(d, "[7,8,99999999999]"), 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -918,6 +918,10 @@ static void test_tables(void)
 	is_str(rows("SELECT key, value FROM run WHERE key IN ('exit_status','sources','seed','name') ORDER BY key"),
 	       "exit_status|7 name|test seed|7 sources|[\"shim\",\"ebpf\"]", "and the facts of the run");
 	is_str(rows("SELECT value GLOB '20[0-9][0-9]-*T*:*:*.*Z' FROM run WHERE key='started'"), "1", "its start is in UTC, ISO 8601");
+	is_str(rows("SELECT count(*), min(json_array_length(value)), max(value->>0) > 1700000000000000000, max(value->>2) >= max(value->>1) FROM run"
+		    " WHERE key IN ('clocks_start', 'clocks_end')"), "2|3|1|1", "what its three clocks said at both ends is kept");
+	is_str(rows("SELECT a.value->>0 <= b.value->>0 AND a.value->>1 < b.value->>1 AND a.value->>2 < b.value->>2 FROM run a, run b"
+		    " WHERE a.key = 'clocks_start' AND b.key = 'clocks_end'"), "1", "and they went on");
 	is_int(byte_at(18), 2, "the file is in WAL mode");	/* sqlite.org/fileformat.html, 1.3.3 */
 }
 
