@@ -35,21 +35,25 @@ $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 
 # First what can run side by side: unit tests, which only compute, and scripts that take their time from the run files. Then scripts that mostly wait,
-# for timeouts and rates: four of them at once take a third of the machine. All others one at a time: they measure time themselves. Scripts find the
-# build under test through the environment; without it they use build/release.
+# for timeouts and rates: four of them at once take a third of the machine. Then those that measure time and take less than half a processor each, with one
+# for each. All others one at a time. The longest first. Scripts find the build under test through the environment; without it they use build/release.
 PATIENT := $(wildcard tests/integration/report_*.t) $(addprefix tests/integration/,infer_links.t infer_timeout.t \
 	demo_cascading_failure.t demo_stores.t hostile.t) tests/fuzz/fuzz.t
 WAITING := $(addprefix tests/conformance/,connects.t throttle.t connect_clients.t python_clients.t suites.t cpython.t victims.t throttle_ways.t \
 	late_requests.t other_clients.t node_clients.t resolve.t curl_retry.t throttle_at.t names.t answers_at.t hang_at.t corners.t) \
 	$(addprefix tests/integration/,demo_retry_storm.t demo_service.t watch.t)
+PAIRED := $(addprefix tests/conformance/,alarms.t cuts.t guest_rules.t sets.t http_framing.t cut_programs.t holds.t cuts_at.t crowds.t many.t \
+	bad_input.t ends.t families.t fast_open.t guest.t) $(addprefix tests/integration/,demo_real_clients.t demo_pattern_catalogue.t \
+	demo_reliability_patterns.t infer_retry.t fault.t infer_findings.t demo_load.t demo_ends.t infer_bulkhead.t coverage.t infer_backpressure.t)
 SIDE_BY_SIDE = $(filter $(B)/% $(PATIENT),$(TESTS))
 AT_REST = $(filter $(TESTS),$(WAITING))
-ALONE = $(filter-out $(SIDE_BY_SIDE) $(AT_REST),$(TESTS))
+IN_PAIRS = $(filter $(TESTS),$(PAIRED))
+ALONE = $(filter-out $(SIDE_BY_SIDE) $(AT_REST) $(IN_PAIRS),$(TESTS))
 PROVE = prove --timer -e ''
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
 	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8 $(if $(SAN),$(SAN_ENV)); \
 		$(if $(SIDE_BY_SIDE),$(PROVE) -j$(SIDE_JOBS) $(SIDE_BY_SIDE) &&) $(if $(AT_REST),$(PROVE) -j$(WAIT_JOBS) $(AT_REST) &&) \
-		$(if $(ALONE),$(PROVE) -j$(JOBS) $(ALONE),true)
+		$(if $(IN_PAIRS),$(PROVE) -j$(SIDE_JOBS) $(IN_PAIRS) &&) $(if $(ALONE),$(PROVE) -j$(JOBS) $(ALONE),true)
 
 # ---- fuzzing: tests/fuzz/fuzz_X.c with libFuzzer; tests/fuzz/corpus/X is its corpus, of which `make test` runs every input ----
 FUZZ_SRC_fuzz_wire := record/wire.c record/protocol.c
