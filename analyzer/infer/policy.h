@@ -105,7 +105,7 @@ struct policy_retry {
 enum policy_timeout_kind { TIMEOUT_UNKNOWN, TIMEOUT_CONNECT, TIMEOUT_RESPONSE, TIMEOUT_IDLE, TIMEOUT_TOTAL, TIMEOUT_KINDS };
 
 struct policy_timeout_mode {
-	double ms, low_ms, high_ms;	/* median; it lies between the longest wait that was not cut and the shortest that was */
+	double ms, low_ms, high_ms;	/* median; what was set lies between the longest wait that was not cut and little more than that */
 	uint64_t n, witness;
 	enum policy_timeout_kind kind;
 };

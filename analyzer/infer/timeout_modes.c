@@ -8,6 +8,7 @@
 
 #define LATE_MS 20.0
 #define LATE_SHARE 0.05		/* first bytes so late that the two clocks of the rest differ */
+#define EARLY_MS 1.0		/* so long before its request leaves a timer may begin: then it seems to end as much early */
 #define SHORTEST_MS 5.0		/* below, a timer can not be told from the machine's own times */
 
 struct reading {	/* the clusters of one phase on one clock */
@@ -15,7 +16,7 @@ struct reading {	/* the clusters of one phase on one clock */
 	size_t covered;
 	double spread;
 	struct policy_timeout_mode modes[POLICY_MODES];
-	double top[POLICY_MODES];
+	double shortest[POLICY_MODES], top[POLICY_MODES];
 	size_t firsts[POLICY_MODES];
 };
 
@@ -77,8 +78,9 @@ static int read_clock(const struct timeout_edge *e, enum timeout_phase phase, en
 
 		r->covered += found[i].n;
 		r->spread += v[found[i].n - 1] - v[0];
+		r->shortest[i] = v[0];
 		r->top[i] = v[found[i].n - 1 + found[i].tail];
-		r->modes[i] = (struct policy_timeout_mode){.ms = median, .low_ms = NAN, .high_ms = v[0], .n = found[i].n + found[i].tail,
+		r->modes[i] = (struct policy_timeout_mode){.ms = median, .low_ms = NAN, .high_ms = median + EARLY_MS, .n = found[i].n + found[i].tail,
 							   .witness = witness(e, phase, clock, median)};
 		r->firsts[i] = count_firsts(e, phase, clock, v[0], r->top[i]);
 	}
@@ -94,6 +96,7 @@ static void add_mode(struct timeout_edge *e, const struct reading *r, unsigned i
 	e->t->modes[at] = r->modes[i];
 	e->t->modes[at].kind = kind;
 	e->phase[at] = phase;
+	e->shortest[at] = r->shortest[i];
 	e->top[at] = r->top[i];
 	e->firsts[at] = r->firsts[i];
 	e->t->mode_count++;

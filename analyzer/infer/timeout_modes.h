@@ -28,7 +28,8 @@ struct timeout_edge {
 	struct samples *values;		/* the caller's; for as long as a function needs it */
 	size_t explained;
 	enum timeout_phase phase[POLICY_MODES];	/* of each mode */
-	double exceeded[POLICY_MODES], top[POLICY_MODES];	/* waits beyond it; its longest member */
+	double shortest[POLICY_MODES], top[POLICY_MODES];	/* its first and last member */
+	double exceeded[POLICY_MODES];		/* waits beyond it */
 	double same_exceeded[POLICY_MODES];	/* those for something that was also given up */
 	size_t firsts[POLICY_MODES];		/* how many of it were the first attempts of their requests */
 	struct map targets;		/* what was given up -> 1 */

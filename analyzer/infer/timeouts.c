@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Timeouts: when a client gives up by itself (given_up.h). Times of attempts that were given up and that are nearly equal (clusters.h) are one
- * timeout; it lies between the longest wait that was not cut and the shortest that was. Three phases are looked at apart: connecting, waiting
- * for the first byte, and the rest of the answer.
+ * timeout; what was set lies between the longest wait that was not cut and little more than their median. (Not the shortest that was cut: a timer
+ * that begins before its request leaves, as most do, seems to end early.) Three phases are looked at apart: connecting, waiting for the first byte,
+ * and the rest of the answer.
  *
  * Where a timer starts is not known: with the attempt (connect(), where one was made for it) or with the request. The clock on which more
  * attempts agree is taken, else the attempt's. An answer that stops midway is cut by a timer since the start (total) or since its last byte (idle):
@@ -130,7 +131,7 @@ static void weigh(struct timeout_edge *e, uint32_t i)
 		bool whole = e->phase[k] == PHASE_BODY && mode->kind == TIMEOUT_TOTAL;
 		double wait = waited(e->g, i, e->phase[k] == PHASE_BODY && !whole ? PHASE_ANSWER : e->phase[k]);
 
-		if (wait < mode->high_ms && !(wait <= mode->low_ms))
+		if (wait < e->shortest[k] && !(wait <= mode->low_ms))
 			mode->low_ms = wait;
 		if (wait > e->top[k] + fmax(50, 0.05 * e->top[k])) {
 			e->exceeded[k]++;
