@@ -43,7 +43,7 @@ static const char *threshold(const struct policy_breaker *b, char *buf, size_t s
 	if (b->threshold_low >= 1 && b->threshold_high > b->threshold_low)
 		snprintf(buf, size, " after %.0f to %.0f failures", b->threshold_low, b->threshold_high);
 	else if (b->threshold_low >= 1)
-		snprintf(buf, size, " after %.0f failures", b->threshold_low);
+		snprintf(buf, size, " after %.0f failure%s", b->threshold_low, b->threshold_low > 1 ? "s" : "");
 	return buf;
 }
 

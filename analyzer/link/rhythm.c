@@ -19,6 +19,8 @@
 #define TIGHT_MIN 3		/* that show that there is none, and the client goes on at once */
 #define PACE_MAX 4096		/* more add nothing */
 #define TIGHT_MS 20.0		/* a pace that immediate retries have too */
+#define LATE_BY 0.5		/* of the longest step of the pace: so late a busy machine makes one */
+#define LATE_MOST 0.4		/* of the steps; where all fail, half of the waits of a client with two attempts are none of its steps */
 #define STEADY 4.0		/* a pace is steady when its 95th percentile is at most so often its 5th */
 #define OVERLAP_MAX 0.05
 #define CLUSTER_MIN 8		/* waits after failures, of which half lie close together */
@@ -51,7 +53,7 @@ struct pace {
 
 struct lane {	/* one client's requests for the same thing */
 	struct samples ends, starts;	/* ms from the end, the start of a success to the next start */
-	struct samples failed_ends;	/* from the end of a failure */
+	struct samples failed_ends, failed_starts;	/* ... of a failure */
 	struct pace pace;
 	uint64_t pairs, overlaps;
 	uint32_t latest;		/* its last exchange */
@@ -148,6 +150,23 @@ static void find_own_wait(const struct lane *l, struct pace *p)
 	p->own_high_ms = s->values[at + half - 1] + FLOOR_MS + best;
 }
 
+/* Where most steps after failures are those of the pace, those that are somewhat longer are late; a clock makes the next one as much shorter. */
+static void let_be_late(const struct lane *l, struct pace *p)
+{
+	const struct samples *s = p->by_start ? &l->failed_starts : &l->failed_ends;
+	double high = (1 + LATE_BY) * p->high_ms, low = p->by_start ? p->low_ms - LATE_BY * p->high_ms : p->low_ms;
+	size_t on_time = 0, near = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		on_time += s->values[i] >= p->low_ms && s->values[i] <= p->high_ms;
+		near += s->values[i] >= low && s->values[i] <= high;
+	}
+	if (p->tight || !isnan(p->own_low_ms) || on_time < PACE_MIN || (double)on_time < (1 - LATE_MOST) * (double)near)
+		return;
+	p->low_ms = low;
+	p->high_ms = high;
+}
+
 static struct pace pace_of(const struct lane *l)
 {
 	const struct samples *s = &l->ends;
@@ -169,6 +188,7 @@ static struct pace pace_of(const struct lane *l)
 	p.low_ms = samples_percentile(s, 0.05) - slack;
 	p.high_ms = samples_percentile(s, 0.95) + slack;
 	find_own_wait(l, &p);
+	let_be_late(l, &p);
 	return p;
 }
 
@@ -236,7 +256,8 @@ static int add_pair(struct lane *l, const struct model_exchange *a, const struct
 		return 0;
 	}
 	if (model_failed(a))
-		return l->failed_ends.n < PACE_MAX ? samples_add(&l->failed_ends, gap_ms(a, b)) : 0;
+		return l->failed_ends.n < PACE_MAX && (samples_add(&l->failed_ends, gap_ms(a, b)) || samples_add(&l->failed_starts, distance_ms(a, b))) ?
+			       -ENOMEM : 0;
 	if (l->ends.n >= PACE_MAX)
 		return 0;
 	return samples_add(&l->ends, gap_ms(a, b)) || samples_add(&l->starts, distance_ms(a, b)) ? -ENOMEM : 0;
@@ -650,6 +671,7 @@ int rhythm_cut(struct rhythm *r)
 		samples_free(&w.lanes[i].ends);
 		samples_free(&w.lanes[i].starts);
 		samples_free(&w.lanes[i].failed_ends);
+		samples_free(&w.lanes[i].failed_starts);
 	}
 	map_free(&w.lane_of);
 	spill_free(w.lanes);

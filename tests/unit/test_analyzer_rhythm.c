@@ -107,6 +107,37 @@ static void a_poller_goes_on_as_before(void)
 	expect(&l, 400, 1, 100, "temporal", "requests at random that go on so through an outage");
 }
 
+/* A machine that is busy while things fail is not while they go well again. */
+static void late_steps_are_steps(void)
+{
+	static const double steps[] = {51, 60, 57, 50, 51, 51, 58, 49, 55, 50};
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int i = 0; i < 60; i++) {
+		attempt(&l, i >= 20 && i < 30 ? 503 : 200, 2);
+		wait_ms(&l, i >= 20 && i < 30 ? steps[i - 20] : 50);
+	}
+	expect(&l, 60, 1, 10, "temporal", "ten failures at a pace of 50 ms, of which three are some ms late");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 60; i++) {
+		l.now_ms = 10 + 50 * i + (i > 20 && i <= 30 ? steps[i - 21] - 50 : 0) + late();
+		attempt(&l, i >= 20 && i < 30 ? 503 : 200, i >= 20 && i < 30 ? 1 : 5 + 20 * stats_uniform(&dice));
+	}
+	expect(&l, 60, 1, 10, "temporal", "the same of a clock");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 60; i++) {
+		if (i % 4 == 3)
+			exhaust(&l, (double[]){62, -1});
+		else
+			attempt(&l, 200, 2);
+		wait_ms(&l, 50);
+	}
+	expect(&l, 60, 2, 14, "temporal", "two attempts 62 ms apart are no late steps: half of what follows failures");
+}
+
 static void a_poller_that_retries(void)
 {
 	struct loop l;
@@ -559,6 +590,7 @@ static void damaged_rows(void)
 int main(void)
 {
 	a_poller_goes_on_as_before();
+	late_steps_are_steps();
 	a_poller_that_retries();
 	a_wait_within_a_wide_pace();
 	few_waits_are_not_alike();

@@ -152,6 +152,8 @@ static void others(void)
 	ok(strstr(words(POLICY_BREAKER), "opens after 5 to 6 failures, or by their share (100 %) for"), "or by which share");
 	b->share_low = 0.5;
 	ok(strstr(words(POLICY_BREAKER), "(50 % to 100 %)"), "or between which shares");
+	b->threshold_low = b->threshold_high = 1;
+	ok(strstr(words(POLICY_BREAKER), "opens after 1 failure, or"), "one is in the singular");
 	*b = (struct policy_breaker){.known = true, .absent = true, .outage_attempts = 120};
 	is_str(words(POLICY_BREAKER), "none: 120 failed attempts in a row went through; low confidence", "an outage without one");
 
