@@ -191,7 +191,7 @@ struct conn {
 	char *reply;			/* head of the answer being read; a pool buffer */
 	uint32_t reply_len;
 	int waiters[CONN_WAITERS];	/* descriptors that wake threads waiting in us, + 1; 0 none */
-	int32_t regs;			/* first registration in an epoll set, + 1 (epoll_lock.h) */
+	_Atomic int32_t regs;		/* first registration in an epoll set, + 1; changes under the lock of epoll_lock.h alone: a set closes */
 	int standin;			/* descriptor that is readable in our answer's stead, + 1; 0 none (epoll_lock.h) */
 };
 

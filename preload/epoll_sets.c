@@ -214,12 +214,14 @@ struct reg *reg_new(struct conn *c, int set, int fd)
 /* A connection is in few sets, a set has many connections. */
 static void leave_conn(struct conn *c, const struct reg *r, int32_t index)
 {
-	int32_t *at = &c->regs;
+	int32_t at = c->regs;
 
-	while (*at && *at != index)
-		at = &epoll_regs[*at - 1].next;
-	if (*at)
-		*at = r->next;
+	if (at == index)
+		c->regs = r->next;
+	while (at && epoll_regs[at - 1].next != index)
+		at = epoll_regs[at - 1].next;
+	if (at)
+		epoll_regs[at - 1].next = r->next;
 }
 
 static void leave_set(const struct reg *r)
