@@ -65,14 +65,24 @@ static int set_due(int s, uint32_t round, uint64_t now_ns, struct conn *due[], i
 	return n;
 }
 
-/* Takes the set's timer back; whether the faults have changed since it fired last. */
-static bool timer_read(struct set *set)
+/* A fork has made another process a user of the same set, and the timer that is taken here was that one's: what it has left out of the kernel's
+ * set, which is for both, is put back. Whoever is told of it then asks its own gate. */
+static void set_reveal(int s)
 {
+	for (int32_t i = epoll_sets[s].regs; i; i = epoll_regs[i - 1].next_in_set)
+		if (!epoll_regs[i - 1].outside && !epoll_regs[i - 1].disarmed)
+			reg_apply(&epoll_regs[i - 1], epoll_regs[i - 1].applied);
+}
+
+/* Takes the set's timer back; whether the faults have changed since it fired last. */
+static bool timer_read(int s)
+{
+	struct set *set = &epoll_sets[s];
 	uint64_t expired, version = page_version(guest.page);
 	bool changed = set->version != version;
 
-	if (set->timer)
-		raw_read(set->timer - 1, &expired, sizeof(expired));
+	if (set->timer && raw_read(set->timer - 1, &expired, sizeof(expired)) > 0 && set->armed_ns > clock_now_ns())
+		set_reveal(s);
 	set->version = version;
 	return changed;
 }
@@ -88,7 +98,7 @@ void set_fire(int s)
 	do {
 		if (!epoll_lock())
 			return;
-		if (timer_read(&epoll_sets[s]) || (alone && !round))
+		if (timer_read(s) || (alone && !round))
 			round = ++epoll_sets[s].rounds;
 		n = set_due(s, round, clock_now_ns(), due, fds, blind);
 		epoll_unlock();

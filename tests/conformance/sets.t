@@ -149,6 +149,27 @@ print(e.poll(5) == [(s.fileno(), select.EPOLLIN)], len(s.recv(4096)) > 30, e.pol
     p.end()
 
 
+# ---- a fork's child and its parent wait on one set, which has had its timer before ----
+p = Program("shared", """
+import os
+s, e = socket.create_connection(("127.0.0.1", PORT)), select.epoll()
+e.register(s, select.EPOLLIN)
+s.sendall(ASK)
+e.poll(5), s.recv(4096)
+(down, tell), (news, up) = os.pipe(), os.pipe()
+if not os.fork():
+    os.read(down, 1)
+    os.write(up, str(len(e.poll(5))).encode())
+    os._exit(0)
+s.sendall(ASK)
+held = e.poll(0.2)
+os.write(tell, b"on")
+print(held, os.read(news, 9).decode(), len(e.poll(5)), s.recv(4096)[9:12].decode())
+""", faults=f"to=127.0.0.1:{peer.port} delay=700ms")
+is_(p.line(), "[] 1 1 200", "an answer that is held from a set shows to both processes that wait on it")
+p.end()
+
+
 def said(case, *words, faults="to=* delay=1ms", **kw):
     """What a case of victims/sets.c says, as numbers."""
     r = shock(faults, victim("sets"), case, peer.port, *words, trace="off", **kw)
