@@ -12,24 +12,38 @@
 
 #define MB (1ul << 20)
 
-static unsigned long peak_mb(void)
+/* What of this process to watch. ThreadSanitizer has four bytes of its own for each that was ever touched: with it, what of files is mapped. */
+#ifdef __SANITIZE_THREAD__
+static const char *const resident[] = {"RssFile:", "RssShmem:"};
+#else
+static const char *const resident[] = {"VmHWM:"};
+#endif
+static unsigned long peak_mb;
+
+/* Called for every 8 MB: the figures of files know no peak, and ThreadSanitizer runs the watcher's handler at calls of libc only. */
+static void watch(void)
 {
 	FILE *f = fopen("/proc/self/status", "r");
-	char line[128];
 	unsigned long kb = 0;
+	char line[128];
 
 	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "VmHWM: %lu", &kb);
+		for (size_t i = 0; i < sizeof(resident) / sizeof(*resident); i++)
+			if (!strncmp(line, resident[i], strlen(resident[i])))
+				kb += strtoul(line + strlen(resident[i]), NULL, 10);
 	if (f)
 		fclose(f);
-	return kb / 1024;
+	peak_mb = kb / 1024 > peak_mb ? kb / 1024 : peak_mb;
 }
 
 static bool holds(const uint64_t *words, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (words[i] != i * 3)
 			return false;
+		if (i % MB == 0)
+			watch();
+	}
 	return true;
 }
 
@@ -42,8 +56,11 @@ static bool grows_to(size_t mb)
 
 	for (size_t room = 1024; n < mb * MB / 8; room *= 2) {
 		words = spill_realloc(words, room * 8);
-		for (; words && n < room; n++)
+		for (; words && n < room; n++) {
 			words[n] = n * 3;
+			if (n % MB == 0)
+				watch();
+		}
 	}
 	right = words && holds(words, n) && holds(words, n);
 	spill_free(words);
@@ -118,8 +135,8 @@ int main(void)
 
 	ok(grows_to(1), "a small array grows");
 	ok(grows_to(512), "one of 512 MB keeps what is in it");
-	ok(peak_mb() < 300, "while not more than 300 MB were ever resident");
-	printf("# %lu MB\n", peak_mb());
+	ok(peak_mb > 16 && peak_mb < 300, "while not more than 300 MB were ever resident");
+	printf("# %lu MB\n", peak_mb);
 	shrunk = spill_realloc(NULL, 64 * MB);
 	for (size_t i = 0; i < 64 * MB / 8; i++)
 		shrunk[i] = i * 3;
