@@ -263,17 +263,20 @@ void conn_match(struct conn *c)
 	bool client = c->role == JOURNAL_CLIENT;
 	uint64_t version = page_version(guest.page);
 	uint64_t faults = conn_candidates(version, client ? PAGE_TO : PAGE_AT, client ? &c->peer : &c->local);
+	bool needs_head = false, can_answer = false, can_hold = false;
 
 	if (unlikely(atomic_load_explicit(&guest.confined, memory_order_relaxed)))
 		faults = forgone(faults);
-	c->needs_head = c->can_answer = c->can_hold = false;
 	for (uint64_t rest = faults; rest; rest &= rest - 1) {
 		const struct page_fault *f = &guest.page->faults[__builtin_ctzll(rest)];
 
-		c->needs_head |= decide_needs_head(f);
-		c->can_answer |= (f->actions & PAGE_STATUS) != 0;
-		c->can_hold |= (f->actions & PAGE_DELAY) && f->delay_on == PAGE_REQUEST;
+		needs_head |= decide_needs_head(f);
+		can_answer |= (f->actions & PAGE_STATUS) != 0;
+		can_hold |= (f->actions & PAGE_DELAY) && f->delay_on == PAGE_REQUEST;
 	}
+	c->needs_head = needs_head;
+	atomic_store_explicit(&c->can_answer, can_answer, memory_order_relaxed);
+	atomic_store_explicit(&c->can_hold, can_hold, memory_order_relaxed);
 	atomic_store_explicit(&c->faults, faults, memory_order_relaxed);
 	atomic_store_explicit(&c->version, version, memory_order_relaxed);
 }

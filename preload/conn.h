@@ -117,8 +117,8 @@ struct conn {
 	uint8_t role;			/* enum journal_role */
 	_Atomic bool gated;		/* reading and waiting go through the gate: there are faults, or what they began is not over */
 	bool needs_head;		/* some of them need the request head before a byte may leave or be seen */
-	bool can_answer;		/* some of them answer with a status */
-	bool can_hold;			/* some of them hold requests back (outgate.h) */
+	_Atomic bool can_answer;	/* some of them answer with a status */
+	_Atomic bool can_hold;		/* some of them hold requests back (outgate.h) */
 	bool journalled;		/* its exchanges are evidence, not only its injections */
 	bool mid_stream;
 

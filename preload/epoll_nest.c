@@ -65,12 +65,22 @@ static void settle(int s)
 	} while (n == LOOK_BATCH);
 }
 
-/* The set, and those that may be in it, however deep. */
+/* The first set from s on that is this one, or may be in it, however deep, and has something to settle; -1 there is none. */
+static int next_of(int set, int s)
+{
+	if (!epoll_lock())
+		return -1;
+	s = set_next(s);
+	while (s >= 0 && !(epoll_sets[s].regs && (s == set || epoll_sets[s].nested)))
+		s = set_next(s + 1);
+	epoll_unlock();
+	return s;
+}
+
 static void settle_with_inner(int set)
 {
-	for (int s = set_next(0); s >= 0; s = set_next(s + 1))
-		if (epoll_sets[s].regs && (s == set || epoll_sets[s].nested))
-			settle(s);
+	for (int s = next_of(set, 0); s >= 0; s = next_of(set, s + 1))
+		settle(s);
 }
 
 /* ---- who asks ---- */
@@ -91,12 +101,15 @@ static int inner_of(int outer, uint64_t data, int *fd, struct early *e)
 /* Whether another descriptor of that set that bears the same data is ready: the event may be its. */
 static bool another_is_ready(uint32_t outer, uint64_t data, int inner)
 {
+	bool ready = false;
 	struct early e;
 
-	for (int fd = 0; descriptor_may_be_known(fd); fd++)
-		if (fd != inner && early_find(fd, outer, &e) && e.data == data && raw_ready(fd, (short)(e.events & EPOLL_ASKED)))
-			return true;
-	return false;
+	if (!epoll_lock())
+		return true;
+	for (int fd = 0; descriptor_may_be_known(fd) && !ready; fd++)
+		ready = fd != inner && early_find(fd, outer, &e) && e.data == data && raw_ready(fd, (short)(e.events & EPOLL_ASKED));
+	epoll_unlock();
+	return ready;
 }
 
 bool nest_hides(int ep, const struct epoll_event *ev)
