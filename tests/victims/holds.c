@@ -392,12 +392,36 @@ static void asked_meanwhile(void)
 	pthread_join(thread, NULL);
 }
 
+static void *receives(void *fd)
+{
+	char some[100];
+
+	return read(*(int *)fd, some, sizeof(some)) < 0 ? fd : NULL;
+}
+
+/* Another thread closes the descriptor, and its number becomes another file's, while a receive on it is held. */
+static void renumbered(void)
+{
+	pthread_t thread;
+	int fd = asked(), number = fd, other[2];
+
+	pthread_create(&thread, NULL, receives, &fd);
+	usleep(100000);
+	close(fd);
+	if (pipe(other) || write(other[1], "of another file", 15) != 15)
+		exit(3);
+	pthread_join(thread, NULL);
+	fcntl(other[0], F_SETFL, O_NONBLOCK);
+	SAY("%d", "same", other[0] == number);
+	say("left", read(other[0], buf, sizeof(buf)));
+}
+
 static const struct victim_case cases[] = {
 	{"exclusive", exclusive}, {"nested", nested}, {"nested_edge", nested_edge}, {"nested_deep", nested_deep},
 	{"nested_beside", nested_beside}, {"nested_poll", nested_poll},
 	{"fine", fine}, {"modified", modified}, {"bits", bits}, {"sets", sets}, {"looked_at", looked_at}, {"handed_on", handed_on},
 	{"handed_on_asked", handed_on_asked}, {"duplicate", duplicate}, {"ended", ended}, {"ended_polled", ended_polled},
-	{"asked_meanwhile", asked_meanwhile},
+	{"asked_meanwhile", asked_meanwhile}, {"renumbered", renumbered},
 };
 
 int main(int argc, char **argv)
