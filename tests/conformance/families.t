@@ -78,8 +78,9 @@ a, b = socket.socketpair(); threading.Thread(target=echo, args=(b,), daemon=True
     ("a socketpair that a child inherits", """
 import subprocess, sys
 a, b = socket.socketpair(); b.set_inheritable(True)
-p = subprocess.Popen([sys.executable, "-c", f"import socket; s = socket.socket(fileno={b.fileno()}); s.send(s.recv(1000))"], close_fds=False)
-ask(a); p.wait()"""),
+p = subprocess.Popen([sys.executable, "-c", f"import socket; s = socket.socket(fileno={b.fileno()}); print(flush=True); s.send(s.recv(1000))"],
+                     close_fds=False, stdout=subprocess.PIPE)
+p.stdout.readline(); ask(a); p.wait()"""),
     ("a pipe", """
 r, w = os.pipe(); began = time.monotonic(); os.write(w, b"x"); os.read(r, 1); print(time.monotonic() - began >= 0.2)"""),
 )
