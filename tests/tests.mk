@@ -68,6 +68,12 @@ fuzz: $(FUZZERS) ## fuzz the parsers, FUZZ_SECONDS each; what is found new stays
 	$(Q)for f in $^; do mkdir -p $$f.corpus && \
 		$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -print_final_stats=1 $$f.corpus tests/fuzz/corpus/$${f##*fuzz_} || exit 1; done
 
+# ---- mutants: whether the unit tests see a detector that is wrong in one operator or number ----
+.PHONY: mutants
+mutants: $(UNIT:%=%.o) $(HOUSE) ## change the detectors in many places and see that unit tests notice (DETECTORS='retry hedging', N=6, SEED=1, JOBS=2)
+	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) CC='$(CC)' MUTANT_CFLAGS='$(filter-out -MMD -MP,$(ALL_CFLAGS))' MUTANT_LIBS='$(TOOL_LIBS)' \
+		DETECTORS='$(DETECTORS)' N='$(N)' SEED='$(SEED)' JOBS='$(JOBS)' V='$(V)' tests/mutants/mutants.py
+
 # ---- lint: layers, licences, what must not be in the tree; each header compiles alone ----
 lint: check-headers ## check layers, licence lines, forbidden text and that each header stands alone
 	$(Q)tests/lib/deps demo && tests/lib/lint

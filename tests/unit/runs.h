@@ -18,7 +18,7 @@
 
 struct runs {
 	sqlite3 *db;
-	char path[64];
+	char path[256];
 };
 
 /* Runs SQL, printf-like with SQLite's formats (%Q, %lld); a mistake in a test ends it. */
@@ -42,7 +42,7 @@ __attribute__((unused)) static void runs_begin(struct runs *r, double duration_m
 {
 	int fd;
 
-	snprintf(r->path, sizeof(r->path), "/tmp/aftershock-runs-XXXXXX");
+	snprintf(r->path, sizeof(r->path), "%s/aftershock-runs-XXXXXX", getenv("TMPDIR") ?: "/tmp");
 	fd = mkstemp(r->path);
 	if (fd < 0 || sqlite3_open(r->path, &r->db) != SQLITE_OK)
 		abort();

@@ -129,7 +129,7 @@ static void two_threads_read_what_one_does(void)
 {
 	static const char *const methods[] = {"GET", "POST", "BREW", "DELETE"};
 	struct model halves = {0}, whole = {0};
-	char wal[80], error[512];
+	char wal[300], error[512];
 	struct runs r;
 	bool same = true;
 
