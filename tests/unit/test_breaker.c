@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Breakers of simulated gateways, written to run files and analyzed: the truth is what the simulation did. */
+#include "analyzer/infer/breaker_bad.h"
 #include "tests/unit/gateways.h"
 #include "tests/unit/judge.h"
 
@@ -702,8 +703,21 @@ static void ends_that_are_not_known(void)
 	gateways_end(&g);
 }
 
+static void bad_times_have_ends(void)
+{
+	struct breaker_span of[] = {{100, 200, true}, {300, 400, true}};
+	struct breaker_bad bad = {.of = of, .n = 2};
+	static const struct { uint64_t at; bool bad; } cases[] = {{99, false}, {100, true}, {200, true}, {201, false}, {299, false}, {300, true}, {400, true},
+								  {401, false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		is_int(breaker_bad_at(&bad, cases[i].at), cases[i].bad, "bad from 100 to 200 and from 300 to 400: at %d %s", (int)cases[i].at,
+		       cases[i].bad ? "it was" : "not");
+}
+
 int main(void)
 {
+	bad_times_have_ends();
 	one_gateway(1);
 	one_gateway(0);
 	half_open_sheds(1, 1);

@@ -197,7 +197,7 @@ static void a_cohort(void)
 }
 
 /* Twenty at once whose starts spread over what one of them takes; the first of each wave to start is the first of the next. */
-static void waves(int giving_up, const char *linking)
+static void waves(int giving_up, double second_ms, const char *linking)
 {
 	struct runs r;
 	struct result x;
@@ -206,10 +206,11 @@ static void waves(int giving_up, const char *linking)
 	judge_client(&r, 20000);
 	for (int k = 0; k < 3; k++)
 		for (int i = 0; i < 20 - (k == 2 ? giving_up : 0); i++)
-			runs_add(&r, ATTEMPT(.status = k == 2 && i == 3 ? 200 : 503, .at_ms = 100 + k * 100 + i, .took_ms = 3));
+			runs_add(&r, ATTEMPT(.status = k == 2 && i == 3 ? 200 : 503, .at_ms = 100 + (k > 0) * 100 + (k > 1) * second_ms + i,
+					  .took_ms = 3));
 	judge(&r, &x, &ANALYZE_EVERYTHING);
 	e = judge_edge(&x, "curl", "127.0.0.1:80");
-	is_str(e->linking, linking, "waves of which the last has %d less", giving_up);
+	is_str(e->linking, linking, "waves 100 and %g ms apart, of which the last has %d less", second_ms, giving_up);
 	if (!giving_up) {
 		is_int(e->whole.logical, 20, "as many again as have failed are their retries");
 		is_str(e->whole.amplification.method, "exact", "three each");
@@ -275,8 +276,9 @@ int main(void)
 	retries_that_stand_out();
 	a_hiccup_of_a_healthy_crowd();
 	a_cohort();
-	waves(0, "temporal");
-	waves(7, "aggregate");
+	waves(0, 100, "temporal");
+	waves(0, 200, "temporal");
+	waves(7, 100, "aggregate");
 	pairs_on_and_on();
 	what_is_no_crowd();
 	damaged_rows();

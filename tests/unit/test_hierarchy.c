@@ -216,6 +216,7 @@ static void equal_timeouts(void)
 	play(&r, &x, &s, 3);
 	h = found(&x, MISFIT_EQUAL);
 	ok(h, "500 ms in both layers are equal");
+	is_int(h ? (long long)h->count : 0, 1, "which is one fact about two clients, however many requests show it");
 	ok(!found(&x, MISFIT_INVERSION), "and no inversion");
 	judge_end(&r, &x);
 	s.calls[0] = cut_at(201, 490);

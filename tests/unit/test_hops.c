@@ -262,27 +262,30 @@ static void in_turn_whatever_they_answer(void)
 	judge_end(&r, &x);
 }
 
-/* Each inbound request calls one server and then, whatever came of that, another for something else. */
+/* Each inbound request calls one server and then, whatever came of that, another for something else: always at once, or every other time later. */
 static void a_step_after_a_refused_one(void)
 {
-	struct runs r;
-	struct result x;
+	for (int later_ms = 0; later_ms <= 30; later_ms += 30) {
+		struct runs r;
+		struct result x;
 
-	begin(&r);
-	for (int i = 0; i < 60; i++) {
-		double at = 10 + 100 * i;
-		int in = runs_add(&r, ATTEMPT(.connection = 9, .role = "server", .status = 200, .at_ms = at, .took_ms = 20));
+		begin(&r);
+		for (int i = 0; i < 60; i++) {
+			double at = 10 + 100 * i, next = at + 3 + (i % 2 ? later_ms : 0);
+			int in = runs_add(&r, ATTEMPT(.connection = 9, .role = "server", .status = 200, .at_ms = at, .took_ms = 50));
 
-		if (i % 10)
-			runs_add(&r, ATTEMPT(.path = "/pay", .status = 200, .at_ms = at + 1, .took_ms = 1, .parent = in));
-		else
-			runs_add(&r, ATTEMPT(.unsent = 1, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED", .at_ms = at + 1,
-					     .took_ms = 0.1, .parent = in));
-		runs_add(&r, ATTEMPT(.connection = 2, .path = "/mail", .status = 200, .at_ms = at + 3, .took_ms = 1, .parent = in, .fingerprint = 43));
+			if (i % 5)
+				runs_add(&r, ATTEMPT(.path = "/pay", .status = 200, .at_ms = at + 1, .took_ms = 1, .parent = in));
+			else
+				runs_add(&r, ATTEMPT(.unsent = 1, .method = "", .path = "", .outcome = "not_sent", .error = "ECONNREFUSED",
+						     .at_ms = at + 1, .took_ms = 0.1, .parent = in));
+			runs_add(&r, ATTEMPT(.connection = 2, .path = "/mail", .status = 200, .at_ms = next, .took_ms = 1, .parent = in,
+					     .fingerprint = 43));
+		}
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		is_int((int)x.destination_count, 0, "the next step of a workflow, 3 or %d ms later, is no second try of one that was refused", 3 + later_ms);
+		judge_end(&r, &x);
 	}
-	judge(&r, &x, &ANALYZE_EVERYTHING);
-	is_int((int)x.destination_count, 0, "the next step of a workflow is no second try of one that was refused");
-	judge_end(&r, &x);
 }
 
 /* Hosts of one name are one destination where nothing else tells. */
