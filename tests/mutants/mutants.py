@@ -3,7 +3,7 @@
 """Whether the unit tests of each detector see it when the detector is wrong (`make mutants`).
 
 A mutant is a detector with one operator or one small number changed. For each detector of DETECTORS, N of them are compiled and linked with the
-tests that judge it; a mutant is found when one of these fails, crashes (AddressSanitizer looks into the changed file) or does not end. One that
+tests that judge it; a mutant is found when one of these fails, crashes (with AddressSanitizer, too) or does not end. One that
 survives is a gap in the tests, or makes no difference that anybody could see: those are in `equivalent`, beside this file, each with its reason.
 
 Which mutants are taken depends on SEED and on the changed line only, so that other lines may come and go. A line per survivor, then a table.
@@ -33,12 +33,11 @@ BUILD = os.environ["AFTERSHOCK_BUILD"]
 CC, CFLAGS, LIBS = (shlex.split(os.environ[name]) for name in ("CC", "MUTANT_CFLAGS", "MUTANT_LIBS"))
 N, SEED, JOBS = (int(os.environ.get(name) or default) for name, default in (("N", 6), ("SEED", 1), ("JOBS", 1)))
 VERBOSE = bool(os.environ.get("V"))
-CHECKED = ["-fsanitize=address"]
 os.environ["ASAN_OPTIONS"] = "detect_leaks=0:malloc_context_size=0:quarantine_size_mb=1:hard_rss_limit_mb=1000"
 
 # Detector: its sources below analyzer/, and the tests that judge it.
 DETECTORS = {
-    "breaker": ("infer/breaker*.c", "breaker_unit breaker ejection"),
+    "breaker": ("infer/breaker*.c", "breaker_rules breaker_unit breaker ejection"),
     "silence": ("infer/silence*.c", "silence_mixed silence breaker_unit breaker"),
     "retry": ("infer/retry*.c", "retry_rate retry_budget retry_elsewhere analyzer retry"),
     "backoff": ("infer/backoff*.c", "retry backoff"),
@@ -67,8 +66,9 @@ DETECTORS = {
 }
 
 # What is changed into what; operators stand between blanks in this tree, the logical not before what it negates.
+ORDER = re.compile(r"(?<= )(<|<=|>|>=)(?= )")
 CHANGES = [
-    (re.compile(r"(?<= )(<|<=|>|>=)(?= )"), {"<": ["<=", ">"], "<=": ["<", ">="], ">": [">=", "<"], ">=": [">", "<="]}),
+    (ORDER, {"<": ["<=", ">"], "<=": ["<", ">="], ">": [">=", "<"], ">=": [">", "<="]}),
     (re.compile(r"(?<= )(==|!=)(?= )"), {"==": ["!="], "!=": ["=="]}),
     (re.compile(r"(?<= )(&&|\|\|)(?= |$)"), {"&&": ["||"], "||": ["&&"]}),
     (re.compile(r"!(?=[\w(*])"), {"!": [""]}),
@@ -77,6 +77,7 @@ CHANGES = [
     (re.compile(r"\b(true|false)\b"), {"true": ["false"], "false": ["true"]}),
 ]
 NO_DETECTOR = re.compile(r"^\s*#|assert|alloc\(")
+EITHER = re.compile(r"(\S+) (?:<|<=|>|>=) (\S+) \? (?:\1 : \2|\2 : \1)(?![\w.\[(])")  # the larger or the smaller: at the bound they are equal
 NOT_CODE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
 
@@ -116,9 +117,10 @@ def mutants_of(path):
             inside = line[0] == "{"
         if not inside or NO_DETECTOR.search(code):
             continue
+        either = {at for match in EITHER.finditer(code) for at in range(*match.span())}
         for pattern, table in CHANGES:
             for match in pattern.finditer(code):
-                for word in instead_of(match.group(), table):
+                for word in instead_of(match.group(), table)[pattern is ORDER and match.start() in either:]:
                     after = line[:match.start()] + word + line[match.end():]
                     turn = turns[line, after] = turns.get((line, after), -1) + 1
                     found.append(Mutant(path, number, line, after, turn))
@@ -136,13 +138,14 @@ def sources(detector):
     return [path for pattern in DETECTORS[detector][0].split() for path in sorted(glob.glob(f"analyzer/{pattern}"))]
 
 
-def compiled(arguments, to):
-    return subprocess.run([*CC, *CFLAGS, *CHECKED, "-O1", "-g0", "-w", "-o", to, *arguments], stderr=subprocess.PIPE, check=False)
+def compiled(arguments, to, checked):
+    flags = ["-fsanitize=address"] if checked else []
+    return subprocess.run([*CC, *CFLAGS, *flags, "-O1", "-g0", "-w", "-o", to, *arguments], stderr=subprocess.PIPE, check=False)
 
 
-def link(test, objects, to):
+def link(test, objects, to, checked=False):
     """What is linked in front of the archive is taken instead of what is in there."""
-    done = compiled([f"{BUILD}/tests/unit/test_{test}.o", *objects, f"{BUILD}/libhouse.a", *LIBS], to)
+    done = compiled([f"{BUILD}/tests/unit/test_{test}.o", *objects, f"{BUILD}/libhouse.a", *LIBS], to, checked)
     if done.returncode:
         sys.exit(done.stderr.decode())
 
@@ -181,17 +184,18 @@ class Tests:
 
 
 def judge(mutant, names, tests, scratch):
-    """The test that finds it, "" when none does, None when it does not compile."""
+    """The test that finds it, "" when none does, None when it does not compile. AddressSanitizer takes long: it sees only what would survive."""
     with tempfile.TemporaryDirectory(dir=scratch) as directory:
         changed, program = os.path.join(directory, "changed.c"), os.path.join(directory, "test")
         with open(changed, "w", encoding="utf-8") as f:
             f.write(mutant.source())
-        if compiled(["-c", changed], changed + ".o").returncode:
-            return None
-        for name in names:
-            link(name, [changed + ".o"], program)
-            if not passes(program, 3 + 5 * tests.cost(name, scratch), directory)[0]:
-                return name
+        for checked in (False, True):
+            if compiled(["-c", changed], changed + ".o", checked).returncode:
+                return None
+            for name in names:
+                link(name, [changed + ".o"], program, checked)
+                if not passes(program, 3 + (15 if checked else 5) * tests.cost(name, scratch), directory)[0]:
+                    return name
         return ""
 
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Breakers of simulated gateways, written to run files and analyzed: the truth is what the simulation did. */
-#include "analyzer/infer/breaker_bad.h"
 #include "tests/unit/gateways.h"
 #include "tests/unit/judge.h"
 
@@ -92,6 +91,31 @@ static struct truth count(const struct gateway *g)
 	}
 	t.asked_bad++;	/* the request whose call failed first came just before that call */
 	return t;
+}
+
+/* Every 50 ms somebody asks: a breaker that opens once for 400 ms turns 8 away, for 1500 ms 30. */
+static void one_open_among_few_requests(void)
+{
+	for (int open_ms = 400; open_ms <= 1500; open_ms += 1100) {
+		struct gateway g = plain;
+		struct runs r;
+		struct result x;
+		struct policy_breaker *b;
+
+		g.bad_to_ms = g.bad_from_ms + 400;
+		g.open_ms = open_ms;
+		gateways_run(&g);
+		begin(&r, &g);
+		write_gateway(&r, &g, 1, 1, 1);
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		is_int(b->opens, 1, "it opened once, for %d ms", open_ms);
+		is_int(b->confidence, b->shed < 10 ? CONFIDENCE_MEDIUM : CONFIDENCE_HIGH, "%d turned away: %s", (int)b->shed,
+		       b->shed < 10 ? "likely, not certain" : "certain");
+		is_int(b->shed < 10, open_ms == 400, "as said above");
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
 }
 
 /* A server that was really out, in a run that no fault was part of. */
@@ -703,21 +727,9 @@ static void ends_that_are_not_known(void)
 	gateways_end(&g);
 }
 
-static void bad_times_have_ends(void)
-{
-	struct breaker_span of[] = {{100, 200, true}, {300, 400, true}};
-	struct breaker_bad bad = {.of = of, .n = 2};
-	static const struct { uint64_t at; bool bad; } cases[] = {{99, false}, {100, true}, {200, true}, {201, false}, {299, false}, {300, true}, {400, true},
-								  {401, false}};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		is_int(breaker_bad_at(&bad, cases[i].at), cases[i].bad, "bad from 100 to 200 and from 300 to 400: at %d %s", (int)cases[i].at,
-		       cases[i].bad ? "it was" : "not");
-}
-
 int main(void)
 {
-	bad_times_have_ends();
+	one_open_among_few_requests();
 	one_gateway(1);
 	one_gateway(0);
 	half_open_sheds(1, 1);

@@ -222,8 +222,63 @@ static void no_choice(const char *what, struct service s)
 	judge_end(&r, &x);
 }
 
+/* Each server is asked first for so many requests; for some of those at A, after other calls, B is asked as well. */
+struct habit {
+	int each, both, between;
+	bool choice;
+	const char *what;
+};
+
+static double call(struct runs *r, int connection, const char *path, double at, int parent)
+{
+	runs_add(r, ATTEMPT(.connection = connection, .path = path, .status = 200, .at_ms = at, .took_ms = 0.2, .parent = parent));
+	return at + 0.25;
+}
+
+static void a_habit(const struct habit *h)
+{
+	struct result x;
+	struct runs r;
+
+	runs_begin(&r, 10000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4001", A);
+	runs_connection(&r, 2, 1, "client", "127.0.0.1:4002", B);
+	runs_connection(&r, 9, 1, "server", "127.0.0.1:8000", "127.0.0.1:5000");
+	for (int i = 0; i < 2 * h->each; i++) {
+		double t = 100 * i + 5;
+		int in = runs_add(&r, ATTEMPT(.connection = 9, .role = "server", .path = "/in", .status = 200, .at_ms = t, .took_ms = 90));
+
+		t = call(&r, 1 + i % 2, "/", t + 0.1, in);
+		if (i % 2 || i / 2 >= h->both)
+			continue;
+		for (int k = 0; k < h->between; k++)
+			t = call(&r, 1, "/other", t, in);
+		call(&r, 2, "/", t, in);
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	is_int((int)x.destination_count, h->choice, "%s", h->what);
+	judge_end(&r, &x);
+}
+
+static void what_makes_a_choice(void)
+{
+	static const struct habit cases[] = {
+		{19, 0, 0, false, "each chosen for 19 requests: too few to tell"},
+		{20, 0, 0, true, "each chosen for 20: a choice"},
+		{20, 1, 0, true, "one in twenty asks the other one as well: still one"},
+		{20, 2, 0, false, "two in twenty do: none"},
+		{20, 2, 255, false, "also when 255 other calls lie between"},
+		{20, 2, 256, true, "further back nobody looks"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		a_habit(&cases[i]);
+}
+
 int main(void)
 {
+	what_makes_a_choice();
 	for (int once = 0; once < 2; once++) {
 		one_for_both(4, once);
 		one_for_both(9, once);
