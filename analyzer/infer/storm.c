@@ -52,7 +52,7 @@ static void weigh_budget(struct walk *w, const struct second *x)
 	double share = w->firsts > 0 ? w->retries / w->firsts : 0;
 
 	w->s->budget_peak = fmax(w->s->budget_peak, share);
-	w->over = (share > STORM_BUDGET || (w->firsts == 0 && w->retries > 0)) && x->retries >= STORM_BUDGET_RATE ? w->over + 1 : 0;
+	w->over = (share > STORM_BUDGET || w->firsts == 0) && x->retries >= STORM_BUDGET_RATE ? w->over + 1 : 0;
 	w->s->budget_over_s = fmax(w->s->budget_over_s, w->over);
 }
 

@@ -77,7 +77,8 @@ CHANGES = [
     (re.compile(r"\b(true|false)\b"), {"true": ["false"], "false": ["true"]}),
 ]
 NO_DETECTOR = re.compile(r"^\s*#|assert|alloc\(")
-EITHER = re.compile(r"(\S+) (?:<|<=|>|>=) (\S+) \? (?:\1 : \2|\2 : \1)(?![\w.\[(])")  # the larger or the smaller: at the bound they are equal
+# At their bound these are equal: the larger or the smaller of two, and the order of two that differ.
+EITHER = re.compile(r"(\S+) (?:<|<=|>|>=) (\S+) \? (?:\1 : \2|\2 : \1|-1 : 1)(?![\w.\[(])")
 NOT_CODE = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
 
 

@@ -118,6 +118,39 @@ static void one_open_among_few_requests(void)
 	}
 }
 
+/* Out from 3 to 3.4 s, and by another fault from 4 to 5 s, which the first probe meets: the tax of the first outage is paid until then. */
+static void a_second_outage_while_it_is_open(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+	double probe_ms = 0;
+	int well = 0;
+
+	g.bad_to_ms = 5000;
+	gateways_run(&g);
+	for (size_t i = g.n; i-- > 0 && at_ms(g.attempts[i].start_ns) > 4000;)
+		probe_ms = at_ms(g.attempts[i].start_ns);
+	for (size_t i = 0; i < g.demand_count; i++) {
+		double at = at_ms(g.demands[i].at_ns);
+
+		well += g.demands[i].shed && ((at >= 3400 && at < probe_ms) || at >= 5000);
+	}
+	runs_begin(&r, g.run_ms);
+	runs_fault(&r, 1, "first", "{\"status\":503,\"from\":\"3s\",\"for\":\"400ms\"}", 0, 0);
+	runs_fault(&r, 2, "second", "{\"status\":503,\"from\":\"4s\",\"for\":\"1s\"}", 0, 0);
+	write_gateway(&r, &g, 1, 1, 1);
+	runs_sql(&r, "UPDATE exchange SET fault_id = 2 WHERE fault_id = 1 AND started_ns > %lld;"
+		     "UPDATE injection SET fault_id = 2 WHERE at_ns > %lld", (long long)((RUNS_START_MS + 4000) * 1e6), (long long)((RUNS_START_MS + 4000) * 1e6));
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	is_int(b->opens, 2, "it opened for the first outage, and again when its probe met the second");
+	is_int(b->recovery_tax, well, "who was turned away while the server was well paid for it, once");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
 /* A server that was really out, in a run that no fault was part of. */
 static void nobody_knows_of_a_fault(void)
 {
@@ -730,6 +763,7 @@ static void ends_that_are_not_known(void)
 int main(void)
 {
 	one_open_among_few_requests();
+	a_second_outage_while_it_is_open();
 	one_gateway(1);
 	one_gateway(0);
 	half_open_sheds(1, 1);

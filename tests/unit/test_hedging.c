@@ -203,6 +203,53 @@ static void several_hedges(void)
 }
 
 /*
+ * Ten times, one a second: a client without ids asks the same several times within 5 ms, by which alone nobody is a rival (rivals.h). The last but `others`
+ * is answered after 30 ms, when the ones before it are given up; the others are answered later.
+ */
+struct volley {
+	int losers, others;
+	bool id;		/* what is answered has an id */
+	int hedged;
+	const char *what;
+};
+
+static void a_volley(const struct volley *v)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_hedging *p;
+
+	begin(&r, 12000);
+	for (int q = 0; q < 10; q++) {
+		double at = 1000 * q + 1;
+
+		for (int k = 0; k < v->losers; k++)
+			attempt(&r, ATTEMPT(.tid = 50 + q, .at_ms = at + 0.5 * k, .took_ms = 30.2 - 0.5 * k, GAVE_UP));
+		attempt(&r, ATTEMPT(.tid = 50 + q, .correlation = v->id ? 7000 + q : 0, .status = 200, .at_ms = at + 3, .took_ms = 27));
+		for (int k = 0; k < v->others; k++)
+			attempt(&r, ATTEMPT(.tid = 50 + q, .status = 200, .at_ms = at + 10 + k, .took_ms = 60));
+	}
+	p = judged(&r, &x);
+	is_int((long long)p->hedged, v->hedged, "%s: %d hedged", v->what, v->hedged);
+	is_int(p->known, v->hedged > 0, "%s: %s", v->what, v->hedged ? "hedging" : "nothing to say");
+	judge_end(&r, &x);
+}
+
+static void strangers_within_5_ms(void)
+{
+	static const struct volley cases[] = {
+		{1, 0, false, 10, "one is given up as the other is answered"},
+		{2, 0, false, 10, "two are given up for one: it is the hedge of one of them"},
+		{1, 2, false, 10, "four of the same at once"},
+		{1, 3, false, 0, "five of the same at once: it may be any of them"},
+		{1, 0, true, 0, "what has an id is no hedge of what has none"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		a_volley(&cases[i]);
+}
+
+/*
  * A client on one thread without ids, a request every 15 ms, now and then six of them every 5 ms. Each fifth answer would take 200 ms: after 50 ms the same
  * is asked again, and answered after 20. Up to ten others are asked in between.
  */
@@ -467,6 +514,7 @@ int main(void)
 	another_server_is_asked_meanwhile();
 	what_is_found();
 	several_hedges();
+	strangers_within_5_ms();
 	among_many_in_flight();
 	timeouts_beside_answers();
 	too_few();

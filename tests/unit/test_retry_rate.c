@@ -49,6 +49,14 @@ static void herds(void)
 	ok(!h.known, "19 are too few");
 	h = herding_measure((struct herding_request[20]){0}, 20, 50);
 	ok(h.known, "20 at the same instant are enough, and divide by nothing");
+	for (int together = 1; together <= 5; together += 4) {	/* in one bin of retries, of 20 that arrived at once */
+		struct herding_request list[20];
+
+		for (int i = 0; i < 20; i++)
+			list[i] = (struct herding_request){1000, 1100 + 50 * (i / together), 1100 + 50 * (i / together)};
+		h = herding_measure(list, 20, 50);
+		ok(h.known && fabs(h.preserved - (together - 1) / 19.0) < 1e-12, "of the pairs that arrived together %d of 19 retry together", together - 1);
+	}
 }
 
 /* 25 requests of 3 attempts without a wait, each behind another or all at once: only of many callers can retries be synchronised. */
@@ -70,6 +78,21 @@ static void one_caller_is_no_herd(bool at_once)
 }
 
 /* ---- periods ---- */
+
+/* `runs` requests of five attempts, which wait about as long twice as they did before: but by number they do so each time. */
+static unsigned nearly_twice_the_same(unsigned runs)
+{
+	static const double waits[] = {100, 400, 130, 330};
+	static double ms[400];
+	static size_t begins[101];
+	struct stats_random random = {7};
+
+	for (unsigned i = 0; i < 4 * runs; i++)
+		ms[i] = waits[i % 4] + 3 * stats_uniform(&random);
+	for (unsigned i = 0; i <= runs; i++)
+		begins[i] = 4 * i;
+	return period_find(&(struct period_waits){ms, begins, runs});
+}
 
 static unsigned period_of(unsigned attempts, unsigned requests, unsigned runs, double jitter, double pause_ms, bool growing)
 {
@@ -102,6 +125,7 @@ static void periods(void)
 	is_int(period_of(5, 1, 100, 1, 0, true), 0, "whatever their jitter");
 	is_int(period_of(30, 1, 1, 0, 0, false), 0, "nor is a long one with a fixed wait");
 	is_int(period_of(80, 1, 1, 1, 0, false), 0, "or with waits by chance");
+	is_int(nearly_twice_the_same(100), 0, "nor are those whose third and fourth wait are nearly their first and second");
 	is_int(period_find(&(struct period_waits){NULL, (size_t[]){0}, 0}), 0, "nothing has no period");
 }
 
