@@ -59,6 +59,33 @@ static void yields_and_lengths(void)
 	judge_end(&r, &x);
 }
 
+/* 20 requests a second for 40 s, tried three times in 15 of these; then the server refuses all connections, else it answers 503. */
+static void what_is_delivered_may_be_less_than_one(void)
+{
+	for (int refused = 0; refused < 2; refused++) {
+		struct runs r;
+		struct result x;
+		struct metric d;
+
+		judge_client(&r, 40000);
+		for (int s = 0; s < 40; s++)
+			for (int i = 0; i < 20; i++) {
+				bool bad = s % 4 == 3 || s % 8 == 6;
+
+				for (int k = 0; k < (bad ? 3 : 1); k++)
+					runs_add(&r, ATTEMPT(.tid = 100 + s * 20 + i, .status = !bad ? 200 : refused ? 0 : 503, .unsent = bad && refused,
+							     .outcome = bad && refused ? "not_sent" : NULL, .took_ms = 1,
+							     .error = bad && refused ? "ECONNREFUSED" : NULL, .at_ms = 1000 * s + 40 * i + 2 * k));
+			}
+		judge(&r, &x, everything);
+		d = judge_edge(&x, "curl", "127.0.0.1:80")->whole.amplification_delivered;
+		NEAR(d.value, refused ? 0.625 : 1.75, "%s", refused ? "5 of 8 requests reach it, with their one attempt" : "all attempts reach it");
+		is_str(d.method, "block bootstrap", "by the second: from blocks");
+		ok(d.low < d.value && d.value < d.high, "and the interval lies around that: %.3f to %.3f", d.low, d.high);
+		judge_end(&r, &x);
+	}
+}
+
 /* 20 requests a second for 40 s; whether a request is tried three times is decided by the second, or by each request. */
 static void coupled_requests_have_wider_intervals(void)
 {
@@ -336,6 +363,7 @@ int main(void)
 {
 	yields_and_lengths();
 	coupled_requests_have_wider_intervals();
+	what_is_delivered_may_be_less_than_one();
 	shed_calls_count_as_demand();
 	work_for_nobody();
 	failures_that_come_together();

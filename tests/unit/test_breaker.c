@@ -141,8 +141,8 @@ static void a_second_outage_while_it_is_open(void)
 	runs_fault(&r, 1, "first", "{\"status\":503,\"from\":\"3s\",\"for\":\"400ms\"}", 0, 0);
 	runs_fault(&r, 2, "second", "{\"status\":503,\"from\":\"4s\",\"for\":\"1s\"}", 0, 0);
 	write_gateway(&r, &g, 1, 1, 1);
-	runs_sql(&r, "UPDATE exchange SET fault_id = 2 WHERE fault_id = 1 AND started_ns > %lld;"
-		     "UPDATE injection SET fault_id = 2 WHERE at_ns > %lld", (long long)((RUNS_START_MS + 4000) * 1e6), (long long)((RUNS_START_MS + 4000) * 1e6));
+	runs_sql(&r, "UPDATE exchange SET fault_id = 2 WHERE fault_id = 1 AND started_ns > %lld", (long long)((RUNS_START_MS + 4000) * 1e6));
+	runs_sql(&r, "UPDATE injection SET fault_id = 2 WHERE at_ns > %lld", (long long)((RUNS_START_MS + 4000) * 1e6));
 	judge(&r, &x, everything);
 	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
 	is_int(b->opens, 2, "it opened for the first outage, and again when its probe met the second");
