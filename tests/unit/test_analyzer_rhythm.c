@@ -361,6 +361,16 @@ static void loops_without_pause(void)
 		}
 	}
 	expect(&l, 10, 8, 0, "temporal", "ten threads of which eight try seven times without pause");
+
+	begin(&l, 5000);
+	for (int thread = 0; thread < 3; thread++) {
+		l.now_ms = 10 + thread * 0.3;
+		for (int i = 0; i < 7; i++) {
+			runs_add(&l.r, ATTEMPT(.tid = 5 + thread, .status = 503, .at_ms = l.now_ms, .took_ms = 1));
+			l.now_ms += 1.2 + 9 * stats_uniform(&dice);
+		}
+	}
+	expect(&l, 3, 7, 0, "temporal", "three threads that each try seven times without pause: a number that is usual");
 }
 
 static void fixed_waits_that_somebody_counts(void)

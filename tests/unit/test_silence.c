@@ -551,6 +551,24 @@ static void retries_around_a_breaker(void)
 	drop(&g, &s);
 }
 
+/* A breaker that opened at 12 failures of its first 20 calls: the share is of all of them, or of fewer, which were the last. */
+static void a_share_of_all_since_it_closed(void)
+{
+	struct loop l = {.now = 0};
+	struct silences s;
+
+	for (int i = 0; i < 20; i++)
+		call(&l, 50, i >= 8);
+	call(&l, 1500, 0);
+	for (int i = 0; i < 20; i++)
+		call(&l, 50, 0);
+	s = look_at(&l);
+	is_int((long long)s.count, 1, "it opened once");
+	ok(s.count && s.gaps[0].share_low == 0.6 && s.gaps[0].share_high == 1, "at 12 of 20, or at a larger share of less: %g to %g",
+	   s.count ? s.gaps[0].share_low : NAN, s.count ? s.gaps[0].share_high : NAN);
+	silence_free(&s);
+}
+
 static void needs(void)
 {
 	is_int(silence_need(1000000, 1000000), 3, "where all ask, three that do not are no chance; fewer are never enough");
@@ -639,6 +657,7 @@ int main(void)
 	names_that_are_not_resolved();
 	requests_that_are_answered_late();
 	retries_around_a_breaker();
+	a_share_of_all_since_it_closed();
 	needs();
 	damaged();
 	return tap_done();
