@@ -60,6 +60,10 @@ static void what_they_are(void)
 	expect(&(struct meeting){.method = "GET", .error = "ECONNRESET", .took_ms = 1, .again_ms = 2}, 20, "reset, and sent again");
 	expect(&(struct meeting){.method = "GET", .error = "eof", .took_ms = 1, .again_ms = 2}, 20, "closed, and sent again");
 	expect(&(struct meeting){.method = "PUT", .error = "EPIPE", .took_ms = 1, .again_ms = 2}, 20, "idempotent methods");
+	expect(&(struct meeting){.method = "GET", .error = "eof", .took_ms = 1, .again_ms = 50}, 20, "sent again after 50 ms");
+	expect(&(struct meeting){.method = "GET", .error = "eof", .took_ms = 1, .again_ms = 51}, 0, "after 51 ms it is a retry");
+	expect(&(struct meeting){.method = "GET", .error = "eof", .took_ms = 100, .again_ms = 2}, 20, "closed after 100 ms");
+	expect(&(struct meeting){.method = "GET", .error = "eof", .took_ms = 101, .again_ms = 2}, 0, "after 101 ms the server had looked at it");
 }
 
 static void what_they_are_not(void)
