@@ -92,6 +92,19 @@ static bool is_second_due(double waited_ms, enum policy_backoff backoff, int ask
 	return retry_is_due(&m, 1) && !retry_is_due(&m, 0);
 }
 
+/* A third attempt 1005 ms after the second: whose answer had asked for a second, or only the first's had. */
+static bool is_third_due(bool second_asks)
+{
+	struct model_exchange x[3] = {{.started_ns = 1000 * NS_PER_MS, .ended_ns = 1001 * NS_PER_MS, .retry_after_ms = second_asks ? -1 : 1000},
+				      {.started_ns = 2006 * NS_PER_MS, .ended_ns = 2007 * NS_PER_MS, .retry_after_ms = second_asks ? 1000 : -1},
+				      {.started_ns = 3012 * NS_PER_MS}};
+	struct result_edge edge = {.retry = {.backoff = BACKOFF_UNKNOWN}};
+	struct result r = {.model = {.exchanges = x, .exchange_count = 3}, .edges = &edge, .edge_count = 1};
+	struct measure m = {.r = &r, .chains = {.by_logical = {(uint32_t[]){0, 1, 2}, (size_t[]){0, 3}}}};
+
+	return retry_is_due(&m, 2);
+}
+
 static bool is_due(double waited_ms, enum policy_backoff backoff)
 {
 	return is_second_due(waited_ms, backoff, -1);
@@ -108,6 +121,7 @@ static void when_a_retry_is_due(void)
 	ok(!is_due(70, BACKOFF_EXPONENTIAL) && !is_due(230, BACKOFF_EXPONENTIAL), "not due: earlier, or later");
 	ok(!is_due(150, BACKOFF_AMBIGUOUS) && !is_due(150, BACKOFF_UNKNOWN), "not due: no law fits");
 	ok(is_due_as_asked(1005) && !is_due_as_asked(900) && !is_due_as_asked(1200), "due without a law: when the answer asked for it");
+	ok(is_third_due(true) && !is_third_due(false), "which is the answer right before");
 }
 
 /* ---- how many attempts ---- */
@@ -135,6 +149,26 @@ static void one_curl(void)
 	NEAR(p->gaps[0].p50, 1001, "from the end of an attempt to the start of the next");
 	is_int(reaction(p, 503)->retried, 5, "503 was retried 5 times");
 	is_int(reaction(p, 503)->not_retried, 0, "the last time attempts were used up: that is no decision");
+	judge_end(&r, &x);
+}
+
+/* Twenty requests, half a second or more apart, of three attempts at once; the last one is answered. */
+static void retries_at_once_of_one_thread(void)
+{
+	struct client c = {.waits = {0.2, 0.2}, .attempts = 3, .status = 503, .took_ms = 2, .last_ok = 1};
+	struct stats_random lot = {7};
+	struct policy_retry *p;
+	struct result x;
+	struct runs r;
+	double at = 10;
+
+	judge_client(&r, 30000);
+	for (int i = 0; i < 20; i++, at += 500 + 500 * stats_uniform(&lot))
+		send_request(&r, &c, at);
+	judge(&r, &x, everything);
+	p = retry_of(&x);
+	is_str(judge_edge(&x, "curl", "127.0.0.1:80")->linking, "temporal", "requests of one thread are told by time");
+	ok(p->backoff == BACKOFF_NONE && !p->tangled, "which never left its thread: it retries at once");
 	judge_end(&r, &x);
 }
 
@@ -734,6 +768,7 @@ int main(void)
 	when_a_retry_is_due();
 	waves_of_waits_are_no_breaker();
 	one_curl();
+	retries_at_once_of_one_thread();
 	timeouts_are_retried_as_errors_are();
 	a_loop_is_not_one_request();
 	requests_that_a_pace_cuts();
