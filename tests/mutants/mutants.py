@@ -60,8 +60,8 @@ DETECTORS = {
     "graph": ("link/graph*.c", "graph_order analyzer analyzer_link"),
     "amplification": ("measure/amplification.c measure/cohort.c measure/wasted.c measure/destinations.c", "hops analyzer analyzer_amplification"),
     "demand": ("measure/demand.c", "demand analyzer analyzer_amplification"),
-    "finding": ("judge/*.c", "findings"),
-    "gate": ("compare/*.c", "compare_destinations analyzer_compare"),
+    "finding": ("judge/*.c", "findings analyzer"),
+    "gate": ("compare/*.c", "compare_destinations compare_design analyzer_compare"),
     "stats": ("stats/*.c", "stats"),
 }
 
