@@ -70,7 +70,7 @@ fuzz: $(FUZZERS) ## fuzz the parsers, FUZZ_SECONDS each; what is found new stays
 
 # ---- mutants: whether the unit tests see a detector that is wrong in one operator or number ----
 .PHONY: mutants
-mutants: $(UNIT:%=%.o) $(HOUSE) ## change the detectors in many places and see that unit tests notice (DETECTORS='retry hedging', N=6, SEED=1, JOBS=2)
+mutants: $(UNIT:%=%.o) $(HOUSE) ## change the detectors in many places and see that unit tests notice (DETECTORS='retry hedging', N=4, SEED=1, JOBS=2)
 	$(Q)AFTERSHOCK_BUILD=$(abspath $(B)) CC='$(CC)' MUTANT_CFLAGS='$(filter-out -MMD -MP,$(ALL_CFLAGS))' MUTANT_LIBS='$(TOOL_LIBS)' \
 		DETECTORS='$(DETECTORS)' N='$(N)' SEED='$(SEED)' JOBS='$(JOBS)' V='$(V)' tests/mutants/mutants.py
 

@@ -31,7 +31,7 @@ signal.alarm(0)  # the limit of a single test
 os.chdir(ROOT)
 BUILD = os.environ["AFTERSHOCK_BUILD"]
 CC, CFLAGS, LIBS = (shlex.split(os.environ[name]) for name in ("CC", "MUTANT_CFLAGS", "MUTANT_LIBS"))
-N, SEED, JOBS = (int(os.environ.get(name) or default) for name, default in (("N", 6), ("SEED", 1), ("JOBS", 1)))
+N, SEED, JOBS = (int(os.environ.get(name) or default) for name, default in (("N", 4), ("SEED", 1), ("JOBS", 1)))
 VERBOSE = bool(os.environ.get("V"))
 os.environ["ASAN_OPTIONS"] = "detect_leaks=0:malloc_context_size=0:quarantine_size_mb=1:hard_rss_limit_mb=1000"
 

@@ -90,7 +90,8 @@ int main(void)
 	add_run(&c.base, &(struct side){16, 10000, STATUS});
 	add_run(&c.fresh, &(struct side){21, 10000, STATUS});
 	is_int(compare_run(&c, error, sizeof(error)), 0, "one run a side: compared");
-	is_str(note(&c, "faults hit"), "faults hit 16 exchanges a run in base and 21 in new: figures that count them are not alike", "with the numbers of hits");
+	is_str(note(&c, "faults hit"), "faults hit 16 exchanges a run in base and 21 in new: figures that count them are not alike",
+	       "with the numbers of hits");
 	ok(note(&c, "between-run variance unknown"), "and the banner");
 	compare_free(&c);
 	return tap_done();

@@ -120,6 +120,25 @@ static void bounds(void)
 	judge_end(&r, &x);
 }
 
+/* One that was given up, and one that was answered later than that: by 50 ms or a twentieth it may be late. */
+static void one_that_waited_longer(void)
+{
+	static const struct { double gave_up, answered; bool timeout; } cases[] = {
+		{500, 550, true}, {500, 550.5, false}, {2000, 2100, true}, {2000, 2101, false}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct runs r;
+		struct result x;
+
+		begin(&r);
+		TRY(&r, .at = 10, .kept = 1, .took = cases[i].gave_up, GAVE_UP);
+		TRY(&r, .at = 10000, .kept = 1, .first_byte = cases[i].answered, .took = cases[i].answered + 1);
+		is_int(judged(&r, &x)->mode_count, cases[i].timeout, "given up after %g ms, while another waited %g: %s", cases[i].gave_up, cases[i].answered,
+		       cases[i].timeout ? "a timeout" : "none");
+		judge_end(&r, &x);
+	}
+}
+
 static void none_seen(void)
 {
 	struct runs r;
@@ -636,6 +655,7 @@ int main(void)
 {
 	a_single_one();
 	bounds();
+	one_that_waited_longer();
 	none_seen();
 	what_is_none();
 	what_is_one();
