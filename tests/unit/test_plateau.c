@@ -184,6 +184,25 @@ static void calls_that_are_not_the_requests_own(void)
 	ok(!plateau_find(&p, calls, n, demands, demand_count, false) && !p.known, "where calls are not laid to requests nobody is seen to wait");
 }
 
+/* Two at a time, of eight that come at once every second, and then eight one by one: the next begins in the nanosecond in which one ends. */
+static void no_time_between_calls(void)
+{
+	struct plateau p;
+
+	n = demand_count = 0;
+	for (int second = 0; second < 10; second++)
+		for (int i = 0; i < 16; i++) {
+			double at = 1000 * second + (i < 8 ? 0.01 * i : 50 * i), start = i < 8 ? 1000 * second + 0.2 + 20 * (i / 2) : at + 0.2;
+
+			calls[n++] = (struct plateau_call){ns(start), ns(start + 20)};
+			demands[demand_count++] = (struct plateau_demand){ns(at), ns(start + 20.3), ns(start), false};
+		}
+	if (plateau_find(&p, calls, n, demands, demand_count, true))
+		abort();
+	ok(p.known && p.waits && p.width == 2, "who begins as another ends is in its place: two at a time");
+	ok(p.offered == 4, "where eight were offered, not more: %g times as many", p.offered);
+}
+
 static int by_arrival(const void *a, const void *b)
 {
 	const struct plateau_demand *x = a, *y = b;
@@ -253,6 +272,7 @@ int main(void)
 	no_limits();
 	adaptive();
 	calls_that_are_not_the_requests_own();
+	no_time_between_calls();
 	some_call_late();
 	a_crowd_waits_in_vain();
 	damaged();
