@@ -536,6 +536,35 @@ static void requests_that_are_answered_late(void)
 	}
 }
 
+/* A request every 50 ms. Forty call, the last five in vain; sixteen do not, and wait 150 ms, but `others` of them 300; when all have ended twenty call. */
+static bool waits_agree(int others)
+{
+	static struct silence_attempt a[60];
+	static struct silence_demand d[76];
+	struct silence_input in = {.attempts = a, .demands = d, .need = 4};
+	struct silences s;
+	uint64_t at = 1000 * MS;
+	bool agreed;
+
+	for (int i = 0; i < 76; i++, at += 50 * MS) {
+		bool shed = i >= 40 && i < 56;
+
+		at += i == 56 ? 700 * MS : 0;
+		d[in.demand_count++] = (struct silence_demand){at, at + (!shed ? 3 : i < 40 + others ? 300 : 150) * MS, shed, 0};
+		if (shed)
+			continue;
+		a[in.n] = (struct silence_attempt){.start_ns = at + MS / 10, .end_ns = at + 2 * MS, .failed = i >= 35 && i < 40, .counts = true,
+						   .request = (uint32_t)in.n, .row = (uint32_t)in.n};
+		in.n++;
+	}
+	in.end_ns = at;
+	if (silence_find(&s, &in))
+		abort();
+	agreed = s.agreed;
+	silence_free(&s);
+	return agreed;
+}
+
 static void retries_around_a_breaker(void)
 {
 	struct gateway g = plain;
@@ -545,6 +574,7 @@ static void retries_around_a_breaker(void)
 	   s.count, g.opens);
 	ok(s.gaps[0].run_low <= 5 && s.gaps[0].run_high == 5, "it opened before the first of them waited");
 	drop(&g, &s);
+	ok(waits_agree(4) && !waits_agree(5), "which are a policy's when three in four of them agree, no fewer");
 	g = plain;
 	s = look_late(&g, after_any_time, 420);
 	ok(s.count == g.opens && !s.agreed && s.waited > 30, "and so did those that take what their client is known to wait");
