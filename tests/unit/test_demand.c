@@ -2,6 +2,7 @@
 /* What was asked for, tried and answered in each window of a run (analyzer/measure/demand.c), and what its end leaves open. */
 #include "tests/unit/gateways.h"
 #include "tests/unit/judge.h"
+#include "tests/unit/steps.h"
 
 static double at_ms(uint64_t ns)
 {
@@ -235,6 +236,48 @@ static void calls_laid_to_others(void)
 	judge_end(&r, &x);
 }
 
+/* One that asks and is answered after 30 ms, or one that does not and is answered at once. */
+static void come(struct runs *r, double at, int tid, bool asks)
+{
+	int in = runs_add(r, ATTEMPT(.connection = 3, .tid = tid, .role = "server", .path = "/in", .status = asks ? 200 : 503, .at_ms = at,
+				     .took_ms = asks ? 31 : 0.3));
+
+	if (asks)
+		runs_add(r, ATTEMPT(.connection = 2, .tid = tid, .status = 200, .at_ms = at + 0.1, .took_ms = 30, .parent = in));
+}
+
+/* Forty that ask, two at a time. Then five times one that asks, and another that does not: while that is in work, or when nothing is. */
+static void habits_are_learnt_while_less_than_half_is_in_work(void)
+{
+	for (int beside = 0; beside < 2; beside++) {
+		struct runs r;
+		struct result x;
+		struct measure m;
+		const struct result_edge *e;
+		const struct demands *d;
+		int expected = 0;
+
+		runs_begin(&r, 6000);
+		runs_process(&r, 1, "front");
+		runs_connection(&r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+		runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+		for (int i = 0; i < 40; i++)
+			come(&r, 100 + 100 * (i / 2) + i % 2, 20 + i % 2, true);
+		for (int i = 0; i < 5; i++) {
+			come(&r, 3000 + 200 * i, 20, true);
+			come(&r, 3000 + 200 * i + (beside ? 10 : 100), 21, false);
+		}
+		steps_begin(&r, &m, &x);
+		e = judge_edge(&x, "front", "127.0.0.1:81");
+		d = &m.demand.of[e - x.edges];
+		for (size_t i = 0; i < d->n; i++)
+			expected += !d->of[i].call_ns && d->of[i].expected;
+		is_int(expected, beside ? 5 : 0, "five do not ask %s", beside ? "while one of two is in work: such requests normally do" :
+		       "while nothing is in work: such requests do not always ask");
+		steps_end(&r, &m, &x);
+	}
+}
+
 static void begin_two(struct runs *r)
 {
 	runs_begin(r, 12000);
@@ -310,6 +353,7 @@ int main(void)
 	who_failed_elsewhere(true);
 	who_was_turned_down();
 	calls_laid_to_others();
+	habits_are_learnt_while_less_than_half_is_in_work();
 	windows_of_a_breaker();
 	kept_or_not();
 	what_the_end_cuts();
