@@ -102,6 +102,8 @@ static const struct scene scenes[] = {
 	{.what = "answered from a cache, as long as ever", .reply = {200, 1002, 10}, .asks = {OUT(2)}, .degraded = 20},
 	{.what = "answered as long as the longest healthy answer", .reply = {200, 1004, 10}, .asks = {OUT(2)}, .degraded = 20},
 	{.what = "answered a byte longer than that", .reply = {200, 1005, 10}, .asks = {OUT(2)}, .degraded = 20, .distinct = 1},
+	{.what = "two of thirty healthy requests do not ask for the stock: it is not always needed", .reply = {200, 700, 10}, .asks = {OUT(2)},
+	 .share = 0.275},
 	{.what = "answered with 503", .reply = {503, 700, 10}, .asks = {OUT(2)}, .failed = 20},
 	{.what = "answered with 404: that is no good answer", .reply = {404, 700, 10}, .asks = {OUT(2)}},
 	{.what = "the retry succeeds", .reply = {200, 700, 10}, .asks = {OUT(2), WELL(4)}},
