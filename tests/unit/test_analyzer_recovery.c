@@ -129,6 +129,22 @@ static void what_is_not_over(void)
 	}
 }
 
+/* Ten requests a second, all bad from 10 s on until the run ends half a second after 39 s: of the last second only what was asked can be lost. */
+static void the_last_second_is_no_whole_one(void)
+{
+	struct site s;
+	struct result x;
+
+	begin(&s, 39500, "{\"from\":\"10s\",\"for\":\"10s\"}");
+	for (int at = 0; at < 39; at++)
+		second(&s, at, 10, at >= 10 ? 10 : 0, 1, at >= 10 && at < 20);
+	for (int i = 0; i < 5; i++)
+		ask(&s, (struct request){.at_ms = 39010 + 98 * i, .attempts = 1, .bad = true});
+	judge(&s.r, &x, everything);
+	NEAR(x.recoveries[0].lost_goodput, 295, "295 of 295");
+	judge_end(&s.r, &x);
+}
+
 /* A client that waits for its answers asks less while it gets none. */
 static void users_who_do_not_ask_are_lost_too(void)
 {
@@ -459,6 +475,7 @@ int main(void)
 {
 	the_shape_of_a_recovery();
 	what_is_not_over();
+	the_last_second_is_no_whole_one();
 	users_who_do_not_ask_are_lost_too();
 	what_a_lag_was_waited_for();
 	a_fault_that_comes_on_again();
