@@ -166,6 +166,23 @@ static void storms(void)
 	ok(!s.storm && s.budget_over_s == 0, "a million years between attempts take no time");
 }
 
+/* 60 requests a second for 5 s, and one retry for each 5th of them or each 4th. */
+static void a_budget_of_a_fifth(void)
+{
+	for (int each = 5; each >= 4; each--) {
+		struct storm_attempt list[5 * 75];
+		struct storm s = {0};
+		size_t n = 0;
+		int a_second = 60 + 60 / each;
+
+		for (int t = 0; t < 5; t++)
+			for (int i = 0; i < a_second; i++)
+				list[n++] = (struct storm_attempt){t * 1e3 + i * 900.0 / a_second, i % (each + 1) == each, false};
+		storm_measure(&s, list, n, 10, 60);
+		is_int((int)s.budget_over_s, each == 5 ? 0 : 5, "%d retries for 60 requests: %s", 60 / each, each == 5 ? "just the budget" : "over it");
+	}
+}
+
 static void bursts(void)
 {
 	struct storm_attempt list[40];
@@ -191,6 +208,7 @@ int main(void)
 	one_caller_is_no_herd(false);
 	periods();
 	storms();
+	a_budget_of_a_fifth();
 	bursts();
 	return tap_done();
 }
