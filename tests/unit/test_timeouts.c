@@ -406,6 +406,16 @@ static void two_clocks(void)
 	is_int((long long)t->modes[0].n, 8, "and one of the request on the request's");
 	NEAR(t->modes[0].ms, 1000, "as what it is");
 	judge_end(&r, &x);
+
+	for (int n = 2; n <= 3; n++) {
+		begin(&r);
+		for (int i = 0; i < n; i++)
+			TRY(&r, .at = 3000 * i, .connect = i ? 12 : 4, .took = 1000, GAVE_UP);
+		t = judged(&r, &x);
+		ok(t->mode_count && (fabs(t->modes[0].ms - 1000) < 0.01) == (n == 3), "%d that agree on the request's clock: %s", n,
+		   n == 3 ? "it is the request's" : "too few to leave the attempt's");
+		judge_end(&r, &x);
+	}
 }
 
 static void bodies(void)
