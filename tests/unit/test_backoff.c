@@ -41,6 +41,7 @@ static double fixed(struct stats_random *r, unsigned k, double *s) { return 100;
 static double linear(struct stats_random *r, unsigned k, double *s) { return 50 * k; }
 static double doubling(struct stats_random *r, unsigned k, double *s) { return 50 * exp2(k - 1.0); }
 static double plus_minus_30(struct stats_random *r, unsigned k, double *s) { return doubling(r, k, s) * between(r, 0.7, 1.3); }
+static double linear_plus_minus_30(struct stats_random *r, unsigned k, double *s) { return 2 * linear(r, k, s) * between(r, 0.7, 1.3); }
 static double plus_minus_50(struct stats_random *r, unsigned k, double *s) { return 100 * pow(1.5, k - 1.0) * between(r, 0.5, 1.5); }
 static double full(struct stats_random *r, unsigned k, double *s) { return 2 * doubling(r, k, s) * between(r, 0, 1); }
 static double equal(struct stats_random *r, unsigned k, double *s) { return 2 * doubling(r, k, s) * between(r, 0.5, 1); }
@@ -214,6 +215,11 @@ static void numbers_of_laws_with_jitter(void)
 	p = infer(&c);
 	ok(named(&p, "±30 %") && !named(&p, "equal"), "±30 %% is told from equal jitter by 200 requests");
 	ok(fabs(p.base_ms - 50) < 3, "its base is 50 ms: %.1f", p.base_ms);
+	policy_retry_free(&p);
+	fill(&c, linear_plus_minus_30, 5, 200);
+	p = infer(&c);
+	ok(p.backoff == BACKOFF_LINEAR && fabs(p.base_ms - 100) < 6 && fabs(p.step_ms - 100) < 6,
+	   "linear ±30 %%: 100 ms, and as many more each time: %.1f, %.1f", p.base_ms, p.step_ms);
 	policy_retry_free(&p);
 	fill(&c, plus_20, 5, 50);
 	p = infer(&c);
