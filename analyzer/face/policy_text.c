@@ -295,7 +295,8 @@ static void say_threshold(FILE *out, const struct policy_breaker *p)
 		fprintf(out, " after %.0f", p->threshold_low);
 		if (p->threshold_high > p->threshold_low)
 			fprintf(out, " to %.0f", p->threshold_high);
-		fprintf(out, " failure%s%s", fmax(p->threshold_low, p->threshold_high) > 1 ? "s" : "", p->threshold == THRESHOLD_CONSECUTIVE ? " in a row" : "");
+		fprintf(out, " failure%s%s", fmax(p->threshold_low, p->threshold_high) > 1 ? "s" : "",
+			p->threshold == THRESHOLD_CONSECUTIVE ? " in a row" : "");
 	}
 	if (p->threshold == THRESHOLD_RATE)
 		fputs(" by the share of failures", out);
