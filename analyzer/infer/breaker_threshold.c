@@ -62,6 +62,6 @@ void breaker_threshold_settle(const struct breaker_threshold *t, struct policy_b
 		p->threshold = THRESHOLD_RATE;
 	if (p->threshold == THRESHOLD_RATE)
 		p->threshold_low = p->threshold_high = NAN;
-	else if (meets && t->agreeing >= AGREE && r->low == r->high && t->most_failed >= 2 * r->high)
+	else if (meets && t->agreeing >= AGREE && r->low == r->high && t->most_failed >= 2 * r->high && t->longest_run < r->high)
 		p->threshold = THRESHOLD_CONSECUTIVE;
 }

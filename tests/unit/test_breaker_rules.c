@@ -37,6 +37,7 @@ static void what_opens_it(void)
 		{2, {4, 5}, {6, 7}, 3, 7, THRESHOLD_UNKNOWN, 5, 6, "4 to 6 and 5 to 7 leave 5 to 6"},
 		{2, {4, 6}, {6, 7}, 3, 7, THRESHOLD_UNKNOWN, 6, 6, "4 to 6 and 6 to 7 leave 6"},
 		{3, {5, 5, 5}, {5, 5, 5}, 4, 10, THRESHOLD_CONSECUTIVE, 5, 5, "three times after 5, though 10 had failed: 5 in a row"},
+		{3, {5, 5, 5}, {5, 5, 5}, 5, 10, THRESHOLD_UNKNOWN, 5, 5, "the same, but 5 in a row had left it closed: not in a row"},
 		{3, {5, 5, 5}, {5, 5, 5}, 4, 9, THRESHOLD_UNKNOWN, 5, 5, "with 9 failures, a share of them may do as well"},
 		{2, {5, 5}, {5, 5}, 4, 10, THRESHOLD_UNKNOWN, 5, 5, "twice is no rule"},
 		{3, {5, 5, 4}, {5, 5, 5}, 4, 10, THRESHOLD_UNKNOWN, 5, 5, "nor are three of which one is not sure of its number"},
