@@ -216,8 +216,10 @@ static void leave_conn(struct conn *c, const struct reg *r, int32_t index)
 {
 	int32_t at = c->regs;
 
-	if (at == index)
+	if (at == index) {
 		c->regs = r->next;
+		return;
+	}
 	while (at && epoll_regs[at - 1].next != index)
 		at = epoll_regs[at - 1].next;
 	if (at)

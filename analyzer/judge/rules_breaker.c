@@ -36,7 +36,7 @@ static bool opens(const struct rule_subject *s)
 	return BREAKER(s)->known && !BREAKER(s)->absent && !BREAKER(s)->ejects;
 }
 
-/* "5", "5 to 8", "" when it is not known. */
+/* " after 5 failures", " after 5 to 8 failures", "" when it is not known. */
 static const char *threshold(const struct policy_breaker *b, char *buf, size_t size)
 {
 	buf[0] = 0;
