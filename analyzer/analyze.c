@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include "analyzer/link/closes.h"
+#include "analyzer/link/pauses.h"
 #include "analyzer/measure.h"
 #include "analyzer/read/progress.h"
 #include "analyzer/read/spill.h"
@@ -48,36 +49,88 @@ static void drop_rows(struct model *m)
 	m->injections = NULL;
 }
 
-static int measure_all(struct measure *m)
-{
-	static int (*const steps[])(struct measure *) = {
-		measure_services, measure_edges, measure_destinations, measure_pools, measure_excluded, measure_demand, measure_wasted, measure_retries,
-		measure_breakers, measure_retries_again, measure_retries_elsewhere, measure_amplification,
-		measure_paths, measure_timeouts, measure_hierarchy,
-		measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure, measure_fallbacks,
-		measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict,
-	};
-	int err;
+typedef int (*step)(struct measure *);
 
-	progress_begin("analyzing", 1 + sizeof(steps) / sizeof(steps[0]));
-	err = graph_build(&m->graph, &m->r->model);
+/* What tells of breakers, and what needs them; each needs those above it. */
+static const step before_breakers[] = {
+	measure_services, measure_edges, measure_destinations, measure_pools, measure_excluded, measure_demand, measure_wasted, measure_retries,
+	measure_breakers,
+};
+static const step behind_breakers[] = {
+	measure_retries_again, measure_retries_elsewhere, measure_amplification, measure_paths, measure_timeouts, measure_hierarchy,
+	measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure, measure_fallbacks,
+	measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict,
+};
+#define STEPS(table) (sizeof(table) / sizeof((table)[0]))
+
+static int take(struct measure *m, const step *steps, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		progress_add(1);
+		err = steps[i](m);
+	}
+	return err;
+}
+
+static int find_links(struct measure *m)
+{
+	int err = graph_build(&m->graph, &m->r->model);
+
 	if (!err)
 		err = link_build(&m->link, &m->r->model, &m->graph);
 	if (!err)
 		err = chains_build(&m->chains, m);
 	if (!err)
 		err = closes_date(m);
-	if (!err)
-		err = hops_build(&m->hops, &m->link, &m->r->model, &m->graph, &m->chains);
+	return err;
+}
+
+static int find_breakers(struct measure *m)
+{
+	int err = hops_build(&m->hops, &m->link, &m->r->model, &m->graph, &m->chains);
+
 	if (!err)
 		err = hops_doubt(&m->hops, &m->link, &m->graph);
+	return err ? err : take(m, before_breakers, STEPS(before_breakers));
+}
+
+/* What was measured of requests that lay across the pauses of a breaker is measured again of those that they really were. */
+static int find_breakers_again(struct measure *m, size_t notes)
+{
+	int err;
+
+	demand_clear(m);
+	hops_free(&m->hops);
+	chains_free(&m->chains);
+	spill_free(m->wholes);
+	m->wholes = NULL;
+	result_forget(m->r, notes);
+	err = chains_build(&m->chains, m);
+	return err ? err : find_breakers(m);
+}
+
+static int measure_all(struct measure *m)
+{
+	bool parted = false;
+	size_t notes;
+	int err;
+
+	progress_begin("analyzing", 1 + STEPS(before_breakers) + STEPS(behind_breakers));
+	err = find_links(m);
+	notes = m->r->note_count;
+	choose_range(m);
 	if (!err)
 		err = timeline_build(&m->r->timeline, &m->r->model);
-	choose_range(m);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !err; i++) {
-		progress_add(1);
-		err = steps[i](m);
-	}
+	if (!err)
+		err = find_breakers(m);
+	if (!err)
+		err = pauses_part(m, &parted);
+	if (!err && parted)
+		err = find_breakers_again(m, notes);
+	if (!err)
+		err = take(m, behind_breakers, STEPS(behind_breakers));
 	progress_end();
 	return err;
 }

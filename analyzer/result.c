@@ -56,7 +56,7 @@ static void destination_free(struct result_destination *d)
 	free(d->edges);
 }
 
-void result_free(struct result *r)
+void result_forget(struct result *r, size_t notes)
 {
 	for (size_t i = 0; i < r->service_count; i++)
 		service_free(&r->services[i]);
@@ -64,13 +64,24 @@ void result_free(struct result *r)
 		edge_free(&r->edges[i]);
 	for (size_t i = 0; i < r->destination_count; i++)
 		destination_free(&r->destinations[i]);
+	free(r->services);
+	free(r->edges);
+	free(r->destinations);
+	r->services = NULL;
+	r->edges = NULL;
+	r->destinations = NULL;
+	r->service_count = r->edge_count = r->destination_count = 0;
+	while (r->note_count > notes)
+		free(r->notes[--r->note_count]);
+}
+
+void result_free(struct result *r)
+{
+	result_forget(r, 0);
 	for (size_t i = 0; i < r->fault_count; i++) {
 		samples_free(&r->faults[i].delay_error_ms);
 		samples_free(&r->faults[i].achieved_ms);
 	}
-	free(r->services);
-	free(r->edges);
-	free(r->destinations);
 	free(r->paths);
 	free(r->recoveries);
 	free(r->faults);

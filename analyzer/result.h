@@ -126,6 +126,7 @@ struct result_recovery {
 	double lost_goodput;	/* requests */
 	bool censored;
 	bool guessed;		/* no baseline: measured against 95 % of good requests */
+	bool unsure;		/* requests of users that took long and were good may as well have been turned away meanwhile (retry.alike) */
 	const char *label;	/* static; NULL: the fault lasted to the end of the run */
 	double first_exit_ms;	/* from impact to the first good second; mttr_ms is to the last exit; NAN none */
 	unsigned flaps;		/* how often it was bad again after a good second */
@@ -186,6 +187,9 @@ struct result {
 };
 
 void result_free(struct result *r);
+
+/* Drops services, edges, destinations and all notes but the first `notes`: they are to be measured anew. */
+void result_forget(struct result *r, size_t notes);
 
 /* Appends a sentence (printf) to a list of the result. 0 or -ENOMEM. */
 int result_say(char ***list, size_t *count, const char *format, ...) __attribute__((format(printf, 3, 4)));

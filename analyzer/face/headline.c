@@ -90,6 +90,17 @@ static struct amplified most_amplified(const struct result *r)
 	return top;
 }
 
+/* What stands before the bounds of a metric, and behind them. */
+static const char *before_bounds(const struct metric *m)
+{
+	return !strcmp(m->method, "exact") || !strcmp(m->method, METRIC_READINGS) ? "" : "95 %: ";
+}
+
+static const char *behind_bounds(const struct metric *m)
+{
+	return !strcmp(m->method, METRIC_READINGS) ? ": retries, or a breaker's pauses" : "";
+}
+
 static int amplification(const struct face *f, const struct result *r)
 {
 	const struct result_path *longest = NULL;
@@ -105,8 +116,8 @@ static int amplification(const struct face *f, const struct result *r)
 		return -ENOMEM;
 	show_bounds(&top.m, false, bounds);
 	LINE(f, top.m.value > 1.2 ? FACE_YELLOW : FACE_PLAIN, "amplification", show_factor(&top.m, value),
-	     "%s -> %s%s%s%s%s%s%s", top.client, top.server, top.in_fault ? " while the fault lasted" : "", *bounds ? " (" : "",
-	     *bounds && strcmp(bounds, "exact") ? "95 %: " : "", bounds, *bounds ? ")" : "", longest ? through : "");
+	     "%s -> %s%s%s%s%s%s%s%s", top.client, top.server, top.in_fault ? " while the fault lasted" : "", *bounds ? " (" : "",
+	     *bounds ? before_bounds(&top.m) : "", bounds, *bounds ? behind_bounds(&top.m) : "", *bounds ? ")" : "", longest ? through : "");
 	free(through);
 	return 0;
 }
@@ -185,7 +196,8 @@ static int recovery(const struct face *f, const struct result *r)
 		LINE(f, FACE_PLAIN, "recovery", show_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone%s",
 		     worst->fault, show_duration(worst->recovery_lag_ms, lag), several);
 	else
-		LINE(f, FACE_PLAIN, "recovery", "not needed", "users felt nothing of %s", worst->fault);
+		LINE(f, worst->unsure ? FACE_YELLOW : FACE_PLAIN, "recovery", "not needed", "users felt nothing of %s%s", worst->fault,
+		     worst->unsure ? ", unless a breaker turned them away meanwhile" : "");
 	return 0;
 }
 

@@ -251,6 +251,8 @@ static void say_retry(const struct result *r, const struct result_edge *e, FILE 
 		fputs("; several policies at work", out);
 	if (p->budget && p->budget_ratio >= 0)
 		fprintf(out, "; a retry budget of %.2f per request", p->budget_ratio);
+	if (p->alike)
+		fprintf(out, "; %s would look the same", p->alike);
 	if (p->max_attempts != 1 && p->backoff != BACKOFF_UNKNOWN && p->backoff != BACKOFF_AMBIGUOUS)
 		confidence(out, p->confidence);
 }

@@ -322,6 +322,8 @@ static void say_recovery(FILE *out, const struct result_recovery *r)
 	if (r->number)
 		fprintf(out, " no. %u", r->number);
 	fprintf(out, ": %s", r->label ? r->label : "not judged, too little was recorded after it");
+	if (r->unsure && isnan(r->impact_ms))
+		fputs(", unless a breaker turned users away meanwhile", out);
 	if (!isnan(r->impact_ms))
 		fprintf(out, "; users felt it %s after it began", show_duration(r->impact_ms, a));
 	if (r->censored && r->label)

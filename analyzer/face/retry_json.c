@@ -113,6 +113,7 @@ static void add_backoff(cJSON *o, const struct policy_retry *p)
 	cJSON_AddItemToObject(o, "candidates", candidate_names(p));
 	cJSON_AddItemToObject(o, "candidate_multipliers", candidate_multipliers(p));
 	json_text(o, "confidence", policy_confidence_name(p->confidence));
+	json_text(o, "alike", p->alike);
 	json_number(o, "bic_margin", p->bic_margin);
 	cJSON_AddBoolToObject(o, "mixed", p->mixed);
 	cJSON_AddBoolToObject(o, "tangled", p->tangled);

@@ -98,6 +98,7 @@ struct policy_retry {
 	double excess_failure;		/* observed failures beyond p^m; NAN not assessable */
 	uint64_t bursts, burst_peak;	/* runs of retries beyond chance; the largest's attempts */
 	struct policy_misuse pointless, unsafe_indeterminate, unsafe_failed, new_key;
+	const char *alike;		/* what else would look the same; static; NULL */
 };
 
 /* ---- timeouts: of one client towards one server (timeouts.c) ---- */

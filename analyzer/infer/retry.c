@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/link/pauses.h"
 #include "analyzer/read/spill.h"
 
 #define EXCESS_MIN 10
@@ -194,7 +195,7 @@ int measure_retries(struct measure *m)
 	return err;
 }
 
-/* Whether its breaker ended requests, or time alone joined attempts across its pauses. */
+/* Whether its breaker ended requests, or time alone joined attempts. */
 static bool may_read_otherwise(const struct measure *m, uint32_t edge)
 {
 	const struct policy_breaker *b = &m->r->edges[edge].breaker;
@@ -213,6 +214,8 @@ int measure_retries_again(struct measure *m)
 			policy_retry_free(&e->retry);
 			err = measure_edge(m, i);
 		}
+		if (e->retry.known && e->breaker.alike && pauses_across(m, i))
+			e->retry.alike = "the pauses of a circuit breaker";
 		err = err ? err : say_what_is_unsure(m->r, &e->retry, e->client, e->server);
 	}
 	return err;

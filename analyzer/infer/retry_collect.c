@@ -84,23 +84,10 @@ static void settle_request(struct retries *r, struct retry_request *q)
 	}
 }
 
-/* Whether the client's breaker was open between two attempts at a server: what came when it let something through again is another request. */
-static bool was_open_between(const struct retries *r, uint32_t attempt, uint32_t next)
+/* How many of n attempts are one request's, where a loop sends `period` for each. */
+static size_t together(const struct link_logical *l, size_t n, size_t period)
 {
-	const struct model_exchange *x = &r->m->r->model.exchanges[attempt], *y = &r->m->r->model.exchanges[next];
-	const struct policy_breaker *b = &r->m->r->edges[x->edge].breaker;
-
-	return x->edge == y->edge && b->confidence > CONFIDENCE_LOW && policy_breaker_was_open(b, x->process, x->ended_ns, y->started_ns);
-}
-
-/* How many of n attempts from here on are one request's. */
-static size_t together(const struct retries *r, const struct link_logical *l, const uint32_t *attempts, size_t n, size_t period)
-{
-	size_t most = l->tier == LINK_TEMPORAL && period && period < n ? period : n, k = 1;
-
-	while (k < most && (l->tier != LINK_TEMPORAL || !was_open_between(r, attempts[k - 1], attempts[k])))
-		k++;
-	return k;
+	return l->tier == LINK_TEMPORAL && period && period < n ? period : n;
 }
 
 static int add_request(struct retries *r, const struct link_logical *l, struct chains_span span, void *more)
@@ -108,7 +95,7 @@ static int add_request(struct retries *r, const struct link_logical *l, struct c
 	for (size_t from = 0, n; from < span.n; from += n) {
 		struct retry_request *q = &r->requests[r->count];
 
-		n = together(r, l, span.members + from, span.n - from, *(unsigned *)more);
+		n = together(l, span.n - from, *(unsigned *)more);
 		if (!model_failed(&r->m->r->model.exchanges[span.members[from]]))
 			continue;
 		r->count++;

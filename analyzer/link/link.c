@@ -437,9 +437,9 @@ static int cut_what_is_none(struct joiner *j, struct link *l)
 
 /* ---- from links to logical requests ---- */
 
-static void extend(struct joiner *j, struct link_logical *q, uint32_t i)
+void link_extend(struct link_logical *q, const struct model *m, uint32_t i)
 {
-	const struct model_exchange *x = &j->m->exchanges[i];
+	const struct model_exchange *x = &m->exchanges[i];
 
 	if (!x->lost || i == q->first) {
 		q->last = i;
@@ -449,6 +449,11 @@ static void extend(struct joiner *j, struct link_logical *q, uint32_t i)
 	q->attempts++;
 	q->delivered += x->role == MODEL_SERVER || (x->sent && !x->synthetic);
 	q->lost += x->lost;
+}
+
+static void extend(struct joiner *j, struct link_logical *q, uint32_t i)
+{
+	link_extend(q, j->m, i);
 	if (j->before[i] != MODEL_NONE && (j->tier[i] > q->tier || q->attempts == 2))
 		q->tier = j->tier[i];
 }
@@ -478,11 +483,11 @@ static int collect_logicals(struct joiner *j, struct link *l)
 	return 0;
 }
 
-/* The tier that an edge rests on: of its joined requests, or when none was joined of all, the most frequent. */
-static int choose_tiers(struct link *l, const struct graph *g)
+int link_choose_tiers(struct link *l, const struct graph *g)
 {
 	uint64_t (*votes)[2][LINK_TIERS] = calloc(g->count + 1, sizeof(*votes));
 
+	free(l->tiers);
 	l->tiers = calloc(g->count + 1, 1);
 	if (!votes || !l->tiers) {
 		free(votes);
@@ -550,7 +555,7 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	if (!err)
 		err = collect_logicals(&j, l);
 	if (!err)
-		err = choose_tiers(l, g);
+		err = link_choose_tiers(l, g);
 	spill_free(j.before);
 	spill_free(j.after);
 	spill_free(j.tier);

@@ -62,6 +62,12 @@ struct link {
 int link_build(struct link *l, struct model *m, const struct graph *g);
 void link_free(struct link *l);
 
+/* Adds its next attempt, exchange i, to a request of which nothing but its beginning, its edge and its tier were known at first. */
+void link_extend(struct link_logical *q, const struct model *m, uint32_t i);
+
+/* Fills the tier that each edge rests on: of its joined requests, or when none was joined of all, the most frequent. 0 or -ENOMEM. */
+int link_choose_tiers(struct link *l, const struct graph *g);
+
 /* Attempts after the first, without hedges. */
 static inline uint32_t link_retries(const struct link_logical *q)
 {

@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/link/pauses.h"
 #include "analyzer/measure.h"
 #include "analyzer/stats/stats.h"
 
@@ -141,6 +142,42 @@ static void judge_cohorts(struct measure *m, size_t edge, struct seconds *s)
 		judge_cohort(m, edge, TIMELINE_KINDS, s, true);
 }
 
+/* ---- what may be no retry ---- */
+
+static void lower(struct metric *metric, double attempts, size_t requests)
+{
+	if (!metric->known || !requests)
+		return;
+	metric->high = metric->bounded ? metric->high : metric->value;
+	metric->low = fmin(metric->bounded ? metric->low : metric->value, attempts / (double)requests);
+	metric->bounded = true;
+	metric->method = METRIC_READINGS;
+}
+
+/* Where what followed a pause of the breaker may as well have been another request, there may have been as many more. */
+static void allow_for_pauses(struct measure *m, size_t edge)
+{
+	struct result_edge *e = &m->r->edges[edge];
+	struct chains_span requests = chains_of(&m->chains.requests, edge);
+	size_t more[TIMELINE_KINDS + 1] = {0};
+
+	for (size_t i = 0; i < requests.n && e->retry.alike; i++) {
+		uint64_t at = m->link.logicals[requests.members[i]].started_ns;
+		size_t n = measure_counts(m, at) ? pauses_within(m, requests.members[i]) : 0;
+
+		more[timeline_at(&m->r->timeline, at)] += n;
+		more[TIMELINE_KINDS] += n;
+	}
+	for (int kind = 0; kind <= TIMELINE_KINDS; kind++) {
+		struct result_cohort *c = kind == TIMELINE_KINDS ? &e->whole : &e->window[kind];
+
+		if (!more[kind])
+			continue;
+		lower(&c->amplification, (double)c->attempts, c->logical + more[kind]);
+		lower(&c->amplification_delivered, (double)c->delivered, c->logical + more[kind]);
+	}
+}
+
 /* Shed calls are demand without any attempt. */
 static int bound_demand(struct result_edge *e)
 {
@@ -239,6 +276,7 @@ int measure_amplification(struct measure *m)
 		e->rate_amplification = e->rate_amplification_s = NAN;
 		if (e->whole.linked) {
 			judge_cohorts(m, i, &s);
+			allow_for_pauses(m, i);
 			rate(m, i, &s);
 		}
 		err = bound_demand(e) || judge_failures(m, e) ? -ENOMEM : 0;

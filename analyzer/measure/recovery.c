@@ -135,12 +135,21 @@ static const char *label(const struct felt *f, const struct result_recovery *r, 
 	return r->censored || lag_ms > SLOW_MS ? "slow_recovery" : "recovered";
 }
 
+static bool is_unsure(const struct felt *f)
+{
+	for (size_t e = 0; e < f->m->graph.count; e++)
+		if (f->entry[e] && f->m->r->edges[e].retry.alike)
+			return true;
+	return false;
+}
+
 static void judge(struct felt *f, struct result_recovery *r)
 {
 	long bad = first_bad(f), well = bad < 0 ? -1 : recovered(f, bad);
 	uint64_t end = f->until_ns < f->m->r->model.ended_ns ? f->until_ns : f->m->r->model.ended_ns, felt_ns, well_ns;
 	struct metastable s = {0};
 
+	r->unsure = is_unsure(f);
 	if (bad < 0) {
 		r->label = "no_impact";
 		return;

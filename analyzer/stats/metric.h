@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include "analyzer/read/tally.h"
 
+/* The method of an interval from one reading of the data to another where the data can not tell which is right. */
+#define METRIC_READINGS "readings"
+
 /* Without `known` the data can not tell its value; without `bounded`, how exact it is. */
 struct metric {
 	double value, low, high;

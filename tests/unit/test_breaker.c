@@ -559,6 +559,23 @@ static void no_breaker_under_an_outage(void)
 	gateways_end(&g);
 }
 
+/*
+ * Calls on both sides of a pause are requests of their own where it is a breaker's; where a wait between retries would look the same, reports say so:
+ * nobody knows whether three calls 1.5 s apart were one request's.
+ */
+static void what_pauses_part(struct result *x, unsigned threshold)
+{
+	const struct result_edge *e = judge_edge(x, "front", "127.0.0.1:81");
+	const struct metric *m = &e->window[TIMELINE_FAULT].amplification;
+
+	is_int(e->retry.alike != NULL, threshold == 1, "by pace, threshold %u: pauses look like waits of retries", threshold);
+	is_int(x->recoveries[0].unsure, threshold == 1, "by pace, threshold %u: nor is sure what users felt", threshold);
+	NEAR(threshold == 1 ? m->low : m->value, 1, "by pace, threshold %u: no call is a retry, or may be none", threshold);
+	is_str(m->method, threshold == 1 ? METRIC_READINGS : "exact", "by pace, threshold %u: what that rests on", threshold);
+	ok(threshold == 1 ? m->value > 2 : e->whole.logical == e->whole.attempts, "by pace, threshold %u: how they are counted", threshold);
+	is_int(e->retry.max_attempts, threshold == 1 ? 0 : 1, "by pace, threshold %u: attempts of a request", threshold);
+}
+
 static void programs_without_requests_of_others(void)
 {
 	struct gateway g = plain;
@@ -580,6 +597,7 @@ static void programs_without_requests_of_others(void)
 		ok(b->open_low_ms < 1500 && b->open_high_ms > 1500, "by pace, threshold %u: 1500 ms", threshold);
 		is_int(b->confidence, threshold == 1 ? CONFIDENCE_LOW : CONFIDENCE_MEDIUM, "by pace, threshold %u: never certain", threshold);
 		is_int(b->alike != NULL, threshold == 1, "by pace, threshold %u: what looks alike", threshold);
+		what_pauses_part(&x, threshold);
 		judge_end(&r, &x);
 		gateways_end(&g);
 	}
