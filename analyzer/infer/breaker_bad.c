@@ -85,12 +85,22 @@ int breaker_bad_find(struct breaker_bad *bad, const struct measure *m, uint32_t 
 	return 0;
 }
 
-bool breaker_bad_at(const struct breaker_bad *bad, uint64_t t)
+static bool holds(const struct breaker_span *of, size_t n, uint64_t t)
 {
-	for (size_t i = 0; i < bad->n; i++)
-		if (t >= bad->of[i].from_ns && t <= bad->of[i].to_ns)
+	for (size_t i = 0; i < n; i++)
+		if (t >= of[i].from_ns && t <= of[i].to_ns)
 			return true;
 	return false;
+}
+
+bool breaker_bad_at(const struct breaker_bad *bad, uint64_t t)
+{
+	return holds(bad->of, bad->n, t);
+}
+
+bool breaker_out_at(const struct breaker_bad *bad, uint64_t t)
+{
+	return holds(bad->out, bad->out_n, t);
 }
 
 /* The bad time around one open: its first failure in a row to the last, before so many successes in a row. */

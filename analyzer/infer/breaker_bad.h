@@ -32,7 +32,8 @@ void breaker_bad_free(struct breaker_bad *bad);
 /* Without a fault, and guessed once: from the first of the failures that opened it to the last before ten successes in a row. 0 or -ENOMEM. */
 int breaker_bad_guess(struct breaker_bad *bad, const struct silence_input *in, const struct silences *s);
 
-/* Whether it was bad at t. */
+/* Whether it was bad at t; out. */
 bool breaker_bad_at(const struct breaker_bad *bad, uint64_t t);
+bool breaker_out_at(const struct breaker_bad *bad, uint64_t t);
 
 #endif

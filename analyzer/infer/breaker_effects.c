@@ -2,8 +2,10 @@
 /*
  * What a breaker did for the calls that were doomed, and what it cost the others.
  *
- *   doomed      demands while a fault of the edge was felt (without one: from the first failure before it opened to the last failure), times
- *               the share of attempts that failed then; shed, leak (attempts then, once it had opened), collateral from the same window.
+ *   doomed      demands while the server was out (breaker_bad.h; without a fault: from the first failure before it opened to the last failure),
+ *               times the share of attempts that failed then; shed efficacy and leak (attempts then, once it had opened) from the same window
+ *   collateral  what it shed and would have been answered, as the share of attempts tells that were: while the server was out, and while a fault
+ *               that hits less than half of the calls was there, without the recovery tax
  *   recovery tax    what it shed from when the fault cleared until it had closed, or the next fault came; a fault that hits less than half of the
  *               calls, there all the time, neither hides another's clearing nor is one, if there is another: of opens that this fault's failures
  *               brought about, and of those that half-open calls then brought about again.
@@ -103,40 +105,66 @@ static void add_first(struct breaker_scene *c, const struct breaker_view *v, con
 	c->p->time_to_open_ms = model_ms(began, g->trip_late_ns);
 }
 
+static uint64_t shed_while(const struct breaker_view *v, const struct silence_gap *g, const struct breaker_span *of, size_t n)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += shed_between(v, g, of[i].from_ns, of[i].to_ns);
+	return sum;
+}
+
 void breaker_effects_add(struct breaker_scene *c, const struct breaker_view *v, const struct silence_gap *g, const struct silence_gap *root)
 {
 	uint64_t end = g->after < v->in.n ? v->attempts[g->after].start_ns : v->in.end_ns;
 	struct breaker_effects *e = &c->effects;
+	uint64_t tax = c->p->recovery_tax, out, beside;
 
 	c->p->shed += g->shed + g->refused;
 	e->shed_ms += v->s.paced ? 0 : g->shed_ms + g->refused_ms;
 	e->last_ns = end > e->last_ns ? end : e->last_ns;
 	add_tax(c, v, g, root);
+	tax = c->p->recovery_tax - tax;
 	if (g == v->s.gaps)
 		add_first(c, v, g);
 	c->p->false_opens += g->fresh && is_false(c, v, g);
-	for (size_t k = 0; k < c->bad.n; k++)
-		e->shed_bad += shed_between(v, g, c->bad.of[k].from_ns, c->bad.of[k].to_ns);
+	out = shed_while(v, g, c->bad.out, c->bad.out_n);
+	beside = shed_while(v, g, c->bad.of, c->bad.n) - out;
+	e->out.shed += out;
+	e->bad.shed += beside > tax ? beside - tax : 0;
+}
+
+/* Which of the sums an instant belongs to; NULL: all was well. */
+static struct breaker_while *during(struct breaker_scene *c, uint64_t t)
+{
+	if (breaker_out_at(&c->bad, t))
+		return &c->effects.out;
+	return breaker_bad_at(&c->bad, t) ? &c->effects.bad : NULL;
 }
 
 void breaker_effects_add_bad(struct breaker_scene *c, const struct breaker_view *v)
 {
 	struct breaker_effects *e = &c->effects;
+	struct breaker_while *w;
 
 	for (size_t i = 0; i < v->in.n; i++) {
 		const struct silence_attempt *a = &v->attempts[i];
 
 		e->failed += a->failed && a->end_ns;
 		e->failed_ms += a->failed && a->end_ns ? model_ms(a->start_ns, a->end_ns) : 0;
-		if (!breaker_bad_at(&c->bad, a->start_ns))
+		w = during(c, a->start_ns);
+		if (!w)
 			continue;
-		e->passed_bad++;
-		e->failed_bad += a->failed;
-		c->p->leak += v->s.count && a->start_ns > v->s.gaps[0].trip_late_ns;
-		e->asked_bad += v->s.paced;
+		w->passed++;
+		w->failed += a->failed;
+		w->asked += v->s.paced;
+		c->p->leak += w == &e->out && v->s.count && a->start_ns > v->s.gaps[0].trip_late_ns;
 	}
-	for (size_t i = 0; i < v->demand_count; i++)
-		e->asked_bad += !v->demands[i].shed && breaker_bad_at(&c->bad, v->demands[i].call_ns);
+	for (size_t i = 0; i < v->demand_count; i++) {
+		w = v->demands[i].shed ? NULL : during(c, v->demands[i].call_ns);
+		if (w)
+			w->asked++;
+	}
 }
 
 /* Calls between two false opens if failures are independent: (1 - p^c) / ((1 - p) p^c). */
@@ -162,17 +190,21 @@ static double expected_false_opens(const struct breaker_scene *c)
 	return isfinite(calls) ? calls : NAN;
 }
 
+static double failing(const struct breaker_while *w)
+{
+	return w->passed ? (double)w->failed / (double)w->passed : 1;
+}
+
 void breaker_effects_settle(struct breaker_scene *c)
 {
 	const struct breaker_effects *e = &c->effects;
 	struct policy_breaker *p = c->p;
-	double share = e->passed_bad ? (double)e->failed_bad / (double)e->passed_bad : 1;
-	uint64_t asked = e->asked_bad + e->shed_bad;
+	uint64_t asked = e->out.asked + e->out.shed;
 	double minutes = e->last_ns > e->first_ns ? (double)(e->last_ns - e->first_ns) / NS_PER_S / 60 : 0;
 
-	p->doomed = (uint64_t)llround(share * (double)asked);
-	p->collateral = (uint64_t)llround((1 - share) * (double)e->shed_bad);
-	p->shed_efficacy = asked ? metric_share(e->shed_bad, asked) : metric_unknown("nothing was asked while the server was bad");
+	p->doomed = (uint64_t)llround(failing(&e->out) * (double)asked);
+	p->collateral = (uint64_t)llround((1 - failing(&e->out)) * (double)e->out.shed + (1 - failing(&e->bad)) * (double)e->bad.shed);
+	p->shed_efficacy = asked ? metric_share(e->out.shed, asked) : metric_unknown("nothing was asked while the server was bad");
 	if (p->ejects) {	/* another server answered */
 		p->collateral = p->recovery_tax = 0;
 		p->recovery_tax_ms = NAN;

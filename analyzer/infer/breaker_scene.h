@@ -15,8 +15,12 @@
 struct measure;
 struct policy_breaker;
 
+struct breaker_while {		/* sums, of silences and of calls, while the server was out, or bad and not out */
+	uint64_t asked, shed, passed, failed;
+};
+
 struct breaker_effects {	/* sums */
-	uint64_t asked_bad, shed_bad, passed_bad, failed_bad;	/* while the server was bad; shed_bad of silences alone */
+	struct breaker_while out, bad;
 	uint64_t first_ns, last_ns;	/* first open, end of the last silence */
 	double failed_ms, shed_ms, waited_ms;
 	uint64_t failed;

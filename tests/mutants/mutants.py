@@ -37,7 +37,7 @@ os.environ["ASAN_OPTIONS"] = "detect_leaks=0:malloc_context_size=0:quarantine_si
 
 # Detector: its sources below analyzer/, and the tests that judge it.
 DETECTORS = {
-    "breaker": ("infer/breaker*.c", "breaker_rules breaker_unit breaker ejection"),
+    "breaker": ("infer/breaker*.c link/pauses.c", "breaker_rules breaker_unit breaker ejection"),
     "silence": ("infer/silence*.c", "silence_mixed silence breaker_unit breaker"),
     "retry": ("infer/retry*.c", "retry_rate retry_budget retry_elsewhere analyzer retry"),
     "backoff": ("infer/backoff*.c", "retry backoff"),

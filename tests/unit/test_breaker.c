@@ -415,6 +415,8 @@ static void a_constant_fault_hides_no_recovery(void)
 	struct result x;
 	struct policy_breaker *b;
 	uint64_t tax = 0;
+	long long asked = 0, leak = 0;
+	bool opened = false;
 
 	g.base_share = 0.2;
 	g.consecutive = 8;
@@ -425,13 +427,22 @@ static void a_constant_fault_hides_no_recovery(void)
 	constant_fault = 2;
 	write_gateway(&r, &g, 1, 1, 1);
 	constant_fault = 0;
-	for (size_t i = 0; i < g.demand_count; i++)
+	for (size_t i = 0; i < g.demand_count; i++) {
+		bool out = at_ms(g.demands[i].at_ns) >= g.bad_from_ms && at_ms(g.demands[i].at_ns) <= g.bad_to_ms;
+
 		tax += g.demands[i].shed && at_ms(g.demands[i].at_ns) > g.bad_to_ms;
+		asked += out;
+		leak += out && opened && !g.demands[i].shed;
+		opened |= g.demands[i].shed;
+	}
 	judge(&r, &x, everything);
 	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
 	ok(tax > 0 && b->opens == g.opens, "a fifth of the calls fail all the time, and all for a while: the opens are seen");
 	is_int((long long)b->recovery_tax, (long long)tax, "and what was shed when only the fifth failed");
 	ok(b->span_count && fabs((double)b->spans[b->span_count - 1].to_ns / 1e6 - 1000000 - g.bad_to_ms - b->recovery_tax_ms) < 2, "until it closed");
+	is_int(b->doomed, asked, "doomed is what was asked while all failed, not what the fifth hit");
+	is_int((long long)b->leak, leak, "what its half-open calls leaked then");
+	ok(b->shed - tax > 20 && !b->collateral, "of the %llu that it shed while all failed nobody was harmed", (unsigned long long)(b->shed - tax));
 	judge_end(&r, &x);
 	gateways_end(&g);
 }
