@@ -9,6 +9,7 @@
 
 #define BLOCKS 30		/* of neighbours, to see whether they are alike */
 #define BLOCK_MIN 20
+#define SLOWED_MS 50.0
 
 static void free_list(char **list, size_t count)
 {
@@ -100,6 +101,11 @@ void result_free(struct result *r)
 	timeline_free(&r->timeline);
 	model_free(&r->model);
 	*r = (struct result){0};
+}
+
+bool result_slowed(const struct result_recovery *r)
+{
+	return r->took_ms > 2 * r->usual_ms && r->took_ms - r->usual_ms >= SLOWED_MS;
 }
 
 int result_say(char ***list, size_t *count, const char *format, ...)

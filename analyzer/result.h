@@ -123,6 +123,7 @@ struct result_recovery {
 	unsigned number;	/* which time that this fault came on, from 1; 0: it came on once */
 	double impact_ms, mttr_ms, recovery_lag_ms;	/* NAN: none, or not known */
 	double observed_ms;	/* censored: at least this long from impact to recovery; else NAN */
+	double took_ms, usual_ms;	/* of users' requests while the fault was there, in the baseline: 95 of 100; NAN: too few */
 	double lost_goodput;	/* requests */
 	bool censored;
 	bool guessed;		/* no baseline: measured against 95 % of good requests */
@@ -187,6 +188,9 @@ struct result {
 };
 
 void result_free(struct result *r);
+
+/* Whether users' requests took noticeably longer while the fault was there: twice as long, and 50 ms more. */
+bool result_slowed(const struct result_recovery *r);
 
 /* Drops services, edges, destinations and all notes but the first `notes`: they are to be measured anew. */
 void result_forget(struct result *r, size_t notes);

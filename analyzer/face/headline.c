@@ -177,6 +177,11 @@ static int not_recovered(const struct face *f, const struct result_recovery *v, 
 	return 0;
 }
 
+static const char *unless_turned_away(const struct result_recovery *v)
+{
+	return v->unsure ? ", unless a breaker turned them away meanwhile" : "";
+}
+
 static int recovery(const struct face *f, const struct result *r)
 {
 	const struct result_recovery *worst = NULL;
@@ -195,9 +200,12 @@ static int recovery(const struct face *f, const struct result *r)
 	if (!isnan(worst->mttr_ms))
 		LINE(f, FACE_PLAIN, "recovery", show_duration(worst->mttr_ms, value), "%s hurt users for so long, until %s after it had gone%s",
 		     worst->fault, show_duration(worst->recovery_lag_ms, lag), several);
+	else if (result_slowed(worst))
+		LINE(f, FACE_YELLOW, "recovery", "not needed", "no request of users failed by %s, but they took up to %s (p95), not %s%s", worst->fault,
+		     show_duration(worst->took_ms, value), show_duration(worst->usual_ms, lag), unless_turned_away(worst));
 	else
 		LINE(f, worst->unsure ? FACE_YELLOW : FACE_PLAIN, "recovery", "not needed", "users felt nothing of %s%s", worst->fault,
-		     worst->unsure ? ", unless a breaker turned them away meanwhile" : "");
+		     unless_turned_away(worst));
 	return 0;
 }
 

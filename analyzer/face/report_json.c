@@ -328,6 +328,9 @@ static cJSON *recovery(const struct result_recovery *r)
 	json_number(o, "observed_ms", r->observed_ms);
 	json_number(o, "good_ms", r->good_ms);
 	json_number(o, "lost_goodput", r->lost_goodput);
+	json_number(o, "users_p95_ms", r->took_ms);
+	json_number(o, "baseline_p95_ms", r->usual_ms);
+	cJSON_AddBoolToObject(o, "unsure", r->unsure);
 	json_text(o, "label", r->label);
 	json_number(o, "cycle", r->number ? r->number : NAN);
 	json_number(o, "first_exit_ms", r->first_exit_ms);

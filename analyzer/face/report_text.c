@@ -339,6 +339,8 @@ static void say_recovery(FILE *out, const struct result_recovery *r)
 		fprintf(out, "; then up to %.1f times the attempts of the baseline", r->overshoot);
 	if (r->margin > 0)
 		fprintf(out, "; capacity for %.2f of what all retries ask", r->margin);
+	if (result_slowed(r))
+		fprintf(out, "; requests of users took up to %s (p95), not %s", show_duration(r->took_ms, a), show_duration(r->usual_ms, b));
 	if (r->lost_goodput > 0)
 		fprintf(out, "; %.1f good requests lost", r->lost_goodput);
 }

@@ -5,12 +5,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "analyzer/read/samples.h"
 #include "analyzer/read/times.h"
 #include "analyzer/stats/stats.h"
 
 #define BASELINE_MIN 5		/* requests that make a baseline */
 #define SECONDS_MAX (1l << 21)	/* three weeks; a damaged file may claim centuries */
 #define CALM_MIN_NS NS_PER_S
+#define TOOK_MIN 20		/* requests of which 95 of 100 are told */
 #define HEALTHY 0.95		/* of the baseline's share; of all requests when there is no baseline */
 
 uint64_t felt_start(const struct felt *f, long i)
@@ -79,6 +81,26 @@ static int find_edges(struct felt *f, uint32_t fault)
 	return 0;
 }
 
+/* ---- how long requests took ---- */
+
+static int add_took(struct samples *s, const struct link_logical *q)
+{
+	return q->ended_ns > q->started_ns ? samples_add(s, model_ms(q->started_ns, q->ended_ns)) : 0;
+}
+
+/* Of most of them; frees s. */
+static double settle_took(struct samples *s)
+{
+	double ms = NAN;
+
+	if (s->n >= TOOK_MIN) {
+		samples_sort(s);
+		ms = samples_percentile(s, 0.95);
+	}
+	samples_free(s);
+	return ms;
+}
+
 /* ---- what it is measured against ---- */
 
 bool felt_has_baseline(const struct felt *f)
@@ -93,15 +115,17 @@ bool felt_calm(const struct felt *f, uint64_t at_ns)
 	return measure_counts(f->m, at_ns) && timeline_at(&f->m->r->timeline, at_ns) == TIMELINE_BASELINE;
 }
 
-static void count_baseline(struct felt *f)
+static int count_baseline(struct felt *f)
 {
 	const struct measure *m = f->m;
+	struct samples took = {0};
 	double seconds = f->calm_to_ns ? (double)(f->calm_to_ns - f->calm_from_ns) / NS_PER_S : measure_seconds(m, TIMELINE_BASELINE);
 	uint64_t good = 0, attempts = 0;
+	int err = 0;
 
 	f->base = 0;
 	f->usual_ms = 0;
-	for (size_t i = f->calm_to_ns ? first_request(&m->link, f->calm_from_ns) : 0; i < m->link.count; i++) {
+	for (size_t i = f->calm_to_ns ? first_request(&m->link, f->calm_from_ns) : 0; i < m->link.count && !err; i++) {
 		const struct link_logical *q = &m->link.logicals[i];
 
 		if (f->calm_to_ns && q->started_ns >= f->calm_to_ns)
@@ -111,12 +135,15 @@ static void count_baseline(struct felt *f)
 		if (f->entry[q->edge] && !q->partial) {
 			f->base++;
 			good += q->ok;
+			err = add_took(&took, q);
 		}
 		attempts += f->struck[q->edge] ? q->attempts : 0;
 	}
 	f->mu = felt_has_baseline(f) ? (double)good / (double)f->base : 1;
 	f->load = felt_has_baseline(f) && seconds > 0 ? (double)f->base / seconds : NAN;
 	f->attempts = felt_has_baseline(f) && seconds > 0 ? (double)attempts / seconds : NAN;
+	f->took_ms = settle_took(&took);
+	return err;
 }
 
 /* Whether another fault was there all through the episode, and before and after it. */
@@ -150,21 +177,22 @@ static void find_calm(const struct felt *f, uint64_t *from_ns, uint64_t *to_ns)
 }
 
 /* A fault in front of the background of another is measured against that background: what the other did, it did before. */
-static void choose_baseline(struct felt *f)
+static int choose_baseline(struct felt *f)
 {
 	uint64_t from_ns, to_ns;
+	int err;
 
 	find_calm(f, &from_ns, &to_ns);
 	if (f->is_based && from_ns == f->asked_from_ns && to_ns == f->asked_to_ns)
-		return;
+		return 0;
 	f->is_based = true;
 	f->asked_from_ns = f->calm_from_ns = from_ns;
 	f->asked_to_ns = f->calm_to_ns = to_ns;
-	count_baseline(f);
-	if (!to_ns || felt_has_baseline(f))
-		return;
+	err = count_baseline(f);
+	if (err || !to_ns || felt_has_baseline(f))
+		return err;
 	f->calm_from_ns = f->calm_to_ns = 0;	/* nobody asked anything then */
-	count_baseline(f);
+	return count_baseline(f);
 }
 
 int felt_fault(struct felt *f, struct measure *m, uint32_t fault)
@@ -195,11 +223,13 @@ static struct felt_second *second_of(struct felt *f, uint64_t at_ns)
 	return at < 0 || at >= f->count ? NULL : &f->seconds[at];
 }
 
-static void count_requests(struct felt *f)
+static int count_requests(struct felt *f)
 {
 	const struct link *l = &f->m->link;
+	struct samples took = {0};
+	int err = 0;
 
-	for (size_t i = first_request(l, felt_start(f, 0)); i < l->count && l->logicals[i].started_ns < f->until_ns; i++) {
+	for (size_t i = first_request(l, felt_start(f, 0)); i < l->count && l->logicals[i].started_ns < f->until_ns && !err; i++) {
 		const struct link_logical *q = &l->logicals[i];
 		struct felt_second *s = f->entry[q->edge] && !q->partial && measure_counts(f->m, q->started_ns) ? second_of(f, q->started_ns) : NULL;
 
@@ -209,7 +239,11 @@ static void count_requests(struct felt *f)
 		s->ok += q->ok;
 		if (!q->ok && !s->first_failed_ns)
 			s->first_failed_ns = q->started_ns;
+		if (q->started_ns >= f->episode->from_ns && q->started_ns <= f->episode->to_ns)
+			err = add_took(&took, q);
 	}
+	f->episode_took_ms = settle_took(&took);
+	return err;
 }
 
 static void count_attempts(struct felt *f)
@@ -247,14 +281,15 @@ int felt_episode(struct felt *f, const struct timeline_episode *e, uint64_t unti
 {
 	uint64_t end = f->m->r->model.ended_ns;
 
+	int err;
+
 	f->episode = e;
-	choose_baseline(f);
+	err = choose_baseline(f);
 	f->until_ns = until_ns < end ? until_ns : end + 1;
 	f->zero = whole_seconds(e->from_ns, e->to_ns) + 1;
 	f->count = f->zero + whole_seconds(e->to_ns, f->until_ns) + (until_ns < end ? 0 : 1);	/* the run's last second need not be whole */
-	if (make_seconds(f))
+	if (err || make_seconds(f) || count_requests(f))
 		return -ENOMEM;
-	count_requests(f);
 	count_attempts(f);
 	return 0;
 }

@@ -39,6 +39,7 @@ struct felt {
 	double mu;		/* share of good requests in the baseline; 1 without one */
 	uint64_t base;		/* requests it rests on */
 	double load, attempts;	/* requests at the entry edges, attempts at the struck service, per second of the baseline; NAN without one */
+	double took_ms;		/* how long requests took then: 95 of 100; NAN: too few ended */
 	double usual_ms;	/* what lag.c knows of how long attempts took then; 0: not asked yet */
 	/* of one of its episodes: */
 	const struct timeline_episode *episode;
@@ -46,6 +47,7 @@ struct felt {
 	long room;		/* seconds that there is memory for */
 	long count, zero;	/* seconds[zero] begins as the episode cleared, seconds[0] in the second in which it was first felt or before */
 	uint64_t until_ns;	/* what comes then or later is another's doing, or the run is over */
+	double episode_took_ms;	/* as took_ms, of requests that began while the fault was there */
 };
 
 /* Fills a struct, zeroed or of another fault, for a fault. 0 or -ENOMEM. */

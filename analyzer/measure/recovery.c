@@ -150,6 +150,8 @@ static void judge(struct felt *f, struct result_recovery *r)
 	struct metastable s = {0};
 
 	r->unsure = is_unsure(f);
+	r->took_ms = f->episode_took_ms;
+	r->usual_ms = f->took_ms;
 	if (bad < 0) {
 		r->label = "no_impact";
 		return;
@@ -199,7 +201,7 @@ static int judge_episode(struct measure *m, struct felt *f, const struct timelin
 		.fault = measure_text(m, m->r->model.faults[e->fault].name), .number = e->number, .impact_ms = NAN, .mttr_ms = NAN,
 		.recovery_lag_ms = NAN, .observed_ms = NAN, .first_exit_ms = NAN, .half_recovery_ms = NAN, .overshoot = NAN,
 		.lag_breaker_ms = NAN, .lag_backoff_ms = NAN, .lag_drain_ms = NAN, .lag_rest_ms = NAN, .load_ratio = NAN,
-		.load_amplification = NAN, .capacity_rps = NAN, .margin = NAN, .good_ms = NAN,
+		.load_amplification = NAN, .capacity_rps = NAN, .margin = NAN, .good_ms = NAN, .took_ms = NAN, .usual_ms = NAN,
 	};
 	if (!err)
 		judge(f, r);

@@ -471,8 +471,34 @@ static void damaged_marks(void)
 	judge_end(&s.r, &x);
 }
 
+/* What is good and takes longer: `late` of every ten requests of 10 s, 3 ms in the baseline. */
+static void answers_that_come_late(int late, double took_ms, bool slowed, const char *what)
+{
+	struct site s;
+	struct result x;
+	struct result_recovery *r;
+
+	begin(&s, 30000, "{\"from\":\"10s\",\"for\":\"10s\"}");
+	for (int i = 0; i < 300; i++) {
+		bool hit = i >= 100 && i < 200;
+
+		ask(&s, (struct request){.at_ms = 100 * i + 10, .attempts = 1, .hit = hit, .took_ms = hit && i % 10 < late ? took_ms : 2});
+	}
+	judge(&s.r, &x, everything);
+	r = &x.recoveries[0];
+	is_str(r->label, "no_impact", "%s: no request of users failed", what);
+	is_int(result_slowed(r), slowed, "%s: whether they took longer", what);
+	NEAR(r->usual_ms, 3, "%s: before", what);
+	NEAR(r->took_ms, late ? took_ms + 1 : 3, "%s: while it lasted", what);
+	judge_end(&s.r, &x);
+}
+
 int main(void)
 {
+	answers_that_come_late(10, 80, true, "all of them 78 ms late");
+	answers_that_come_late(1, 80, true, "one of ten 78 ms late");
+	answers_that_come_late(10, 40, false, "all of them 38 ms late");
+	answers_that_come_late(0, 0, false, "none late");
 	the_shape_of_a_recovery();
 	what_is_not_over();
 	the_last_second_is_no_whole_one();

@@ -80,6 +80,15 @@ function badness(r) {
 	return r.censored ? 1e15 + (r.observed_ms || 0) : known(r.mttr_ms) ? r.mttr_ms : -1;
 }
 
+/* As result_slowed() has it. */
+function slowed(r) {
+	return known(r.users_p95_ms) && known(r.baseline_p95_ms) && r.users_p95_ms > 2 * r.baseline_p95_ms && r.users_p95_ms - r.baseline_p95_ms >= 50;
+}
+
+function unlessTurnedAway(r) {
+	return r.unsure ? ", unless a breaker turned them away meanwhile" : null;
+}
+
 /* A recovery that the run did not see is a bound, not a time. */
 function recoveryHeadline(report) {
 	const worst = largest(report.recovery, badness), lost = worst ? Math.round(worst.lost_goodput || 0) : 0;
@@ -91,8 +100,11 @@ function recoveryHeadline(report) {
 		return headline("Recovery", known(worst.observed_ms) ? "> " + duration(worst.observed_ms) : "not seen", name(worst.fault),
 			known(worst.good_ms) ? " hurt users until " + duration(worst.good_ms) + " before the run ended, too short a time to call it over" :
 				" still hurt users when the run ended", more);
+	if (!known(worst.mttr_ms) && slowed(worst))
+		return headline("Recovery", "not needed", "no request of users failed by ", name(worst.fault),
+			", but they took up to " + duration(worst.users_p95_ms) + " (p95), not " + duration(worst.baseline_p95_ms), unlessTurnedAway(worst));
 	if (!known(worst.mttr_ms))
-		return headline("Recovery", "not needed", "users felt nothing of ", name(worst.fault));
+		return headline("Recovery", "not needed", "users felt nothing of ", name(worst.fault), unlessTurnedAway(worst));
 	return headline("Recovery", duration(worst.mttr_ms), name(worst.fault),
 		" hurt users for so long, until " + duration(worst.recovery_lag_ms) + " after it had gone", more);
 }
