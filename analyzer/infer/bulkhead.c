@@ -71,6 +71,12 @@ static bool is_stopped(const struct demand *d, const struct plateau *p)
 			  demand_turned_down(d);
 }
 
+/* What a fault kept from the service at its own side, or answered for it, did not wait for a place. */
+static bool is_kept_back(const struct measure *m, const struct demand *d)
+{
+	return m->r->model.exchanges[d->row].fault != MODEL_NONE;
+}
+
 /* Of the fault's requests, or of all without a fault. */
 static int count_stopped(struct measure *m, struct policy_bulkhead *b, const struct demand *d, size_t n, const struct plateau *p, struct samples *waits)
 {
@@ -78,7 +84,7 @@ static int count_stopped(struct measure *m, struct policy_bulkhead *b, const str
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
-		if ((!d[i].expected && !d[i].call_ns) || (fault && timeline_at(&m->r->timeline, d[i].at_ns) != TIMELINE_FAULT))
+		if (is_kept_back(m, &d[i]) || (!d[i].expected && !d[i].call_ns) || (fault && timeline_at(&m->r->timeline, d[i].at_ns) != TIMELINE_FAULT))
 			continue;
 		b->asked++;
 		if (!is_stopped(&d[i], p))
@@ -115,7 +121,8 @@ static int judge_process(struct measure *m, struct policy_bulkhead *b, const str
 	int err = demands ? gather_calls(m, crew_process(crew, d->of[first].process), &calls, &n) : -ENOMEM;
 
 	for (size_t i = first; i < last && !err; i++)
-		demands[count++] = (struct plateau_demand){d->of[i].at_ns, d->of[i].end_ns, d->of[i].call_ns, demand_turned_down(&d->of[i])};
+		if (!is_kept_back(m, &d->of[i]))
+			demands[count++] = (struct plateau_demand){d->of[i].at_ns, d->of[i].end_ns, d->of[i].call_ns, demand_turned_down(&d->of[i])};
 	if (!err && n)
 		err = plateau_find(&p, calls, n, demands, count, d->nested);
 	if (!err && n)

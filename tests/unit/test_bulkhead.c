@@ -116,8 +116,37 @@ static void a_client_is_no_bulkhead(void)
 	judge_end(&r, &x);
 }
 
+/* Requests that a fault at the service's own side keeps back for a second: what they did not call meanwhile was no place of a queue. */
+static void what_a_fault_keeps_back(void)
+{
+	struct stats_random random = {3};
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 20000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	runs_fault(&r, 1, "late", "{\"delay\":\"1s\",\"from\":\"10s\"}", 0, 0);
+	for (int i = 0; i < 600; i++) {
+		bool hit = i >= 400;
+		double at = hit ? 10000 + 25 * (i - 400) : 25 * i, late = hit ? 1000 + stats_uniform(&random) : 0;
+		double took = hit ? 75 + 50 * sin(i * 0.05) : 5;
+		int in = runs_add(&r, (struct runs_exchange){.connection = 2, .tid = 10 + i, .role = "server", .path = "/in", .status = 200, .at_ms = at,
+							     .took_ms = late + took + 1, .fault = hit});
+
+		if (hit)
+			runs_inject(&r, 1, in, at, "delay", 1000, late);
+		runs_add(&r, (struct runs_exchange){.tid = 10 + i, .status = 200, .at_ms = at + late + 0.3, .took_ms = took, .parent = in});
+	}
+	judge(&r, &x, everything);
+	ok(!judge_edge(&x, "front", "127.0.0.1:81")->bulkhead.known, "requests that came a second late to the service waited for no place");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
+	what_a_fault_keeps_back();
 	rejecting();
 	processes_have_their_own();
 	a_client_is_no_bulkhead();
