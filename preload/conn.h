@@ -57,7 +57,8 @@ struct verdict {		/* what the faults decided for one exchange or connect */
 	uint8_t main_fault;	/* index + 1 of the fault with the other action, which says how it ends; 0 none */
 	uint8_t reset;		/* PAGE_RESET: enum page_place */
 	uint8_t delay_on;	/* PAGE_DELAY: enum page_place */
-	uint8_t reserved[3];
+	bool goodbye;		/* what the client says before it closes, and no server answers: no request; no fault hits it, no evidence is made of it */
+	uint8_t reserved[2];
 	uint32_t delay_id, throttle_id, main_id;	/* ids of these faults: a slot may hold another one later */
 	uint64_t delay_ns;
 	uint64_t bytes_per_s;	/* PAGE_THROTTLE; 0 none */

@@ -95,7 +95,7 @@ static void journal_begin(struct conn *c, struct exchange *x, const struct http1
 {
 	struct journal_record *r;
 
-	if (!c->journalled || !(r = guest_record(c->serial, x->serial, x->started_ns)))
+	if (!c->journalled || x->verdict.goodbye || !(r = guest_record(c->serial, x->serial, x->started_ns)))
 		return;
 	x->begun = r;
 	fill(c, x, &r->x);
@@ -267,7 +267,7 @@ void exchange_end(struct conn *c, int error, bool complete, uint64_t now_ns)
 	c->silent = x->mute ? x->verdict.main_fault : 0;
 	c->silent_id = x->verdict.main_id;
 	x->error = complete ? 0 : error;
-	if (c->journalled)
+	if (c->journalled && !x->verdict.goodbye)
 		journal_end(c, x, complete, now_ns);
 	conn_drop(c);
 	c->reply_len = 0;

@@ -261,7 +261,7 @@ static enum look look(struct conn *c, int fd)
 	if (c->next_judged)
 		v = c->next;
 	else
-		verdict_exchange(c, e == HTTP1_HEAD ? &p.head : NULL, buf, used, now_ns, &v);
+		verdict_exchange(c, e == HTTP1_HEAD ? &p.head : NULL, buf, c->opaque ? n : used, now_ns, &v);
 	c->next_judged = false;
 	if (e != HTTP1_HEAD && e != HTTP1_MORE)
 		traffic_turn_opaque(c, buf, n);

@@ -27,7 +27,7 @@ static bool decide_late(struct conn *c, const struct io *io, size_t r, uint64_t 
 		return false;
 	if (e != HTTP1_HEAD && e != HTTP1_OPAQUE)
 		return false;
-	verdict_exchange(c, e == HTTP1_HEAD ? &p.head : NULL, raw, head, now, &v);
+	verdict_exchange(c, e == HTTP1_HEAD ? &p.head : NULL, raw, c->opaque ? len : head, now, &v);
 	if (e == HTTP1_OPAQUE)
 		traffic_turn_opaque(c, raw, len);
 	exchange_begin(c, e == HTTP1_HEAD ? &p.head : NULL, &v, now);

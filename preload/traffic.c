@@ -3,6 +3,7 @@
 
 #include "preload/answer.h"
 #include "preload/exchange.h"
+#include "preload/verdict.h"
 #include "record/protocol.h"
 
 static bool from_program(const struct conn *c, bool request)
@@ -62,15 +63,16 @@ static size_t rest_of_turn(struct conn *c, struct exchange *x, size_t n)
 }
 
 /* Requests of a protocol we do not frame: bytes out after bytes in begin a new turn. */
-static void opaque_request(struct conn *c, size_t n, uint64_t t0_ns, uint64_t now_ns)
+static void opaque_request(struct conn *c, const void *data, size_t n, uint64_t t0_ns, uint64_t now_ns)
 {
 	struct exchange *x = conn_tail(c);
+	bool goodbye = verdict_says_goodbye(c, data, n);
 
 	n -= rest_of_turn(c, x, n);
 	if (!n)
 		return;
 	if (!x || (x->head_passed && x->last_ns && !protocol_is_veiled(c->protocol)))
-		x = exchange_begin(c, NULL, NULL, t0_ns);
+		x = exchange_begin(c, NULL, goodbye ? &verdict_goodbye : NULL, t0_ns);
 	if (!x)
 		return;
 	/* A veiled protocol is one exchange for the whole connection; a slow network is slow at each of its turns. */
@@ -137,7 +139,7 @@ void traffic_request_bytes(struct conn *c, const void *data, size_t n, uint64_t 
 			traffic_turn_opaque(c, p, n);
 		if (c->opaque) {
 			if (n)
-				opaque_request(c, n, t0_ns, now_ns);
+				opaque_request(c, p, n, t0_ns, now_ns);
 			return;
 		}
 		if (http1_idle(&c->requests)) {

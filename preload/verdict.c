@@ -6,6 +6,7 @@
 #include "plan/decide.h"
 #include "preload/exchange.h"
 #include "preload/names.h"
+#include "record/protocol.h"
 
 #define ENDINGS ~(uint32_t)(PAGE_DELAY | PAGE_THROTTLE)	/* of the actions: those that say how an exchange ends */
 
@@ -134,9 +135,19 @@ void verdict_connect(struct conn *c, uint64_t now_ns, struct verdict *v)
 	judge(&(struct matter){.c = c, .place = DECIDE_CONNECT}, now_ns, v);
 }
 
+const struct verdict verdict_goodbye = {.cut_bytes = NO_CUT, .goodbye = true};
+
+bool verdict_says_goodbye(const struct conn *c, const char *raw, size_t n)
+{
+	return c->opaque && c->sequence && raw && protocol_is_goodbye(PROTOCOL_UNKNOWN, raw, n);
+}
+
 void verdict_exchange(struct conn *c, const struct http1_head *head, const char *raw, size_t raw_len, uint64_t now_ns, struct verdict *v)
 {
-	judge(&(struct matter){c, DECIDE_EXCHANGE, head, raw, raw_len}, now_ns, v);
+	if (verdict_says_goodbye(c, raw, raw_len))
+		*v = verdict_goodbye;
+	else
+		judge(&(struct matter){c, DECIDE_EXCHANGE, head, raw, raw_len}, now_ns, v);
 }
 
 /* Methods whose beginning is worth waiting for (RFC 9110 §9.3, RFC 5789); others count as HTTP when the whole head comes at once: a

@@ -421,7 +421,7 @@ static bool is_goodbye(struct assembler *a, struct connection *c, const struct a
 	c->parting = opaque && b->bytes == 4 && b->captured == 4 && !memcmp(b->data, quit, 4) && (!c->first || c->first->answered);
 	if (parted && c->first && !c->first->answered)
 		exchange_forget_all(a, c);
-	return parted || (b->captured == b->bytes && wire_is_goodbye(c->protocol, b->data, b->captured));
+	return parted || (b->captured == b->bytes && protocol_is_goodbye(c->protocol, b->data, b->captured));
 }
 
 void turn_bytes(struct assembler *a, struct connection *c, const struct assembler_moment *m, const struct assembler_bytes *b,

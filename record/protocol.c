@@ -204,3 +204,21 @@ bool protocol_is_veiled(enum protocol protocol)
 {
 	return protocol == PROTOCOL_HTTP2 || protocol == PROTOCOL_TLS;
 }
+
+bool protocol_is_goodbye(enum protocol protocol, const void *data, size_t n)
+{
+	static const struct {
+		enum protocol protocol;
+		const char *bytes;
+		size_t n;
+	} goodbyes[] = {
+		{PROTOCOL_POSTGRESQL, "X\0\0\0\4", 5},
+		{PROTOCOL_MEMCACHED, "quit\r\n", 6},
+		{PROTOCOL_OPAQUE, "\1\0\0\0\1", 5},
+	};
+
+	for (size_t i = 0; i < sizeof(goodbyes) / sizeof(goodbyes[0]); i++)
+		if ((goodbyes[i].protocol == protocol || !protocol) && n == goodbyes[i].n && !memcmp(data, goodbyes[i].bytes, n))
+			return true;
+	return false;
+}

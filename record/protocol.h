@@ -34,6 +34,12 @@ enum protocol protocol_detect_mid(const void *data, size_t n, uint64_t bytes);
 /* Whether an answer that begins so is an error of that protocol (Redis -ERR, PostgreSQL ErrorResponse, memcached SERVER_ERROR). */
 bool protocol_answer_failed(enum protocol protocol, const void *data, size_t n);
 
+/*
+ * Whether n whole bytes of a client are a goodbye that no server answers (PostgreSQL's Terminate, memcached's quit; of what is opaque, MySQL's
+ * COM_QUIT). PROTOCOL_UNKNOWN: any of these.
+ */
+bool protocol_is_goodbye(enum protocol protocol, const void *data, size_t n);
+
 /* Protocols whose requests can not be told apart from outside: one exchange stands for the whole connection. */
 bool protocol_is_veiled(enum protocol protocol);
 

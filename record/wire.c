@@ -414,24 +414,6 @@ uint64_t wire_skip(struct wire *w, uint64_t n, enum wire_event *event)
 	return used;
 }
 
-bool wire_is_goodbye(enum protocol protocol, const void *data, size_t n)
-{
-	static const struct {
-		enum protocol protocol;
-		const char *bytes;
-		size_t n;
-	} goodbyes[] = {
-		{PROTOCOL_POSTGRESQL, "X\0\0\0\4", 5},
-		{PROTOCOL_MEMCACHED, "quit\r\n", 6},
-		{PROTOCOL_OPAQUE, "\1\0\0\0\1", 5},
-	};
-
-	for (size_t i = 0; i < sizeof(goodbyes) / sizeof(goodbyes[0]); i++)
-		if (goodbyes[i].protocol == protocol)
-			return n == goodbyes[i].n && !memcmp(data, goodbyes[i].bytes, n);
-	return false;
-}
-
 bool wire_ends_ready(const unsigned char *last, size_t n)
 {
 	static const unsigned char ready[] = {'Z', 0, 0, 0, 5};

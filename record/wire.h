@@ -54,9 +54,6 @@ uint64_t wire_skip(struct wire *w, uint64_t n, enum wire_event *event);
 /* Between messages. */
 bool wire_idle(const struct wire *w);
 
-/* Whether n whole bytes of a client are a goodbye that no server answers (PostgreSQL's Terminate, memcached's quit; of what is opaque, MySQL's COM_QUIT). */
-bool wire_is_goodbye(enum protocol protocol, const void *data, size_t n);
-
 /* Whether these, the last bytes of an answer of PostgreSQL, are its report that it is ready. */
 bool wire_ends_ready(const unsigned char *last, size_t n);
 

@@ -52,7 +52,7 @@ static uint64_t follow(enum protocol p, enum wire_side side, const uint8_t *data
 		protocol_detect(copy, k);
 		protocol_detect_mid(copy, k, k + piece % 3);
 		protocol_answer_failed(p, copy, k);
-		wire_is_goodbye(p, copy, k);
+		protocol_is_goodbye(p, copy, k);
 		wire_ends_ready(copy, k);
 		going = feed(&w, copy, k, &seen);
 		free(copy);
