@@ -57,7 +57,8 @@ function loadHeadlines(report) {
 	const all = report.edges.concat(report.destinations.map(d => Object.assign({server: d.name}, d)));
 	const amplified = largest(all, e => value(amplification(e)), e => e.attempts), busiest = largest(report.edges, e => e.peak_attempts_per_s);
 	const most = amplified ? amplification(amplified) : null, when = most && most !== amplified.amplification ? "under the fault" : null;
-	const note = amplified ? [pair(amplified)].concat([bounds(most, plain), when].filter(Boolean).map(t => DOT + t)) : "attempts per request";
+	const reading = most && most.method === "readings" ? "retries, or a breaker\u2019s pauses" : null;
+	const note = amplified ? [pair(amplified)].concat([bounds(most, plain), reading || when].filter(Boolean).map(t => DOT + t)) : "attempts per request";
 
 	return [
 		headline("Amplification", factor(value(most)), note),
