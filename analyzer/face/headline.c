@@ -38,15 +38,36 @@ static void line(const struct face *f, enum face_colour colour, const char *labe
 		free(note_); \
 	} while (0)
 
+static bool is_entry(const struct result *r, const struct result_service *s)
+{
+	for (size_t i = 0; i < r->edge_count; i++)
+		if (r->edges[i].root && !strcmp(r->edges[i].server, s->name))
+			return true;
+	return false;
+}
+
+/* Good answers to users that were less than usual. */
+static uint64_t degraded(const struct result *r)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->service_count; i++)
+		n += is_entry(r, &r->services[i]) ? r->services[i].whole.degraded : 0;
+	return n;
+}
+
 static int success(const struct face *f, const struct result *r)
 {
 	struct metric share = result_success_of_users(r);
-	char value[64], bounds[64];
+	char value[64], bounds[64], less[64] = "";
+	uint64_t n = degraded(r);
 
 	if (!share.known)
 		return 0;
-	LINE(f, share.value < 1 ? FACE_YELLOW : FACE_GREEN, "success", show_share(&share, value), "of %llu request%s of users (95 %%: %s)",
-	     (ull)share.n, share.n == 1 ? "" : "s", show_bounds(&share, true, bounds));
+	if (n)
+		snprintf(less, sizeof(less), "; %llu of the good answers degraded", (ull)n);
+	LINE(f, share.value < 1 || n ? FACE_YELLOW : FACE_GREEN, "success", show_share(&share, value), "of %llu request%s of users (95 %%: %s)%s",
+	     (ull)share.n, share.n == 1 ? "" : "s", show_bounds(&share, true, bounds), less);
 	return 0;
 }
 

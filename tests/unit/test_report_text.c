@@ -321,6 +321,39 @@ static void not_recovered(void)
 	free(text);
 }
 
+/* What looks well and is not quite: degraded answers, users who waited, a figure with two readings. */
+static void not_quite_well(void)
+{
+	struct result_recovery v = {.fault = "outage", .impact_ms = NAN, .mttr_ms = NAN, .recovery_lag_ms = NAN, .observed_ms = NAN, .good_ms = NAN,
+				    .label = "no_impact", .lag_breaker_ms = NAN, .lag_backoff_ms = NAN, .lag_drain_ms = NAN, .lag_rest_ms = NAN,
+				    .overshoot = NAN, .margin = NAN, .took_ms = 3110, .usual_ms = 48};
+	char *text;
+
+	fresh();
+	service.name = "back";
+	service.whole.degraded = 75;
+	edge.whole = (struct result_cohort){.linked = true, .logical = 100, .attempts = 300, .succeeded = 100,
+					    .amplification = {3, 1, 3, 100, METRIC_READINGS, true, true}};
+	edge.retry.max_attempts = 3;
+	edge.retry.alike = "the pauses of a circuit breaker";
+	result.recoveries = &v;
+	result.recovery_count = 1;
+	text = page();
+	ok(strstr(text, "; 75 of the good answers\n"), "degraded answers are good, and less");
+	ok(strstr(text, "front -> back (1.00..3.00: retries, or a breaker's pauses)"), "from one reading to the other, neither of which is a confidence");
+	ok(strstr(text, "3 attempts; the pauses of a circuit breaker would look the same"), "and the policy says so");
+	ok(strstr(text, "recovery       not needed  no request of users failed by outage, but they took up to 3.11 s"), "nobody failed, all waited");
+	ok(strstr(text, "outage: no_impact; requests of users took up to 3.11 s (p95), not 48.0 ms"), "and how long");
+	free(text);
+	service.name = "store";
+	v.usual_ms = 3000;
+	v.unsure = true;
+	text = page();
+	ok(!strstr(text, "of the good answers"), "what a service behind others degrades its callers may make good");
+	ok(strstr(text, "users felt nothing of outage, unless a breaker turned them away"), "nobody waited, if nobody was turned away");
+	free(text);
+}
+
 static void wrapped(void)
 {
 	char *text = NULL;
@@ -379,6 +412,7 @@ int main(void)
 	worst();
 	first_line();
 	not_recovered();
+	not_quite_well();
 	wrapped();
 	wide_tables();
 	is_str(show_duration(0.314, buf), "0.31 ms", "durations: below a millisecond");

@@ -43,7 +43,10 @@ function successHeadline(report, users) {
 
 	const parts = under === null ? null : (before === null ? "" : percent(before) + " before, ") + percent(under) + " under the fault";
 
-	return headline("Success of users\u2019 requests", percent(value(whole)), joined([bounds(whole, percent), parts], DOT));
+	const less = sum(report.services.filter(s => users.some(e => e.server === s.name)), s => s.degraded);
+
+	return headline("Success of users\u2019 requests", percent(value(whole)),
+		joined([bounds(whole, percent), parts, less > 0 ? count(less) + " of the good degraded" : null], DOT));
 }
 
 /* While the fault lasted, where that is known. */
