@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include "analyzer/link/closes.h"
+#include "analyzer/link/oneway.h"
 #include "analyzer/link/pauses.h"
 #include "analyzer/measure.h"
 #include "analyzer/read/progress.h"
@@ -78,6 +79,8 @@ static int find_links(struct measure *m)
 {
 	int err = graph_build(&m->graph, &m->r->model);
 
+	if (!err)
+		err = oneway_settle(m);
 	if (!err)
 		err = link_build(&m->link, &m->r->model, &m->graph);
 	if (!err)

@@ -6,8 +6,11 @@
 #include "analyzer/read/column.h"
 #include "analyzer/read/progress.h"
 #include "analyzer/read/spill.h"
+#include "base/clock.h"
 #include "base/hash.h"
 
+#define AT_ONCE_NS (5 * NS_PER_MS)
+#define SENDING_NS (10 * NS_PER_MS)	/* more than one message takes */
 #define STRIDE 16384	/* rows from one look at the clock to the next */
 
 /* The stored outcome; without one, what the rest of the row says (contract: 5xx, 429 and 408 are failures). */
@@ -62,6 +65,24 @@ static void take_times(struct model_exchange *x, sqlite3_stmt *row)
 	x->first_byte_ns = column_positive(row, X_FIRST_BYTE) < x->started_ns ? 0 : column_positive(row, X_FIRST_BYTE);
 }
 
+/*
+ * Whether nobody waited for an answer that did not come, in a protocol that is not framed: the program went on sending for longer than it then waited, or
+ * left at once. Of a server is known when its client left.
+ */
+static bool is_unheeded(const struct model_exchange *x, sqlite3_stmt *row)
+{
+	const char *protocol = column_text(row, X_PROTOCOL), *error = column_text(row, X_ERROR);
+	uint64_t sent = column_positive(row, X_SENT), sending = sent > x->started_ns ? sent - x->started_ns : 0;
+
+	if (x->first_byte_ns || x->status || x->bytes_in || (protocol && strcmp(protocol, "opaque") != 0) ||
+	    (error && strcmp(error, "closed") != 0 && strcmp(error, "eof") != 0 && strcmp(error, "open") != 0))
+		return false;
+	if (!x->ended_ns)
+		return sending >= SENDING_NS;
+	sent = x->role == MODEL_SERVER ? x->started_ns : sent;
+	return sent && x->ended_ns <= sent + (sending > AT_ONCE_NS ? sending : AT_ONCE_NS);
+}
+
 /* The index of a process; nearly always it is that of the connection. */
 static uint32_t process_of(const struct loader *l, uint32_t connection, uint64_t id)
 {
@@ -104,6 +125,7 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 	    loader_name_again(l, row, X_METHOD, &l->recent[2], &x->method))
 		return -ENOMEM;
 	x->outcome = outcome(x, column_text(row, X_OUTCOME));
+	x->unheeded = x->outcome == MODEL_INDETERMINATE && is_unheeded(x, row);
 	l->m->inferred += column_word(row, X_INFERRED) != 0;
 	if (!column_is_null(row, X_PARENT) && note_parent(l, sqlite3_column_int64(row, X_PARENT)))
 		return -ENOMEM;

@@ -83,6 +83,7 @@ struct model_exchange {
 	bool unwanted;		/* of a server: its client gave it up before it ended; filled by wasted.c */
 	bool lost : 1;		/* given up as another attempt at the same was answered (rivals.h); filled by link.c */
 	bool guessed : 1;	/* its parent is the likeliest of several; filled by link.c */
+	bool unheeded : 1;	/* not framed, without an answer, and nobody waited for one: it was left at once, or more was sent (load_exchange.c) */
 };
 
 struct model_fault {
