@@ -86,14 +86,20 @@ static int collect(struct measure *m, const bool *marks, size_t more)
 
 int pauses_part(struct measure *m, bool *parted)
 {
-	bool *marks = spill_calloc(m->r->model.exchange_count + 1, sizeof(*marks));
+	bool *marks, any = false;
 	size_t more = 0;
-	int err = marks ? 0 : -ENOMEM;
+	int err;
 
+	for (uint32_t e = 0; e < m->r->edge_count && !any; e++)
+		any = is_sure(&m->r->edges[e].breaker) && pauses_across(m, e);
+	*parted = any;
+	if (!any)
+		return 0;
+	marks = spill_calloc(m->r->model.exchange_count + 1, sizeof(*marks));
+	err = marks ? 0 : -ENOMEM;
 	for (uint32_t e = 0; marks && e < m->r->edge_count; e++)
 		more += is_sure(&m->r->edges[e].breaker) ? find_across(m, e, marks) : 0;
-	*parted = more;
-	if (!err && more)
+	if (!err)
 		err = collect(m, marks, more);
 	spill_free(marks);
 	return err;

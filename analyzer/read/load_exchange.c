@@ -126,6 +126,7 @@ static int take_exchange(struct loader *l, sqlite3_stmt *row)
 		return -ENOMEM;
 	x->outcome = outcome(x, column_text(row, X_OUTCOME));
 	x->unheeded = x->outcome == MODEL_INDETERMINATE && is_unheeded(x, row);
+	l->m->unheeded += x->unheeded;
 	l->m->inferred += column_word(row, X_INFERRED) != 0;
 	if (!column_is_null(row, X_PARENT) && note_parent(l, sqlite3_column_int64(row, X_PARENT)))
 		return -ENOMEM;

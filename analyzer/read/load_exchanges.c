@@ -73,6 +73,7 @@ static int join_halves(struct model *m, const struct model *other)
 	m->exchange_count += other->exchange_count;
 	m->undated += other->undated;
 	m->inferred += other->inferred;
+	m->unheeded += other->unheeded;
 	free(to);
 	return 0;
 }

@@ -137,6 +137,7 @@ struct model {
 	bool clean_end;
 	uint64_t undated;	/* exchanges left out: the file holds no time for them */
 	uint64_t inferred;	/* exchanges of which nothing said where they end */
+	uint64_t unheeded;	/* exchanges that are */
 };
 
 /*
