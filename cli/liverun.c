@@ -15,6 +15,7 @@
 #include "cli/faultlog.h"
 
 #define RUNS_MAX 64
+#define BEGIN_NS (10 * NS_PER_S)
 
 /* ---- finding it ---- */
 
@@ -95,6 +96,27 @@ int liverun_find(struct liverun *r, const char *name, bool everybody, char *erro
 
 /* ---- opening it ---- */
 
+static bool has_begun(const struct page *p)
+{
+	return __atomic_load_n(&p->magic, __ATOMIC_ACQUIRE) && (atomic_load(&p->heartbeat_ns) || __atomic_load_n(&p->started_ns, __ATOMIC_ACQUIRE));
+}
+
+/* A run is there to be found a moment before it has begun, on a busy machine a long one: it is waited for, as long as its controller lives. */
+static void await_begin(const struct liverun *r)
+{
+	uint64_t until = clock_now_ns() + BEGIN_NS;
+	struct timespec pause = {0, 10 * NS_PER_MS};
+
+	while (!has_begun(r->page) && clock_now_ns() < until) {
+		int pid, lock = rundir_controller(r->path, &pid);
+
+		if (lock < 0)
+			return;
+		close(lock);
+		nanosleep(&pause, NULL);
+	}
+}
+
 static int map_page(struct liverun *r, int dir)
 {
 	int fd = openat(dir, PAGE_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC), err = 0;
@@ -110,6 +132,9 @@ static int map_page(struct liverun *r, int dir)
 	if (p == MAP_FAILED)
 		return err ? err : -errno;
 	r->page = p;
+	await_begin(r);
+	if (!has_begun(r->page))
+		return -ESRCH;
 	if (r->page->magic != PAGE_MAGIC || r->page->layout != PAGE_LAYOUT || r->page->bytes != sizeof(struct page) ||
 	    r->page->fault_count > PAGE_FAULT_MAX)
 		return -EPROTO;

@@ -17,6 +17,7 @@ SIDE_JOBS ?= $(shell nproc)
 WAIT_JOBS ?= 4
 FUZZ_SECONDS ?= 60
 
+UNIT_OBJ_test_liverun := $(addprefix $(B)/cli/,liverun.o rundir.o faultlog.o)
 UNIT_OBJ_test_elf := $(B)/cli/elf.o
 UNIT_OBJ_test_names := $(B)/preload/names.o
 
