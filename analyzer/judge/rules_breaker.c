@@ -122,18 +122,32 @@ static void show_outage(const struct rule_subject *s, struct finding *f)
 	f->witness = b->witness ? b->witness : s->edge->worst;
 }
 
+/* " (about 40 of them turned away by that server's own breaker)", or nothing. */
+static const char *by_its_own(const struct rule_subject *s, char *buf, size_t size)
+{
+	buf[0] = 0;
+	if (refused(s) >= 1)
+		snprintf(buf, size, " (about %.0f of them turned away by that server's own breaker)", refused(s));
+	return buf;
+}
+
 /* A driver has to do this, a part of a system should not. */
 static void tell_none_perhaps(const struct rule_subject *s, struct finding *f)
 {
-	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row", (ull)BREAKER(s)->outage_attempts);
+	char buf[96];
+
+	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row%s", (ull)BREAKER(s)->outage_attempts,
+		     by_its_own(s, buf, sizeof(buf)));
 	show_outage(s, f);
 	finding_fix(f, "Nothing, if %s is the load of an experiment or a user. If it is a part of a system: %s", s->edge->client, fix_none);
 }
 
 static void tell_none(const struct rule_subject *s, struct finding *f)
 {
-	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row, and no circuit breaker opened",
-		     (ull)BREAKER(s)->outage_attempts);
+	char buf[96];
+
+	finding_says(f, "goes on calling a server that is out: %llu failed attempts in a row%s, and no circuit breaker opened",
+		     (ull)BREAKER(s)->outage_attempts, by_its_own(s, buf, sizeof(buf)));
 	show_outage(s, f);
 	finding_fix(f, "%s", fix_none);
 }

@@ -272,6 +272,8 @@ static void no_breaker(void)
 	edges[1].breaker.opens = 1, edges[1].breaker.shed = (n), edges[1].breaker.confidence = CONFIDENCE_HIGH
 	SILENT("no-breaker-under-outage", (OUT(200), FAR(181, 400)));
 	FIRES("no-breaker-under-outage", MEDIUM, (OUT(200), FAR(180, 400)));
+	ok(strstr(result.findings[0].message, "200 failed attempts in a row (about 180 of them turned away by that server's own breaker), and no"),
+	   "and says how many those were not");
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 800)));
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 400), edges[1].breaker.confidence = CONFIDENCE_LOW));
 	FIRES("no-breaker-under-outage", HIGH, (OUT(200), FAR(181, 400), edges[1].client = "other"));
