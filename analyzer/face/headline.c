@@ -38,12 +38,14 @@ static void line(const struct face *f, enum face_colour colour, const char *labe
 		free(note_); \
 	} while (0)
 
+/* Whether most of what it is asked comes from users: a probe of a service behind others is none of theirs. */
 static bool is_entry(const struct result *r, const struct result_service *s)
 {
+	uint64_t asked = 0;
+
 	for (size_t i = 0; i < r->edge_count; i++)
-		if (r->edges[i].root && !strcmp(r->edges[i].server, s->name))
-			return true;
-	return false;
+		asked += r->edges[i].root && !strcmp(r->edges[i].server, s->name) ? r->edges[i].whole.attempts : 0;
+	return asked && asked * 2 >= s->whole.requests;
 }
 
 /* Good answers to users that were less than usual. */

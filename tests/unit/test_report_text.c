@@ -345,6 +345,11 @@ static void not_quite_well(void)
 	ok(strstr(text, "recovery       not needed  no request of users failed by outage, but they took up to 3.11 s"), "nobody failed, all waited");
 	ok(strstr(text, "outage: no_impact; requests of users took up to 3.11 s (p95), not 48.0 ms"), "and how long");
 	free(text);
+	service.whole.requests = 601;
+	text = page();
+	ok(!strstr(text, "of the good answers"), "of a service that users ask the lesser part, nobody knows who got them");
+	free(text);
+	service.whole.requests = 600;
 	service.name = "store";
 	v.usual_ms = 3000;
 	v.unsure = true;

@@ -43,7 +43,8 @@ function successHeadline(report, users) {
 
 	const parts = under === null ? null : (before === null ? "" : percent(before) + " before, ") + percent(under) + " under the fault";
 
-	const less = sum(report.services.filter(s => users.some(e => e.server === s.name)), s => s.degraded);
+	const asked = s => sum(users.filter(e => e.server === s.name), e => e.attempts);	/* of a probe behind others, next to nothing */
+	const less = sum(report.services.filter(s => asked(s) && asked(s) * 2 >= s.requests), s => s.degraded);
 
 	return headline("Success of users\u2019 requests", percent(value(whole)),
 		joined([bounds(whole, percent), parts, less > 0 ? count(less) + " of the good degraded" : null], DOT));
