@@ -33,7 +33,7 @@ struct keyed {		/* an attempt with a key */
 struct effect {		/* a call that changed something, made for a request with a key */
 	uint64_t job, what;	/* what: server, method and path */
 	uint64_t scope;		/* what, of all jobs that ask for the same */
-	uint32_t op;		/* logical request: calls with one key of their own are one */
+	uint64_t op;		/* the key that it carries, else its logical request: calls of one are one */
 	uint32_t inbound;
 };
 
@@ -107,7 +107,8 @@ static int note_effect(struct ledger *l, uint64_t job, uint64_t kind, uint32_t i
 	if (SPILL_GROW(l->effects, l->effect_count, l->effect_room))
 		return -ENOMEM;
 	l->effects[l->effect_count++] = (struct effect){
-		.job = job, .what = what, .scope = hash_pair(kind, what), .op = x->logical, .inbound = inbound};
+		.job = job, .what = what, .scope = hash_pair(kind, what), .inbound = inbound,
+		.op = x->idempotency_key ? hash_mix(x->idempotency_key) : x->logical};
 	return 0;
 }
 

@@ -46,6 +46,14 @@ static uint64_t mix(uint64_t a, uint64_t b)
 
 /* ---- the tiers ---- */
 
+/* Whether they were surely made for different inbound requests: that those are one intent of somebody further out is no retry of this client. */
+static bool asked_twice(const struct joiner *j, uint32_t a, uint32_t b)
+{
+	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
+
+	return x->parent != MODEL_NONE && y->parent != MODEL_NONE && x->parent != y->parent && !x->guessed && !y->guessed;
+}
+
 static uint64_t key_group(const struct joiner *j, const struct model_exchange *x)
 {
 	return x->idempotency_key ? mix(mix(x->edge, x->target), x->idempotency_key) : 0;
@@ -54,7 +62,7 @@ static uint64_t key_group(const struct joiner *j, const struct model_exchange *x
 /* A key is one request whatever became of it; but what follows a redirect or a challenge is not sent again, it is sent otherwise. */
 static bool key_joins(const struct joiner *j, uint32_t a, uint32_t b)
 {
-	return !model_redirects(&j->m->exchanges[a]) && !model_challenges(&j->m->exchanges[a]);
+	return !model_redirects(&j->m->exchanges[a]) && !model_challenges(&j->m->exchanges[a]) && !asked_twice(j, a, b);
 }
 
 static uint64_t id_group(const struct joiner *j, const struct model_exchange *x)
@@ -68,7 +76,7 @@ static bool id_joins(const struct joiner *j, uint32_t a, uint32_t b)
 	const struct model_exchange *x = &j->m->exchanges[a], *y = &j->m->exchanges[b];
 	bool same = x->idempotency_key == y->idempotency_key || (x->fingerprint && x->fingerprint == y->fingerprint);
 
-	return same && model_failed_before(x, y);
+	return same && model_failed_before(x, y) && !asked_twice(j, a, b);
 }
 
 static uint64_t nest_group(const struct joiner *j, const struct model_exchange *x)

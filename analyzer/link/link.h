@@ -8,6 +8,7 @@
  *              60 s (plus its Retry-After) earlier; never across two inbound requests, never across two ids
  *   aggregate  only counts: the client was not recorded and its requests carry no ids
  *
+ * Attempts that were surely made for different inbound requests are never one request, whatever ids they share: their repetition is somebody's further out.
  * A second attempt at the same server that is made while the first is on its way (rivals.h), 5 ms later at least, is of its request: a hedge.
  * A failed attempt has at most one successor: of those it may have, the one whose start follows closest; an attempt
  * has at most one predecessor. Threads do not count where they are not known, where one flow of calls moves between

@@ -636,8 +636,40 @@ static void what_a_healthy_run_is(void)
 	}
 }
 
+/*
+ * A user asks `front` four times for the same, under one correlation id or one key, and front calls once each time, or twice: what it repeats is
+ * its own, what the user repeats is the user's.
+ */
+static void who_asks_again(int by_key, int calls)
+{
+	struct runs r;
+	struct result x;
+
+	runs_begin(&r, 10000);
+	runs_process(&r, 1, "front");
+	runs_connection(&r, 1, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int user = 0; user < 3; user++)
+		for (int again = 0; again < 4; again++) {
+			double at = 1000 * again + 100 * user;
+			int status = again < 3 ? 503 : 200, in = runs_add(&r, (struct runs_exchange){.connection = 2, .role = "server", .path = "/in", .tid = 9,
+				.status = status, .at_ms = at, .took_ms = 30, .correlation = by_key ? 0 : 7 + user, .key = by_key ? 7 + user : 0});
+
+			for (int call = 0; call < calls; call++)
+				runs_add(&r, ATTEMPT(.status = call + 1 < calls ? 503 : status, .at_ms = at + 1 + 5 * call, .took_ms = 2, .parent = in,
+						     .correlation = by_key ? 0 : 7 + user, .key = by_key ? 7 + user : 0));
+		}
+	judge(&r, &x, everything);
+	is_linked(&x, "external", "front", 3, 12, "id", by_key ? "a user's key, four times" : "a user's id, four times");
+	is_linked(&x, "front", "127.0.0.1:81", 12, 12 * calls, "id", calls > 1 ? "and front tries twice each time" : "and front never tries again");
+	is_int(judge_edge(&x, "front", "127.0.0.1:81")->retry.unbounded, 0, "nor is front said to go on without end");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
+	for (int i = 0; i < 4; i++)
+		who_asks_again(i % 2, 1 + i / 2);
 	ten_threads_with_three_immediate_attempts_each();
 	threads_one_after_another_are_not_mixed();
 	a_single_thread_with_ten_requests_in_flight();
