@@ -453,13 +453,12 @@ void conn_call_left(void *conn_call)
 static void learn(struct conn *c, int fd)
 {
 	struct sockaddr_storage ss;
-	socklen_t len = sizeof(c->cookie);
+	socklen_t len = sizeof(ss);
 
 	if (fd < 0)
 		return;
 	if (!c->cookie)
-		raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &c->cookie, &len);
-	len = sizeof(ss);
+		c->cookie = raw_cookie(fd);
 	if (!c->local.hash && RAW(SYS_getsockname, fd, &ss, &len, 0, 0, 0) == 0)
 		addr_from_sockaddr(&c->local, (struct sockaddr *)&ss, len);
 }
@@ -542,10 +541,7 @@ void conn_closing(struct conn *c, int fd, uint64_t now_ns)
 
 bool conn_is_at(const struct conn *c, int fd)
 {
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	return !c->cookie || (raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 && cookie == c->cookie);
+	return !c->cookie || raw_cookie(fd) == c->cookie;
 }
 
 void conn_each(void (*act)(struct conn *c))

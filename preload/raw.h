@@ -119,6 +119,15 @@ static inline int raw_sockopt_int(int fd, int level, int name)
 	return r < 0 ? r : v;
 }
 
+/* The number that the kernel has for this socket, by whatever descriptor; 0 none. */
+static inline uint64_t raw_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return raw_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
 static inline int raw_connect(int fd, const void *sa, socklen_t len)
 {
 	return (int)RAW(SYS_connect, fd, sa, len, 0, 0, 0);

@@ -257,6 +257,17 @@ void table_adopt(int fd)
 	table_set(fd, c);
 }
 
+/* A lower descriptor of the same socket, as inetd's servers have one as their standard input and output; -1 none. */
+static int twin(int fd)
+{
+	uint64_t cookie = raw_cookie(fd);
+
+	for (int other = 0; cookie && other < fd; other++)
+		if (table_knows(other) && !table_is_private(other) && raw_cookie(other) == cookie)
+			return other;
+	return -1;
+}
+
 struct dirent64_head {
 	uint64_t ino, off;
 	uint16_t len;
@@ -267,14 +278,19 @@ struct dirent64_head {
 static void adopt_named(const char *name)
 {
 	struct stat st;
-	int fd = 0;
+	int fd = 0, same;
 
 	if (*name < '0' || *name > '9')
 		return;
 	while (*name)
 		fd = fd * 10 + (*name++ - '0');
-	if (RAW(SYS_fstat, fd, &st, 0, 0, 0, 0) == 0 && S_ISSOCK(st.st_mode))
+	if (RAW(SYS_fstat, fd, &st, 0, 0, 0, 0) != 0 || !S_ISSOCK(st.st_mode))
+		return;
+	same = twin(fd);
+	if (same < 0)
 		table_adopt(fd);
+	else
+		table_share(same, fd);
 }
 
 void table_adopt_inherited(void)

@@ -30,7 +30,7 @@ extern _Atomic uint32_t *fd_conn;	/* of TABLE_FDS */
 /* Makes room for the table, before anything else here is called; false when there is none. */
 bool table_start(void);
 
-/* Takes up stream connections that were open when this image started. */
+/* Takes up stream connections that were open when this image started. Descriptors of one socket mean one connection. */
 void table_adopt_inherited(void);
 
 /* Takes up one descriptor that came from elsewhere (SCM_RIGHTS), when it is a connected stream. */

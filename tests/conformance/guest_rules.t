@@ -139,6 +139,31 @@ fd = socket.recv_fds(b, 1, 1)[1][0]; s = socket.socket(fileno=fd); began = time.
 s.sendall(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"); s.recv(100); print(time.monotonic() - began >= 0.29)""" % peer.port
 is_(shock(f"to=127.0.0.1:{peer.port} delay=300ms", PYTHON, "-c", passed).out.strip(), "True", "a socket that came through another is covered")
 
+
+def as_inetd(fault):
+    """What a client hears of a program that echoes its standard input, and is given a connection as input, output and errors; and its run."""
+    db = os.path.join(tmpdir(), "inetd.db")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address, timeout=20) as client:
+            conn = listener.accept()[0]
+            child = spawn(shock_argv(f"at=:{address[1]} {fault}", db, [PYTHON, "-c", "import os; os.write(1, os.read(0, 100))"]),
+                          stdin=conn, stdout=conn, stderr=conn)
+            conn.close()
+            client.sendall(b"hello")
+            try:
+                heard = client.recv(100)
+            except ConnectionResetError:
+                heard = "reset"
+            child.wait()
+    return heard, Run(db)
+
+
+for fault, want in (("delay=1s probability=0", b"hello"), ("reset=response", "reset"), ("truncate=2", b"he")):
+    heard, r = as_inetd(fault)
+    is_((heard, r.one("SELECT count(*) FROM connection"), r.one("SELECT count(*) FROM exchange")), (want, 1, 1),
+        f"standard input and output of one socket are one connection: {fault}", r)
+
 forked = """
 import os, socket
 def ask(times):
