@@ -257,12 +257,14 @@ void table_adopt(int fd)
 	table_set(fd, c);
 }
 
-/* A lower descriptor of the same socket, as inetd's servers have one as their standard input and output; -1 none. */
+#define TWINS 64	/* who inherits a thousand sockets has not twice the same */
+
+/* A low descriptor of the same socket, as inetd's servers have one as their standard input and output; -1 none. */
 static int twin(int fd)
 {
 	uint64_t cookie = raw_cookie(fd);
 
-	for (int other = 0; cookie && other < fd; other++)
+	for (int other = 0; cookie && other < fd && other < TWINS; other++)
 		if (table_knows(other) && !table_is_private(other) && raw_cookie(other) == cookie)
 			return other;
 	return -1;
