@@ -122,6 +122,30 @@ static double spread_of(const struct samples *s)
 	return samples_percentile(s, 0.95) / (samples_percentile(s, 0.05) + FLOOR_MS / 2);
 }
 
+/* How close together half of the values from one index to before another lie, at best, and where they begin. */
+static double densest_half(const struct samples *s, size_t from, size_t to, size_t *at)
+{
+	size_t half = (to - from + 1) / 2;
+	double best = INFINITY;
+
+	*at = from;
+	for (size_t i = from; half && i + half <= to; i++)
+		if (s->values[i + half - 1] - s->values[i] < best) {
+			best = s->values[i + half - 1] - s->values[i];
+			*at = i;
+		}
+	return best;
+}
+
+/* Whether the steps crowd around these waits too, but for some that a busy machine makes late: then a clock sets both. */
+static bool is_step(const struct samples *steps, double room, double low, double high)
+{
+	size_t at;
+	double width = densest_half(steps, 0, steps->n, &at);
+
+	return width <= 2 * room && steps->values[at] <= high + CLUSTER_LEAST_MS && steps->values[at] + width >= low - CLUSTER_LEAST_MS;
+}
+
 /*
  * A client that goes on after any time of a wide range waits before a retry within it too, but always the same: half of what follows failures then lies
  * within a tenth of that range.
@@ -129,25 +153,21 @@ static double spread_of(const struct samples *s)
 static void find_own_wait(const struct lane *l, struct pace *p)
 {
 	const struct samples *s = &l->failed_ends, *steps = p->by_start ? &l->starts : &l->ends;
-	double room = CLUSTER_SHARE * (samples_percentile(steps, 0.95) - samples_percentile(steps, 0.05)), best = INFINITY;
-	size_t from = 0, to = s->n, half, at = 0;
+	double room = CLUSTER_SHARE * (samples_percentile(steps, 0.95) - samples_percentile(steps, 0.05)), width, low;
+	size_t from = 0, to = s->n, at;
 
 	while (from < to && s->values[from] < p->low_ms)
 		from++;
 	while (to > from && s->values[to - 1] > p->high_ms)
 		to--;
-	half = (to - from + 1) / 2;
 	if (p->tight || room < CLUSTER_LEAST_MS || to - from < CLUSTER_MIN)
 		return;
-	for (size_t i = from; i + half <= to; i++)
-		if (s->values[i + half - 1] - s->values[i] < best) {
-			best = s->values[i + half - 1] - s->values[i];
-			at = i;
-		}
-	if (best > room)
+	width = densest_half(s, from, to, &at);
+	low = s->values[at];
+	if (width > room || is_step(steps, room, low, low + width))
 		return;
-	p->own_low_ms = s->values[at] - 1 - best;
-	p->own_high_ms = s->values[at + half - 1] + FLOOR_MS + best;
+	p->own_low_ms = low - 1 - width;
+	p->own_high_ms = low + width + FLOOR_MS + width;
 }
 
 /* Where most steps after failures are those of the pace, those that are somewhat longer are late; a clock makes the next one as much shorter. */

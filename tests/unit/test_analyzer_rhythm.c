@@ -136,6 +136,15 @@ static void late_steps_are_steps(void)
 		wait_ms(&l, 50);
 	}
 	expect(&l, 60, 2, 14, "temporal", "two attempts 62 ms apart are no late steps: half of what follows failures");
+
+	begin(&l, 60000);
+	for (int i = 0; i < 120; i++) {	/* a call takes the client's own time while it goes well, next to none while it fails */
+		bool bad = i >= 60 && i < 100;
+
+		attempt(&l, bad ? 503 : 200, bad ? 0.3 : 4);
+		l.now_ms += bad ? 50.4 + 0.5 * stats_uniform(&dice) : 46.5 + stats_uniform(&dice) + (i % 5 ? 0 : 12 * stats_uniform(&dice));
+	}
+	expect(&l, 120, 1, 40, "temporal", "a timer of 50 ms that is late in one step of five while all is well, and in none while all fails");
 }
 
 static void a_poller_that_retries(void)
