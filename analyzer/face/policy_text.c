@@ -119,16 +119,21 @@ static const char *first_wait(enum policy_backoff family)
 	return family == BACKOFF_FIXED ? " of" : family == BACKOFF_AMBIGUOUS ? ", first wait" : " from";
 }
 
-/* Whether jitter lies around the schedule's waits, as its names say, rather than taking from them. */
-static bool around(const struct policy_retry *p)
-{
-	return p->jitter_name_count && !strncmp(p->jitter_names[0], "±", strlen("±"));
-}
-
-/* What the schedule begins with: where jitter takes from it, the median of what was waited is less. */
+/* What the schedule begins with: where jitter takes from it, the median of what was waited is less, where it adds, more. */
 static double base(const struct policy_retry *p)
 {
-	return p->jitter_low.known && p->jitter_low.value < 1 && p->base_high_ms > 0 && !around(p) ? p->base_high_ms : p->base_ms;
+	if (!p->jitter_low.known || p->jitter_low.value >= 1 || !(p->base_high_ms > 0) || policy_jitter_is(p, "±"))
+		return p->base_ms;
+	return policy_jitter_is(p, "+") ? p->base_low_ms : p->base_high_ms;
+}
+
+static void say_cap(FILE *out, const struct policy_retry *p)
+{
+	bool beyond = p->cap_before_jitter && (policy_jitter_is(p, "±") || policy_jitter_is(p, "+"));
+	char buf[64];
+
+	if (p->cap_ms > 0)
+		fprintf(out, ", at most %s%s", ms(p->cap_ms, buf), beyond ? " before jitter" : "");
 }
 
 static void say_backoff(FILE *out, const struct policy_retry *p)
@@ -153,8 +158,7 @@ static void say_backoff(FILE *out, const struct policy_retry *p)
 		fprintf(out, ", %s more each time", ms(p->step_ms, buf));
 	if (p->added_ms > 0)
 		fprintf(out, " plus 0 to %s", ms(p->added_ms, buf));
-	if (p->cap_ms > 0)
-		fprintf(out, ", at most %s%s", ms(p->cap_ms, buf), p->cap_before_jitter && around(p) ? " before jitter" : "");
+	say_cap(out, p);
 }
 
 static void say_jitter(FILE *out, const struct policy_retry *p)

@@ -414,17 +414,19 @@ static void name_jitter(struct policy_retry *p)
 }
 
 /*
- * Jitter called ±x % is around the schedule, all other takes from its steps: there the schedule's cap is the longest wait, not the middle one. Jitter
- * without a name may be either; the two are alike where it is small.
+ * Jitter called ±x % is around the schedule, +x % above it, all other takes from its steps: there the schedule's cap is the longest wait, not the middle
+ * one. Jitter without a name may be any; they are alike where it is small.
  */
 static void scale_cap(struct policy_retry *p)
 {
-	bool around = p->jitter_name_count && !strncmp(p->jitter_names[0], "±", strlen("±"));
 	double longest = 2 / (1 + p->jitter_low.value);
 
-	if (!p->cap_before_jitter || !p->jitter_low.known || around)
+	if (!p->cap_before_jitter || !p->jitter_low.known || policy_jitter_is(p, "±"))
 		return;
-	p->cap_ms *= p->jitter_name_count || longest <= CAP_ALIKE ? longest : NAN;
+	if (policy_jitter_is(p, "+"))
+		p->cap_ms *= longest * p->jitter_low.value;
+	else
+		p->cap_ms *= p->jitter_name_count || longest <= CAP_ALIKE ? longest : NAN;
 }
 
 static int measure_jitter(struct bench *b, const struct fit *f)
@@ -504,6 +506,14 @@ static bool two_waits_undecided(const struct bench *b, const struct fit *f)
 	       (f->family == BACKOFF_LINEAR || (f->multiplier_low <= 2.2 && f->multiplier_high >= 1.8));
 }
 
+#define CUT_ALIKE 0.95	/* of the cap: a wait that near may be the cap */
+
+/* A cap before the jitter that all waits but the first have: they grow once, which every law of growth may do. */
+static bool grows_once(const struct fit *f)
+{
+	return grows(f->family) && f->cap_before_jitter && f->shape[2] >= CUT_ALIKE * f->shape[FIT_DEEPEST];
+}
+
 /* How evenly what was added to the law is spread (backoff_shape.h); without memory not at all. */
 static double shape_of_added(const struct bench *b, const struct fit *f)
 {
@@ -519,15 +529,52 @@ static double shape_of_added(const struct bench *b, const struct fit *f)
 	return even;
 }
 
+#define SLOW_TIMES 6	/* what may be nothing but lateness, so often: longer is waited on purpose */
+#define SKEWED 0.37	/* of the way from the 5th to the 95th percentile: where evenly spread waits seldom have their middle */
+
+/* Waits from next to nothing on that thin out upwards, rather than being spread evenly: those of a client that waits for nothing, but is slow to go on. */
+static bool may_be_slow(const struct bench *b, const struct fit *f)
+{
+	struct samples all = {0};
+	double low, middle, high, even;
+
+	if (f->family != BACKOFF_FIXED || f->low > at_once_ms(b) / 2 || f->high > SLOW_TIMES * at_once_ms(b))
+		return false;
+	for (size_t k = b->skipped; k < b->depth; k++)
+		for (size_t i = 0; i < b->by_k[k].n; i++)
+			(void)samples_add(&all, b->by_k[k].values[i]);
+	samples_sort(&all);
+	low = samples_percentile(&all, 0.05);
+	middle = samples_percentile(&all, 0.5);
+	high = samples_percentile(&all, 0.95);
+	even = shape_evenness(&all);
+	samples_free(&all);
+	return even < 0 || middle - low < SKEWED * (high - low);
+}
+
+/* Which of the two it is can not be told, nor how long the wait would be. */
+static void none_or_fixed(struct bench *b)
+{
+	struct policy_retry *p = b->p;
+
+	add_candidate(p, BACKOFF_NONE, NAN);
+	add_candidate(p, BACKOFF_FIXED, NAN);
+	p->base_ms = p->base_low_ms = p->base_high_ms = NAN;
+	for (size_t k = b->skipped; k < b->depth; k++)
+		show_fan(&p->gaps[k], NAN, NAN);
+	decide(b, BACKOFF_AMBIGUOUS);
+}
+
 static int judge_jittered(struct bench *b, const struct fit *fits, const struct fit_data *d)
 {
 	enum policy_backoff best = choice_best(fits, &b->p->bic_margin);
-	bool few = d->n < JITTER_WAITS_MIN || b->p->chains < 3, undecided;
+	bool few = d->n < JITTER_WAITS_MIN || b->p->chains < 3, once, undecided;
 	int wrong = 0, err;
 
 	if (!fits[best].known)
 		return 0;
-	undecided = two_waits_undecided(b, &fits[best]);
+	once = grows_once(&fits[best]);
+	undecided = once || two_waits_undecided(b, &fits[best]);
 	err = few ? 0 : choice_misfit(&fits[best], d, &wrong);
 	if (err)
 		return err;
@@ -535,6 +582,15 @@ static int judge_jittered(struct bench *b, const struct fit *fits, const struct 
 		wrong = 1;
 	b->p->mixed = wrong == 2;
 	take_fit(b, &fits[best]);
+	if (may_be_slow(b, &fits[best])) {
+		none_or_fixed(b);
+		return 0;
+	}
+	if (once) {
+		add_candidate(b->p, BACKOFF_LINEAR, NAN);
+		add_candidate(b->p, BACKOFF_EXPONENTIAL, NAN);
+		b->p->multiplier = b->p->step_ms = NAN;
+	}
 	if (best == BACKOFF_ADDITIVE && b->p->added_ms < BACKOFF_AT_ONCE_MS) {	/* a busy machine is as late */
 		add_candidate(b->p, BACKOFF_ADDITIVE, fits[best].multiplier);
 		add_candidate(b->p, BACKOFF_EXPONENTIAL, fits[best].multiplier);

@@ -12,6 +12,11 @@ void policy_retry_free(struct policy_retry *r)
 	*r = (struct policy_retry){0};
 }
 
+bool policy_jitter_is(const struct policy_retry *r, const char *sign)
+{
+	return r->jitter_name_count && !strncmp(r->jitter_names[0], sign, strlen(sign));
+}
+
 void policy_breaker_free(struct policy_breaker *b)
 {
 	free(b->spans);

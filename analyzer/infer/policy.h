@@ -253,6 +253,9 @@ struct policy_fallback {		/* fallback.c */
 };
 
 void policy_retry_free(struct policy_retry *r);
+
+/* Whether its jitter's first name begins so: "±" lies around the schedule's waits, "+" above them, all other takes from them. */
+bool policy_jitter_is(const struct policy_retry *r, const char *sign);
 void policy_breaker_free(struct policy_breaker *b);
 
 /* Whether each attempt may have to ask it, retries too: it is sure enough, not known to count requests, and no balancer. */

@@ -51,6 +51,7 @@ static double skip_first(struct stats_random *r, unsigned k, double *s) { return
 static double fixed_full(struct stats_random *r, unsigned k, double *s) { return between(r, 0, 200); }
 static double capped_before(struct stats_random *r, unsigned k, double *s) { return fmin(doubling(r, k, s), 200) * between(r, 0.7, 1.3); }
 static double capped_equal(struct stats_random *r, unsigned k, double *s) { return fmin(2 * doubling(r, k, s), 400) * between(r, 0.5, 1); }
+static double capped_plus(struct stats_random *r, unsigned k, double *s) { return fmin(2 * doubling(r, k, s), 400) * between(r, 1, 1.2); }
 static double capped_crowding(struct stats_random *r, unsigned k, double *s)
 {
 	return fmin(doubling(r, k, s), 200) * (0.7 + 0.3 * (stats_uniform(r) + stats_uniform(r)));
@@ -238,6 +239,10 @@ static void numbers_of_laws_with_jitter(void)
 	p = infer(&c);
 	ok(fabs(p.cap_ms - 400) < 20 && p.cap_before_jitter, "where jitter takes from the schedule, its cap is the longest wait: %.0f", p.cap_ms);
 	policy_retry_free(&p);
+	fill(&c, capped_plus, 7, 100);
+	p = infer(&c);
+	ok(named(&p, "+20 %") && fabs(p.cap_ms - 400) < 12, "where it adds to it, the shortest: %.0f", p.cap_ms);
+	policy_retry_free(&p);
 	fill(&c, capped_crowding, 6, 100);
 	p = infer(&c);
 	ok(isnan(p.cap_ms) && p.cap_before_jitter && !p.jitter_name_count, "where jitter has no name, it is not said which of the two is the cap: %.0f",
@@ -300,6 +305,38 @@ static void multipliers_with_full_jitter(void)
 	ok(high > trials / 2 && two * 100 >= 99 * high, "doubling with full jitter is said to double in %d of %d", two, high);
 }
 
+/* ---- a cap so near that the schedule grows once ---- */
+
+static double once_added(struct stats_random *r, unsigned k, double *s) { return fmin(200 * exp2(k - 1.0), 300) + between(r, 0, 20); }
+static double once_doubling(struct stats_random *r, unsigned k, double *s) { return fmin(200 * exp2(k - 1.0), 300) * between(r, 0.9, 1.1); }
+static double once_linear(struct stats_random *r, unsigned k, double *s) { return fmin(200.0 * k, 300) * between(r, 0.8, 1); }
+
+static void grows_once(const char *what, policy waits)
+{
+	struct crowd c = {.random = {91}};
+	int sure = 0, numbers = 0, both = 0, trials = 40;
+
+	for (int i = 0; i < trials; i++) {
+		struct policy_retry p;
+		bool linear = false, exponential = false;
+
+		fill(&c, waits, 4, i % 2 ? 12 : 40);
+		p = infer(&c);
+		for (unsigned k = 0; k < p.candidate_count; k++) {
+			linear = linear || p.candidates[k].family == BACKOFF_LINEAR;
+			exponential = exponential || p.candidates[k].family == BACKOFF_EXPONENTIAL;
+			numbers += p.candidates[k].family == BACKOFF_EXPONENTIAL && !isnan(p.candidates[k].multiplier);
+		}
+		sure += p.backoff != BACKOFF_AMBIGUOUS || p.confidence != CONFIDENCE_LOW;
+		numbers += !isnan(p.multiplier) || !isnan(p.step_ms);
+		both += linear && exponential;
+		policy_retry_free(&p);
+	}
+	is_int(sure, 0, "%s, cut from the second wait on: ambiguous, low", what);
+	is_int(numbers, 0, "... without a multiplier or a step");
+	is_int(both, trials, "... it may be linear or exponential");
+}
+
 /* ---- what looks like a policy and is none ---- */
 
 /* x1.5 without jitter on a busy machine, where every wait is up to 18 ms late. */
@@ -322,6 +359,30 @@ static void lateness_is_no_jitter(void)
 	}
 	is_int(added, 0, "what a busy machine adds is not the client's");
 	ok(unsure, "it may be exponential: so in %d of 20", unsure);
+}
+
+/* A client that retries at once, but needs some tens of milliseconds to do so: its code is not warm, or the machine is busy. */
+static double slowly_at_once(struct stats_random *r, unsigned k, double *s)
+{
+	return 2 - 35 * log(1 - stats_uniform(r));
+}
+
+static void no_wait_of_a_slow_client(void)
+{
+	struct crowd c = {.random = {6}};
+	int fixed = 0, either = 0, trials = 60;
+
+	for (int i = 0; i < trials; i++) {
+		struct policy_retry p;
+
+		fill(&c, slowly_at_once, 3, 15);
+		p = infer(&c);
+		fixed += p.backoff == BACKOFF_FIXED && p.confidence != CONFIDENCE_LOW;
+		either += p.candidate_count && p.candidates[0].family == BACKOFF_NONE && isnan(p.base_ms);
+		policy_retry_free(&p);
+	}
+	ok(fixed <= 2, "a client that needs tens of milliseconds to retry at once is said to wait a fixed time in %d of %d", fixed, trials);
+	ok(either * 2 > trials, "... mostly it may wait for nothing, too: in %d", either);
 }
 
 /* Late by 8 ms on the average beside the usual 1.8. */
@@ -528,7 +589,11 @@ int main(void)
 	numbers_of_laws_without_jitter();
 	numbers_of_laws_with_jitter();
 	multipliers_with_full_jitter();
+	grows_once("doubling with a part added", once_added);
+	grows_once("doubling ±10 %", once_doubling);
+	grows_once("linear, less up to 20 %", once_linear);
 	lateness_is_no_jitter();
+	no_wait_of_a_slow_client();
 	a_busy_machine();
 	rho_is_estimated(30, 0.521, 0.579);
 	rho_is_estimated(100, 0.529, 0.557);
