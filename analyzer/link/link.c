@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "analyzer/link/crowd.h"
+#include "analyzer/link/handovers.h"
 #include "analyzer/link/nest.h"
 #include "analyzer/link/reconnects.h"
 #include "analyzer/read/spill.h"
@@ -28,7 +29,7 @@ struct joiner {
 	uint32_t *older;		/* per exchange that waits so: the one of its group before it; NOBODY */
 	struct map loose;		/* group of time_group() -> 1: not all in it were made for inbound requests */
 	uint64_t *served_ns;		/* per exchange: when its thread had last got from another server what one had refused it; 0 never */
-	bool *busy;			/* per process: its threads say nothing (crowd.h) */
+	bool *busy;			/* per process: its threads say nothing (crowd.h, handovers.h) */
 };
 
 /* One tier: which attempts it concerns and with whom each may be joined. */
@@ -542,6 +543,8 @@ int link_build(struct link *l, struct model *m, const struct graph *g)
 	l->reconnects = calloc(g->count + 1, sizeof(*l->reconnects));
 	if (!err)
 		err = l->reconnects ? crowd_threads(m, j.busy) : -ENOMEM;
+	if (!err)
+		err = handovers_find(m, j.busy);
 	if (!err)
 		err = reconnects_take(m, j.busy, l->reconnects);
 	if (!err)

@@ -666,6 +666,43 @@ static void who_asks_again(int by_key, int calls)
 	judge_end(&r, &x);
 }
 
+/* Twenty things, four attempts each, 50 ms apart; attempt k of thing i is made by the thread that `turns` says. */
+static void things(struct runs *r, int apart_ms, int again_after_good, bool turns)
+{
+	judge_client(r, 60000);
+	for (int at = 0; at < 20 * apart_ms + 200; at++)
+		for (int i = 0; i < 20; i++) {
+			int k = (at - apart_ms * i) / 50;
+			char path[16];
+
+			if (at < apart_ms * i || (at - apart_ms * i) % 50 || k >= 4)
+				continue;
+			snprintf(path, sizeof(path), "/thing/%d", i);
+			runs_add(r, ATTEMPT(.tid = 20 + (turns ? (3 * i + k) % 7 : i % 7), .path = path,
+					    .status = again_after_good ? 200 : 503, .at_ms = 100 + at + 0.1 * i, .took_ms = 0.05));
+		}
+}
+
+static void threads_that_call_for_one_another(void)
+{
+	struct runs r;
+	struct result x;
+
+	things(&r, 37, 0, true);
+	judge(&r, &x, everything);
+	is_int(judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical, 20, "a pool of threads that send for all callers: 20 requests");
+	is_int(judge_edge(&x, "curl", "127.0.0.1:80")->retry.max_attempts, 4, "... of four attempts, wherever each was sent");
+	judge_end(&r, &x);
+	things(&r, 37, 1, true);
+	judge(&r, &x, everything);
+	is_int(judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical, 80, "what is had is asked for anew");
+	judge_end(&r, &x);
+	things(&r, 2, 0, true);
+	judge(&r, &x, everything);
+	ok(judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical > 20, "workers that meet the same twenty things all the time are not told from it");
+	judge_end(&r, &x);
+}
+
 int main(void)
 {
 	for (int i = 0; i < 4; i++)
@@ -686,6 +723,7 @@ int main(void)
 	ids_tell_requests_apart();
 	refused_connects_are_attempts();
 	threads_matter_unless_they_mean_nothing();
+	threads_that_call_for_one_another();
 	waits_tell_callers_from_a_flow();
 	clients_that_were_not_recorded();
 	failed_look_ups_are_attempts_at_the_address();
