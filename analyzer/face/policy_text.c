@@ -154,8 +154,8 @@ static void say_backoff(FILE *out, const struct policy_retry *p)
 	}
 	if (p->backoff != BACKOFF_NONE && base(p) > 0)
 		fprintf(out, "%s %s", first_wait(p->backoff), ms(base(p), buf));
-	if (p->backoff == BACKOFF_LINEAR && p->step_ms > 0)
-		fprintf(out, ", %s more each time", ms(p->step_ms, buf));
+	if (p->backoff == BACKOFF_LINEAR && p->step_ms > 0 && p->base_ms > 0)
+		fprintf(out, ", %s more each time", ms(p->step_ms * base(p) / p->base_ms, buf));
 	if (p->added_ms > 0)
 		fprintf(out, " plus 0 to %s", ms(p->added_ms, buf));
 	say_cap(out, p);

@@ -85,6 +85,8 @@ static void jitter(void)
 		 retry->cap_before_jitter = true);
 	SAYS_TOO("x2 from 200 ms, at most 2.00 s before jitter, +20 %", "or adds to it", DOUBLED, NAMED(1, "+20 %"), retry->base_ms = 220,
 		 retry->base_low_ms = 200, retry->base_high_ms = 240, retry->cap_before_jitter = true);
+	SAYS_TOO("linear from 200 ms, 200 ms more each time, full", "a step grows as what it begins with", DOUBLED, NAMED(1, "full"),
+		 retry->backoff = BACKOFF_LINEAR, retry->base_high_ms = 200, retry->step_ms = 100, retry->cap_ms = NAN);
 	SAYS_TOO(", equal or ±30 % jitter (rho", "all names that the interval holds are given", DOUBLED, NAMED(2, "equal", "±30 %"));
 	SAYS_TOO(", no jitter, honours", "none is no kind of jitter", DOUBLED, NAMED(1, "none"));
 	SAYS_TOO(", jitter (rho 0.50", "jitter without a name", DOUBLED);
