@@ -300,6 +300,39 @@ static double timely(const struct bench *b, size_t k)
 	return fmax(samples_percentile(&b->by_k[k], 0.1) - b->late / 2, 0);
 }
 
+#define TIED 0.7	/* of the spread of the last wait: sums that spread less depend on it; with a wait of its own they spread more */
+
+static double spread(struct samples *s)
+{
+	samples_sort(s);
+	return samples_percentile(s, 0.9) - samples_percentile(s, 0.1);
+}
+
+/*
+ * Whether a last wait that is shorter than the law's ends all requests at the same time after their first failure, and so makes up for what the waits before
+ * it were late by: then a deadline cut it, not a cap.
+ */
+static bool cut_by_deadline(const struct bench *b)
+{
+	struct samples last = {0}, all = {0};
+	bool deadline;
+
+	for (size_t i = 0; i < b->w->requests; i++) {
+		double sum = 0;
+
+		for (size_t k = 0; k < deep_in(b, i); k++)
+			sum += b->w->ms[b->w->begins[i] + k];
+		if (deep_in(b, i) == b->depth) {
+			(void)samples_add(&last, b->w->ms[b->w->begins[i] + b->depth - 1]);
+			(void)samples_add(&all, sum);
+		}
+	}
+	deadline = last.n >= REQUESTS_MEDIUM && spread(&last) > 2 * TICK_MS && spread(&all) < TIED * spread(&last);
+	samples_free(&last);
+	samples_free(&all);
+	return deadline;
+}
+
 /* The laws that the waits follow; true when that is decided: one does, several do, or waits too regular for jitter follow none. */
 static bool regular(struct bench *b)
 {
@@ -326,6 +359,8 @@ static bool regular(struct bench *b)
 		decide(b, BACKOFF_AMBIGUOUS);
 	if (found != 1)
 		b->p->multiplier = b->p->step_ms = NAN;
+	if (n > 3 && waits[n - 2].ms < (1 - LATE_SHARE) * b->p->cap_ms && cut_by_deadline(b))
+		b->p->cap_ms = NAN;
 	if (b->p->base_ms <= at_once_ms(b))
 		doubt(b, CONFIDENCE_MEDIUM);	/* a tick of the clock is as long */
 	return true;

@@ -305,6 +305,27 @@ static void multipliers_with_full_jitter(void)
 	ok(high > trials / 2 && two * 100 >= 99 * high, "doubling with full jitter is said to double in %d of %d", two, high);
 }
 
+/* Doubling from 50 ms until 1400 ms are over: the fifth wait is what is left, whatever the timers before it were late by. */
+static void a_deadline_is_no_cap(void)
+{
+	struct crowd c = {.random = {93}};
+	struct policy_retry p;
+
+	for (int deadline = 0; deadline < 2; deadline++) {
+		fill(&c, doubling, 5, 20);
+		for (size_t i = 0; i < c.requests; i++) {
+			double *w = &c.ms[c.begins[i]];
+
+			w[4] = deadline ? 1400 - w[0] - w[1] - w[2] - w[3] + between(&c.random, 0, 0.3) : 650 + lateness(&c.random);
+		}
+		p = infer(&c);
+		ok(p.backoff == BACKOFF_EXPONENTIAL && p.multiplier == 2, "a last wait of 650 ms after 50 ms x2: exponential");
+		ok(deadline ? isnan(p.cap_ms) : fabs(p.cap_ms - 650) < 5, "... %s: %.0f",
+		   deadline ? "cut by a deadline, it is no cap" : "is the cap", p.cap_ms);
+		policy_retry_free(&p);
+	}
+}
+
 /* ---- a cap so near that the schedule grows once ---- */
 
 static double once_added(struct stats_random *r, unsigned k, double *s) { return fmin(200 * exp2(k - 1.0), 300) + between(r, 0, 20); }
@@ -589,6 +610,7 @@ int main(void)
 	numbers_of_laws_without_jitter();
 	numbers_of_laws_with_jitter();
 	multipliers_with_full_jitter();
+	a_deadline_is_no_cap();
 	grows_once("doubling with a part added", once_added);
 	grows_once("doubling ±10 %", once_doubling);
 	grows_once("linear, less up to 20 %", once_linear);
