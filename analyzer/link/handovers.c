@@ -9,7 +9,7 @@
 #define THINGS_MIN 8
 #define ODD_ONE_IN 20	/* of what is asked for again: so much may be otherwise */
 
-struct thing {	/* that a process asks for */
+struct thing {	/* that a process asks for, from when it first failed */
 	uint64_t first_ns;
 	uint32_t latest;	/* its latest call */
 	bool again;		/* it was asked for more than once */
@@ -51,28 +51,40 @@ static void note(struct hands *h, const struct model_exchange *x)
 	h->last_ns = x->ended_ns > h->last_ns ? x->ended_ns : h->last_ns;
 }
 
-static int follow(const struct model *m, struct map *index, struct thing *things, struct hands *of)
-{
-	uint32_t count = 0;
+struct things {
+	struct map index;	/* request -> thing */
+	struct thing *of;	/* owned */
+	size_t count, room;
+};
 
-	for (uint32_t i = 0; i < m->exchange_count; i++) {
+static int begin(struct things *t, const struct model_exchange *x, uint32_t i)
+{
+	if (SPILL_GROW(t->of, t->count, t->room))
+		return -ENOMEM;
+	t->of[t->count] = (struct thing){x->started_ns, i, false};
+	return map_put(&t->index, model_request(x), (uint32_t)t->count++);
+}
+
+static int follow(const struct model *m, struct things *t, struct hands *of)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < m->exchange_count && !err; i++) {
 		const struct model_exchange *x = &m->exchanges[i];
 		uint32_t at;
 
 		if (!concerns(m, x))
 			continue;
 		note(&of[x->process], x);
-		at = map_get(index, model_request(x));
+		at = t->count ? map_get(&t->index, model_request(x)) : MAP_NONE;
 		if (at == MAP_NONE) {
-			if (map_put(index, model_request(x), count))
-				return -ENOMEM;
-			things[count++] = (struct thing){x->started_ns, i, false};
+			err = model_failed(x) ? begin(t, x, i) : 0;
 			continue;
 		}
-		ask_again(m, &of[x->process], &things[at], x);
-		things[at].latest = i;
+		ask_again(m, &of[x->process], &t->of[at], x);
+		t->of[at].latest = i;
 	}
-	return 0;
+	return err;
 }
 
 static bool hand_over(const struct hands *h)
@@ -83,15 +95,14 @@ static bool hand_over(const struct hands *h)
 
 int handovers_find(const struct model *m, bool *busy)
 {
-	struct map index = {0};
-	struct thing *things = spill_calloc(m->exchange_count + 1, sizeof(*things));
+	struct things things = {0};
 	struct hands *of = calloc(m->process_count + 1, sizeof(*of));
-	int err = things && of ? follow(m, &index, things, of) : -ENOMEM;
+	int err = of ? follow(m, &things, of) : -ENOMEM;
 
 	for (size_t p = 0; !err && p < m->process_count; p++)
 		busy[p] = busy[p] || hand_over(&of[p]);
-	map_free(&index);
-	spill_free(things);
+	map_free(&things.index);
+	spill_free(things.of);
 	free(of);
 	return err;
 }
