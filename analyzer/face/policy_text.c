@@ -339,6 +339,7 @@ static void say_probes(FILE *out, const struct policy_breaker *p)
 static void say_breaker(const struct result *r, const struct result_edge *e, FILE *out)
 {
 	const struct policy_breaker *p = result_seen_breaker(r, e);
+	bool told = !p->paced || !p->alike;	/* of calls that nobody saw, and that may never have been, no number */
 	char share[64];
 
 	if (!p->known)
@@ -356,9 +357,10 @@ static void say_breaker(const struct result *r, const struct result_edge *e, FIL
 	fprintf(out, "; opened %u time%s", p->opens, p->opens == 1 ? "" : "s");
 	if (p->reopens)
 		fprintf(out, " (%u after a probe failed)", p->reopens);
-	if (p->shed)
-		fprintf(out, p->ejects ? ", sent %llu calls to other servers" : ", turned %llu calls away", (ull)p->shed);
-	if (p->shed_efficacy.known)
+	if (p->shed && told)
+		fprintf(out, p->ejects ? ", sent %llu calls to other servers" : p->paced ? ", turned about %llu calls away" : ", turned %llu calls away",
+			(ull)p->shed);
+	if (p->shed_efficacy.known && told)
 		fprintf(out, ", %s of the doomed ones", show_share(&p->shed_efficacy, share));
 	if (p->alike)
 		fprintf(out, "; %s would look the same", p->alike);

@@ -232,6 +232,7 @@ static void settle(struct breaker_scene *c)
 	breaker_range_read(&c->open, &p->open_low_ms, &p->open_high_ms);
 	p->open_growth = c->grown ? exp(c->growth / (double)c->grown) : NAN;
 	p->counts = c->cuts.cut ? "attempts" : c->cuts.uncut > 1 ? "requests" : NULL;
+	p->paced = c->paced;
 	if (c->alike)
 		p->alike = "a client that waits after each failure";
 	else if (c->paced && p->opens == 1)

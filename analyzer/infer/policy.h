@@ -173,6 +173,7 @@ struct policy_breaker {
 	bool ejects;			/* what it keeps back is no caller's failure: another server of the destination gets it */
 	uint64_t witness;		/* the failing attempt that opened it first */
 	const char *ruled_out;		/* why a silence is not called a breaker, when there was one; static; NULL */
+	bool paced;			/* by the pace of the client alone: `shed` is what that would have made */
 	const char *alike;		/* what else would look the same; static; NULL */
 };
 

@@ -151,6 +151,12 @@ static void others(void)
 	b->alike = "a rate limiter";
 	ok(strstr(words(POLICY_BREAKER), "; opened 2 times (1 after a probe failed), turned 40 calls away; a rate limiter would look the same; high"),
 	   "and what it may be instead");
+	b->paced = true;
+	ok(strstr(words(POLICY_BREAKER), "; opened 2 times (1 after a probe failed); a rate limiter would look the same; high"),
+	   "calls that nobody saw, and that may never have been, are not counted");
+	b->alike = NULL;
+	ok(strstr(words(POLICY_BREAKER), ", turned about 40 calls away; high"), "those that must have been are, about");
+	b->paced = false;
 	b->threshold = THRESHOLD_UNKNOWN;
 	b->share_low = b->share_high = 1;
 	ok(strstr(words(POLICY_BREAKER), "opens after 5 to 6 failures, or by their share (100 %) for"), "or by which share");
