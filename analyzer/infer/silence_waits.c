@@ -10,6 +10,7 @@
 #define PACE_BETWEEN 3		/* times its pace: neither at its pace nor silent */
 #define PACE_LONGER 2		/* times the longer of its intervals */
 #define PACE_STRAY 10		/* of so many intervals one may be that long by chance */
+#define STRAY_MIN 5		/* and of so many, on a busy machine */
 #define NEAR_LOOKED 16		/* intervals right before a gap */
 #define NEAR_LONGER 2		/* of them so long: seldom by chance */
 #define GROWTH 1.25
@@ -68,7 +69,7 @@ static bool waits_before(const struct silence_work *w, const struct silence_gap 
 		longer += w->in->attempts[i].start_ns - w->in->attempts[i - 1].start_ns > most;
 		near = looked < NEAR_LOOKED ? longer : near;
 	}
-	return longer * PACE_STRAY > looked || near >= NEAR_LONGER;
+	return longer > (looked >= STRAY_MIN && looked < PACE_STRAY ? 1 : looked / PACE_STRAY) || near >= NEAR_LONGER;
 }
 
 /* Whether a request that had been tried before the gap is tried again by attempt i. */

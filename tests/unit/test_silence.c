@@ -393,6 +393,29 @@ static void waits_are_no_breaker(void)
 	}
 }
 
+/* A breaker of eight failures, open for 1.5 s, in front of calls every 20 ms, of which some before it opens come 90 ms late. */
+static void a_late_call_is_no_wait(void)
+{
+	static struct loop l;
+
+	for (int late = 0; late <= 2; late++) {
+		struct silences s;
+
+		l = (struct loop){0};
+		for (int round = 0; round < 3; round++) {
+			for (int i = 0; i < 30; i++)
+				call(&l, 20, 0);
+			for (int i = 0; i < 8; i++)
+				call(&l, (i == 3 && late) || (i == 5 && late == 2) ? 90 : 20, 1);
+			call(&l, 1500, 1);
+			call(&l, 1500, 0);
+		}
+		s = look_at(&l);
+		ok(late < 2 ? s.count == 6 : !s.count && s.ruled_out, "%d of seven calls late: %s", late, s.count ? "a breaker" : s.ruled_out);
+		silence_free(&s);
+	}
+}
+
 /* Calls every 20 ms, then 30 requests within 30 ms that fail and are tried again after 500 ms; once by the same requests, once by others. */
 static void requests_in_step(void)
 {
@@ -682,6 +705,7 @@ int main(void)
 	callers_that_end();
 	bursts_have_no_pace();
 	waits_are_no_breaker();
+	a_late_call_is_no_wait();
 	requests_in_step();
 	waits_of_a_policy();
 	names_that_are_not_resolved();
