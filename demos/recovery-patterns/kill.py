@@ -10,7 +10,8 @@ import lab
 import topology
 from system import System, wait
 
-TARGETS = ("payments", "orders", "redis", "postgres")
+SERVICES = {"payments": "/charges", "orders": "/orders", "inventory": "/reservations", "notifications": "/notifications", "gateway": "/orders"}
+TARGETS = ("payments", "orders", "redis", "postgres", "inventory", "notifications", "gateway")
 DOWN_S = 1.0
 LOST_S = 1.0  # before a service dies, its answers stop to arrive: what it has done in that time nobody has heard of
 ROUNDS_S = 60  # how long users go on asking again for what they were not answered
@@ -33,8 +34,7 @@ class Question:
 def kill_service(system, name):
     """Kills a service by its id and starts it again at its port. Its answers of the last second were lost."""
     service = system.services[name]
-    path = "/charges" if name == "payments" else "/orders"
-    system.disturb(f"name=lost process={name} at=* path={path} reset=response")
+    system.disturb(f"name=lost process={name} at=* path={SERVICES[name]} reset=response")
     time.sleep(LOST_S)
     if not lab.is_service(service.pid, system.bench.program("demos/service/service")):
         raise lab.Failed(f"{name} has ended before it was killed")
@@ -42,8 +42,7 @@ def kill_service(system, name):
     os.kill(service.pid, signal.SIGKILL)
     system.calm("lost")
     time.sleep(DOWN_S)
-    ports = {other: s.port for other, s in system.services.items()}
-    system.start(topology.payments(system, service.port) if name == "payments" else topology.orders(system, ports, service.port))
+    system.start(topology.again(system, name))
 
 
 def kill_servers(*servers):
