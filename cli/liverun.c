@@ -96,9 +96,12 @@ int liverun_find(struct liverun *r, const char *name, bool everybody, char *erro
 
 /* ---- opening it ---- */
 
+/* What another version has in its page only that version knows: it is not waited for. */
 static bool has_begun(const struct page *p)
 {
-	return __atomic_load_n(&p->magic, __ATOMIC_ACQUIRE) && (atomic_load(&p->heartbeat_ns) || __atomic_load_n(&p->started_ns, __ATOMIC_ACQUIRE));
+	if (!__atomic_load_n(&p->magic, __ATOMIC_ACQUIRE))
+		return false;
+	return p->layout != PAGE_LAYOUT || atomic_load(&p->heartbeat_ns) || __atomic_load_n(&p->started_ns, __ATOMIC_ACQUIRE);
 }
 
 /* A run is there to be found a moment before it has begun, on a busy machine a long one: it is waited for, as long as its controller lives. */

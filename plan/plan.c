@@ -89,9 +89,9 @@ static int compile(struct plan *p, struct page *page)
 {
 	uint32_t used = 0;
 
-	page->magic = PAGE_MAGIC;
 	page->layout = PAGE_LAYOUT;
 	page->bytes = sizeof(*page);
+	__atomic_store_n(&page->magic, PAGE_MAGIC, __ATOMIC_RELEASE);	/* who waits for it reads the layout then */
 	page->seed = p->seed;
 	for (unsigned i = 0; i < p->fault_count; i++) {
 		uint32_t bytes = fault_text_bytes(&p->faults[i]);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A run as others find it: a moment before it has begun, while it goes on, and when who controlled it is gone. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -107,6 +109,28 @@ static void none_at_all(enum step last, const char *what)
 	end(pid);
 }
 
+/* A page that another version made, whatever lies where ours has its signs of life. */
+static void another_version(void)
+{
+	pid_t pid = begin(COMPILED, 0);
+	uint64_t began = clock_now_ns();
+	struct rundir_found found;
+	char error[512] = "", path[RUNDIR_PATH_MAX + 16];
+	uint32_t layout = PAGE_LAYOUT + 1;
+	int fd = -1;
+
+	usleep(100000);	/* its page is filled soon */
+	if (rundir_list(&found, 1, false) == 1) {
+		snprintf(path, sizeof(path), "%s/" PAGE_FILE, found.path);
+		fd = open(path, O_RDWR);
+	}
+	ok(fd >= 0 && pwrite(fd, &layout, sizeof(layout), offsetof(struct page, layout)) == sizeof(layout), "a run of another version");
+	close(fd);
+	is_int(find(error, sizeof(error)), -EPROTO, "is told as one: %s", error);
+	ok(clock_now_ns() - began < 5 * NS_PER_S, "and not waited for");
+	end(pid);
+}
+
 int main(void)
 {
 	char command[300];
@@ -120,6 +144,7 @@ int main(void)
 	a_slow_beginning();
 	none_at_all(MADE, "without its faults");
 	none_at_all(COMPILED, "without a sign of life");
+	another_version();
 	snprintf(command, sizeof(command), "rm -rf %s", directory);
 	return system(command) ? 1 : tap_done();
 }
