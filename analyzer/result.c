@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define BLOCKS 30		/* of neighbours, to see whether they are alike */
 #define BLOCK_MIN 20
@@ -139,6 +140,25 @@ struct metric result_success_of_users(const struct result *r)
 		}
 	}
 	return metric_share(good, all);
+}
+
+/* Whether most of what it is asked comes from users: a probe of a service behind others is none of theirs. */
+static bool is_entry(const struct result *r, const struct result_service *s)
+{
+	uint64_t asked = 0;
+
+	for (size_t i = 0; i < r->edge_count; i++)
+		asked += r->edges[i].root && !strcmp(r->edges[i].server, s->name) ? r->edges[i].whole.attempts : 0;
+	return asked && asked * 2 >= s->whole.requests;
+}
+
+uint64_t result_degraded_of_users(const struct result *r)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->service_count; i++)
+		n += is_entry(r, &r->services[i]) ? r->services[i].whole.degraded : 0;
+	return n;
 }
 
 static const struct result_destination *destination_of(const struct result *r, const struct result_edge *e)

@@ -222,6 +222,9 @@ const char *result_seen_server(const struct result *r, const struct result_edge 
 /* The share of users' requests that succeeded, over all edges of theirs; of attempts where those are not joined. */
 struct metric result_success_of_users(const struct result *r);
 
+/* Good answers to users that were less than usual. */
+uint64_t result_degraded_of_users(const struct result *r);
+
 /* Judges what is measured, against slo and fail_on: fills verdict and reasons. 0 or -ENOMEM. In verdict.c. */
 int verdict_judge(struct result *r);
 

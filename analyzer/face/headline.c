@@ -38,31 +38,11 @@ static void line(const struct face *f, enum face_colour colour, const char *labe
 		free(note_); \
 	} while (0)
 
-/* Whether most of what it is asked comes from users: a probe of a service behind others is none of theirs. */
-static bool is_entry(const struct result *r, const struct result_service *s)
-{
-	uint64_t asked = 0;
-
-	for (size_t i = 0; i < r->edge_count; i++)
-		asked += r->edges[i].root && !strcmp(r->edges[i].server, s->name) ? r->edges[i].whole.attempts : 0;
-	return asked && asked * 2 >= s->whole.requests;
-}
-
-/* Good answers to users that were less than usual. */
-static uint64_t degraded(const struct result *r)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < r->service_count; i++)
-		n += is_entry(r, &r->services[i]) ? r->services[i].whole.degraded : 0;
-	return n;
-}
-
 static int success(const struct face *f, const struct result *r)
 {
 	struct metric share = result_success_of_users(r);
 	char value[64], bounds[64], less[64] = "";
-	uint64_t n = degraded(r);
+	uint64_t n = result_degraded_of_users(r);
 
 	if (!share.known)
 		return 0;

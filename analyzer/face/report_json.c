@@ -330,6 +330,7 @@ static cJSON *recovery(const struct result_recovery *r)
 	json_number(o, "lost_goodput", r->lost_goodput);
 	json_number(o, "users_p95_ms", r->took_ms);
 	json_number(o, "baseline_p95_ms", r->usual_ms);
+	cJSON_AddBoolToObject(o, "slowed", result_slowed(r));
 	cJSON_AddBoolToObject(o, "unsure", r->unsure);
 	json_text(o, "label", r->label);
 	json_number(o, "cycle", r->number ? r->number : NAN);
@@ -400,6 +401,7 @@ cJSON *report_tree(const struct result *r)
 	cJSON_AddItemToObject(o, "verdict", verdict(r));
 	cJSON_AddItemToObject(o, "windows", windows(r));
 	json_metric(o, "success_of_users", &success);
+	json_number(o, "degraded_of_users", (double)result_degraded_of_users(r));
 	ADD_ROWS(o, "services", r->service_count, service(r, &r->services[i]));
 	ADD_ROWS(o, "edges", r->edge_count, edge(r, &r->edges[i]));
 	ADD_ROWS(o, "destinations", r->destination_count, destination(r, &r->destinations[i]));

@@ -43,8 +43,7 @@ function successHeadline(report, users) {
 
 	const parts = under === null ? null : (before === null ? "" : percent(before) + " before, ") + percent(under) + " under the fault";
 
-	const asked = s => sum(users.filter(e => e.server === s.name), e => e.attempts);	/* of a probe behind others, next to nothing */
-	const less = sum(report.services.filter(s => asked(s) && asked(s) * 2 >= s.requests), s => s.degraded);
+	const less = report.degraded_of_users;
 
 	return headline("Success of users\u2019 requests", percent(value(whole)),
 		joined([bounds(whole, percent), parts, less > 0 ? count(less) + " of the good degraded" : null], DOT));
@@ -85,11 +84,6 @@ function badness(r) {
 	return r.censored ? 1e15 + (r.observed_ms || 0) : known(r.mttr_ms) ? r.mttr_ms : -1;
 }
 
-/* As result_slowed() has it. */
-function slowed(r) {
-	return known(r.users_p95_ms) && known(r.baseline_p95_ms) && r.users_p95_ms > 2 * r.baseline_p95_ms && r.users_p95_ms - r.baseline_p95_ms >= 50;
-}
-
 function unlessTurnedAway(r) {
 	return r.unsure ? ", unless a breaker turned them away meanwhile" : null;
 }
@@ -105,7 +99,7 @@ function recoveryHeadline(report) {
 		return headline("Recovery", known(worst.observed_ms) ? "> " + duration(worst.observed_ms) : "not seen", name(worst.fault),
 			known(worst.good_ms) ? " hurt users until " + duration(worst.good_ms) + " before the run ended, too short a time to call it over" :
 				" still hurt users when the run ended", more);
-	if (!known(worst.mttr_ms) && slowed(worst))
+	if (!known(worst.mttr_ms) && worst.slowed)
 		return headline("Recovery", "not needed", "no request of users failed by ", name(worst.fault),
 			", but they took up to " + duration(worst.users_p95_ms) + " (p95), not " + duration(worst.baseline_p95_ms), unlessTurnedAway(worst));
 	if (!known(worst.mttr_ms))
