@@ -3,7 +3,7 @@
  * Answers that were good though something they normally need was not to be had: degraded ones (a fallback, a cache, a default).
  *
  * What is needed: edges that at least 95 % of a service's good answers to this method and path called (3 or more of them); in the healthy baseline,
- * or in the whole run when it has none; what was under way as the baseline ended tells nothing. Where most answers are to paths that hardly ever come
+ * or in the whole run when it has fewer than 3 of the service's there; what was under way as the baseline ended tells nothing. Where most answers are to paths that hardly ever come
  * again (an id in them), such a path is judged by all of the service's answers (20 or more); of any other path that the baseline does not know
  * nothing is known. It was not to be had when all that was asked of it for this request had failed by then, or, outside the baseline, when it was not
  * asked and its last attempt until then had failed (a breaker).
@@ -49,7 +49,7 @@ struct kitchen {
 	uint32_t *seen_for;	/* per edge: the last inbound exchange that was seen to call it; owned */
 	struct map blamed[2];	/* row of a service and edge -> failed answers without it, good ones */
 	uint64_t *off_size;	/* per service: degraded answers of another size than healthy ones; owned */
-	bool baseline;
+	uint64_t *calm;		/* per service: good answers of the baseline; owned */
 };
 
 static const struct model_exchange *exchange(const struct kitchen *k, uint32_t i)
@@ -174,11 +174,31 @@ static bool is_inbound(const struct kitchen *k, const struct model_exchange *y)
 	return y->role == MODEL_SERVER && y->process != MODEL_NONE && measure_counts(k->m, y->started_ns);
 }
 
-static bool teaches(const struct kitchen *k, const struct model_exchange *y)
+static bool is_calm(const struct kitchen *k, const struct model_exchange *y)
 {
 	const struct timeline *t = &k->m->r->timeline;
 
-	return is_good(y) && (!k->baseline || (timeline_at(t, y->started_ns) == TIMELINE_BASELINE && timeline_at(t, y->ended_ns) == TIMELINE_BASELINE));
+	return is_good(y) && timeline_at(t, y->started_ns) == TIMELINE_BASELINE && timeline_at(t, y->ended_ns) == TIMELINE_BASELINE;
+}
+
+static void count_calm(struct kitchen *k)
+{
+	const struct model *run = &k->m->r->model;
+
+	for (uint32_t i = 0; i < run->exchange_count; i++) {
+		const struct model_exchange *y = &run->exchanges[i];
+		uint32_t at = is_inbound(k, y) && is_calm(k, y) ? map_get(&k->service_at, service_of(k, y)) : MAP_NONE;
+
+		if (at != MAP_NONE)
+			k->calm[at]++;
+	}
+}
+
+static bool teaches(const struct kitchen *k, const struct model_exchange *y)
+{
+	uint32_t at = map_get(&k->service_at, service_of(k, y));
+
+	return at != MAP_NONE && (k->calm[at] < NORMAL_MIN ? is_good(y) : is_calm(k, y));
 }
 
 static int learn(struct kitchen *k)
@@ -396,10 +416,10 @@ static int furnish(struct kitchen *k)
 {
 	struct result *r = k->m->r;
 
-	k->baseline = measure_seconds(k->m, TIMELINE_BASELINE) > 0;
 	k->seen_for = malloc((r->edge_count + r->service_count + 1) * sizeof(*k->seen_for));
 	k->off_size = calloc(r->service_count + 1, sizeof(*k->off_size));
-	if (!k->seen_for || !k->off_size)
+	k->calm = calloc(r->service_count + 1, sizeof(*k->calm));
+	if (!k->seen_for || !k->off_size || !k->calm)
 		return -ENOMEM;
 	for (size_t e = 0; e < r->edge_count; e++)
 		k->seen_for[e] = MODEL_NONE;
@@ -417,8 +437,10 @@ int measure_fallbacks(struct measure *m)
 	struct kitchen k = {.m = m};
 	int err = furnish(&k);
 
-	if (!err)
+	if (!err) {
+		count_calm(&k);
 		err = learn(&k);
+	}
 	if (!err) {
 		keep_needs(&k);
 		count_rare(&k);
@@ -436,5 +458,6 @@ int measure_fallbacks(struct measure *m)
 	free(k.needs);
 	free(k.seen_for);
 	free(k.off_size);
+	free(k.calm);
 	return err;
 }

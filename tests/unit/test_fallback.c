@@ -25,7 +25,7 @@ struct scene {
 	struct ask asks[3];
 	double share;		/* of healthy requests that ask for the stock; 0: all */
 	int unique;		/* each request has a path of its own */
-	int no_baseline;	/* the run begins with the fault */
+	int first;		/* request of the run; FROM: it begins with the fault */
 	int degraded, failed, distinct;
 };
 
@@ -62,7 +62,7 @@ static void play_with(struct runs *r, struct result *x, const struct scene *s, i
 	runs_connection(r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
 	runs_connection(r, 4, 1, "client", "127.0.0.1:4001", "127.0.0.1:91");
 	runs_fault(r, 1, "out", "{\"from\":\"2950ms\",\"for\":\"2s\"}", 20, 20);
-	for (int i = s->no_baseline ? FROM : 0; i < TICKS; i++) {
+	for (int i = s->first; i < TICKS; i++) {
 		bool hit = i >= FROM && i < TO;
 		int parent = inbound(r, i, s, hit);
 
@@ -118,8 +118,11 @@ static const struct scene scenes[] = {
 	{.what = "half of the healthy requests ask for the stock: it is not needed", .reply = {200, 700, 10}, .asks = {OUT(2)}, .share = 0.15},
 	{.what = "a path for each request: what all of them need counts", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 1, .degraded = 20,
 	 .distinct = 1},
-	{.what = "no baseline: nearly all good answers of the run asked for it", .reply = {200, 1002, 10}, .asks = {OUT(2)}, .no_baseline = 1,
+	{.what = "no baseline: nearly all good answers of the run asked for it", .reply = {200, 1002, 10}, .asks = {OUT(2)}, .first = FROM,
 	 .degraded = 20},
+	{.what = "two requests before the fault teach nothing: nearly all good answers of the run did", .reply = {503, 700, 10}, .asks = {OUT(2)},
+	 .first = FROM - 2, .failed = 20},
+	{.what = "three of them do", .reply = {200, 1002, 10}, .asks = {OUT(2)}, .first = FROM - 3, .degraded = 20},
 };
 
 static void what_counts(void)
