@@ -210,7 +210,7 @@ static void try_law(const struct scan *s, const struct law *l, struct fit f, dou
 
 static void try_plateaus(const struct scan *s, const double *shape, const struct fit *f, double parameters, struct fit *best)
 {
-	for (unsigned j = 3; j < s->d->deepest; j++) {	/* two waits that grow, two that do not */
+	for (unsigned j = 3; j <= s->d->deepest; j++) {	/* two waits that grow */
 		double capped[FIT_DEEPEST + 1], height = plateau(s, shape, j);
 		struct fit with = *f;
 

@@ -3,10 +3,10 @@
  * Answers that were good though something they normally need was not to be had: degraded ones (a fallback, a cache, a default).
  *
  * What is needed: edges that at least 95 % of a service's good answers to this method and path called (3 or more of them); in the healthy baseline,
- * or in the whole run when it has fewer than 3 of the service's there; what was under way as the baseline ended tells nothing. Where most answers are to paths that hardly ever come
- * again (an id in them), such a path is judged by all of the service's answers (20 or more); of any other path that the baseline does not know
- * nothing is known. It was not to be had when all that was asked of it for this request had failed by then, or, outside the baseline, when it was not
- * asked and its last attempt until then had failed (a breaker).
+ * or in the whole run when fewer than 3 of the service's are there; what was under way as the baseline ended tells nothing. Where most answers are
+ * to paths that hardly ever come again (an id in them), such a path is judged by all of the service's answers (20 or more); of any other path that
+ * the baseline does not know nothing is known. It was not to be had when all that was asked of it for this request had failed by then, or, outside the
+ * baseline, when it was not asked and its last attempt until then had failed (a breaker).
  *
  * Not degraded: another server gave what was asked (same method and path: a failover), a call that the answer did not wait for, an answer of status
  * 400 and above. Only what a service calls itself counts, not what those call in turn: their answers were good.

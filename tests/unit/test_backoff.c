@@ -358,6 +358,32 @@ static void grows_once(const char *what, policy waits)
 	is_int(both, trials, "... it may be linear or exponential");
 }
 
+/* ---- a cap that the last wait alone has ---- */
+
+static double last_full(struct stats_random *r, unsigned k, double *s) { return fmin(100 * exp2(k - 1.0), 500) * between(r, 0, 1); }
+static double last_equal(struct stats_random *r, unsigned k, double *s) { return fmin(100 * exp2(k - 1.0), 500) * between(r, 0.5, 1); }
+static double last_20(struct stats_random *r, unsigned k, double *s) { return fmin(100 * exp2(k - 1.0), 600) * between(r, 0.8, 1.2); }
+static double linear_full(struct stats_random *r, unsigned k, double *s) { return 100 * k * between(r, 0, 1); }
+static double linear_equal(struct stats_random *r, unsigned k, double *s) { return 100 * k * between(r, 0.5, 1); }
+
+static void capped_at_last(const char *what, policy waits, unsigned deep, enum policy_backoff truth, int least)
+{
+	struct crowd c = {.random = {17}};
+	int right = 0, wrong = 0, trials = 60;
+
+	for (int i = 0; i < trials; i++) {
+		struct policy_retry p;
+
+		fill(&c, waits, deep, 20 + 20 * (i % 3));
+		p = infer(&c);
+		right += p.backoff == truth;
+		wrong += p.backoff != truth && p.backoff != BACKOFF_AMBIGUOUS && p.confidence == CONFIDENCE_HIGH;
+		policy_retry_free(&p);
+	}
+	is_int(wrong, 0, "%s: no other name with high confidence", what);
+	ok(100 * right >= least * trials, "... its own in %d of %d, %d %% at least", right, trials, least);
+}
+
 /* ---- what looks like a policy and is none ---- */
 
 /* x1.5 without jitter on a busy machine, where every wait is up to 18 ms late. */
@@ -611,6 +637,12 @@ int main(void)
 	numbers_of_laws_with_jitter();
 	multipliers_with_full_jitter();
 	a_deadline_is_no_cap();
+	capped_at_last("full jitter, the last wait at the cap", last_full, 4, BACKOFF_EXPONENTIAL, 90);
+	capped_at_last("equal jitter, the last wait at the cap", last_equal, 4, BACKOFF_EXPONENTIAL, 90);
+	capped_at_last("±20 %, the last wait at the cap", last_20, 4, BACKOFF_EXPONENTIAL, 90);
+	capped_at_last("full jitter, the last of five waits at the cap", last_full, 5, BACKOFF_EXPONENTIAL, 90);
+	capped_at_last("linear, full jitter", linear_full, 4, BACKOFF_LINEAR, 90);
+	capped_at_last("linear, equal jitter", linear_equal, 4, BACKOFF_LINEAR, 90);
 	grows_once("doubling with a part added", once_added);
 	grows_once("doubling ±10 %", once_doubling);
 	grows_once("linear, less up to 20 %", once_linear);
