@@ -18,7 +18,7 @@ struct scan {		/* one set of waits and room to work in */
 	const struct fit_data *d;
 	double *low, *high;	/* extreme quotients; owned */
 	double *sorted;		/* the waits; owned */
-	double mean[FIT_DEEPEST + 1];
+	double mean[FIT_DEEPEST + 1], longest[FIT_DEEPEST + 1];
 	size_t count[FIT_DEEPEST + 1];
 	double stray;		/* log density of a stray wait */
 	double grown[TABLE_SIZE];	/* growth(i / TABLE) */
@@ -183,8 +183,8 @@ static void keep_known(struct fit *best, const struct fit *f)
 
 /* ---- caps ---- */
 
-/* The plateau that begins at wait j, where waits before it follow the shape: how high it is beside the shape's first. */
-static double plateau(const struct scan *s, const double *shape, unsigned j)
+/* The plateau that begins at wait j, where waits before it follow the shape: how high it is beside the shape's first, by the means. */
+static double plateau_of_means(const struct scan *s, const double *shape, unsigned j)
 {
 	double growing = 0, flat = 0;
 	size_t before = 0, behind = 0;
@@ -200,6 +200,18 @@ static double plateau(const struct scan *s, const double *shape, unsigned j)
 	return before && behind && growing > 0 ? flat / (double)behind / (growing / (double)before) : NAN;
 }
 
+/* The same by the longest waits: of a wide jitter they tell more than the means, of a late wait nothing. */
+static double plateau_of_longest(const struct scan *s, const double *shape, unsigned j)
+{
+	double growing = 0, flat = 0;
+
+	for (unsigned k = 1; k < j; k++)
+		growing = fmax(growing, s->longest[k] / shape[k]);
+	for (unsigned k = j; k <= s->d->deepest; k++)
+		flat = fmax(flat, s->longest[k]);
+	return growing > 0 ? flat / growing : NAN;
+}
+
 static void try_law(const struct scan *s, const struct law *l, struct fit f, double parameters, struct fit *best)
 {
 	memcpy(f.shape, l->shape, sizeof(f.shape));
@@ -208,19 +220,24 @@ static void try_law(const struct scan *s, const struct law *l, struct fit f, dou
 	keep(best, &f);
 }
 
+static void try_plateau(const struct scan *s, const double *shape, unsigned j, double height, struct fit f, double parameters, struct fit *best)
+{
+	double capped[FIT_DEEPEST + 1];
+
+	if (!(height > shape[j - 2] * 1.02 && height < shape[j] * 0.98))
+		return;
+	for (unsigned k = 0; k <= FIT_DEEPEST; k++)
+		capped[k] = fmin(shape[k], height);
+	f.cap_before_jitter = true;
+	f.cap_ms = height;	/* of the first wait: finish() makes it ms */
+	try_law(s, &(struct law){capped, false, INFINITY}, f, parameters + 1.5, best);
+}
+
 static void try_plateaus(const struct scan *s, const double *shape, const struct fit *f, double parameters, struct fit *best)
 {
 	for (unsigned j = 3; j <= s->d->deepest; j++) {	/* two waits that grow */
-		double capped[FIT_DEEPEST + 1], height = plateau(s, shape, j);
-		struct fit with = *f;
-
-		if (!(height > shape[j - 2] * 1.02 && height < shape[j] * 0.98))
-			continue;
-		for (unsigned k = 0; k <= FIT_DEEPEST; k++)
-			capped[k] = fmin(shape[k], height);
-		with.cap_before_jitter = true;
-		with.cap_ms = height;	/* of the first wait: finish() makes it ms */
-		try_law(s, &(struct law){capped, false, INFINITY}, with, parameters + 1.5, best);
+		try_plateau(s, shape, j, plateau_of_means(s, shape, j), *f, parameters, best);
+		try_plateau(s, shape, j, plateau_of_longest(s, shape, j), *f, parameters, best);
 	}
 }
 
@@ -509,6 +526,7 @@ static int scan_init(struct scan *s, const struct fit_data *d)
 
 		s->sorted[i] = d->waits[i].ms;
 		s->mean[k] += (d->waits[i].ms - s->mean[k]) / (double)++s->count[k];
+		s->longest[k] = fmax(s->longest[k], d->waits[i].ms);
 		most = fmax(most, d->waits[i].ms);
 	}
 	qsort(s->sorted, d->n, sizeof(*s->sorted), ascending);

@@ -361,6 +361,7 @@ static void grows_once(const char *what, policy waits)
 /* ---- a cap that the last wait alone has ---- */
 
 static double last_full(struct stats_random *r, unsigned k, double *s) { return fmin(100 * exp2(k - 1.0), 500) * between(r, 0, 1); }
+static double third_full(struct stats_random *r, unsigned k, double *s) { return fmin(1000 * exp2(k - 1.0), 2500) * between(r, 0, 1); }
 static double last_equal(struct stats_random *r, unsigned k, double *s) { return fmin(100 * exp2(k - 1.0), 500) * between(r, 0.5, 1); }
 static double last_20(struct stats_random *r, unsigned k, double *s) { return fmin(100 * exp2(k - 1.0), 600) * between(r, 0.8, 1.2); }
 static double linear_full(struct stats_random *r, unsigned k, double *s) { return 100 * k * between(r, 0, 1); }
@@ -641,6 +642,7 @@ int main(void)
 	capped_at_last("equal jitter, the last wait at the cap", last_equal, 4, BACKOFF_EXPONENTIAL, 90);
 	capped_at_last("±20 %, the last wait at the cap", last_20, 4, BACKOFF_EXPONENTIAL, 90);
 	capped_at_last("full jitter, the last of five waits at the cap", last_full, 5, BACKOFF_EXPONENTIAL, 90);
+	capped_at_last("full jitter, the last of three waits at the cap", third_full, 3, BACKOFF_EXPONENTIAL, 70);
 	capped_at_last("linear, full jitter", linear_full, 4, BACKOFF_LINEAR, 90);
 	capped_at_last("linear, equal jitter", linear_equal, 4, BACKOFF_LINEAR, 90);
 	grows_once("doubling with a part added", once_added);
