@@ -45,6 +45,20 @@ static uint64_t asked_after(const struct measure *m, const struct model_exchange
 	return after;
 }
 
+/* When what an attempt's inbound request did next began: its next call, or its answer; 0 not known. */
+static uint64_t counted_by(const struct measure *m, const struct model_exchange *x)
+{
+	const struct model *run = &m->r->model;
+	struct chains_span calls;
+	size_t n;
+
+	if (x->parent == MODEL_NONE || !x->ended_ns)
+		return 0;
+	calls = chains_of(&m->chains.by_parent, x->parent);
+	n = chains_at(calls, run, x->ended_ns);
+	return n < calls.n ? run->exchanges[calls.members[n]].started_ns : run->exchanges[x->parent].ended_ns;
+}
+
 static int view_attempts(struct breaker_view *v)
 {
 	const struct measure *m = v->m;
@@ -58,7 +72,7 @@ static int view_attempts(struct breaker_view *v)
 		if (measure_counts(m, x->started_ns))
 			v->attempts[v->in.n++] = (struct silence_attempt){x->started_ns, x->ended_ns, model_failed(x) && !x->lost, true,
 									   retry_is_due(m, v->rows.members[i]), request_of(m, v->edge, x),
-									   v->rows.members[i], asked_after(m, x)};
+									   v->rows.members[i], asked_after(m, x), counted_by(m, x)};
 	}
 	v->in.attempts = v->attempts;
 	return 0;
@@ -174,7 +188,7 @@ static struct silence_attempt *requests_of(const struct breaker_view *v, size_t 
 		if (q->first == a->row)
 			requests[(*n)++] = (struct silence_attempt){a->start_ns, request_end(v, q, v->most_attempts),
 								    model_failed(&v->m->r->model.exchanges[q->last]), true, false, a->request,
-								    a->row, a->asked_ns};
+								    a->row, a->asked_ns, 0};
 	}
 	return requests;
 }

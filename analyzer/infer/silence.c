@@ -83,11 +83,25 @@ static size_t longest_between(const struct silence_work *w, size_t from, size_t 
 	return top;
 }
 
+/*
+ * Failures in a row up to completions start and top, of those behind base. A client may have counted a success in another order than it came: failures
+ * just before the success that the run follows may be of the run, those just behind it may not.
+ */
+static void count_run(const struct silence_work *w, struct silence_gap *g, size_t base, size_t start, size_t top)
+{
+	uint32_t high = silence_so_far(w, top).run, low = silence_so_far(w, start).run;
+
+	g->run_high = high < top - base ? high + (high ? silence_late_before(w, top - high, base) : 0) : (uint32_t)(top - base);
+	g->run_low = 1 + (low < start - base ? low - (low ? silence_early_behind(w, start - low, start) : 0) : (uint32_t)(start - base));
+	g->run_low = g->run_low > g->run_high ? g->run_high : g->run_low;
+}
+
 /* What passed between the silence before (whose first attempt is `first`) and this one. */
 static void count_passed(const struct silence_work *w, struct silence_gap *g, size_t first, bool ever)
 {
 	size_t base = ever ? 0 : silence_ended_before(w, w->in->attempts[first].start_ns);
 	size_t shed = silence_ended_by(w, g->decided_ns), start = silence_ended_by(w, silence_let_through_ns(w, g->before)), top;
+	uint32_t run;
 
 	start = start < base ? base : start;
 	g->passed = g->before + 1 - first;
@@ -96,11 +110,9 @@ static void count_passed(const struct silence_work *w, struct silence_gap *g, si
 	g->fresh = ever || silence_so_far(w, shed).ok > silence_so_far(w, base).ok;
 	g->sure = ever || silence_so_far(w, shed).ok >= silence_so_far(w, base).ok + SURE_SUCCESSES;
 	top = longest_between(w, start, shed);
-	g->run_high = silence_so_far(w, top).run > top - base ? (uint32_t)(top - base) : silence_so_far(w, top).run;
-	g->run_low = silence_so_far(w, start).run > start - base ? (uint32_t)(start - base) : silence_so_far(w, start).run;
-	g->run_low = g->run_low + 1 > g->run_high ? g->run_high : g->run_low + 1;
-	for (size_t i = base; i < top - g->run_high; i++) {
-		uint32_t run = w->ends[i].run > i - base + 1 ? (uint32_t)(i - base + 1) : w->ends[i].run;	/* not of before the silence */
+	count_run(w, g, base, start, top);
+	for (size_t i = base; i + g->run_high < top; i++) {
+		run = w->ends[i].run > i - base + 1 ? (uint32_t)(i - base + 1) : w->ends[i].run;	/* not of before the silence */
 
 		g->longest_run = run > g->longest_run ? run : g->longest_run;
 	}

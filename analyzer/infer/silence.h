@@ -24,6 +24,7 @@ struct silence_attempt {	/* in order of start */
 	bool due;		/* a retry that came when its client's policy has it: nothing else made it wait */
 	uint32_t request, row;	/* attempts of one request have the same request; row is the caller's, and not looked at */
 	uint64_t asked_ns;	/* it was let through after that: what its request did before was over then; 0: not known */
+	uint64_t counted_ns;	/* its client knew its end by then: what its request did next; 0: not known */
 };
 
 struct silence_demand {		/* in order of arrival; only of kinds that normally ask */

@@ -16,10 +16,10 @@ static uint64_t took_ns(const struct silence_demand *d)
 	return d->end_ns > d->at_ns ? d->end_ns - d->at_ns : 0;
 }
 
-/* Whether a request that called was there meanwhile: it may have waited for that one's outcome, as of a half-open call. */
-static bool is_beside_callers(const struct silence_work *w, const struct silence_demand *d)
+/* Whether a call was in work halfway: it may have waited for that one's outcome, as of a half-open call. */
+static bool is_beside_a_call(const struct silence_work *w, const struct silence_demand *d)
 {
-	return times_upto(w->taken, w->holders, d->end_ns) > times_before(w->given_back, sizeof(*w->given_back), w->holders, d->at_ns);
+	return silence_in_work_at(w, d->at_ns + took_ns(d) / 2);
 }
 
 uint64_t silence_turned_down_ns(const struct silence_work *w, const struct silence_demand *d)
@@ -30,7 +30,7 @@ uint64_t silence_turned_down_ns(const struct silence_work *w, const struct silen
 		return 0;
 	if (took <= SLOW_NS || took <= SLOW_TIMES * w->usual_ns)
 		return d->at_ns + took;
-	return w->waits_ns && took <= w->waits_ns + SLOW_NS && !is_beside_callers(w, d) ? d->at_ns + w->usual_ns : 0;
+	return w->waits_ns && took <= w->waits_ns + SLOW_NS && !is_beside_a_call(w, d) ? d->at_ns + w->usual_ns : 0;
 }
 
 /* The median time of an answer for which the server was asked. */
@@ -200,7 +200,7 @@ static int search_all(struct silence_work *w)
 
 static bool is_slow_alone(const struct silence_work *w, const struct silence_demand *d)
 {
-	return d->shed && (!d->end_ns || (!silence_turned_down_ns(w, d) && !is_beside_callers(w, d)));
+	return d->shed && (!d->end_ns || (!silence_turned_down_ns(w, d) && !is_beside_a_call(w, d)));
 }
 
 /*

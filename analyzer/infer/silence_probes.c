@@ -129,7 +129,7 @@ static void find_refused(const struct silence_work *w, struct silence_gap *g, ui
 static void find_rules(const struct silence_work *w)
 {
 	struct silence_probes *p = &w->s->probes;
-	uint32_t least = UINT32_MAX, most = 0, closed = 0;
+	uint32_t least = UINT32_MAX, most = 0, needed = 0, closed = 0;
 
 	p->close_after = NAN;
 	for (size_t i = 0; i < w->s->count; i++) {
@@ -146,10 +146,11 @@ static void find_rules(const struct silence_work *w)
 			continue;
 		least = g->passed_failed < least ? g->passed_failed : least;
 		most = g->passed_failed > most ? g->passed_failed : most;
+		needed = g->run_low > needed ? g->run_low : needed;
 	}
 	if (most == 1) {
 		p->reopen = "any failure";
-	} else if (most > 1 && least == most && most != closed) {	/* as many as when closed: it knows no half-open */
+	} else if (most > 1 && least == most && needed == most && most != closed) {	/* as many as when closed: it knows no half-open */
 		p->reopen = "ratio";
 		p->in_a_row = p->permits > 1 ? 0 : most;
 		p->permits = fmax(p->permits, most);

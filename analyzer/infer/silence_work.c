@@ -12,7 +12,7 @@
 
 #define EVEN 5
 #define SLACK_NS (2 * NS_PER_MS)	/* from an answer on the wire to the client's count of it, while other requests are in work */
-#define LATE_NS (20 * NS_PER_MS)	/* between being let through and its start a call waits for its thread's turn, and connects; not for longer */
+#define LATE_NS (20 * NS_PER_MS)	/* for its turn, and to connect, a call's thread waits no longer, nor to count its end */
 #define COLD_NS (500 * NS_PER_MS)	/* a program's first calls load code: it may notice answers that much later */
 #define COLD_SLACK_NS (100 * NS_PER_MS)
 
@@ -191,18 +191,47 @@ static uint64_t earlier(uint64_t t, uint64_t by)
 	return t > by ? t - by : 0;
 }
 
+/* When the client had counted completion i, at the latest. */
+static uint64_t counted_by(const struct silence_work *w, size_t i)
+{
+	uint64_t end = w->ends[i].at_ns, counted = w->in->attempts[w->ends[i].attempt].counted_ns;
+
+	if (w->most < 2)
+		return end;
+	return !counted ? end + SLACK_NS : counted < end + LATE_NS ? counted : end + LATE_NS;
+}
+
+uint32_t silence_late_before(const struct silence_work *w, size_t n, size_t from)
+{
+	uint64_t at = w->ends[n - 1].at_ns;
+	uint32_t late = 0;
+
+	for (size_t i = n - 1; i > from && w->ends[i - 1].at_ns + LATE_NS >= at; i--)
+		late += w->in->attempts[w->ends[i - 1].attempt].failed && counted_by(w, i - 1) >= at;
+	return late;
+}
+
+uint32_t silence_early_behind(const struct silence_work *w, size_t n, size_t to)
+{
+	uint64_t by = counted_by(w, n - 1);
+	uint32_t early = 0;
+
+	for (size_t i = n; i < to && w->ends[i].at_ns <= by; i++)
+		early += w->in->attempts[w->ends[i].attempt].failed;
+	return early;
+}
+
 uint64_t silence_let_through_ns(const struct silence_work *w, size_t i)
 {
 	const struct silence_attempt *a = &w->in->attempts[i];
-	bool alone = silence_in_work(w, i, a->start_ns) == 0 && silence_callers_at(w, a->start_ns) < 2;
-	uint64_t known = alone ? a->start_ns : earlier(a->start_ns, SLACK_NS), asked = earlier(a->start_ns, LATE_NS);
+	uint64_t asked = a->asked_ns > earlier(a->start_ns, LATE_NS) ? a->asked_ns : earlier(a->start_ns, LATE_NS);
+	bool alone = silence_in_work(w, i, a->start_ns) == 0 && silence_callers_at(w, a->start_ns) < 2 &&
+		     (!a->asked_ns || silence_ended_by(w, asked) == silence_ended_by(w, a->start_ns));
+	uint64_t known = alone ? a->start_ns : earlier(a->start_ns, SLACK_NS);
 
 	if (a->start_ns - w->in->attempts[0].start_ns < COLD_NS)
 		return earlier(a->start_ns, COLD_SLACK_NS);
-	if (alone || !a->asked_ns)
-		return known;
-	asked = a->asked_ns > asked ? a->asked_ns : asked;
-	return asked < known ? asked : known;
+	return !alone && a->asked_ns && asked < known ? asked : known;
 }
 
 struct silence_gap *silence_add(struct silences *s)

@@ -48,6 +48,13 @@ void silence_work_free(struct silence_work *w);
 size_t silence_ended_by(const struct silence_work *w, uint64_t t);
 size_t silence_ended_before(const struct silence_work *w, uint64_t t);
 
+/*
+ * Failures that the client may have counted on the other side of completion n, a success: among those behind `from` and before it, and among those
+ * behind it up to `to`.
+ */
+uint32_t silence_late_before(const struct silence_work *w, size_t n, size_t from);
+uint32_t silence_early_behind(const struct silence_work *w, size_t n, size_t to);
+
 /* Figures of completions 1 to n. */
 struct silence_end silence_so_far(const struct silence_work *w, size_t n);
 

@@ -38,7 +38,7 @@ struct loop {
 static void call(struct loop *l, double wait_ms, int failed)
 {
 	l->now += wait_ms;
-	l->a[l->n] = (struct silence_attempt){(uint64_t)((1000 + l->now) * MS), (uint64_t)((1002 + l->now) * MS), failed, true, false, 0, 0, 0};
+	l->a[l->n] = (struct silence_attempt){(uint64_t)((1000 + l->now) * MS), (uint64_t)((1002 + l->now) * MS), failed, true, false, 0, 0, 0, 0};
 	l->now += 2;
 	l->n++;
 }
@@ -214,7 +214,7 @@ static struct silences probed(const struct probe *probes, size_t count)
 		asks |= i >= 150;
 		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + (asks ? end : at)) * MS, .shed = !asks};
 		if (asks && n < 100)
-			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, false, (uint32_t)i, 0, 0};
+			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, false, (uint32_t)i, 0, 0, 0};
 	}
 	struct silence_input in = {.attempts = a, .n = n, .demands = d, .demand_count = 300, .need = 3, .end_ns = 4000 * MS};
 	struct silences s;
@@ -257,7 +257,7 @@ static struct silences started_late(uint64_t asked_ms)
 		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + at + (shed ? 0 : 30)) * MS, .shed = shed};
 		if (!shed)
 			a[in.n++] = (struct silence_attempt){(1000 + at + (at == 1070 ? 5 : 0)) * MS, (1030 + at) * MS, at >= 1000 && at < 1080, true, false,
-							     i, 0, asked_ms ? (1000 + (at == 1070 ? asked_ms : at)) * MS : 0};
+							     i, 0, asked_ms ? (1000 + (at == 1070 ? asked_ms : at)) * MS : 0, 0};
 	}
 	if (silence_find(&s, &in))
 		abort();
@@ -277,6 +277,117 @@ static void calls_that_start_after_they_were_let_through(void)
 			       (int)cases[i].asked_ms);
 		silence_free(&s);
 	}
+}
+
+/*
+ * A request every 10 ms, most alone; at 2,000 ms two side by side: one fails at 2,002 ms, the other succeeds at 2,003. The next four fail, each 2 ms after it
+ * came, and it is open for a second. Moments (us, in that run) at which the client knew the two ends, and that after which the last call was let through.
+ */
+struct side {
+	unsigned failed_counted, ok_counted, asked;
+	uint32_t low, high;
+};
+
+static struct silences side_by_side(const struct side *side)
+{
+	static struct silence_attempt a[400];
+	static struct silence_demand d[402];
+	struct silence_input in = {.attempts = a, .demands = d, .need = 3, .end_ns = 5000 * MS};
+	struct silences s;
+
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t at = 1000 * MS + 10 * MS * i, took = i < 3 ? 13 : 2;
+		bool shed = i > 104 && i < 205, failed = i >= 100 && i <= 104;
+
+		d[in.demand_count++] = (struct silence_demand){.at_ns = at, .end_ns = at + (shed ? 0 : took * MS + MS / 5), .shed = shed};
+		if (shed)
+			continue;
+		a[in.n++] = (struct silence_attempt){.start_ns = at + MS / 2, .end_ns = at + took * MS, .failed = failed, .counts = true, .request = i,
+						     .counted_ns = i == 100 ? side->failed_counted * MS / 1000 : at + took * MS,
+						     .asked_ns = i == 104 ? side->asked * MS / 1000 : at};
+		if (i != 100)
+			continue;
+		d[in.demand_count++] = (struct silence_demand){.at_ns = at + MS / 2, .end_ns = at + 3 * MS + MS / 5};
+		a[in.n++] = (struct silence_attempt){.start_ns = at + MS, .end_ns = at + 3 * MS, .counts = true, .request = 1000,
+						     .counted_ns = side->ok_counted * MS / 1000, .asked_ns = at + MS / 2};
+	}
+	if (silence_find(&s, &in))
+		abort();
+	return s;
+}
+
+static void counted_in_another_order(void)
+{
+	static const struct side sides[] = {
+		{2002500, 2003500, 2040000, 4, 4},	/* as they came */
+		{2003200, 2003500, 2040000, 4, 5},	/* the failure behind the success, perhaps */
+		{0, 2003500, 2040000, 4, 5},		/* not known: so it may be */
+		{2900000, 2003500, 2040000, 4, 5},
+		{2002500, 2013000, 2040000, 3, 4},	/* the success behind the next failure */
+		{2002500, 0, 2040000, 4, 4},
+		{2002500, 2003500, 2031000, 3, 4},	/* the last was let through before the third failed */
+	};
+
+	for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+		struct silences s = side_by_side(&sides[i]);
+
+		is_int((long long)s.count, 1, "side %zu: it opened once", i);
+		if (s.count)
+			ok(s.gaps->run_low == sides[i].low && s.gaps->run_high == sides[i].high, "... after %u to %u failures: %u to %u", sides[i].low, sides[i].high,
+			   s.gaps->run_low, s.gaps->run_high);
+		silence_free(&s);
+	}
+}
+
+/*
+ * A request every 20 ms; from 2,000 to 4,000 ms calls fail after `call` ms, the fifth failure opens it for 200 ms, and each request whose attempts fail or
+ * are turned down takes 150 ms: there is nearly always one that called. `both`: half-open lets two in. Eight are in work at once first, so that it is
+ * no bulkhead that is full.
+ */
+static struct silences half_open_all_the_while(unsigned call, bool both)
+{
+	static struct silence_attempt a[300];
+	static struct silence_demand d[300];
+	struct silence_input in = {.attempts = a, .demands = d, .demand_count = 300, .need = 3, .waits_ns = 150 * MS, .end_ns = 7000 * MS};
+	unsigned let = 0, most = 5;	/* failures until it opens */
+	uint64_t until = 0;
+	struct silences s;
+
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t at = 1000 * MS + 20 * MS * i;
+		bool bad = i >= 50 && i < 150, shed = bad && at < until;
+		uint64_t took = (!bad ? i < 8 ? 149 : 1 : let && call > 20 ? 5 : call) * MS;	/* the second of two is over first */
+
+		if (bad && !shed && ++let == most) {
+			until = at + took + 200 * MS;
+			most = both ? 2 : 1;
+			let = 0;
+		}
+		d[i] = (struct silence_demand){.at_ns = at, .end_ns = at + (bad || i < 8 ? 150 : 2) * MS, .shed = shed};
+		if (!shed)
+			a[in.n++] = (struct silence_attempt){.start_ns = at + MS / 10, .end_ns = at + took, .failed = bad, .counts = true, .request = i,
+							     .asked_ns = at};
+	}
+	if (silence_find(&s, &in))
+		abort();
+	return s;
+}
+
+static void shed_beside_half_open_calls(void)
+{
+	struct silences s = half_open_all_the_while(1, false);
+
+	ok(s.count >= 8, "requests that wait between attempts beside half-open calls that are soon over were turned down: %zu silences", s.count);
+	ok(s.probes.reopen && !strcmp(s.probes.reopen, "any failure"), "one failure opens it again");
+	silence_free(&s);
+	s = half_open_all_the_while(30, true);
+	ok(s.count >= 6 && !s.probes.reopen, "of two that were in work together one or both opened it: %zu silences, %s", s.count,
+	   s.probes.reopen ? s.probes.reopen : "not told");
+	silence_free(&s);
+	s = half_open_all_the_while(1, true);
+	ok(s.count >= 6 && s.probes.reopen && !strcmp(s.probes.reopen, "ratio"), "of two one behind the other both had to fail: %zu silences, %s", s.count,
+	   s.probes.reopen ? s.probes.reopen : "not told");
+	silence_free(&s);
 }
 
 static void no_half_open(void)
@@ -433,7 +544,7 @@ static void requests_in_step(void)
 			for (int attempt = 0; attempt < 4; attempt++) {
 				for (int i = 0; i < 30; i++) {
 					l.a[l.n] = (struct silence_attempt){(uint64_t)((1000 + l.now) * MS), (uint64_t)((1000.5 + l.now) * MS), true, true,
-									    false, (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0, 0};
+									    false, (uint32_t)(others ? 20000 + l.n : 100 * (size_t)round + (size_t)i), 0, 0, 0};
 					l.n++;
 					l.now++;
 				}
@@ -470,7 +581,7 @@ static void waits_of_a_policy(void)
 				double at = 1000 + 20 * i + 50 * ((1 << k) - 1);
 
 				l.a[l.n++] = (struct silence_attempt){(uint64_t)(at * MS), (uint64_t)((at + 0.5) * MS), true, true, known && k,
-								      (uint32_t)i, 0, 0};
+								      (uint32_t)i, 0, 0, 0};
 			}
 		qsort(l.a, l.n, sizeof(*l.a), by_start);
 		s = look_at(&l);
@@ -645,7 +756,7 @@ static void damaged(void)
 		for (int i = 0; i < 300; i++)
 			a[i] = (struct silence_attempt){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
 							stats_uniform(&r) < 0.7, i % 3 != 0, i % 2 != 0, 0, 0,
-							(uint64_t)(stats_uniform(&r) * 1e19)};
+							(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19)};
 		for (int i = 0; i < 600; i++)
 			d[i] = (struct silence_demand){(uint64_t)(stats_uniform(&r) * 1e19), (uint64_t)(stats_uniform(&r) * 1e19),
 						       stats_uniform(&r) < 0.7, 0};
@@ -699,6 +810,8 @@ int main(void)
 	too_little_demand_to_see_permits();
 	probes_that_come_in_place_of_others();
 	calls_that_start_after_they_were_let_through();
+	counted_in_another_order();
+	shed_beside_half_open_calls();
 	no_half_open();
 	rates_disagree();
 	look_alikes();

@@ -18,7 +18,7 @@ static void call(struct scene *s, double at, double took, int failed)
 {
 	s->d[s->demands++] = (struct silence_demand){(uint64_t)(at * MS), (uint64_t)((at + took + 0.5) * MS), false, 0};
 	s->a[s->n] = (struct silence_attempt){(uint64_t)((at + 0.1) * MS), (uint64_t)((at + took) * MS), failed, true, false, (uint32_t)s->n,
-						 (uint32_t)s->n, 0};
+						 (uint32_t)s->n, 0, 0};
 	s->n++;
 }
 
