@@ -14,12 +14,17 @@ static size_t demand_at(const struct silence_input *in, uint64_t t)
 	return in->demands ? times_before(&in->demands->at_ns, sizeof(*in->demands), in->demand_count, t) : 0;
 }
 
-static size_t shed_within(const struct silence_input *in, uint64_t from, uint64_t to)
+/* Requests that came and were turned down within that time: behind it, it may have been open again. */
+static size_t shed_within(const struct silence_work *w, uint64_t from, uint64_t to)
 {
+	const struct silence_input *in = w->in;
 	size_t n = 0;
 
-	for (size_t i = demand_at(in, from); i < in->demand_count && in->demands[i].at_ns <= to; i++)
-		n += in->demands[i].shed;
+	for (size_t i = demand_at(in, from); i < in->demand_count && in->demands[i].at_ns <= to; i++) {
+		uint64_t by = in->demands[i].shed ? silence_turned_down_ns(w, &in->demands[i]) : 0;
+
+		n += by && by <= to;
+	}
 	return n;
 }
 
@@ -56,7 +61,7 @@ static void find_permits(const struct silence_work *w)
 			continue;
 		n = together(w, first, &most);
 		seen = fmax(seen, (double)most);
-		if (n != most || !in->demands || !shed_within(in, in->attempts[first].start_ns, in->attempts[first].end_ns))
+		if (n != most || !in->demands || !shed_within(w, in->attempts[first].start_ns, in->attempts[first].end_ns))
 			continue;
 		told++;
 		agree = !((double)n >= least) ? 1 : agree + ((double)n == least);

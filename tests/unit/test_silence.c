@@ -212,7 +212,7 @@ static struct silences probed(const struct probe *probes, size_t count)
 				end = 1300 + probes[k].end;
 			}
 		asks |= i >= 150;
-		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + (asks ? end : at)) * MS, .shed = !asks};
+		d[i] = (struct silence_demand){.at_ns = (1000 + at) * MS, .end_ns = (1000 + (asks ? end : at + 4)) * MS, .shed = !asks};
 		if (asks && n < 100)
 			a[n++] = (struct silence_attempt){(1000 + at) * MS, (1000 + end) * MS, i >= 25 && i < 30, true, false, (uint32_t)i, 0, 0, 0};
 	}
@@ -228,7 +228,16 @@ static void probes_that_come_in_place_of_others(void)
 {
 	static const struct probe three[] = {{0, 200}, {10, 200}, {20, 200}};
 	static const struct probe in_turn[] = {{0, 200}, {10, 35}, {20, 200}, {50, 75}, {80, 200}};
-	struct silences s = probed(three, 3);
+	struct probe soon_over[20] = {{0, 12}};
+	struct silences s;
+
+	for (unsigned i = 1; i < 20; i++)	/* all ask but the one behind it */
+		soon_over[i] = (struct probe){i > 1 ? 10 * i : 0, i > 1 ? 10 * i + 5 : 12};
+	s = probed(soon_over, 20);
+	is_int(s.count, 1, "a probe that is over 2 ms after the next request came: it opened once");
+	ok(s.probes.permits == 1 && s.probes.at_least, "who was turned down only behind it may have met the breaker open again");
+	silence_free(&s);
+	s = probed(three, 3);
 
 	is_int(s.count, 1, "three probes: it opened once");
 	ok(s.probes.permits == 3 && !s.probes.at_least, "three at once while others are turned away are its permits");
@@ -333,8 +342,8 @@ static void counted_in_another_order(void)
 
 		is_int((long long)s.count, 1, "side %zu: it opened once", i);
 		if (s.count)
-			ok(s.gaps->run_low == sides[i].low && s.gaps->run_high == sides[i].high, "... after %u to %u failures: %u to %u", sides[i].low, sides[i].high,
-			   s.gaps->run_low, s.gaps->run_high);
+			ok(s.gaps->run_low == sides[i].low && s.gaps->run_high == sides[i].high, "... after %u to %u failures: %u to %u", sides[i].low,
+			   sides[i].high, s.gaps->run_low, s.gaps->run_high);
 		silence_free(&s);
 	}
 }
