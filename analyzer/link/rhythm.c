@@ -21,6 +21,8 @@
 #define TIGHT_MS 20.0		/* a pace that immediate retries have too */
 #define LATE_BY 0.5		/* of the longest step of the pace: so late a busy machine makes one */
 #define LATE_MOST 0.4		/* of the steps; where all fail, half of the waits of a client with two attempts are none of its steps */
+#define AS_WIDE 0.25		/* widths of distributions that differ by less are the same */
+#define SOME 0.2		/* of the steps behind failures */
 #define STEADY 4.0		/* a pace is steady when its 95th percentile is at most so often its 5th */
 #define OVERLAP_MAX 0.05
 #define CLUSTER_MIN 8		/* waits after failures, of which half lie close together */
@@ -51,9 +53,13 @@ struct pace {
 	bool tight;
 };
 
+struct steps {
+	struct samples ends, starts;	/* ms from the end, the start of an attempt to the next start of its thread; sorted by walk_lanes() */
+};
+
 struct lane {	/* one client's requests for the same thing */
-	struct samples ends, starts;	/* ms from the end, the start of a success to the next start */
-	struct samples failed_ends, failed_starts;	/* ... of a failure */
+	struct steps well, failed;	/* behind successes, failures */
+	struct steps theirs;		/* behind successes of those threads that met failures too: others may be other users */
 	struct pace pace;
 	uint64_t pairs, overlaps;
 	uint32_t latest;		/* its last exchange */
@@ -150,9 +156,9 @@ static bool is_step(const struct samples *steps, double room, double low, double
  * A client that goes on after any time of a wide range waits before a retry within it too, but always the same: half of what follows failures then lies
  * within a tenth of that range.
  */
-static void find_own_wait(const struct lane *l, struct pace *p)
+static void find_own_wait(const struct lane *l, const struct steps *by, struct pace *p)
 {
-	const struct samples *s = &l->failed_ends, *steps = p->by_start ? &l->starts : &l->ends;
+	const struct samples *s = &l->failed.ends, *steps = p->by_start ? &by->starts : &by->ends;
 	double room = CLUSTER_SHARE * (samples_percentile(steps, 0.95) - samples_percentile(steps, 0.05)), width, low;
 	size_t from = 0, to = s->n, at;
 
@@ -173,7 +179,7 @@ static void find_own_wait(const struct lane *l, struct pace *p)
 /* Where most steps after failures are those of the pace, those that are somewhat longer are late; a clock makes the next one as much shorter. */
 static void let_be_late(const struct lane *l, struct pace *p)
 {
-	const struct samples *s = p->by_start ? &l->failed_starts : &l->failed_ends;
+	const struct samples *s = p->by_start ? &l->failed.starts : &l->failed.ends;
 	double high = (1 + LATE_BY) * p->high_ms, low = p->by_start ? p->low_ms - LATE_BY * p->high_ms : p->low_ms;
 	size_t on_time = 0, near = 0;
 
@@ -187,29 +193,77 @@ static void let_be_late(const struct lane *l, struct pace *p)
 	p->high_ms = high;
 }
 
-static struct pace pace_of(const struct lane *l)
-{
-	const struct samples *s = &l->ends;
-	struct pace p = {.own_low_ms = NAN, .own_high_ms = NAN};
-	double middle, slack;
+struct range {
+	double low_ms, high_ms;
+};
 
-	if (l->ends.n < TIGHT_MIN || (double)l->overlaps > OVERLAP_MAX * (double)l->pairs)
+static struct range range_of(const struct samples *s)
+{
+	double slack = fmax(0.1 * samples_percentile(s, 0.5), FLOOR_MS);
+
+	return (struct range){samples_percentile(s, 0.05) - slack, samples_percentile(s, 0.95) + slack};
+}
+
+static size_t within(const struct samples *s, struct range r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += s->values[i] >= r.low_ms && s->values[i] <= r.high_ms;
+	return n;
+}
+
+/*
+ * Whether a clock sets the client's steps, from start to start: then they vary less so than from end to start. Where answers all take the same they vary
+ * as much: then the steps behind failures, which take another time, tell. More of them are right from end to start, or some of them, which are too soon
+ * for a clock.
+ */
+static bool has_clock(const struct lane *l, const struct steps *by)
+{
+	double wide = samples_percentile(&by->starts, 0.95) - samples_percentile(&by->starts, 0.05);
+	double of = samples_percentile(&by->ends, 0.95) - samples_percentile(&by->ends, 0.05);
+	struct range range = range_of(&by->starts);
+	size_t on_time, early, right;
+
+	if (samples_percentile(&by->ends, 0.5) < TIGHT_MS)
+		return false;
+	if (wide < (1 - AS_WIDE) * of || wide > (1 + AS_WIDE) * of + FLOOR_MS)
+		return wide < of;
+	on_time = within(&l->failed.starts, range);
+	early = within(&l->failed.starts, (struct range){-INFINITY, range.low_ms});
+	right = within(&l->failed.ends, range_of(&by->ends));
+	return on_time >= right && (double)(early < right ? early : right) < SOME * (double)l->failed.ends.n;
+}
+
+static struct pace pace_by(const struct lane *l, const struct steps *by)
+{
+	const struct samples *s = &by->ends;
+	struct pace p = {.own_low_ms = NAN, .own_high_ms = NAN};
+	struct range range;
+	double middle;
+
+	if (s->n < TIGHT_MIN || (double)l->overlaps > OVERLAP_MAX * (double)l->pairs)
 		return p;
-	if (l->ends.n < PACE_MIN && samples_percentile(s, 1) >= TIGHT_MS)
+	if (s->n < PACE_MIN && samples_percentile(s, 1) >= TIGHT_MS)
 		return p;
-	if (spread_of(&l->starts) < spread_of(s) && samples_percentile(s, 0.5) >= TIGHT_MS) {
-		p.by_start = true;
-		s = &l->starts;
-	}
+	p.by_start = has_clock(l, by);
+	s = p.by_start ? &by->starts : s;
 	middle = samples_percentile(s, 0.5);
-	slack = fmax(0.1 * middle, FLOOR_MS);
 	p.tight = middle < TIGHT_MS;
 	p.known = p.tight ? samples_percentile(s, 0.95) < 2 * TIGHT_MS : spread_of(s) <= STEADY;
-	p.low_ms = samples_percentile(s, 0.05) - slack;
-	p.high_ms = samples_percentile(s, 0.95) + slack;
-	find_own_wait(l, &p);
+	range = range_of(s);
+	p.low_ms = range.low_ms;
+	p.high_ms = range.high_ms;
+	find_own_wait(l, by, &p);
 	let_be_late(l, &p);
 	return p;
+}
+
+static struct pace pace_of(const struct lane *l)
+{
+	struct pace p = pace_by(l, &l->well);
+
+	return p.known || l->theirs.ends.n < PACE_MIN ? p : pace_by(l, &l->theirs);
 }
 
 /* ---- chains and lanes ---- */
@@ -268,7 +322,14 @@ static int collect(struct work *w)
 	return 0;
 }
 
-static int add_pair(struct lane *l, const struct model_exchange *a, const struct model_exchange *b)
+static int add_step(struct steps *s, const struct model_exchange *a, const struct model_exchange *b)
+{
+	if (s->ends.n >= PACE_MAX)
+		return 0;
+	return samples_add(&s->ends, gap_ms(a, b)) || samples_add(&s->starts, distance_ms(a, b)) ? -ENOMEM : 0;
+}
+
+static int add_pair(struct lane *l, const struct model_exchange *a, const struct model_exchange *b, bool thread_failed)
 {
 	l->pairs++;
 	if (!a->ended_ns || a->ended_ns > b->started_ns) {
@@ -276,39 +337,74 @@ static int add_pair(struct lane *l, const struct model_exchange *a, const struct
 		return 0;
 	}
 	if (model_failed(a))
-		return l->failed_ends.n < PACE_MAX && (samples_add(&l->failed_ends, gap_ms(a, b)) || samples_add(&l->failed_starts, distance_ms(a, b))) ?
-			       -ENOMEM : 0;
-	if (l->ends.n >= PACE_MAX)
-		return 0;
-	return samples_add(&l->ends, gap_ms(a, b)) || samples_add(&l->starts, distance_ms(a, b)) ? -ENOMEM : 0;
+		return add_step(&l->failed, a, b);
+	return add_step(&l->well, a, b) || (thread_failed && add_step(&l->theirs, a, b)) ? -ENOMEM : 0;
+}
+
+static void sort_steps(struct steps *s)
+{
+	samples_sort(&s->ends);
+	samples_sort(&s->starts);
+}
+
+static void free_steps(struct steps *s)
+{
+	samples_free(&s->ends);
+	samples_free(&s->starts);
+}
+
+static uint32_t lane_at(struct work *w, const struct model_exchange *x)
+{
+	return x->edge == MODEL_NONE || x->role != MODEL_CLIENT ? MAP_NONE : map_get(&w->lane_of, lane_key(x));
+}
+
+static uint64_t thread_key(uint32_t lane, const struct model_exchange *x)
+{
+	return (uint64_t)lane << 32 | x->tid;
+}
+
+/* The threads of lanes that ever met a failure. */
+static int find_failing(struct work *w, struct map *failing)
+{
+	const struct model *m = w->r->m;
+	int err = 0;
+
+	for (uint32_t i = 0; i < m->exchange_count && !err; i++) {
+		uint32_t lane = model_failed(&m->exchanges[i]) ? lane_at(w, &m->exchanges[i]) : MAP_NONE;
+
+		if (lane != MAP_NONE)
+			err = map_put(failing, thread_key(lane, &m->exchanges[i]), 1);
+	}
+	return err;
 }
 
 /* Fills the lanes of the chains; neighbours are on one thread. */
 static int walk_lanes(struct work *w)
 {
 	const struct model *m = w->r->m;
-	struct map last = {0};	/* lane and thread -> exchange */
-	int err = 0;
+	struct map last = {0}, failing = {0};	/* lane and thread -> exchange */
+	int err = find_failing(w, &failing);
 
 	for (uint32_t i = 0; i < m->exchange_count && !err; i++) {
 		const struct model_exchange *x = &m->exchanges[i];
-		uint32_t lane = x->edge == MODEL_NONE || x->role != MODEL_CLIENT ? MAP_NONE : map_get(&w->lane_of, lane_key(x)), before;
-		uint64_t thread = (uint64_t)lane << 32 | x->tid;
+		uint32_t lane = lane_at(w, x), before;
+		uint64_t thread = thread_key(lane, x);
 
 		if (lane == MAP_NONE)
 			continue;
 		before = map_get(&last, thread);
 		w->lanes[lane].latest = i;
 		if (before != MAP_NONE)
-			err = add_pair(&w->lanes[lane], &m->exchanges[before], x);
+			err = add_pair(&w->lanes[lane], &m->exchanges[before], x, map_get(&failing, thread) != MAP_NONE);
 		if (!err)
 			err = map_put(&last, thread, i);
 	}
 	map_free(&last);
+	map_free(&failing);
 	for (size_t i = 0; i < w->lane_count; i++) {
-		samples_sort(&w->lanes[i].ends);
-		samples_sort(&w->lanes[i].starts);
-		samples_sort(&w->lanes[i].failed_ends);
+		sort_steps(&w->lanes[i].well);
+		sort_steps(&w->lanes[i].failed);
+		sort_steps(&w->lanes[i].theirs);
 		w->lanes[i].pace = pace_of(&w->lanes[i]);
 	}
 	return err;
@@ -443,12 +539,18 @@ static double distance(const struct samples *a, const struct samples *b)
 	return most;
 }
 
+/* Whether what follows failures is distributed like what follows successes. */
+static bool alike(const struct lane *l, const struct samples *well)
+{
+	double n = (double)well->n, m = (double)l->failed.ends.n, least = KS_99 * sqrt((n + m) / (n * m));
+
+	return n > 0 && least <= SEEN_APART && distance(well, &l->failed.ends) < least;
+}
+
 /* Whether this client, whose pace is not steady, does not care whether it failed. */
 static bool careless(const struct lane *l)
 {
-	double n = (double)l->ends.n, m = (double)l->failed_ends.n, least = KS_99 * sqrt((n + m) / (n * m));
-
-	return least <= SEEN_APART && (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs && distance(&l->ends, &l->failed_ends) < least;
+	return (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs && (alike(l, &l->well.ends) || alike(l, &l->theirs.ends));
 }
 
 static bool keeps_pace(const struct pace *p, const struct model_exchange *a, const struct model_exchange *b)
@@ -612,7 +714,7 @@ static int judge_chain(struct work *w, const struct chain *c, uint32_t usual, si
 	uint32_t last;
 	int err;
 
-	if (w->lanes[c->lane].ends.n >= PACE_MIN || w->lanes[c->lane].pace.known) {
+	if (w->lanes[c->lane].well.ends.n >= PACE_MIN || w->lanes[c->lane].pace.known) {
 		cut_pace(w, c, skips);
 		return 0;
 	}
@@ -688,10 +790,9 @@ int rhythm_cut(struct rhythm *r)
 	if (!err && w.chain_count)
 		err = judge_edges(&w);
 	for (size_t i = 0; w.lanes && i < w.lane_count; i++) {
-		samples_free(&w.lanes[i].ends);
-		samples_free(&w.lanes[i].starts);
-		samples_free(&w.lanes[i].failed_ends);
-		samples_free(&w.lanes[i].failed_starts);
+		free_steps(&w.lanes[i].well);
+		free_steps(&w.lanes[i].failed);
+		free_steps(&w.lanes[i].theirs);
 	}
 	map_free(&w.lane_of);
 	spill_free(w.lanes);

@@ -147,6 +147,55 @@ static void late_steps_are_steps(void)
 	expect(&l, 120, 1, 40, "temporal", "a timer of 50 ms that is late in one step of five while all is well, and in none while all fails");
 }
 
+/* Answers take 50 ms and failures 1: from start to start the steps vary less in proportion, not in ms, and failures bring the next start nearer. */
+static void who_thinks_from_end_to_start(void)
+{
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int i = 0; i < 120; i++) {
+		bool fails = i >= 40 && i < 100;
+
+		attempt(&l, fails ? 503 : 200, fails ? 1 : 50 + 3 * stats_uniform(&dice));
+		wait_ms(&l, 10 + 20 * stats_uniform(&dice));
+	}
+	expect(&l, 120, 1, 60, "temporal", "who pauses for 10 to 30 ms behind answers of 50");
+	begin(&l, 60000);
+	for (int i = 0; i < 120; i++) {
+		bool fails = i >= 40 && i < 100;
+
+		l.now_ms = 10 + 80 * i + late();
+		attempt(&l, fails ? 503 : 200, fails ? 1 : 50);
+	}
+	expect(&l, 120, 1, 60, "temporal", "who asks every 80 ms, of which answers take 50");
+	begin(&l, 60000);
+	for (int i = 0; i < 60; i++) {
+		if (i < 20 || i >= 40)
+			attempt(&l, 200, 50 + 3 * stats_uniform(&dice));
+		else
+			exhaust(&l, (double[]){60, 60, -1});
+		wait_ms(&l, 10 + 20 * stats_uniform(&dice));
+	}
+	expect(&l, 60, 3, 0, "temporal", "who pauses so, and waits 60 ms before each of two retries");
+}
+
+/* Users who pause for 10 to 20 ms went before; those who meet the failures pause for 50 to 100. */
+static void users_of_two_kinds(void)
+{
+	struct loop l;
+
+	begin(&l, 60000);
+	for (int user = 0; user < 2; user++)
+		for (int i = 0; i < 120; i++) {
+			bool fails = user && i >= 40 && i < 100;
+
+			runs_add(&l.r, ATTEMPT(.tid = 100 + user, .status = fails ? 503 : 200, .at_ms = l.now_ms, .took_ms = fails ? 1 : 5));
+			l.now_ms += fails ? 1 : 5;
+			wait_ms(&l, (user ? 50 : 10) * (1 + stats_uniform(&dice)));
+		}
+	expect(&l, 240, 1, 60, "temporal", "users of two kinds");
+}
+
 static void a_poller_that_retries(void)
 {
 	struct loop l;
@@ -610,6 +659,8 @@ int main(void)
 {
 	a_poller_goes_on_as_before();
 	late_steps_are_steps();
+	who_thinks_from_end_to_start();
+	users_of_two_kinds();
 	a_poller_that_retries();
 	a_wait_within_a_wide_pace();
 	few_waits_are_not_alike();
