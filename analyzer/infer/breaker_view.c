@@ -50,13 +50,15 @@ static uint64_t counted_by(const struct measure *m, const struct model_exchange 
 {
 	const struct model *run = &m->r->model;
 	struct chains_span calls;
+	uint64_t next;
 	size_t n;
 
 	if (x->parent == MODEL_NONE || !x->ended_ns)
 		return 0;
 	calls = chains_of(&m->chains.by_parent, x->parent);
 	n = chains_at(calls, run, x->ended_ns);
-	return n < calls.n ? run->exchanges[calls.members[n]].started_ns : run->exchanges[x->parent].ended_ns;
+	next = n < calls.n ? run->exchanges[calls.members[n]].started_ns : run->exchanges[x->parent].ended_ns;
+	return next >= x->ended_ns ? next : 0;	/* answered without waiting for it */
 }
 
 static int view_attempts(struct breaker_view *v)
