@@ -7,6 +7,7 @@
 #include "analyzer/read/samples.h"
 #include "analyzer/read/spill.h"
 #include "base/clock.h"
+#include "base/grow.h"
 #include "base/hash.h"
 
 #define PERIOD_MAX 32
@@ -38,6 +39,7 @@
 #define TREND 3.0		/* standard deviations */
 #define CHAINS_MIN 3		/* chains that would show a usual number of attempts */
 #define SEEN_APART 0.5		/* waits are only called alike where so much of a difference would have been seen: 22 against 22 */
+#define RANKS_OF 8		/* steps behind failures of a thread, among which one behind a success has a rank */
 #define KS_99 1.628		/* 99 % point of Kolmogorov's distribution */
 
 struct chain {	/* attempts that nothing but time joined */
@@ -57,9 +59,18 @@ struct steps {
 	struct samples ends, starts;	/* ms from the end, the start of an attempt to the next start of its thread; sorted by walk_lanes() */
 };
 
+struct thread_step {
+	uint32_t tid;
+	bool failed;		/* what it follows */
+	double ms;		/* from its end */
+};
+
 struct lane {	/* one client's requests for the same thing */
 	struct steps well, failed;	/* behind successes, failures */
 	struct steps theirs;		/* behind successes of those threads that met failures too: others may be other users */
+	struct thread_step *by_thread;	/* owned; the same as in well and failed */
+	size_t step_count, step_room;
+	struct samples ranks;		/* of each step behind a success, among those behind failures of its thread: 0 to 1 */
 	struct pace pace;
 	uint64_t pairs, overlaps;
 	uint32_t latest;		/* its last exchange */
@@ -329,6 +340,58 @@ static int add_step(struct steps *s, const struct model_exchange *a, const struc
 	return samples_add(&s->ends, gap_ms(a, b)) || samples_add(&s->starts, distance_ms(a, b)) ? -ENOMEM : 0;
 }
 
+static int note_step(struct lane *l, const struct model_exchange *a, const struct model_exchange *b)
+{
+	if (l->step_count >= 2 * PACE_MAX)
+		return 0;
+	if (GROW(l->by_thread, l->step_count, l->step_room))
+		return -ENOMEM;
+	l->by_thread[l->step_count++] = (struct thread_step){a->tid, model_failed(a), gap_ms(a, b)};
+	return 0;
+}
+
+static int by_tid(const void *a, const void *b)
+{
+	const struct thread_step *x = a, *y = b;
+
+	if (x->tid != y->tid)
+		return x->tid < y->tid ? -1 : 1;
+	return x->failed != y->failed ? y->failed - x->failed : (x->ms > y->ms) - (x->ms < y->ms);
+}
+
+/* Steps of one thread: those behind failures, of which there are n, then the others. */
+static int rank_thread(struct lane *l, const struct thread_step *steps, size_t n, size_t all)
+{
+	size_t below = 0;
+
+	for (size_t i = n; i < all; i++) {
+		while (below < n && steps[below].ms < steps[i].ms)
+			below++;
+		if (samples_add(&l->ranks, ((double)below + 0.5) / ((double)n + 1)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Users are unlike one another: each thread is compared with itself. */
+static int rank_steps(struct lane *l)
+{
+	int err = 0;
+
+	if (l->step_count)
+		qsort(l->by_thread, l->step_count, sizeof(*l->by_thread), by_tid);
+	for (size_t from = 0, to; from < l->step_count && !err; from = to) {
+		size_t failed = 0;
+
+		for (to = from; to < l->step_count && l->by_thread[to].tid == l->by_thread[from].tid; to++)
+			failed += l->by_thread[to].failed;
+		if (failed >= RANKS_OF)
+			err = rank_thread(l, &l->by_thread[from], failed, to - from);
+	}
+	samples_sort(&l->ranks);
+	return err;
+}
+
 static int add_pair(struct lane *l, const struct model_exchange *a, const struct model_exchange *b, bool thread_failed)
 {
 	l->pairs++;
@@ -336,6 +399,8 @@ static int add_pair(struct lane *l, const struct model_exchange *a, const struct
 		l->overlaps++;
 		return 0;
 	}
+	if (note_step(l, a, b))
+		return -ENOMEM;
 	if (model_failed(a))
 		return add_step(&l->failed, a, b);
 	return add_step(&l->well, a, b) || (thread_failed && add_step(&l->theirs, a, b)) ? -ENOMEM : 0;
@@ -401,11 +466,12 @@ static int walk_lanes(struct work *w)
 	}
 	map_free(&last);
 	map_free(&failing);
-	for (size_t i = 0; i < w->lane_count; i++) {
+	for (size_t i = 0; i < w->lane_count && !err; i++) {
 		sort_steps(&w->lanes[i].well);
 		sort_steps(&w->lanes[i].failed);
 		sort_steps(&w->lanes[i].theirs);
 		w->lanes[i].pace = pace_of(&w->lanes[i]);
+		err = rank_steps(&w->lanes[i]);
 	}
 	return err;
 }
@@ -547,10 +613,21 @@ static bool alike(const struct lane *l, const struct samples *well)
 	return n > 0 && least <= SEEN_APART && distance(well, &l->failed.ends) < least;
 }
 
+/* The same of each thread by itself: then the ranks are spread evenly from 0 to 1. */
+static bool alike_by_thread(const struct lane *l)
+{
+	const struct samples *s = &l->ranks;
+	double n = (double)s->n, least = KS_99 / sqrt(n), most = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		most = fmax(most, fmax(s->values[i] - (double)i / n, (double)(i + 1) / n - s->values[i]));
+	return n > 0 && least <= SEEN_APART && most < least;
+}
+
 /* Whether this client, whose pace is not steady, does not care whether it failed. */
 static bool careless(const struct lane *l)
 {
-	return (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs && (alike(l, &l->well.ends) || alike(l, &l->theirs.ends));
+	return (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs && (alike(l, &l->well.ends) || alike(l, &l->theirs.ends) || alike_by_thread(l));
 }
 
 static bool keeps_pace(const struct pace *p, const struct model_exchange *a, const struct model_exchange *b)
@@ -793,6 +870,8 @@ int rhythm_cut(struct rhythm *r)
 		free_steps(&w.lanes[i].well);
 		free_steps(&w.lanes[i].failed);
 		free_steps(&w.lanes[i].theirs);
+		samples_free(&w.lanes[i].ranks);
+		free(w.lanes[i].by_thread);
 	}
 	map_free(&w.lane_of);
 	spill_free(w.lanes);

@@ -8,7 +8,7 @@
  *   pace     how soon the client goes on after a success, from one start or one end to the next start, whichever varies less (where both do
  *            alike, what follows failures tells). When it is steady, or that of the threads that met failures is, what follows a failure at that
  *            pace is its next request; when it is not, and waits after failures are distributed like those after successes (Kolmogorov,
- *            Smirnov), of all threads or of those, all of it is. A client that goes on without pause and yet waits before each
+ *            Smirnov), of all threads, of those, or of each thread by itself, all of it is. A client that goes on without pause and yet waits before each
  *            second retry has made the first without a wait: that one is none of its steps. Nor are waits that half of all failures
  *            are followed by and that lie within a tenth of the range of its pace: a backoff that is always the same. Where three in five
  *            of the steps after failures are on time, those that are late by up to half are steps too, and a clock's next ones, as early.

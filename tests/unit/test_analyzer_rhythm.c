@@ -196,6 +196,38 @@ static void users_of_two_kinds(void)
 	expect(&l, 240, 1, 60, "temporal", "users of two kinds");
 }
 
+/*
+ * Twelve users, the slowest of whom pause for 18 times as long as the quickest and succeed five times as often: all together go on sooner after a failure,
+ * none of them does. Once each makes two attempts more, 40 ms apart, after a failure.
+ */
+static void users_of_many_kinds(void)
+{
+	for (int retries = 0; retries < 2; retries++) {
+		struct loop l;
+		struct result x;
+
+		begin(&l, 600000);
+		for (int user = 0; user < 12; user++)
+			for (int i = 0; i < 25; i++) {
+				bool fails = i % (user < 6 ? 25 : 5) != 3;
+
+				for (int k = 0; k < (fails && retries ? 3 : 1); k++) {
+					if (k)
+						wait_ms(&l, 40 * (0.5 + stats_uniform(&dice)));
+					runs_add(&l.r, ATTEMPT(.tid = 100 + user, .status = fails ? 503 : 200, .at_ms = l.now_ms, .took_ms = 1));
+					l.now_ms += 1;
+				}
+				wait_ms(&l, 10 * pow(1.3, user) * (0.5 + stats_uniform(&dice)));
+			}
+		judge(&l.r, &x, everything);
+		if (retries)
+			ok(judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical < 600, "users of twelve kinds who retry: links are left");
+		else
+			is_int((long long)judge_edge(&x, "curl", "127.0.0.1:80")->whole.logical, 300, "users of twelve kinds: each attempt is a request");
+		judge_end(&l.r, &x);
+	}
+}
+
 static void a_poller_that_retries(void)
 {
 	struct loop l;
@@ -661,6 +693,7 @@ int main(void)
 	late_steps_are_steps();
 	who_thinks_from_end_to_start();
 	users_of_two_kinds();
+	users_of_many_kinds();
 	a_poller_that_retries();
 	a_wait_within_a_wide_pace();
 	few_waits_are_not_alike();
