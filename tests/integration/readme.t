@@ -127,6 +127,13 @@ ok(all(re.search(rf"(?m)^  {t}\b", targets) for t in ("demo", "test", "install")
 version = aftershock("--version").out.split()[-1]
 like(text("CHANGELOG.md"), rf"(?m)^## {re.escape(version)}\b", "the_changelog_knows_this_version")
 
+# ---- the demos ----
+
+listed = re.findall(r"(?m)^make demo-([a-z-]+) ", run(["make", "-s", "-C", ROOT, "demos"]).out)
+told = re.findall(r"(?m)^\| \[`make demo-([a-z-]+)`\]\(demos/([a-z-]+)/README\.md\) \| .+\? \| .+ \|$", readme)
+is_((len(listed) > 0, told), (True, [(name, name) for name in listed]), "its_table_has_the_demos_that_make_lists_each_with_its_command_and_page")
+
+
 # ---- man pages ----
 
 
