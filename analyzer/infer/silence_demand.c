@@ -93,9 +93,10 @@ struct shed {			/* requests shed between two starts, by what it says */
 
 /*
  * When a request was turned down lies between its start and its end: it may have been full at any time of that. What comes before the first failure
- * since the last silence is of a half-open breaker, whose calls are still in work.
+ * since the last silence is of a half-open breaker, whose calls are still in work. Who was turned down behind the end of the gap, where a call began,
+ * tells nothing of it: on a busy machine that call was let through before, and began late.
  */
-static void weigh(const struct silence_work *w, struct silence_gap *g, const struct silence_demand *d, struct shed *shed)
+static void weigh(const struct silence_work *w, struct silence_gap *g, const struct silence_demand *d, uint64_t end, struct shed *shed)
 {
 	uint64_t by = silence_turned_down_ns(w, d), last = by ? by : d->at_ns;
 
@@ -105,7 +106,7 @@ static void weigh(const struct silence_work *w, struct silence_gap *g, const str
 		shed->slow++;
 	} else if (by < w->failed_ns) {
 		shed->well += !silence_in_work_at(w, d->at_ns) && !silence_in_work_at(w, by);
-	} else {
+	} else if (by <= end) {
 		g->first_shed_ns = g->shed ? g->first_shed_ns : d->at_ns;
 		g->decided_ns = g->shed ? g->decided_ns : by;
 		g->last_shed_ns = d->at_ns;
@@ -124,7 +125,7 @@ static int judge_demands(struct silence_work *w, size_t before, size_t from, siz
 
 	for (size_t i = from; i < to; i++)
 		if (w->in->demands[i].shed)
-			weigh(w, &g, &w->in->demands[i], &shed);
+			weigh(w, &g, &w->in->demands[i], end, &shed);
 	if (g.shed < w->need || g.shed < shed.full) {
 		w->full += shed.full >= w->need;
 		w->slow += shed.slow >= w->need;

@@ -399,6 +399,48 @@ static void shed_beside_half_open_calls(void)
 	silence_free(&s);
 }
 
+/*
+ * A request every 10 ms, but for 60 ms; five fail from 1,300 to 1,340 ms and it is open for a second. On a busy machine one that was let through at 1,345 ms
+ * begins its call at 1,440, and those that come from 1,400 on until then are answered `late` ms after they came; later ones at once.
+ */
+static size_t begun_late(unsigned late)
+{
+	static struct silence_attempt a[300];
+	static struct silence_demand d[301];
+	struct silence_input in = {.attempts = a, .demands = d, .need = 3, .end_ns = 5000 * MS};
+	struct silences s;
+	size_t count;
+
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned at = 1000 + 10 * i;
+		bool shed = at > 1340 && at < 2345;
+		unsigned took = i < 4 ? 40 : !shed ? 2 : at < 1440 ? late : 0;
+
+		if (at > 1340 && at < 1400)
+			continue;
+		d[in.demand_count++] = (struct silence_demand){.at_ns = at * MS, .end_ns = (at + took) * MS, .shed = shed};
+		if (!shed)
+			a[in.n++] = (struct silence_attempt){.start_ns = at * MS + MS / 10, .end_ns = (at + (i < 4 ? 39 : 1)) * MS,
+							     .failed = at >= 1300 && at <= 1340, .counts = true, .request = i, .asked_ns = at * MS};
+		if (at != 1340)
+			continue;
+		d[in.demand_count++] = (struct silence_demand){.at_ns = 1345 * MS, .end_ns = 1442 * MS};
+		a[in.n++] = (struct silence_attempt){.start_ns = 1440 * MS, .end_ns = 1441 * MS, .failed = true, .counts = true, .request = 1000,
+						     .asked_ns = 1345 * MS};
+	}
+	if (silence_find(&s, &in))
+		abort();
+	count = s.count;
+	silence_free(&s);
+	return count;
+}
+
+static void calls_that_begin_late(void)
+{
+	is_int((long long)begun_late(45), 1, "requests that were turned down behind a call's start say nothing of what was before it: it opened once");
+	is_int((long long)begun_late(0), 2, "those that were before it do: that call was let in again");
+}
+
 static void no_half_open(void)
 {
 	struct gateway g = plain;
@@ -821,6 +863,7 @@ int main(void)
 	calls_that_start_after_they_were_let_through();
 	counted_in_another_order();
 	shed_beside_half_open_calls();
+	calls_that_begin_late();
 	no_half_open();
 	rates_disagree();
 	look_alikes();
