@@ -101,7 +101,6 @@ static void count_passed(const struct silence_work *w, struct silence_gap *g, si
 {
 	size_t base = ever ? 0 : silence_ended_before(w, w->in->attempts[first].start_ns);
 	size_t shed = silence_ended_by(w, g->decided_ns), start = silence_ended_by(w, silence_let_through_ns(w, g->before)), top;
-	uint32_t run;
 
 	start = start < base ? base : start;
 	g->passed = g->before + 1 - first;
@@ -112,7 +111,7 @@ static void count_passed(const struct silence_work *w, struct silence_gap *g, si
 	top = longest_between(w, start, shed);
 	count_run(w, g, base, start, top);
 	for (size_t i = base; i + g->run_high < top; i++) {
-		run = w->ends[i].run > i - base + 1 ? (uint32_t)(i - base + 1) : w->ends[i].run;	/* not of before the silence */
+		uint32_t run = w->ends[i].run > i - base + 1 ? (uint32_t)(i - base + 1) : w->ends[i].run;	/* not of before the silence */
 
 		g->longest_run = run > g->longest_run ? run : g->longest_run;
 	}

@@ -67,7 +67,6 @@ struct thread_step {
 
 struct lane {	/* one client's requests for the same thing */
 	struct steps well, failed;	/* behind successes, failures */
-	struct steps theirs;		/* behind successes of those threads that met failures too: others may be other users */
 	struct thread_step *by_thread;	/* owned; the same as in well and failed */
 	size_t step_count, step_room;
 	struct samples ranks;		/* of each step behind a success, among those behind failures of its thread: 0 to 1 */
@@ -167,9 +166,9 @@ static bool is_step(const struct samples *steps, double room, double low, double
  * A client that goes on after any time of a wide range waits before a retry within it too, but always the same: half of what follows failures then lies
  * within a tenth of that range.
  */
-static void find_own_wait(const struct lane *l, const struct steps *by, struct pace *p)
+static void find_own_wait(const struct lane *l, struct pace *p)
 {
-	const struct samples *s = &l->failed.ends, *steps = p->by_start ? &by->starts : &by->ends;
+	const struct samples *s = &l->failed.ends, *steps = p->by_start ? &l->well.starts : &l->well.ends;
 	double room = CLUSTER_SHARE * (samples_percentile(steps, 0.95) - samples_percentile(steps, 0.05)), width, low;
 	size_t from = 0, to = s->n, at;
 
@@ -229,8 +228,9 @@ static size_t within(const struct samples *s, struct range r)
  * as much: then the steps behind failures, which take another time, tell. More of them are right from end to start, or some of them, which are too soon
  * for a clock.
  */
-static bool has_clock(const struct lane *l, const struct steps *by)
+static bool has_clock(const struct lane *l)
 {
+	const struct steps *by = &l->well;
 	double wide = samples_percentile(&by->starts, 0.95) - samples_percentile(&by->starts, 0.05);
 	double of = samples_percentile(&by->ends, 0.95) - samples_percentile(&by->ends, 0.05);
 	struct range range = range_of(&by->starts);
@@ -246,9 +246,9 @@ static bool has_clock(const struct lane *l, const struct steps *by)
 	return on_time >= right && (double)(early < right ? early : right) < SOME * (double)l->failed.ends.n;
 }
 
-static struct pace pace_by(const struct lane *l, const struct steps *by)
+static struct pace pace_of(const struct lane *l)
 {
-	const struct samples *s = &by->ends;
+	const struct samples *s = &l->well.ends;
 	struct pace p = {.own_low_ms = NAN, .own_high_ms = NAN};
 	struct range range;
 	double middle;
@@ -257,24 +257,17 @@ static struct pace pace_by(const struct lane *l, const struct steps *by)
 		return p;
 	if (s->n < PACE_MIN && samples_percentile(s, 1) >= TIGHT_MS)
 		return p;
-	p.by_start = has_clock(l, by);
-	s = p.by_start ? &by->starts : s;
+	p.by_start = has_clock(l);
+	s = p.by_start ? &l->well.starts : s;
 	middle = samples_percentile(s, 0.5);
 	p.tight = middle < TIGHT_MS;
 	p.known = p.tight ? samples_percentile(s, 0.95) < 2 * TIGHT_MS : spread_of(s) <= STEADY;
 	range = range_of(s);
 	p.low_ms = range.low_ms;
 	p.high_ms = range.high_ms;
-	find_own_wait(l, by, &p);
+	find_own_wait(l, &p);
 	let_be_late(l, &p);
 	return p;
-}
-
-static struct pace pace_of(const struct lane *l)
-{
-	struct pace p = pace_by(l, &l->well);
-
-	return p.known || l->theirs.ends.n < PACE_MIN ? p : pace_by(l, &l->theirs);
 }
 
 /* ---- chains and lanes ---- */
@@ -392,7 +385,7 @@ static int rank_steps(struct lane *l)
 	return err;
 }
 
-static int add_pair(struct lane *l, const struct model_exchange *a, const struct model_exchange *b, bool thread_failed)
+static int add_pair(struct lane *l, const struct model_exchange *a, const struct model_exchange *b)
 {
 	l->pairs++;
 	if (!a->ended_ns || a->ended_ns > b->started_ns) {
@@ -401,9 +394,7 @@ static int add_pair(struct lane *l, const struct model_exchange *a, const struct
 	}
 	if (note_step(l, a, b))
 		return -ENOMEM;
-	if (model_failed(a))
-		return add_step(&l->failed, a, b);
-	return add_step(&l->well, a, b) || (thread_failed && add_step(&l->theirs, a, b)) ? -ENOMEM : 0;
+	return add_step(model_failed(a) ? &l->failed : &l->well, a, b);
 }
 
 static void sort_steps(struct steps *s)
@@ -418,60 +409,33 @@ static void free_steps(struct steps *s)
 	samples_free(&s->starts);
 }
 
-static uint32_t lane_at(struct work *w, const struct model_exchange *x)
-{
-	return x->edge == MODEL_NONE || x->role != MODEL_CLIENT ? MAP_NONE : map_get(&w->lane_of, lane_key(x));
-}
-
-static uint64_t thread_key(uint32_t lane, const struct model_exchange *x)
-{
-	return (uint64_t)lane << 32 | x->tid;
-}
-
-/* The threads of lanes that ever met a failure. */
-static int find_failing(struct work *w, struct map *failing)
-{
-	const struct model *m = w->r->m;
-	int err = 0;
-
-	for (uint32_t i = 0; i < m->exchange_count && !err; i++) {
-		uint32_t lane = model_failed(&m->exchanges[i]) ? lane_at(w, &m->exchanges[i]) : MAP_NONE;
-
-		if (lane != MAP_NONE)
-			err = map_put(failing, thread_key(lane, &m->exchanges[i]), 1);
-	}
-	return err;
-}
-
 /* Fills the lanes of the chains; neighbours are on one thread. */
 static int walk_lanes(struct work *w)
 {
 	const struct model *m = w->r->m;
-	struct map last = {0}, failing = {0};	/* lane and thread -> exchange */
-	int err = find_failing(w, &failing);
+	struct map last = {0};	/* lane and thread -> exchange */
+	int err = 0;
 
 	for (uint32_t i = 0; i < m->exchange_count && !err; i++) {
 		const struct model_exchange *x = &m->exchanges[i];
-		uint32_t lane = lane_at(w, x), before;
-		uint64_t thread = thread_key(lane, x);
+		uint32_t lane = x->edge == MODEL_NONE || x->role != MODEL_CLIENT ? MAP_NONE : map_get(&w->lane_of, lane_key(x)), before;
+		uint64_t thread = (uint64_t)lane << 32 | x->tid;
 
 		if (lane == MAP_NONE)
 			continue;
 		before = map_get(&last, thread);
 		w->lanes[lane].latest = i;
 		if (before != MAP_NONE)
-			err = add_pair(&w->lanes[lane], &m->exchanges[before], x, map_get(&failing, thread) != MAP_NONE);
+			err = add_pair(&w->lanes[lane], &m->exchanges[before], x);
 		if (!err)
 			err = map_put(&last, thread, i);
 	}
 	map_free(&last);
-	map_free(&failing);
 	for (size_t i = 0; i < w->lane_count && !err; i++) {
 		sort_steps(&w->lanes[i].well);
 		sort_steps(&w->lanes[i].failed);
-		sort_steps(&w->lanes[i].theirs);
 		w->lanes[i].pace = pace_of(&w->lanes[i]);
-		err = rank_steps(&w->lanes[i]);
+		err = w->lanes[i].pace.known ? 0 : rank_steps(&w->lanes[i]);
 	}
 	return err;
 }
@@ -606,11 +570,11 @@ static double distance(const struct samples *a, const struct samples *b)
 }
 
 /* Whether what follows failures is distributed like what follows successes. */
-static bool alike(const struct lane *l, const struct samples *well)
+static bool alike(const struct lane *l)
 {
-	double n = (double)well->n, m = (double)l->failed.ends.n, least = KS_99 * sqrt((n + m) / (n * m));
+	double n = (double)l->well.ends.n, m = (double)l->failed.ends.n, least = KS_99 * sqrt((n + m) / (n * m));
 
-	return n > 0 && least <= SEEN_APART && distance(well, &l->failed.ends) < least;
+	return least <= SEEN_APART && distance(&l->well.ends, &l->failed.ends) < least;
 }
 
 /* The same of each thread by itself: then the ranks are spread evenly from 0 to 1. */
@@ -627,7 +591,7 @@ static bool alike_by_thread(const struct lane *l)
 /* Whether this client, whose pace is not steady, does not care whether it failed. */
 static bool careless(const struct lane *l)
 {
-	return (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs && (alike(l, &l->well.ends) || alike(l, &l->theirs.ends) || alike_by_thread(l));
+	return (double)l->overlaps <= OVERLAP_MAX * (double)l->pairs && (alike(l) || alike_by_thread(l));
 }
 
 static bool keeps_pace(const struct pace *p, const struct model_exchange *a, const struct model_exchange *b)
@@ -680,7 +644,7 @@ static void cut_pace(struct work *w, const struct chain *c, bool skips)
 			continue;
 		}
 		gap = gap_ms(&x[i], &x[next]);
-		cut_poll(w->r, next, p->tight);
+		cut_poll(w->r, next, p->tight && (p->known || gap < TIGHT_MS));
 		if (p->known)
 			widen(&w->r->blind[c->edge], p->tight ? 0 : gap, gap);
 		first = true;
@@ -869,7 +833,6 @@ int rhythm_cut(struct rhythm *r)
 	for (size_t i = 0; w.lanes && i < w.lane_count; i++) {
 		free_steps(&w.lanes[i].well);
 		free_steps(&w.lanes[i].failed);
-		free_steps(&w.lanes[i].theirs);
 		samples_free(&w.lanes[i].ranks);
 		free(w.lanes[i].by_thread);
 	}

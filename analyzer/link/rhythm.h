@@ -6,12 +6,12 @@
  *            each request has m attempts, the chain is cut behind each m-th. Chosen among no period, 2 to 32, and "no repetition" by BIC of
  *            Laplace-distributed logarithms of waits around the median of their place in the period. None where the pace says otherwise.
  *   pace     how soon the client goes on after a success, from one start or one end to the next start, whichever varies less (where both do
- *            alike, what follows failures tells). When it is steady, or that of the threads that met failures is, what follows a failure at that
- *            pace is its next request; when it is not, and waits after failures are distributed like those after successes (Kolmogorov,
- *            Smirnov), of all threads, of those, or of each thread by itself, all of it is. A client that goes on without pause and yet waits before each
- *            second retry has made the first without a wait: that one is none of its steps. Nor are waits that half of all failures
- *            are followed by and that lie within a tenth of the range of its pace: a backoff that is always the same. Where three in five
- *            of the steps after failures are on time, those that are late by up to half are steps too, and a clock's next ones, as early.
+ *            alike, what follows failures tells). When it is steady, what follows a failure at that pace is its next request; when it is not,
+ *            and waits after failures are distributed like those after successes (Kolmogorov, Smirnov), all of it is; so it is where each
+ *            thread's are, compared by themselves. A client that goes on without pause and yet waits before each second retry has made the
+ *            first without a wait: that one is none of its steps. Nor are waits that half of all failures are followed by and that lie within
+ *            a tenth of the range of its pace: a backoff that is always the same. Where three in five of the steps after failures are on
+ *            time, those that are late by up to half are steps too, and a clock's next ones, as early.
  *   drone    without any success: at least 6 attempts at one unvarying distance (one in ten, or one, may be late), which nobody ends (13 in all, or
  *            the process goes on living without another attempt), and not as many each time. Polling, or retries without end: nobody can tell.
  *            So are attempts without a wait (6, or 13 where there are less than 3 chains), when no number of attempts is usual: a loop without

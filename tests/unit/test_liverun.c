@@ -109,21 +109,34 @@ static void none_at_all(enum step last, const char *what)
 	end(pid);
 }
 
+/* The page of the only run there is, once it has been filled; -1: none comes. */
+static int filled_page(void)
+{
+	struct rundir_found found;
+	char path[RUNDIR_PATH_MAX + 16];
+	uint64_t magic = 0;
+	int fd = -1;
+
+	for (int i = 0; i < 1000 && magic != PAGE_MAGIC; i++, usleep(10000)) {
+		if (fd < 0 && rundir_list(&found, 1, false) == 1) {
+			snprintf(path, sizeof(path), "%s/" PAGE_FILE, found.path);
+			fd = open(path, O_RDWR);
+		}
+		if (fd < 0 || pread(fd, &magic, sizeof(magic), offsetof(struct page, magic)) != sizeof(magic))
+			magic = 0;
+	}
+	return fd;
+}
+
 /* A page that another version made, whatever lies where ours has its signs of life. */
 static void another_version(void)
 {
 	pid_t pid = begin(COMPILED, 0);
-	uint64_t began = clock_now_ns();
-	struct rundir_found found;
-	char error[512] = "", path[RUNDIR_PATH_MAX + 16];
+	char error[512] = "";
 	uint32_t layout = PAGE_LAYOUT + 1;
-	int fd = -1;
+	int fd = filled_page();
+	uint64_t began = clock_now_ns();
 
-	usleep(100000);	/* its page is filled soon */
-	if (rundir_list(&found, 1, false) == 1) {
-		snprintf(path, sizeof(path), "%s/" PAGE_FILE, found.path);
-		fd = open(path, O_RDWR);
-	}
 	ok(fd >= 0 && pwrite(fd, &layout, sizeof(layout), offsetof(struct page, layout)) == sizeof(layout), "a run of another version");
 	close(fd);
 	is_int(find(error, sizeof(error)), -EPROTO, "is told as one: %s", error);
