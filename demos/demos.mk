@@ -56,9 +56,11 @@ UNIT_OBJ_test_demo_events := $(B)/demos/service/events.o
 UNIT_OBJ_test_demo_deadline := $(B)/demos/service/deadline.o
 UNIT_OBJ_test_demo_bulkhead := $(B)/demos/service/bulkhead.o
 UNIT_OBJ_test_demo_fallback := $(B)/demos/service/fallback.o
-# A configuration reaches all that it configures: everything but main() is linked.
-UNIT_OBJ_test_demo_config := $(filter-out %/main.o,$(DEMO_SERVICE_OBJ))
-UNIT_LIBS_test_demo_config = $(DEMO_SERVICE_LIBS)
+UNIT_OBJ_test_demo_drain := $(B)/demos/service/drain.o
+# What reaches all that is configured is linked with everything but main().
+DEMO_WHOLE := config admin metrics health outbox
+$(foreach t,$(DEMO_WHOLE),$(eval UNIT_OBJ_test_demo_$(t) := $(filter-out %/main.o,$(DEMO_SERVICE_OBJ))))
+$(foreach t,$(DEMO_WHOLE),$(eval UNIT_LIBS_test_demo_$(t) = $$(DEMO_SERVICE_LIBS)))
 UNIT_OBJ_test_demo_values := $(B)/demos/service/values.o
 UNIT_OBJ_test_demo_path := $(B)/demos/service/path.o
 UNIT_OBJ_test_demo_workers := $(B)/demos/service/workers.o
@@ -72,7 +74,5 @@ UNIT_LIBS_test_demo_store := $$($(PKG_CONFIG) --libs libpq hiredis)
 $(patsubst %,$(B)/tests/unit/%.o,test_demo_store test_demo_outbox): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libpq hiredis)
 UNIT_OBJ_test_demo_idempotency_redis := $(patsubst %,$(B)/demos/service/%.o,idempotency idempotency_redis redis store guard breaker bulkhead)
 UNIT_LIBS_test_demo_idempotency_redis := $$($(PKG_CONFIG) --libs hiredis)
-UNIT_OBJ_test_demo_outbox := $(filter-out %/main.o,$(DEMO_SERVICE_OBJ))
-UNIT_LIBS_test_demo_outbox = $(DEMO_SERVICE_LIBS)
 UNIT_OBJ_test_demo_summary := $(patsubst %,$(B)/demos/load/%.o,summary progress)
 UNIT_OBJ_test_demo_arrivals := $(B)/demos/load/arrivals.o

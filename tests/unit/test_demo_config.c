@@ -2,28 +2,13 @@
 /* The demo service's configuration: what is accepted and what it means, what is refused and with which sentence. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "demos/service/config.h"
 #include "demos/service/routes.h"
 #include "demos/service/step.h"
 #include "tests/lib/tap.h"
+#include "tests/unit/services.h"
 
 #define MS 1000000ull
-
-static int load(const char *text, struct config *config, char *why, size_t size)
-{
-	char path[] = "/tmp/aftershock-test-XXXXXX";
-	int fd = mkstemp(path), err;
-
-	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-		exit(1);
-	close(fd);
-	err = config_load(path, config, why, size);
-	unlink(path);
-	return err;
-}
 
 #define HEAD "{\"name\":\"a\",\"listen\":\"127.0.0.1:0\","
 #define ROUTES "\"routes\":[]}"
@@ -154,7 +139,7 @@ static void check_refused(void)
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++) {
 		struct config config;
 		char why[512] = "";
-		int err = load(refused[i].text, &config, why, sizeof(why));
+		int err = services_load(refused[i].text, &config, why, sizeof(why));
 
 		if (!ok(err == -EINVAL && !strncmp(why, refused[i].why, strlen(refused[i].why)), "refused: %s", refused[i].why))
 			printf("# %d: %s\n", err, why);
@@ -254,7 +239,7 @@ static void check_accepted(void)
 {
 	struct config c;
 	char why[512] = "";
-	int err = load(full, &c, why, sizeof(why));
+	int err = services_load(full, &c, why, sizeof(why));
 
 	if (!ok(!err, "a_full_configuration_is_accepted")) {
 		printf("# %s\n", why);
