@@ -54,7 +54,7 @@ DETECTORS = {
     "links": ("link/oneway.c link/link.c link/nest.c link/spans.c link/chains.c link/rivals.c link/excluded.c",
               "oneway analyzer_link analyzer hedging analyzer_rhythm"),
     "rhythm": ("link/rhythm.c", "analyzer_rhythm"),
-    "lanes": ("link/lanes.c", "analyzer_rhythm"),
+    "lanes": ("link/lanes.c", "lanes analyzer_rhythm"),
     "crowd": ("link/crowd.c link/crew.c", "crowd"),
     "hops": ("link/hops.c", "hops retry_elsewhere"),
     "pool": ("link/balance.c measure/pools.c", "pool ejection"),
