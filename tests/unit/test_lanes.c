@@ -86,6 +86,9 @@ static const struct story {
 	{"and_not_within_more", {W(19, 0, 100, 50), F(4, 0, 300, 30.5), F(4, 0, 500, 100)}, {false, false, -482.5, 1582.5, NAN, NAN}},
 	{"of_nine_half_are_five", {W(19, 0, 100, 50), F(4, 0, 300, 0), F(5, 0, 500, 100)}, {false, false, -482.5, 1582.5, NAN, NAN}},
 	{"the_last_half_may_be_the_closest", {W(19, 0, 100, 50), F(4, 0, 100, 100), F(4, 0, 900, 10)}, {false, false, 45, 1055, 869, 965}},
+	{"of_two_halves_as_close_it_is_the_first", {W(19, 0, 100, 50), F(4, 0, 300, 0), F(4, 0, 500, 0)}, {false, false, 45, 1055, 299, 305}},
+	{"those_too_soon_for_the_pace_are_not_of_the_half", {W(19, 0, 100, 50), F(2, 0, 44, 0), F(4, 0, 300, 0), F(4, 0, 500, 100)},
+	 {false, false, 45, 1055, 299, 305}},
 	{"where_the_pace_is_10_ms_wide_a_wait_can_be_told", {W(11, 0, 100, 1), F(8, 0, 105, 0)}, {true, false, 89.5, 120.5, 104, 110}},
 	{"where_it_is_less_it_cannot", {W(11, 0, 100, 0.99), F(8, 0, 105, 0)}, {true, false, 29.3075, 180.5925, NAN, NAN}},
 
@@ -170,7 +173,7 @@ static const struct {
 	{"ten_of_22_may_differ", {W(22, 0, 10, 10), F(10, 0, 5, 0), F(12, 0, 110, 10)}, true},
 	{"eleven_may_not", {W(22, 0, 10, 10), F(11, 0, 5, 0), F(11, 0, 120, 10)}, false},
 	{"nor_may_they_be_longer", {W(22, 0, 10, 10), F(11, 0, 500, 0), F(11, 0, 10, 10)}, false},
-	{"nor_all_of_them_behind_eleven", {W(22, 0, 10, 10), F(22, 0, 115, 0.05)}, false},
+	{"nor_all_of_them_behind_eleven", {W(22, 0, 10, 10), F(11, 0, 115, 0.05), F(11, 0, 125, 10)}, false},
 	{"two_of_46_pairs_may_overlap", {W(22, 0, 10, 10), F(22, 0, 10, 10), W(2, 1, -0.5, 0)}, true},
 	{"but_not_three_of_47", {W(22, 0, 10, 10), F(22, 0, 10, 10), W(3, 1, -0.5, 0)}, false},
 	{"three_of_60_may_overlap", {W(28, 0, 10, 10), F(29, 0, 10, 10), W(3, 1, -0.5, 0)}, true},
