@@ -8,7 +8,6 @@ DEMO_LOAD := $(B)/demos/load/load
 DEMO_SERVICE_OBJ := $(call obj,$(wildcard demos/service/*.c))
 DEMO_LOAD_OBJ := $(call obj,$(wildcard demos/load/*.c)) $(B)/demos/service/trace_context.o
 
-
 # pkg-config runs in the recipe, not when make starts: `deps` may have installed it a moment ago.
 $(DEMO_SERVICE_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags $(DEMO_SERVICE_PKGS))
 $(DEMO_LOAD_OBJ): ALL_CFLAGS += $$($(PKG_CONFIG) --cflags libevent)

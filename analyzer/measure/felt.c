@@ -15,6 +15,7 @@
 #define TOOK_MIN 20		/* requests of which 95 of 100 are told */
 #define TOOK_MOST 100000	/* of more, every second, third ... is looked at */
 #define HEALTHY 0.95		/* of the baseline's share; of all requests when there is no baseline */
+#define LEAST 0.05		/* of what users ask: less is the probes and scrapes that are left when they have gone */
 
 uint64_t felt_start(const struct felt *f, long i)
 {
@@ -282,10 +283,22 @@ static int make_seconds(struct felt *f)
 	return 0;
 }
 
+/* A program that was asked much in the baseline may be asked little ever since: then what the bad seconds were asked is what users ask. */
+static double least_asked(const struct felt *f)
+{
+	double asked = 0, bad = 0;
+
+	for (long i = 0; i < f->count; i++)
+		if (felt_bad(f, i)) {
+			asked += f->seconds[i].n;
+			bad++;
+		}
+	return isnan(f->load) || !bad ? 0 : LEAST * fmin(f->load, asked / bad);
+}
+
 int felt_episode(struct felt *f, const struct timeline_episode *e, uint64_t until_ns)
 {
 	uint64_t end = f->m->r->model.ended_ns;
-
 	int err;
 
 	f->episode = e;
@@ -296,6 +309,7 @@ int felt_episode(struct felt *f, const struct timeline_episode *e, uint64_t unti
 	if (err || make_seconds(f) || count_requests(f))
 		return -ENOMEM;
 	count_attempts(f);
+	f->least = least_asked(f);
 	return 0;
 }
 
@@ -335,7 +349,7 @@ bool felt_good(const struct felt *f, long i)
 {
 	const struct felt_second *s = &f->seconds[i];
 
-	return s->n && (double)s->ok / s->n >= theta(f, s->n);
+	return s->n && s->n >= f->least && (double)s->ok / s->n >= theta(f, s->n);
 }
 
 bool felt_holds(const struct felt *f, long i)

@@ -5,7 +5,8 @@
  * recovery begins with a whole one. A request belongs to the second in which it started; one that went on at another server, to that of its last.
  *
  *   bad    even the upper end of Wilson's interval of the second's share is below theta
- *   good   the share is at least theta: the SLO, else max(0.95 mu, mu - 3 sigma) of the baseline's share mu
+ *   good   the share is at least theta: the SLO, else max(0.95 mu, mu - 3 sigma) of the baseline's share mu; and users asked: a twentieth at least of
+ *          what they ask in the baseline, or in the bad seconds if that is less
  *   holds  for 5 s: none of them is bad, and all together are good. One by one they need not be: where a baseline fails in part, chance alone
  *          leaves single seconds below theta.
  *
@@ -46,6 +47,7 @@ struct felt {
 	struct felt_second *seconds;	/* owned */
 	long room;		/* seconds that there is memory for */
 	long count, zero;	/* seconds[zero] begins as the episode cleared, seconds[0] in the second in which it was first felt or before */
+	double least;		/* requests of a good second */
 	uint64_t until_ns;	/* what comes then or later is another's doing, or the run is over */
 	double episode_took_ms;	/* as took_ms, of requests that began while the fault was there */
 };
@@ -67,7 +69,7 @@ bool felt_has_baseline(const struct felt *f);
 /* Whether that instant lies in the baseline. */
 bool felt_calm(const struct felt *f, uint64_t at_ns);
 
-/* i is in 0..count-1. A second in which nothing was asked is neither. */
+/* i is in 0..count-1. A second in which nothing was asked is neither, and one in which next to nothing was asked is not good. */
 bool felt_bad(const struct felt *f, long i);
 bool felt_good(const struct felt *f, long i);
 

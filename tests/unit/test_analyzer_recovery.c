@@ -67,6 +67,39 @@ static void shape(struct site *s, const int *bad, int n)
 	}
 }
 
+/* Baseline of `usual` requests a second to 10 s, then `load` that all fail, hit to 20 s; from 30 s on `rest` good ones. */
+static struct result_recovery leave(int usual, int load, int rest)
+{
+	struct result_recovery r;
+	struct site s;
+	struct result x;
+
+	begin(&s, 40000, "{\"from\":\"10s\",\"for\":\"10s\"}");
+	for (int at = 0; at < 10; at++)
+		second(&s, at, usual, 0, 1, false);
+	for (int at = 10; at < 30; at++)
+		second(&s, at, load, load, 1, at < 20);
+	second(&s, 30, rest, 0, 1, false);
+	judge(&s.r, &x, everything);
+	r = x.recoveries[0];
+	result_free(&x);
+	return r;
+}
+
+static void users_who_leave_have_not_recovered(void)
+{
+	struct result_recovery r = leave(100, 100, 4);
+
+	ok(r.censored && isnan(r.mttr_ms), "when users have left, a probe that is answered is not their recovery");
+	ok(isnan(r.good_ms) && isnan(r.first_exit_ms), "nor is it said to have been well at the end");
+	r = leave(100, 100, 5);
+	ok(!r.censored && r.mttr_ms > 19000 && r.mttr_ms < 20001, "a twentieth of what they asked is");
+	r = leave(100, 20, 1);
+	ok(!r.censored, "or of what they asked while it failed, where that is less");
+	r = leave(20, 100, 1);
+	ok(!r.censored, "or of the baseline's, where that is");
+}
+
 static void the_shape_of_a_recovery(void)
 {
 	struct site s;
@@ -500,6 +533,7 @@ int main(void)
 	answers_that_come_late(10, 40, false, "all of them 38 ms late");
 	answers_that_come_late(0, 0, false, "none late");
 	the_shape_of_a_recovery();
+	users_who_leave_have_not_recovered();
 	what_is_not_over();
 	the_last_second_is_no_whole_one();
 	users_who_do_not_ask_are_lost_too();
