@@ -116,6 +116,74 @@ static void coupled_requests_have_wider_intervals(void)
 	ok(width[1] > 2 * width[0], "which is wider when a whole second fails (%.2f against %.2f)", width[1], width[0]);
 }
 
+/* 20 requests a second for so many seconds; in second s, failing[s % n] of them fail, of so many attempts each. */
+static struct metric alike(int seconds, const int *failing, int n, int attempts)
+{
+	struct runs r;
+	struct result x;
+	struct metric a;
+
+	judge_client(&r, 1000 * seconds);
+	for (int s = 0; s < seconds; s++)
+		for (int i = 0; i < 20; i++) {
+			bool bad = i < failing[s % n];
+			int most = i % 2 ? attempts : 3;
+
+			for (int k = 0; k < (bad ? most : 1); k++)
+				runs_add(&r, ATTEMPT(.tid = 100 + s * 20 + i, .status = bad ? 503 : 200, .took_ms = 1, .at_ms = 1000 * s + 40 * i + 2 * k));
+		}
+	judge(&r, &x, everything);
+	a = judge_edge(&x, "curl", "127.0.0.1:80")->whole.amplification;
+	judge_end(&r, &x);
+	return a;
+}
+
+/* Half of the requests fail: by chance seconds differ by so much that squares add up to 200 in 40 s, and by 2.5 sigma to 312. */
+static void from_when_on_requests_are_coupled(void)
+{
+	int by_three[40], less[40];
+	double over[40], under[40];
+	struct stats_random random = {0x616d706c69667931ull};	/* as in amplification.c */
+	struct stats_interval want;
+	struct metric a;
+
+	for (int s = 0; s < 40; s++) {
+		by_three[s] = 10 + (s % 2 ? 1 : -1) * (s < 34 ? 3 : 1);
+		less[s] = 10 + (s % 2 ? 1 : -1) * (s < 34 ? 3 : s < 38);
+		over[s] = 20 + 2 * by_three[s];
+		under[s] = 20;
+	}
+	a = alike(40, by_three, 40, 3);
+	is_str(a.method, "block bootstrap", "of 312 they are more alike than that");
+	want = stats_block_ratio(&random, over, under, 40, stats_block_length(over, 40, 1) < 5 ? stats_block_length(over, 40, 1) : 5);
+	NEAR(a.low, want.low, "the interval is that of blocks of seconds, from");
+	NEAR(a.high, want.high, "to");
+	is_str(alike(40, less, 40, 3).method, "bootstrap", "of 310 they may be by chance");
+	is_str(alike(10, (int[]){20, 0}, 2, 3).method, "block bootstrap", "ten seconds tell it");
+	is_str(alike(9, (int[]){20, 0}, 2, 3).method, "bootstrap", "nine do not");
+	is_str(alike(40, (int[]){20, 20, 20, 20, 20, 0, 0, 0, 0, 0}, 10, 5).method, "block bootstrap", "whether they have one number of attempts or two");
+}
+
+/* All of a fault's requests are of three attempts, and all others of one: each window is alike in itself, and so is the whole. */
+static void windows_that_differ_are_not_coupled(void)
+{
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 30000);
+	runs_fault(&r, 1, "f", "{\"status\":503}", 0, 0);
+	for (int i = 0; i < 300; i++)
+		for (int k = 0; k < (i >= 150 ? 3 : 1); k++) {
+			int id = runs_add(&r, ATTEMPT(.tid = 100 + i, .status = i >= 150 ? 503 : 200, .took_ms = 1, .at_ms = 100 * i + 2 * k));
+
+			if (i >= 150)
+				runs_inject(&r, 1, id, 100 * i + 2 * k, "status", -1, -1);
+		}
+	judge(&r, &x, everything);
+	is_str(judge_edge(&x, "curl", "127.0.0.1:80")->whole.amplification.method, "bootstrap", "windows that differ make no seconds alike");
+	judge_end(&r, &x);
+}
+
 static void shed_calls_count_as_demand(void)
 {
 	struct runs r;
@@ -364,6 +432,8 @@ int main(void)
 	yields_and_lengths();
 	coupled_requests_have_wider_intervals();
 	what_is_delivered_may_be_less_than_one();
+	from_when_on_requests_are_coupled();
+	windows_that_differ_are_not_coupled();
 	shed_calls_count_as_demand();
 	work_for_nobody();
 	failures_that_come_together();

@@ -225,7 +225,14 @@ static void what_a_lag_was_waited_for(void)
 	steps_begin(&s.r, &m, &x);
 	judge_edge(&x, "front", "back")->breaker = (struct policy_breaker){.known = true, .opens = 1, .recovery_tax_ms = 4200,
 									   .open_high_ms = NAN};
+	judge_edge(&x, "front", "back")->retry.alike = "for a test";
 	measure_recovery(&m);
+	ok(!x.recoveries[0].unsure, "what front does to back is not what users ask");
+	free(x.recoveries);
+	x.recovery_count = 0;
+	judge_edge(&x, "external", "front")->retry.alike = "for a test";
+	measure_recovery(&m);
+	ok(x.recoveries[0].unsure, "where users' retries may be none, that is not sure");
 	NEAR(x.recoveries[0].lag_breaker_ms, 4200, "4.2 s of it the breaker shed");
 	NEAR(x.recoveries[0].lag_rest_ms, 1800, "and the rest is the rest");
 	judge_edge(&x, "front", "back")->breaker.recovery_tax_ms = 99000;
@@ -456,6 +463,13 @@ static void a_fault_in_front_of_another(void)
 	is_str(outage_of(&x)->label, "recovered", "back at what the errors leave is well");
 	NEAR(outage_of(&x)->recovery_lag_ms, 3000, "3 s after the outage");
 	ok(!outage_of(&x)->guessed, "measured against the time in which the errors were there alone");
+	judge_end(&s.r, &x);
+
+	in_front(&s, 4, 20, 3, 1);
+	runs_sql(&s.r, "UPDATE fault SET id = id + 10; UPDATE fault SET id = 13 - id; UPDATE injection SET fault_id = 3 - fault_id");
+	judge(&s.r, &x, everything);
+	is_str(outage_of(&x)->label, "recovered", "whichever the plan names first");
+	ok(!outage_of(&x)->guessed, "measured against that time");
 	judge_end(&s.r, &x);
 
 	in_front(&s, 4, 20, 100, 3);

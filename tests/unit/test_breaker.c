@@ -118,6 +118,27 @@ static void one_open_among_few_requests(void)
 	}
 }
 
+/* Open twice for 260 ms, a request every 50 ms, and no success before the run ends. */
+static void opened_twice_and_never_closed(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	struct policy_breaker *b;
+
+	g.open_ms = 260;
+	g.bad_to_ms = g.run_ms = 3720;
+	gateways_run(&g);
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, 1, 1);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	ok(b->opens == 2 && b->shed < 10, "%u_times_open_%d_turned_away", b->opens, (int)b->shed);
+	is_int(b->confidence, CONFIDENCE_MEDIUM, "twice_is_likely_though_it_never_closed");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
 /* Out from 3 to 3.4 s, and by another fault from 4 to 5 s, which the first probe meets: the tax of the first outage is paid until then. */
 static void a_second_outage_while_it_is_open(void)
 {
@@ -746,6 +767,56 @@ static void more_failed_than_was_turned_away(void)
 	}
 }
 
+/* Who is turned down is answered after 200 ms, as behind retries that were turned down too. */
+static void requests_that_wait_before_they_are_turned_down(void)
+{
+	struct gateway g = plain;
+	struct runs r;
+	struct result x;
+	const struct policy_breaker *b;
+
+	gateways_run(&g);
+	for (size_t i = 0; i < g.demand_count; i++)
+		if (g.demands[i].shed)
+			g.demands[i].end_ns = g.demands[i].at_ns + (uint64_t)(200 * 1e6);
+	begin(&r, &g);
+	write_gateway(&r, &g, 1, 1, 1);
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+	is_int(b->opens, g.opens, "all_opens_are_seen_though_nobody_is_answered_fast");
+	ok(b->waited > 50 && fabs(b->waited_ms - 200) < 1e-6, "%d_waited_200_ms", (int)b->waited);
+	is_int(b->confidence, CONFIDENCE_MEDIUM, "that_they_agree_is_not_certain");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
+/* A program that stops for four seconds though nothing fails; one call of its to another server does. */
+static void nothing_failed_there(void)
+{
+	for (int failed = 0; failed < 2; failed++) {
+		struct gateway g = plain;
+		struct runs r;
+		struct result x;
+		const struct policy_breaker *b;
+
+		g.bad_share = 0;
+		g.quiet_from_ms = 6000;
+		g.quiet_to_ms = 10000;
+		gateways_run(&g);
+		begin(&r, &g);
+		write_gateway(&r, &g, 1, 0, 0);
+		runs_connection(&r, 50, 1, "client", "127.0.0.1:4001", "127.0.0.1:82");
+		runs_add(&r, ATTEMPT(.connection = 50, .tid = 5, .status = 503, .at_ms = 3010, .took_ms = 1));
+		if (failed)
+			runs_add(&r, ATTEMPT(.connection = 2, .tid = 6, .status = 503, .at_ms = 3012, .took_ms = 1));
+		judge(&r, &x, everything);
+		b = &judge_edge(&x, "front", "127.0.0.1:81")->breaker;
+		is_int(b->ruled_out != NULL, failed, "that_calls_stop_is_no_matter_where_%s_failed_at_that_server", failed ? "one" : "none");
+		judge_end(&r, &x);
+		gateways_end(&g);
+	}
+}
+
 static void names_that_are_not_resolved(void)
 {
 	for (int fails = 0; fails < 2; fails++) {
@@ -792,6 +863,7 @@ static void ends_that_are_not_known(void)
 int main(void)
 {
 	one_open_among_few_requests();
+	opened_twice_and_never_closed();
 	a_second_outage_while_it_is_open();
 	one_gateway(1);
 	one_gateway(0);
@@ -816,6 +888,8 @@ int main(void)
 	what_was_let_in_goes_on_trying(CUT);
 	what_was_let_in_goes_on_trying(BUSY);
 	more_failed_than_was_turned_away();
+	nothing_failed_there();
+	requests_that_wait_before_they_are_turned_down();
 	names_that_are_not_resolved();
 	ends_that_are_not_known();
 	return tap_done();

@@ -76,6 +76,45 @@ static void rejecting(void)
 	}
 }
 
+/* Under a fault from 1.5 to 2.5 s it turns requests away as it does before and after; others come that never call. */
+static void only_what_should_call_under_the_fault(void)
+{
+	struct gateway g = crowd(4, 12);
+	struct runs r;
+	struct result x;
+	const struct policy_bulkhead *b;
+	uint64_t asked = 0, shed = 0, all = 0;
+
+	for (size_t i = 0; i < g.demand_count; i++) {
+		double at = 1000 + at_ms(g.demands[i].at_ns);
+		bool hit = at >= 1500 && at < 2500;
+
+		asked += hit;
+		shed += hit && g.demands[i].shed;
+		all += g.demands[i].shed;
+	}
+	runs_begin(&r, 5000);
+	write_crowd(&r, &g, 1);
+	for (int i = 0; i < 80; i++) {
+		int id = runs_add(&r, (struct runs_exchange){.connection = 3, .process = 1, .tid = 8, .role = "server", .path = "/version", .status = 200,
+							     .at_ms = 50 * i + 3, .took_ms = 0.5, .fault = i >= 30 && i < 50});
+
+		if (i >= 30 && i < 50)
+			runs_inject(&r, 1, id, 50 * i + 3, "delay", 0.1, 0.1);
+	}
+	runs_fault(&r, 1, "late", "{\"delay\":\"1ms\"}", 20, 20);
+	runs_mark(&r, 1500, "fault on late");
+	runs_mark(&r, 2500, "fault off late");
+	judge(&r, &x, everything);
+	b = &judge_edge(&x, "front", "127.0.0.1:81")->bulkhead;
+	ok(b->known && b->width == 4, "it is as wide as ever");
+	is_int(b->rejected, all, "all that were turned away count");
+	is_int(b->asked, asked, "of what asked, what came under the fault and should have called");
+	is_int(b->stopped, shed, "and what was turned away then");
+	judge_end(&r, &x);
+	gateways_end(&g);
+}
+
 static void processes_have_their_own(void)
 {
 	struct runs r;
@@ -148,6 +187,7 @@ int main(void)
 {
 	what_a_fault_keeps_back();
 	rejecting();
+	only_what_should_call_under_the_fault();
 	processes_have_their_own();
 	a_client_is_no_bulkhead();
 	return tap_done();

@@ -15,7 +15,10 @@ struct scene {
 	int other_fails;		/* one of so many, under the fault; 0 none */
 	double other_base_ms;		/* what one in ten took before; 0: 2 */
 	int other_calls;		/* they call the slow server too */
+	int other_asks;			/* they call a third one; 2: which the fault hits, without making it slow */
 	int other_new;			/* they come under the fault only */
+	int other_before, other_under;	/* so many before the fault, and under it; 0: 30 */
+	double base_ms;			/* of a call before; 0: 10 */
 	int unlaid;			/* so many calls that no request can have made */
 	int answered;			/* one of so many calls under the fault: the others are given up after 15 ms; 0: all are */
 	int hit;			/* the fault hits the other route itself */
@@ -31,6 +34,8 @@ static void others(struct runs *r, const struct scene *s)
 
 		if (s->other_new && !bad)
 			continue;
+		if ((s->other_before && at < FROM_MS && i < 30 - s->other_before) || (s->other_under && bad && i >= 30 + s->other_under))
+			continue;
 		x = runs_add(r, ATTEMPT(.connection = 1, .process = 1, .tid = 3, .path = "/about", .status = fails ? 503 : 200, .at_ms = at, .took_ms = took,
 					.fault = bad && s->hit));
 		if (bad && s->hit)
@@ -40,6 +45,12 @@ static void others(struct runs *r, const struct scene *s)
 		if (s->other_calls)
 			runs_add(r, ATTEMPT(.connection = 3, .process = 2, .tid = 9, .path = "/stock", .status = 200, .at_ms = at + took - 1.4,
 					    .took_ms = 0.5, .parent = parent));
+		if (!s->other_asks)
+			continue;
+		x = runs_add(r, ATTEMPT(.connection = 4, .process = 2, .tid = 9, .path = "/price", .status = 200, .at_ms = at + took - 1.4,
+					.took_ms = 0.5, .parent = parent, .fault = bad && s->other_asks == 2));
+		if (bad && s->other_asks == 2)
+			runs_inject(r, 1, x, at + took - 1.4, "delay", 0.1, 0.1);
 	}
 }
 
@@ -51,6 +62,7 @@ static void play(struct runs *r, struct result *x, const struct scene *s)
 	runs_connection(r, 1, 1, "client", "127.0.0.1:5000", "127.0.0.1:80");
 	runs_connection(r, 2, 2, "server", "127.0.0.1:80", "127.0.0.1:5000");
 	runs_connection(r, 3, 2, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(r, 4, 2, "client", "127.0.0.1:4002", "127.0.0.1:82");
 	runs_fault(r, 1, "slow", "{\"delay\":\"1s\",\"from\":\"3s\",\"for\":\"3s\"}", 20, 20);
 	runs_mark(r, FROM_MS, "fault on slow");
 	runs_mark(r, TO_MS, "fault off slow");
@@ -58,7 +70,7 @@ static void play(struct runs *r, struct result *x, const struct scene *s)
 		double at = s->every_ms * i;
 		int bad = at >= FROM_MS && at < TO_MS, call, parent;
 		int given_up = bad && s->answered && i % s->answered;
-		double took = given_up ? 15 : bad ? s->call_ms : 10;
+		double took = given_up ? 15 : bad ? s->call_ms : s->base_ms > 0 ? s->base_ms : 10;
 
 		runs_add(r, ATTEMPT(.connection = 1, .process = 1, .tid = 10 + i, .path = "/in", .status = 200, .at_ms = at, .took_ms = took + 2));
 		parent = runs_add(r, ATTEMPT(.connection = 2, .process = 2, .role = "server", .tid = 10 + i, .path = "/in", .status = 200,
@@ -77,15 +89,31 @@ static void play(struct runs *r, struct result *x, const struct scene *s)
 static const struct scene scenes[] = {
 	{.what = "other routes wait half a second", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .known = 1},
 	{.what = "other routes fail more often by a fifth", .call_ms = 1000, .every_ms = 40, .other_ms = 2, .other_fails = 4, .known = 1},
+	{.what = "just a fifth more fail", .call_ms = 1000, .every_ms = 40, .other_ms = 2, .other_fails = 5, .known = 1},
+	{.what = "one in six fails of more than before", .call_ms = 1000, .every_ms = 40, .other_ms = 2, .other_fails = 6, .other_before = 10},
 	{.what = "one in six fails: that may be chance", .call_ms = 1000, .every_ms = 40, .other_ms = 2, .other_fails = 6},
 	{.what = "other routes are as fast as ever: calls pile up, but hurt nobody", .call_ms = 1000, .every_ms = 40, .other_ms = 2},
 	{.what = "they are slower by less than 50 ms", .call_ms = 1000, .every_ms = 40, .other_ms = 50},
-	{.what = "they are slower by 50 ms", .call_ms = 1000, .every_ms = 40, .other_ms = 53, .known = 1},
+	{.what = "they are slower by 50 ms", .call_ms = 1000, .every_ms = 40, .other_ms = 52, .known = 1},
+	{.what = "they are three times as slow", .call_ms = 1000, .every_ms = 40, .other_ms = 120, .other_base_ms = 40, .known = 1},
+	{.what = "they are not three times as slow", .call_ms = 1000, .every_ms = 40, .other_ms = 119, .other_base_ms = 40},
+	{.what = "calls take three times as long", .call_ms = 181, .every_ms = 10, .other_ms = 500, .base_ms = 60, .known = 1},
+	{.what = "calls do not take three times as long", .call_ms = 179, .every_ms = 10, .other_ms = 500, .base_ms = 60},
+	{.what = "calls take 50 ms more", .call_ms = 60, .every_ms = 10, .other_ms = 500, .known = 1},
+	{.what = "calls take less than 50 ms more", .call_ms = 59.9, .every_ms = 10, .other_ms = 500},
+	{.what = "four calls at once are in work", .call_ms = 121, .every_ms = 40, .other_ms = 500, .known = 1},
+	{.what = "three at once are few", .call_ms = 120, .every_ms = 40, .other_ms = 500},
+	{.what = "ten others came before", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_before = 10, .known = 1},
+	{.what = "nine are too few to tell", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_before = 9},
+	{.what = "five others come under the fault", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_under = 5, .known = 1},
+	{.what = "four may be chance", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_under = 4},
 	{.what = "they took as long before, now and then", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_base_ms = 400},
 	{.what = "most calls are given up long before they would have ended", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .answered = 3, .known = 1},
 	{.what = "calls do not pile up: few come", .call_ms = 1000, .every_ms = 600, .other_ms = 500},
 	{.what = "calls are not slow", .call_ms = 30, .every_ms = 5, .other_ms = 500},
 	{.what = "the other route calls the slow server as well", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_calls = 1},
+	{.what = "the other route calls a server that is well", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_asks = 1, .known = 1},
+	{.what = "the other route calls a server that the fault hits", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_asks = 2},
 	{.what = "the other route was not asked before the fault", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .other_new = 1},
 	{.what = "the fault hits the other route too", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .hit = 1},
 	{.what = "some calls are nobody's: any route may have made them", .call_ms = 1000, .every_ms = 40, .other_ms = 500, .unlaid = 4},

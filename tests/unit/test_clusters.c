@@ -69,6 +69,92 @@ static void late_timers(void)
 	   "the same is within 1 %%, or 5");
 }
 
+#define ROWS 6
+
+/* So many values, all the same. */
+struct row {
+	unsigned n;
+	double at;
+};
+
+/* What clusters there are, and the first of them: which value it begins with, its members and its tail. */
+static const struct story {
+	const char *sentence;
+	struct row rows[ROWS];
+	unsigned count;
+	size_t first, n, tail;
+} stories[] = {
+	{"ten_values_within_10_are_a_cluster", {{5, 500}, {5, 510}}, 1, 0, 10, 0},
+	{"within_more_they_are_not", {{5, 500}, {5, 510.1}}, 0, 0, 0, 0},
+	{"of_1000_they_may_lie_2_percent_apart", {{5, 1000}, {5, 1020}}, 1, 0, 10, 0},
+	{"and_no_more", {{5, 1000}, {5, 1020.1}}, 0, 0, 0, 0},
+	{"nine_values_may_lie_20_apart", {{4, 100}, {5, 120}}, 1, 0, 9, 0},
+	{"but_not_more", {{4, 100}, {5, 120.1}}, 0, 0, 0, 0},
+	{"or_a_tenth", {{4, 1000}, {5, 1100}}, 1, 0, 9, 0},
+	{"and_not_more_than_that", {{4, 1000}, {5, 1100.1}}, 1, 4, 5, 0},
+	{"ten_may_not", {{5, 1000}, {5, 1100}}, 2, 0, 5, 0},
+	{"four_are_one_when_they_are_half_of_all", {{4, 1000}, {1, 100}, {1, 400}, {1, 1900}, {1, 3000}}, 1, 2, 4, 0},
+	{"five_are_of_however_many", {{1, 100}, {1, 200}, {5, 1000}, {1, 2000}, {2, 4000}, {2, 8000}}, 1, 2, 5, 0},
+	{"ten_are_one_among_eight_close_to_them", {{2, 920}, {1, 945}, {1, 970}, {10, 1000}, {2, 1040}, {2, 1079.9}}, 1, 4, 10, 0},
+	{"but_not_among_nine_of_which_one_is_lower", {{3, 920}, {1, 945}, {1, 970}, {10, 1000}, {2, 1040}, {2, 1079.9}}, 0, 0, 0, 0},
+	{"nor_higher", {{2, 920}, {1, 945}, {1, 970}, {10, 1000}, {2, 1040}, {3, 1079.9}}, 0, 0, 0, 0},
+	{"what_is_four_widths_lower_is_not_close", {{4, 919.9}, {1, 945}, {1, 970}, {10, 1000}, {2, 1040}, {2, 1079.9}}, 1, 5 + 1, 10, 0},
+	{"nor_what_is_four_widths_higher", {{2, 920}, {1, 945}, {1, 970}, {10, 1000}, {2, 1040}, {4, 1080.1}}, 1, 4, 10, 0},
+	{"members_are_not_their_own_neighbours", {{20, 1000}, {20, 1010}}, 1, 0, 40, 0},
+	{"a_fourth_of_them_may_follow_100_later", {{12, 500}, {3, 600}}, 1, 0, 12, 3},
+	{"more_are_something_else", {{12, 500}, {4, 600}}, 1, 0, 12, 0},
+	{"and_those_that_come_later", {{12, 500}, {3, 600.1}}, 1, 0, 12, 0},
+	{"or_a_tenth_later", {{12, 2000}, {3, 2200}}, 1, 0, 12, 3},
+	{"not_more_than_that", {{12, 2000}, {3, 2200.1}}, 1, 0, 12, 0},
+	{"than_the_last_of_them", {{6, 500}, {6, 505}, {3, 605}}, 1, 0, 12, 3},
+	{"a_tail_is_no_cluster_of_its_own", {{40, 1000}, {10, 1100}}, 1, 0, 40, 10},
+	{"what_comes_behind_it_may_be", {{40, 1000}, {10, 1100}, {5, 5000}}, 2, 0, 40, 10},
+	{"of_equal_ones_the_lower_comes_first", {{6, 1000}, {6, 3000}}, 2, 0, 6, 0},
+};
+
+static size_t add_rows(struct samples *s, const struct row *rows)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		for (unsigned k = 0; k < rows[i].n; k++)
+			samples_add(s, rows[i].at);
+	return s->n;
+}
+
+static void bounds(void)
+{
+	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++) {
+		struct cluster c[CLUSTERS_MAX] = {0};
+		struct samples s = {0};
+		unsigned count;
+
+		add_rows(&s, stories[i].rows);
+		count = find(&s, c);
+		if (!ok(count == stories[i].count && c[0].first == stories[i].first && c[0].n == stories[i].n && c[0].tail == stories[i].tail, "%s",
+			stories[i].sentence))
+			printf("# %u: from %zu, %zu, tail %zu\n", count, c[0].first, c[0].n, c[0].tail);
+		samples_free(&s);
+	}
+}
+
+static void as_many_as_there_is_room_for(void)
+{
+	struct cluster c[2 * CLUSTERS_MAX];
+	struct samples s = {0};
+	bool twice = false;
+
+	for (int k = 1; k <= 12; k++)
+		add_rows(&s, (struct row[ROWS]){{k == 7 ? 9 : 6, 1000 * k}});
+	samples_sort(&s);
+	is_int(clusters_find(s.values, s.n, c, 0), 0, "without_room_there_are_none");
+	is_int(clusters_find(s.values, s.n, c, 2 * CLUSTERS_MAX), CLUSTERS_MAX, "with_more_than_eight_there_are_eight");
+	ok(c[0].first == 36 && c[0].n == 9, "the_largest_first");
+	for (int i = 1; i < CLUSTERS_MAX; i++)
+		for (int k = i + 1; k < CLUSTERS_MAX; k++)
+			twice |= c[i].first == c[k].first || c[i].n != 6 || c[i].first % 3;
+	ok(!twice && c[1].first == 0, "and_each_once");
+	samples_free(&s);
+}
+
 static double exponential(struct stats_random *r, double mean)
 {
 	return -mean * log(1 - stats_uniform(r));
@@ -140,6 +226,8 @@ int main(void)
 {
 	few_values();
 	late_timers();
+	bounds();
+	as_many_as_there_is_room_for();
 	modes_among_noise();
 	noise_alone();
 	many_clusters();

@@ -46,10 +46,10 @@ static void write_gateway(struct runs *r, const struct gateway *g, int others)
 }
 
 /*
- * From 3 s on each call that fails has a second request beside it, which calls nobody and is answered after late_ms; those that call take 10 ms. On
+ * From 3 s on each call that fails has a second request beside it, which calls nobody and is answered after late_ms; those that call take took_ms. On
  * one thread its call may be laid to the other: only who is answered within half of that was turned down.
  */
-static uint64_t turned_down(bool own_threads, double late_ms)
+static uint64_t turned_down(bool own_threads, double took_ms, double late_ms)
 {
 	struct runs r;
 	struct result x;
@@ -65,8 +65,8 @@ static uint64_t turned_down(bool own_threads, double late_ms)
 		double at = 50 * i;
 		bool bad = at >= 3000;
 		int parent = runs_add(&r, ATTEMPT(.connection = 3, .tid = 7, .role = "server", .path = "/in", .status = bad ? 503 : 200, .at_ms = at,
-						  .took_ms = 10));
-		int call = runs_add(&r, ATTEMPT(.connection = 2, .tid = 7, .status = bad ? 503 : 200, .at_ms = at + 1, .took_ms = 8, .parent = parent,
+						  .took_ms = took_ms));
+		int call = runs_add(&r, ATTEMPT(.connection = 2, .tid = 7, .status = bad ? 503 : 200, .at_ms = at + 1, .took_ms = took_ms - 2, .parent = parent,
 						.fault = bad));
 
 		if (!bad)
@@ -83,9 +83,11 @@ static uint64_t turned_down(bool own_threads, double late_ms)
 
 static void who_was_turned_down(void)
 {
-	is_int(turned_down(false, 4.9), 58, "on one thread: who is answered in less than half the time of a call");
-	is_int(turned_down(false, 5.1), 0, "and nobody later, whose call may be laid to another");
-	is_int(turned_down(true, 30), 58, "on threads of their own: however late");
+	is_int(turned_down(false, 10, 4.9), 58, "on one thread: who is answered in less than half the time of a call");
+	is_int(turned_down(false, 10, 5.1), 0, "and nobody later, whose call may be laid to another");
+	is_int(turned_down(false, 3, 1.9), 58, "2 ms are no time");
+	is_int(turned_down(false, 3, 2.1), 0, "but more than half of three");
+	is_int(turned_down(true, 10, 30), 58, "on threads of their own: however late");
 }
 
 static void windows_of_a_breaker(void)
@@ -190,14 +192,16 @@ static void what_the_end_cuts(void)
 		request(&r, i, 300 * i, 3, 503, 5);		/* given up after three attempts */
 	request(&r, 20, 4700, 3, 503, 5);	/* at its end, but all three are made */
 	request(&r, 21, 4800, 2, 503, 5);	/* 4905 + 5 ms: a third might have come at 5010 */
+	request(&r, 25, 4790, 2, 503, 5);	/* 4895 + 5 ms: a third might have come at 5000, as it ends */
+	request(&r, 26, 4789, 2, 503, 5);	/* a millisecond sooner it would have come */
 	request(&r, 22, 4600, 2, 503, 5);	/* 4705 + 5 ms: a third would have come */
 	request(&r, 23, 4850, 2, 200, 5);	/* answered */
 	request(&r, 24, 4400, 1, 200, -1);	/* never answered */
 	judge(&r, &x, &ANALYZE_EVERYTHING);
 	e = judge_edge(&x, "curl", "127.0.0.1:80");
-	is_int((long long)e->whole.logical, 15, "fifteen requests");
-	is_int((long long)e->whole.censored, 2, "one that is open, and one whose retry may have been to come, are censored");
-	is_int((long long)e->window[TIMELINE_BASELINE].censored, 2, "in their window");
+	is_int((long long)e->whole.logical, 17, "seventeen requests");
+	is_int((long long)e->whole.censored, 3, "one that is open, and two whose retry may have been to come, are censored");
+	is_int((long long)e->window[TIMELINE_BASELINE].censored, 3, "in their window");
 	judge_end(&r, &x);
 }
 
@@ -236,20 +240,23 @@ static void calls_laid_to_others(void)
 	judge_end(&r, &x);
 }
 
-/* One that asks and is answered after 30 ms, or one that does not and is answered at once. */
-static void come(struct runs *r, double at, int tid, bool asks)
+/* One that asks, for 30 ms, and is answered so much later, or one that does not and is answered at once. */
+static void come(struct runs *r, double at, int tid, bool asks, double later)
 {
 	int in = runs_add(r, ATTEMPT(.connection = 3, .tid = tid, .role = "server", .path = "/in", .status = asks ? 200 : 503, .at_ms = at,
-				     .took_ms = asks ? 31 : 0.3));
+				     .took_ms = asks ? 30.1 + later : 0.3));
 
 	if (asks)
 		runs_add(r, ATTEMPT(.connection = 2, .tid = tid, .status = 200, .at_ms = at + 0.1, .took_ms = 30, .parent = in));
 }
 
-/* Forty that ask, two at a time. Then five times one that asks, and another that does not: while that is in work, or when nothing is. */
+/*
+ * Forty that ask, two at a time. Then five times one that asks, and another that does not: while that is in work, when nothing is, or when its call has
+ * ended.
+ */
 static void habits_are_learnt_while_less_than_half_is_in_work(void)
 {
-	for (int beside = 0; beside < 2; beside++) {
+	for (int beside = 0; beside < 3; beside++) {
 		struct runs r;
 		struct result x;
 		struct measure m;
@@ -262,18 +269,78 @@ static void habits_are_learnt_while_less_than_half_is_in_work(void)
 		runs_connection(&r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
 		runs_connection(&r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
 		for (int i = 0; i < 40; i++)
-			come(&r, 100 + 100 * (i / 2) + i % 2, 20 + i % 2, true);
+			come(&r, 100 + 100 * (i / 2) + i % 2, 20 + i % 2, true, 1);
 		for (int i = 0; i < 5; i++) {
-			come(&r, 3000 + 200 * i, 20, true);
-			come(&r, 3000 + 200 * i + (beside ? 10 : 100), 21, false);
+			come(&r, 3000 + 200 * i, 20, true, beside == 2 ? 100 : 1);
+			come(&r, 3000 + 200 * i + (beside == 1 ? 10 : 100), 21, false, 0);
 		}
 		steps_begin(&r, &m, &x);
 		e = judge_edge(&x, "front", "127.0.0.1:81");
 		d = &m.demand.of[e - x.edges];
 		for (size_t i = 0; i < d->n; i++)
 			expected += !d->of[i].call_ns && d->of[i].expected;
-		is_int(expected, beside ? 5 : 0, "five do not ask %s", beside ? "while one of two is in work: such requests normally do" :
+		is_int(expected, beside == 1 ? 5 : 0, "five do not ask %s", beside == 1 ? "while one of two is in work: such requests normally do" :
 		       "while nothing is in work: such requests do not always ask");
+		steps_end(&r, &m, &x);
+	}
+}
+
+/* Requests one after the other, 100 ms apart: of each whether its call fails (x), succeeds (.), or is not made (-). */
+static struct demands one_by_one(struct runs *r, struct result *x, struct measure *m, const char *calls)
+{
+	runs_begin(r, 100.0 * (double)strlen(calls) + 1000);
+	runs_process(r, 1, "front");
+	runs_connection(r, 2, 1, "client", "127.0.0.1:4000", "127.0.0.1:81");
+	runs_connection(r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+	for (int i = 0; calls[i]; i++) {
+		int status = calls[i] == '.' ? 200 : 503;
+		int in = runs_add(r, ATTEMPT(.connection = 3, .tid = 20, .role = "server", .path = "/in", .status = status, .at_ms = 100 * i, .took_ms = 10));
+
+		if (calls[i] != '-')
+			runs_add(r, ATTEMPT(.connection = 2, .tid = 20, .status = status, .at_ms = 100 * i + 1, .took_ms = 8, .parent = in));
+	}
+	steps_begin(r, m, x);
+	return m->demand.of[judge_edge(x, "front", "127.0.0.1:81") - x->edges];
+}
+
+static void when_an_edge_is_well(void)
+{
+	static const char calls[] = "....................x............x.";
+	struct runs r;
+	struct result x;
+	struct measure m;
+	struct demands d = one_by_one(&r, &x, &m, calls);
+	bool are_well = true, are_hardly = true;
+
+	is_int((long long)d.n, (long long)strlen(calls), "each request is one");
+	for (size_t i = 0; i < d.n; i++) {
+		are_well &= d.of[i].well == (i <= 20 || (i >= 31 && i <= 33));
+		are_hardly &= d.of[i].hardly == (i != 21 && i != 34);
+	}
+	ok(are_well, "behind a failure an edge is well after ten successes, and not after nine");
+	ok(are_hardly, "and hardly well after one");
+	steps_end(&r, &m, &x);
+}
+
+/* What is turned down comes behind a failure: then it does not count for the habit. */
+static void three_make_a_habit(void)
+{
+	static const struct { const char *calls, *what; int expected; } cases[] = {
+		{"..x-", "two that succeed and one that fails make a habit", 1}, {".x-", "one that succeeds does not", 0},
+		{"..................-x--", "nineteen of twenty do", 3}, {".................-x--", "eighteen of nineteen do not", 0},
+		{"x..x-", "the first counts as well", 1}, {"xxx-", "three that fail do not: only the first came while it was well", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct runs r;
+		struct result x;
+		struct measure m;
+		struct demands d = one_by_one(&r, &x, &m, cases[i].calls);
+		int expected = 0;
+
+		for (size_t k = 0; k < d.n; k++)
+			expected += demand_shed(&d.of[k]);
+		is_int(expected, cases[i].expected, "%s", cases[i].what);
 		steps_end(&r, &m, &x);
 	}
 }
@@ -354,6 +421,8 @@ int main(void)
 	who_was_turned_down();
 	calls_laid_to_others();
 	habits_are_learnt_while_less_than_half_is_in_work();
+	when_an_edge_is_well();
+	three_make_a_habit();
 	windows_of_a_breaker();
 	kept_or_not();
 	what_the_end_cuts();

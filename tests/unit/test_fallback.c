@@ -24,8 +24,12 @@ struct scene {
 	struct reply reply;	/* under the fault */
 	struct ask asks[3];
 	double share;		/* of healthy requests that ask for the stock; 0: all */
-	int unique;		/* each request has a path of its own */
+	int unique;		/* each request has a path of its own; more than 1: so many healthy ones share one */
+	int same;		/* but so many healthy ones, which have one in common */
 	int first;		/* request of the run; FROM: it begins with the fault */
+	int skips;		/* so many of the healthy ones before the fault do not ask for the stock */
+	int open;		/* so many attempts follow a single one that fails, and never end */
+	int usual;		/* so many answers under the fault are as long as healthy ones */
 	int degraded, failed, distinct;
 };
 
@@ -34,10 +38,11 @@ static int inbound(struct runs *r, int i, const struct scene *s, bool hit)
 	char path[32];
 	int id;
 
-	snprintf(path, sizeof(path), s->unique ? "/page/%d" : "/page", i);
+	snprintf(path, sizeof(path), s->unique && i - s->first >= s->same ? "/page/%d" : "/page", hit ? i : i / (s->unique ? s->unique : 1));
 	id = runs_add(r, ATTEMPT(.connection = 3, .role = "server", .tid = 100 + i, .path = path, .status = hit ? s->reply.status : 200, .at_ms = 100 * i,
 				 .took_ms = hit ? s->reply.took : 10));
-	runs_sql(r, "UPDATE exchange SET bytes_in = %d, bytes_out = %d WHERE id = %d", 5000 + 7 * i, hit ? s->reply.size : 1000 + i % 5, id);
+	runs_sql(r, "UPDATE exchange SET bytes_in = %d, bytes_out = %d WHERE id = %d", 5000 + 7 * i,
+		 hit && i - FROM >= s->usual ? s->reply.size : 1000 + i % 5, id);
 	return id;
 }
 
@@ -67,12 +72,15 @@ static void play_with(struct runs *r, struct result *x, const struct scene *s, i
 		int parent = inbound(r, i, s, hit);
 
 		ask(r, i, parent, &(struct ask){.status = 200, .at = 1, .took = 1, .path = "/price", .connection = 4}, false);
-		if (!hit && (!s->share || i % 100 < 100 * s->share))
+		if (!hit && i - s->first >= s->skips && (!s->share || i % 100 < 100 * s->share))
 			ask(r, i, parent, &(struct ask){.status = 200, .at = 2, .took = 1}, false);
 		for (int k = 0; hit && k < 3 && (s->asks[k].status || s->asks[k].headless); k++)
 			ask(r, i, parent, &s->asks[k], s->asks[k].status == 503 || s->asks[k].headless);
 		if (hit && !s->asks[0].status && !s->asks[0].headless && i == FROM)	/* a breaker has a reason */
 			ask(r, i, parent, &(struct ask){.status = 503, .at = 2, .took = 1}, true);
+		for (int k = 0; i == FROM && k < s->open; k++)
+			runs_add(r, ATTEMPT(.connection = 2, .tid = 3000 + k, .path = "/stock", .outcome = "indeterminate", .at_ms = 100 * i + 20 + 0.5 * k,
+					    .took_ms = -1));
 	}
 	for (int k = 0; k < others; k++)
 		runs_add(r, ATTEMPT(.connection = 3, .role = "server", .tid = 100, .path = "/version", .status = 200,
@@ -122,6 +130,25 @@ static const struct scene scenes[] = {
 	 .degraded = 20},
 	{.what = "two requests before the fault teach nothing: nearly all good answers of the run did", .reply = {503, 700, 10}, .asks = {OUT(2)},
 	 .first = FROM - 2, .failed = 20},
+	{.what = "one of twenty healthy requests does not ask for the stock: it is needed", .reply = {200, 700, 10}, .asks = {OUT(2)}, .first = FROM - 20,
+	 .skips = 1, .degraded = 20, .distinct = 1},
+	{.what = "one of nineteen does not: it is not", .reply = {200, 700, 10}, .asks = {OUT(2)}, .first = FROM - 19, .skips = 1},
+	{.what = "a path for each of twenty requests", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 1, .first = FROM - 20, .degraded = 20,
+	 .distinct = 1},
+	{.what = "of nineteen: too few to say what all need", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 1, .first = FROM - 19},
+	{.what = "a path for half of the requests", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 1, .same = 15, .degraded = 20, .distinct = 1},
+	{.what = "for fewer: one that was not seen before may need anything", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 1, .same = 16},
+	{.what = "a path for each three of them", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 3},
+	{.what = "a path for each two", .reply = {200, 700, 10}, .asks = {OUT(2)}, .unique = 2, .degraded = 20, .distinct = 1},
+	{.what = "half of the answers have a size of their own", .reply = {200, 700, 10}, .asks = {OUT(2)}, .usual = 10, .degraded = 20, .distinct = 1},
+	{.what = "fewer have", .reply = {200, 700, 10}, .asks = {OUT(2)}, .usual = 11, .degraded = 20},
+	{.what = "as short as the shortest healthy answer", .reply = {200, 1000, 10}, .asks = {OUT(2)}, .degraded = 20},
+	{.what = "a byte shorter", .reply = {200, 999, 10}, .asks = {OUT(2)}, .degraded = 20, .distinct = 1},
+	{.what = "the stock fails as the answer goes out", .reply = {200, 1001, 3}, .asks = {OUT(2)}, .degraded = 20},
+	{.what = "answered with 399", .reply = {399, 1001, 10}, .asks = {OUT(2)}, .degraded = 20},
+	{.what = "answered with 400", .reply = {400, 1001, 10}, .asks = {OUT(2)}},
+	{.what = "another server gave it as the stock was asked", .reply = {200, 700, 10}, .asks = {WELL(1.5, .connection = 4), OUT(2)}},
+	{.what = "another server had given it before", .reply = {200, 700, 10}, .asks = {WELL(1, .connection = 4), OUT(2)}, .degraded = 20, .distinct = 1},
 	{.what = "three of them do", .reply = {200, 1002, 10}, .asks = {OUT(2)}, .first = FROM - 3, .degraded = 20},
 };
 
@@ -145,6 +172,9 @@ static void what_counts(void)
 		is_int((long long)(shop->whole.ok + shop->whole.degraded + shop->whole.failed), (long long)shop->whole.requests,
 		       "ok, degraded and failed make all requests");
 		is_int((long long)shop->window[TIMELINE_FAULT].degraded, s->degraded, "all of it under the fault");
+		if (!s->share && !s->skips && (s->degraded || s->failed))
+			is_int((long long)(s->failed ? shop->fallback.failed_witness : shop->fallback.witness), 3 * (FROM - s->first) + 1,
+			       "the first of them is the witness");
 		if (s->degraded)
 			is_str(x.edges[shop->fallback.dependency].server, "127.0.0.1:90", "for want of the stock, not of the price");
 		judge_end(&r, &x);
@@ -166,6 +196,21 @@ static void a_breaker(void)
 	NEAR(shop->whole.success.value, 1, "success counts them: users got an answer");
 	is_int((long long)shop->window[TIMELINE_RECOVERY].degraded, 0, "none after it");
 	judge_end(&r, &x);
+}
+
+/* Attempts that never ended tell nothing of the stock; further back than 64 of them nobody looks. */
+static void attempts_without_an_end(void)
+{
+	for (int n = 63; n <= 64; n++) {
+		const struct scene s = {.reply = {200, 700, 10}, .open = n};
+		struct runs r;
+		struct result x;
+
+		play(&r, &x, &s);
+		is_int((long long)x.services[0].whole.degraded, n == 63 ? 20 : 1, "behind %d attempts without an end a failure is %s", n,
+		       n == 63 ? "seen" : "not seen any more");
+		judge_end(&r, &x);
+	}
 }
 
 /* What is not asked though all is well: a cache of the shop's own. */
@@ -196,16 +241,18 @@ static void a_cache(void)
 /* Paths that come for the first time while the stock is out, without asking for it: of what they need nothing is known. */
 static void paths_of_the_fault_alone(void)
 {
-	for (int ids = 0; ids < 2; ids++) {
+	for (int way = 0; way < 4; way++) {
+		int ids = way > 0, others = way == 0 || way == 1 ? 5 : way;
 		struct scene s = {.reply = {200, 700, 10}, .unique = ids};
 		const struct result_service *shop;
 		struct runs r;
 		struct result x;
 
 		s.asks[0] = (struct ask){.status = 503, .at = 2, .took = 1};
-		play_with(&r, &x, &s, 5, 0);
+		play_with(&r, &x, &s, others, 0);
 		shop = &x.services[0];
-		is_int((long long)shop->whole.degraded, 20, "%s: five requests to a path that the baseline has not are not degraded", ids ? "ids" : "one page");
+		is_int((long long)shop->whole.degraded, others == 2 ? 22 : 20, "%s: %d requests to a path that the baseline has not are %s",
+		       ids ? "ids" : "one page", others, others == 2 ? "as any" : "not degraded");
 		judge_end(&r, &x);
 	}
 }
@@ -249,6 +296,7 @@ int main(void)
 {
 	what_counts();
 	a_breaker();
+	attempts_without_an_end();
 	a_cache();
 	paths_of_the_fault_alone();
 	under_way_as_it_begins();

@@ -59,15 +59,21 @@ static void request(struct runs *r, int n, const struct scene *s)
 	}
 }
 
-/* The same scene n times, analyzed. */
-static void play(struct runs *r, struct result *x, const struct scene *s, int n)
+/* The same scene n times, but for what a piece of SQL changes, analyzed. */
+static void play_but(struct runs *r, struct result *x, const struct scene *s, int n, const char *sql)
 {
 	runs_begin(r, 1000000);
 	runs_process(r, 1, "front");
 	runs_process(r, 2, "mid");
 	for (int i = 1; i <= n; i++)
 		request(r, i, s);
+	runs_sql(r, "%s", sql);
 	judge(r, x, &ANALYZE_EVERYTHING);
+}
+
+static void play(struct runs *r, struct result *x, const struct scene *s, int n)
+{
+	play_but(r, x, s, n, "");
 }
 
 static const struct policy_hierarchy *found(const struct result *x, enum policy_misfit what)
@@ -100,6 +106,144 @@ static void inversion(void)
 		is_int((long long)h->parent_witness, 1000, "for instance in front's first request");
 		is_int((long long)h->child_witness, 1010, "with this call");
 	}
+	judge_end(&r, &x);
+}
+
+/* Whether front gave its first request of six up, and how long mid went on with it. */
+static void who_gave_up(void)
+{
+	static const struct scene s = {.waits = 500, .answers = 1005, .unaware = 1, .calls = {{1, 1000, "indeterminate"}}};
+	static const struct { const char *sentence, *sql; int count; double ms; } cases[] = {
+		{"front_gave_up_six_requests", "", 6, 501},
+		{"whom_its_server_leaves_gives_nothing_up", "UPDATE connection SET end = 'peer_close' WHERE id = 1000", 5, 501},
+		{"nor_who_is_reset", "UPDATE connection SET end = 'reset' WHERE id = 1000", 5, 501},
+		{"nor_who_fails_for_another_reason", "UPDATE exchange SET error = 'EPIPE' WHERE id = 1000", 5, 501},
+		{"nor_who_was_answered", "UPDATE exchange SET outcome = 'failed' WHERE id = 1000", 5, 501},
+		{"nor_who_waits_to_the_end", "UPDATE exchange SET ended_ns = NULL WHERE id = 1000", 5, 501},
+		{"an_attempt_is_found_by_both_ends_of_its_connection", "UPDATE connection SET local = NULL WHERE id = 1000", 5, 501},
+		{"by_its_servers_end_too", "UPDATE connection SET peer = NULL WHERE id = 1000", 5, 501},
+		{"and_by_those_that_the_server_knows", "UPDATE connection SET local = NULL WHERE id = 1001", 5, 501},
+		{"the_clients_too", "UPDATE connection SET peer = NULL WHERE id = 1001", 5, 501},
+		{"not_without_a_connection", "UPDATE exchange SET connection_id = NULL WHERE id = 1001", 5, 501},
+		{"an_attempt_may_seem_to_begin_1_ms_after_it_came", "UPDATE exchange SET started_ns = 1000000 + (SELECT started_ns FROM exchange WHERE id ="
+		 " 1001) WHERE id = 1000", 6, 501},
+		{"and_not_later", "UPDATE exchange SET started_ns = 1000001 + (SELECT started_ns FROM exchange WHERE id = 1001) WHERE id = 1000", 5, 501},
+		{"a_call_that_ends_20_ms_later_was_cancelled", "UPDATE exchange SET ended_ns = 20000000 + (SELECT ended_ns FROM exchange WHERE id = 1000)"
+		 " WHERE id = 1010", 5, 501},
+		{"one_that_ends_later_still_went_on", "UPDATE exchange SET ended_ns = 20000001 + (SELECT ended_ns FROM exchange WHERE id = 1000)"
+		 " WHERE id = 1010", 6, (5 * 501 + 20.000001) / 6},
+		{"one_that_is_open_goes_on_to_the_end", "UPDATE exchange SET ended_ns = NULL WHERE id = 1010", 6, (5 * 501 + 989500) / 6.0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct runs r;
+		struct result x;
+		const struct policy_hierarchy *h;
+
+		play_but(&r, &x, &s, 6, cases[i].sql);
+		h = found(&x, MISFIT_INVERSION);
+		is_int(h ? (long long)h->count : 0, cases[i].count, "%s", cases[i].sentence);
+		NEAR(h ? h->orphan_ms : 0, cases[i].count * cases[i].ms, "%s: the time of it", cases[i].sentence);
+		judge_end(&r, &x);
+	}
+}
+
+#define SAME_PORTS "UPDATE connection SET local = '127.0.0.1:4001' WHERE process_id = 1; UPDATE connection SET peer = '127.0.0.1:4001' WHERE role = 'server'"
+
+/* Ports are used again: whose attempt it was is told by its time. */
+static void ports_that_are_used_again(void)
+{
+	static const struct scene gone = {.waits = 500, .answers = 1005, .unaware = 1, .calls = {{1, 1000, "indeterminate"}}};
+	static const struct scene stays = {.answers = 300, .calls = {{1, 250, NULL}}};
+	struct runs r;
+	struct result x;
+	const struct policy_hierarchy *h;
+
+	for (int last = 0; last < 2; last++) {
+		runs_begin(&r, 1000000);
+		runs_process(&r, 1, "front");
+		runs_process(&r, 2, "mid");
+		for (int i = 1; i <= 4; i++)
+			request(&r, i, i == (last ? 4 : 1) ? &stays : &gone);
+		runs_sql(&r, SAME_PORTS);
+		if (!last)
+			runs_sql(&r, "UPDATE exchange SET ended_ns = started_ns + 11000000000 WHERE id = 1010");
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		h = found(&x, MISFIT_INVERSION);
+		is_int(h ? (long long)h->count : 0, 3, "of_four_on_one_port_the_%s_was_not_given_up", last ? "last" : "first");
+		ok(!found(&x, MISFIT_NOT_PROPAGATED), "and_what_it_asks_begins_for_somebody");
+		judge_end(&r, &x);
+	}
+	play_but(&r, &x, &gone, 66, SAME_PORTS);
+	h = found(&x, MISFIT_INVERSION);
+	is_int(h ? (long long)h->count : 0, 64, "of_66_the_latest_64_are_looked_at");
+	judge_end(&r, &x);
+}
+
+/* Calls of mid that went on for so long, or began so late; without a word on a timeout of mid. */
+static void how_long_it_goes_on(void)
+{
+	struct scene s = {.waits = 500, .answers = 7005, .unaware = 1, .calls = {{30, 500, NULL}}};
+	struct runs r;
+	struct result x;
+	const struct policy_hierarchy *h;
+
+	play(&r, &x, &s, 3);
+	ok(!found(&x, MISFIT_INVERSION), "a_call_that_takes_as_long_as_front_waits_is_no_sign_of_a_longer_limit");
+	judge_end(&r, &x);
+	s.calls[0].took = 510;
+	play(&r, &x, &s, 3);
+	ok(found(&x, MISFIT_INVERSION), "one_that_takes_10_ms_longer_is");
+	judge_end(&r, &x);
+	play_but(&r, &x, &s, 3, "UPDATE exchange SET ended_ns = ended_ns + 1 WHERE id = 2010");
+	h = found(&x, MISFIT_INVERSION);
+	ok(h && h->child_witness == 2010 && h->parent_witness == 2000, "the_longest_is_shown");
+	judge_end(&r, &x);
+	s.calls[0] = (struct call){505, 100, NULL};
+	play(&r, &x, &s, 3);
+	ok(!found(&x, MISFIT_NOT_PROPAGATED), "a_call_that_begins_5_ms_after_front_went_was_on_its_way");
+	judge_end(&r, &x);
+	play_but(&r, &x, &s, 3, "UPDATE exchange SET started_ns = started_ns + 1 WHERE id = 1010");
+	h = found(&x, MISFIT_NOT_PROPAGATED);
+	ok(h && h->count == 1 && h->child_witness == 1010, "one_that_begins_later_was_not");
+	judge_end(&r, &x);
+	play_but(&r, &x, &s, 3, "UPDATE exchange SET started_ns = ended_ns WHERE id = 1010");
+	h = found(&x, MISFIT_NOT_PROPAGATED);
+	ok(h && h->count == 1 && h->orphan_ms == 0, "though_it_took_no_time");
+	judge_end(&r, &x);
+}
+
+/* mid gives up connecting as often as it gives up waiting. */
+static void connecting_is_not_waiting(void)
+{
+	static const struct scene s = {.waits = 500, .answers = 1105, .unaware = 1, .calls = {{1, 100, "not_sent"}, {102, 1000, "indeterminate"}}};
+	struct runs r;
+	struct result x;
+	const struct policy_hierarchy *h;
+
+	play(&r, &x, &s, 3);
+	is_int(judge_edge(&x, "mid", "127.0.0.1:90")->timeout.modes[0].kind, TIMEOUT_CONNECT, "100_ms_to_connect_and_1000_for_an_answer");
+	h = found(&x, MISFIT_INVERSION);
+	NEAR(h ? h->child_ms : 0, 1000, "the_limit_of_answers_does_not_fit");
+	judge_end(&r, &x);
+}
+
+/* Requests come at 10, 20 and 30 s. */
+static void only_what_counts(void)
+{
+	static const struct scene s = {.waits = 500, .answers = 1005, .unaware = 1, .calls = {{1, 1000, "indeterminate"}}};
+	struct runs r;
+	struct result x;
+	const struct policy_hierarchy *h;
+
+	runs_begin(&r, 1000000);
+	runs_process(&r, 1, "front");
+	runs_process(&r, 2, "mid");
+	for (int i = 1; i <= 3; i++)
+		request(&r, i, &s);
+	judge(&r, &x, &(struct analyze_options){.slo = NAN, .from_s = 15, .to_s = 35});
+	h = found(&x, MISFIT_INVERSION);
+	ok(h && h->count == 2 && h->parent_witness == 2000, "from_15_to_35_s_two_requests_count");
 	judge_end(&r, &x);
 }
 
@@ -155,6 +299,7 @@ static void retries_that_do_not_fit(void)
 		NEAR(h->parent_ms, 700, "into 700 ms");
 		NEAR(h->child_ms, 300, "of 300 each");
 	}
+	is_int(h ? (long long)h->count : 0, 3, "and the last went on for nobody, each time");
 	ok(!found(&x, MISFIT_INVERSION), "no timeout is longer than its caller's: that is no inversion");
 	ok(!found(&x, MISFIT_NOT_PROPAGATED), "and each began while front still waited");
 	judge_end(&r, &x);
@@ -199,6 +344,8 @@ static void calls_for_nobody(void)
 		is_int((long long)h->child_witness, 1012, "for instance the third call of the first request");
 		is_int((long long)h->parent_witness, 1000, "that front made");
 	}
+	h = found(&x, MISFIT_RETRIES);
+	is_int(h ? (long long)h->count : 0, 6, "with the second, which went on, six for which there was no time");
 	judge_end(&r, &x);
 
 	play(&r, &x, &barely, 3);
@@ -264,6 +411,28 @@ static void clients_that_nobody_recorded(void)
 	ok(h, "when mid itself saw its client go and asks on nevertheless, that is seen without the client's word");
 	is_str(h ? x.edges[h->parent].client : "", "external", "who is external");
 	judge_end(&r, &x);
+	play_but(&r, &x, &s, 6, "UPDATE connection SET end = 'reset' WHERE id = 1001; UPDATE connection SET end = 'local_close' WHERE id = 2001;"
+		 "UPDATE exchange SET error = 'EPIPE' WHERE id = 3001; UPDATE exchange SET outcome = 'failed' WHERE id = 4001;"
+		 "UPDATE exchange SET ended_ns = NULL WHERE id = 5001");
+	h = found(&x, MISFIT_NOT_PROPAGATED);
+	is_int(h ? (long long)h->count : 0, 2, "a_client_goes_with_a_reset_too_and_not_when_mid_closes_or_fails_or_answers_or_waits");
+	is_int(h ? (long long)h->parent_witness : 0, 1001, "its_request_is_all_that_is_known_of_it");
+	judge_end(&r, &x);
+}
+
+/* One call of 10 s, one that never ends, and one of 9. */
+static void how_many_waited(void)
+{
+	static const struct scene s = {.answers = 10010, .calls = {{1, 10000, "indeterminate"}}};
+	struct runs r;
+	struct result x;
+	const struct policy_hierarchy *h;
+
+	play_but(&r, &x, &s, 3, "UPDATE exchange SET error = 'eof' WHERE id % 1000 = 10; UPDATE connection SET end = 'peer_close' WHERE id % 1000 = 10;"
+		 "UPDATE exchange SET ended_ns = NULL WHERE id = 2010; UPDATE exchange SET ended_ns = started_ns + 9000000000 WHERE id = 3010");
+	h = x.hierarchy_count == 2 ? &x.hierarchies[x.edges[x.hierarchies[0].child].client[0] == 'm' ? 0 : 1] : NULL;
+	is_int(h ? (long long)h->count : 0, 2, "what_takes_10_s_and_what_is_open_for_as_long_waited_too_long");
+	judge_end(&r, &x);
 }
 
 static void how_many_fit(void)
@@ -281,6 +450,7 @@ static void how_many_fit(void)
 	r.known = true;
 	gaps[0].p50 = NAN;
 	is_int(hierarchy_fits(&r, 2, 300, 600), 2, "nor where one is not known");
+	is_int(hierarchy_fits(&(struct policy_retry){.known = true}, 2, 300, 600), 2, "nor in a policy that has none");
 }
 
 static void damaged_rows(void)
@@ -304,6 +474,11 @@ static void damaged_rows(void)
 int main(void)
 {
 	inversion();
+	who_gave_up();
+	ports_that_are_used_again();
+	how_long_it_goes_on();
+	connecting_is_not_waiting();
+	only_what_counts();
 	inversion_without_a_timeout();
 	what_fits();
 	retries_that_do_not_fit();
@@ -312,6 +487,7 @@ int main(void)
 	equal_timeouts();
 	no_timeout();
 	clients_that_nobody_recorded();
+	how_many_waited();
 	how_many_fit();
 	damaged_rows();
 	return tap_done();

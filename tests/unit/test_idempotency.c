@@ -63,6 +63,7 @@ struct scene {
 };
 
 #define DONE(k, ...) {.key = k, .status = 201, .size = 300, .charge = 200, ##__VA_ARGS__}
+#define CHARGED(k, answer) {.key = k, .status = 201, .size = 300, .charge = answer}
 #define REPLAYED(k, ...) {.key = k, .status = 201, .size = 300, ##__VA_ARGS__}
 #define SIZED(k, bytes, ...) {.key = k, .status = 201, .size = bytes, ##__VA_ARGS__}
 #define LOST(k, ...) {.key = k, .charge = 200, ##__VA_ARGS__}
@@ -91,6 +92,26 @@ static const struct scene scenes[] = {
 	 SIZED(2, 335)}, .keys = 2, .duplicates = 2},
 	{.what = "larger by this and by that", .orders = {DONE(1), SIZED(1, 325), DONE(2), SIZED(2, 326)},
 	 .keys = 2, .duplicates = 2, .mismatched = 2, .violations = 2},
+	{.what = "300 is no good answer, whatever it says", .orders = {DONE(1), {.key = 1, .status = 300, .size = 90}}, .keys = 1, .duplicates = 1},
+	{.what = "299 is one", .orders = {DONE(1), {.key = 1, .status = 299, .size = 300}}, .keys = 1, .duplicates = 1, .mismatched = 1},
+	{.what = "410 and 423 are no conflicts", .orders = {DONE(1), {.key = 1, .status = 410, .size = 90}, {.key = 1, .status = 423, .size = 90}}, .keys = 1,
+	 .duplicates = 2},
+	{.what = "the bank turned both charges down", .orders = {CHARGED(1, 400), CHARGED(1, 400)}, .keys = 1, .duplicates = 1},
+	{.what = "it did not", .orders = {CHARGED(1, 399), CHARGED(1, 399)}, .keys = 1, .duplicates = 1, .violations = 1},
+	{.what = "a PATCH twice is done twice", .orders = {DONE(1, .method = "PATCH"), DONE(1, .method = "PATCH")}, .keys = 1, .duplicates = 1,
+	 .violations = 1},
+	{.what = "three times the same, all charged", .orders = {DONE(1), DONE(1), DONE(1)}, .keys = 1, .duplicates = 2, .violations = 1},
+	{.what = "of two things that each order does, one is done again", .orders = {DONE(1), DONE(1, .path = "/reserve"), DONE(1), DONE(2)}, .keys = 2,
+	 .duplicates = 2, .violations = 1},
+	{.what = "one of two things is done by each attempt", .orders = {DONE(1), DONE(1, .path = "/reserve")}, .keys = 1, .duplicates = 1},
+	{.what = "another status and another size are no other answer to the same", .orders = {DONE(1), {.key = 1, .status = 200, .size = 310}}, .keys = 1,
+	 .duplicates = 1, .mismatched = 1},
+	{.what = "two replays of another status are no mark", .orders = {DONE(1), {.key = 1, .status = 200, .size = 310},
+	 {.key = 1, .status = 200, .size = 310}}, .keys = 1, .duplicates = 2, .mismatched = 2},
+	{.what = "shorter by the same: a mark too", .orders = {DONE(1), SIZED(1, 299), SIZED(1, 299)}, .keys = 1, .duplicates = 2},
+	{.what = "two replays that are as they should be", .orders = {DONE(1), REPLAYED(1), REPLAYED(1), DONE(2)}, .keys = 2, .duplicates = 2},
+	{.what = "one as it should be and one larger", .orders = {DONE(1), REPLAYED(1), SIZED(1, 325)}, .keys = 1, .duplicates = 2, .mismatched = 1,
+	 .violations = 1},
 	{.what = "sizes that are not known", .orders = {DONE(1), SIZED(1, 0)}, .keys = 1, .duplicates = 1},
 };
 
@@ -174,6 +195,27 @@ static void lost_effects(void)
 	}
 }
 
+/* As many as there is room for, so that AddressSanitizer sees who looks further. */
+static void as_many_as_fit(void)
+{
+	for (int n = 8; n <= 64; n *= 2) {
+		struct runs r;
+		struct result x;
+		const struct policy_idempotency *p;
+
+		begin(&r);
+		for (int i = 0; i < n; i++) {
+			const struct order done = DONE(1 + i / 2);
+
+			place(&r, i, &done);
+		}
+		runs_sql(&r, "UPDATE run SET value = 2000000000000 WHERE key = 'ended_ns'");
+		p = judged(&r, &x);
+		ok((int)p->keys == n / 2 && (int)p->violations == n / 2, "%d orders under %d keys, all charged", n, n / 2);
+		judge_end(&r, &x);
+	}
+}
+
 /* Many keys with a known share of double effects, of which each is found. */
 static void seeded(void)
 {
@@ -219,6 +261,7 @@ int main(void)
 	the_witness();
 	guessed_parents();
 	lost_effects();
+	as_many_as_fit();
 	seeded();
 	damaged_rows();
 	return tap_done();

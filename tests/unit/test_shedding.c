@@ -11,7 +11,9 @@ struct scene {
 	int good, bad;		/* a second, from the 10th to the 30th; before and after, 10 good ones */
 	int calls;		/* what is turned away asked another service first */
 	int synthetic;
-	int lacks;		/* the service asks another, which fails */
+	int lacks;		/* the service asks another, which fails; 2: which answers */
+	int elsewhere;		/* another service asks it, which fails for that */
+	int open;		/* so many attempts of the service there never end */
 	const char *end;	/* of the connection, when it was closed; NULL: local_close */
 	int shed;		/* whether it is */
 	double collapse;
@@ -27,6 +29,10 @@ static void second(struct runs *r, int s, const struct scene *c, int good, int b
 			runs_add(r, ATTEMPT(.connection = 3, .tid = 100 + i, .status = c->lacks == 1 ? 503 : 200, .at_ms = 1000 * s + 6 + 90.0 / good * i,
 					    .took_ms = 1, .parent = y));
 	}
+	for (int i = 0; bad && i < c->open; i++)
+		runs_add(r, ATTEMPT(.connection = 3, .tid = 1000 + 100 * s + i, .outcome = "indeterminate", .at_ms = 1000 * s + 200 + i, .took_ms = -1));
+	if (c->elsewhere)
+		runs_add(r, ATTEMPT(.connection = 5, .process = 2, .status = 503, .at_ms = 1000 * s + 300, .took_ms = 1));
 	for (int i = 0; i < bad; i++) {
 		int y = runs_add(r, ATTEMPT(.connection = c->status ? 2 : 4, .role = "server", .tid = 300 + i, .status = c->status,
 					    .outcome = c->status ? NULL : "indeterminate", .error = c->status ? NULL : "closed",
@@ -45,6 +51,10 @@ static void play(struct runs *r, struct result *x, const struct scene *c)
 	runs_connection(r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
 	runs_connection(r, 3, 1, "client", "127.0.0.1:4000", "127.0.0.1:90");
 	runs_connection(r, 4, 1, "server", "127.0.0.1:80", "127.0.0.1:5001");
+	if (c->elsewhere) {
+		runs_process(r, 2, "clerk");
+		runs_connection(r, 5, 2, "client", "127.0.0.1:4001", "127.0.0.1:90");
+	}
 	runs_sql(r, "UPDATE connection SET end = %Q WHERE id = 4", c->end ? c->end : "local_close");
 	for (int s = 0; s < SECONDS; s++) {
 		bool busy = s >= 10 && s < 30;
@@ -68,6 +78,9 @@ static const struct scene scenes[] = {
 	{.what = "503 after asking somebody", .status = 503, .took = 2, .good = 10, .bad = 20, .calls = 1},
 	{.what = "503 that a fault answered", .status = 503, .took = 2, .good = 10, .bad = 20, .synthetic = 1},
 	{.what = "503 while what it calls is out: it fails fast", .status = 503, .took = 2, .good = 10, .bad = 20, .lacks = 1},
+	{.what = "behind 63 attempts without an end that is seen", .status = 503, .took = 2, .good = 10, .bad = 20, .lacks = 1, .open = 63},
+	{.what = "behind 64 it is not", .status = 503, .took = 2, .good = 10, .bad = 20, .lacks = 1, .open = 64, .shed = 1, .collapse = 1},
+	{.what = "503 while what somebody else calls is out", .status = 503, .took = 2, .good = 10, .bad = 20, .elsewhere = 1, .shed = 1, .collapse = 1},
 	{.what = "503 while what it calls answers", .status = 503, .took = 2, .good = 10, .bad = 20, .lacks = 2, .shed = 1, .collapse = 1},
 };
 
@@ -103,7 +116,7 @@ static void an_outage(void)
 	struct result x;
 
 	play(&r, &x, &c);
-	ok(x.services[0].shedding.shed <= 2u * 20, "an outage is no shedding, but for the seconds beside good ones");
+	is_int((long long)x.services[0].shedding.shed, 2 * 20, "an outage is no shedding, but for the seconds beside good ones");
 	judge_end(&r, &x);
 	c.status = 429;
 	play(&r, &x, &c);
@@ -146,6 +159,10 @@ static const struct flood floods[] = {
 	{.what = "200, when nobody waits for it any more", .status = 200, .took = 400, .good = 1, .given_up = 1, .collapse = 0.1},
 	{.what = "200, late", .status = 200, .took = 400, .good = 1, .collapse = NAN},
 	{.what = "500, sooner than a good answer: an error", .status = 500, .took = 20, .good = 1, .collapse = NAN},
+	{.what = "500, as soon as a good answer", .status = 500, .took = 50, .good = 1, .collapse = NAN},
+	{.what = "499: the mistake of who asks", .status = 499, .took = 400, .good = 1, .collapse = NAN},
+	{.what = "400 too", .status = 400, .took = 400, .good = 1, .collapse = NAN},
+	{.what = "399 is a good answer", .status = 399, .took = 400, .good = 1, .collapse = NAN},
 	{.what = "404: the mistake of who asks", .status = 404, .took = 400, .good = 1, .collapse = NAN},
 	{.what = "502 as its own call failed", .status = 502, .took = 400, .good = 1, .failed_calls = 1, .collapse = NAN},
 	{.what = "504 under a fault", .status = 504, .took = 400, .good = 1, .fault = 1, .collapse = NAN},
@@ -210,6 +227,48 @@ static void who_turns_nobody_away(void)
 	}
 }
 
+/* Seconds by what is asked: `calm` with so many good answers, then `busy` with others, besides those that are turned away at once. */
+static const struct {
+	const char *what;
+	int calm, good, busy, busy_good, busy_bad;
+	double collapse;
+} curves[] = {
+	{"three calm seconds and three busy ones", 3, 10, 3, 5, 20, 0.5},
+	{"three and two: all are one group", 3, 10, 2, 5, 20, 1},
+	{"two and three too", 2, 10, 3, 5, 20, 1},
+	{"two are none", 1, 30, 1, 15, 60, NAN},
+	{"twenty good answers in the best group", 4, 5, 4, 5, 10, 1},
+	{"eighteen are too few", 3, 6, 3, 6, 12, NAN},
+	{"21 are enough", 3, 7, 3, 7, 14, 1},
+	{"half as much again is asked", 3, 10, 3, 10, 5, 1},
+	{"less is no overload", 3, 10, 3, 10, 4, NAN},
+	{"of 33 seconds the four busiest are one group of ten", 30, 10, 3, 5, 20, 0.625},
+	{"of 34 too", 30, 10, 4, 5, 20, 0.5},
+	{"of 30 three are", 27, 10, 3, 5, 20, 0.5},
+	{"the best may be the busiest", 3, 10, 3, 20, 20, 1},
+};
+
+static void what_load_does(void)
+{
+	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++) {
+		const struct scene c = {.status = 429, .took = 2};
+		int at = 0;
+		struct runs r;
+		struct result x;
+
+		runs_begin(&r, 1000 * SECONDS);
+		runs_process(&r, 1, "shop");
+		runs_connection(&r, 2, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
+		for (int k = 0; k < curves[i].calm; k++)
+			second(&r, at++, &c, curves[i].good, 0);
+		for (int k = 0; k < curves[i].busy; k++)
+			second(&r, at++, &c, curves[i].busy_good, curves[i].busy_bad);
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		NEAR(x.services[0].shedding.collapse, curves[i].collapse, "%s", curves[i].what);
+		judge_end(&r, &x);
+	}
+}
+
 static void damaged_rows(void)
 {
 	struct scene c = {.status = 503, .took = 2, .good = 10, .bad = 20};
@@ -234,6 +293,7 @@ int main(void)
 	an_outage();
 	too_few();
 	who_turns_nobody_away();
+	what_load_does();
 	damaged_rows();
 	return tap_done();
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <math.h>
+#include "analyzer/stats/metric.h"
+#include "analyzer/stats/show.h"
 #include "analyzer/stats/stats.h"
 #include "tests/lib/tap.h"
 
@@ -164,6 +166,7 @@ static void exact_intervals_of_counts(void)
 	ok(spans(stats_poisson(5), 1.6235, 11.6683, 5e-5), "5 events: 1.6235 to 11.6683");
 	ok(spans(stats_poisson(10), 4.7954, 18.3904, 5e-5), "10 events: 4.7954 to 18.3904");
 	ok(spans(stats_poisson(1000000), 998041, 1001962, 1), "a million: 998041 to 1001962");
+	ok(spans(stats_poisson(100000000), 1e8 - 1e4 * STATS_Z, 1e8 + 1e4 * STATS_Z, 1e-3), "a hundred million: by the normal distribution");
 	ok(spans(stats_rate_ratio(11, 800, 21, 3011), 0.8584264, 4.2772659, 5e-6), "11 in 800 against 21 in 3011: 0.858 to 4.277");
 	ok(spans(stats_rate_ratio(0, 1, 5, 1), 0, 1.0915, 5e-4), "none against 5: 0 to 1.09");
 	ok(spans(stats_rate_ratio(5, 1, 0, 1), 0.9162, INFINITY, 5e-4), "5 against none: 0.916 and without limit");
@@ -380,8 +383,81 @@ static void signed_ranks(void)
 	ok(isnan(stats_paired(six, 0).value) && isnan(stats_paired(six, 0).p), "no difference says nothing");
 }
 
+/* Beyond 60 differences the chance is the normal one: 38 of the smallest of 61 are negative. */
+static void many_signed_ranks(void)
+{
+	const double sigma = sqrt(61.0 * 62 * 123 / 24);
+	double d[61];
+
+	for (int i = 0; i < 61; i++)
+		d[i] = (i < 38 ? -1 : 1) * (i + 1);
+	ok(close_to(stats_paired(d, 61).p, erfc((61.0 * 62 / 4 - 38.0 * 39 / 2 - 0.5) / sigma / M_SQRT2), 1e-12), "61 differences: the normal chance");
+	ok(stats_paired(d, 61).interval.known, "and an interval");
+}
+
+/* One that outweighs all others decides, wherever it stands; no difference at all is reached in all ways. */
+static void signs_of_unlike_sizes(void)
+{
+	double first[21] = {100}, last[21], none[21] = {0};
+	struct stats_random r = {3};
+
+	for (int i = 0; i < 20; i++)
+		first[i + 1] = last[i] = i % 2 ? 1 : -1;
+	last[20] = 100;
+	ok(stats_sign_flip(&r, first, 21) > 0.5 && stats_sign_flip(&r, last, 21) > 0.5, "one large among 20 small says little");
+	ok(stats_sign_flip(&r, none, 21) == 1 && stats_sign_flip(&r, none, 20) == 1, "no difference is no effect");
+}
+
+/* The first of 300 is 1000, the others 1: more than a twentieth of the draws are without it, so the lower end is 1, widened from the mean. */
+static void few_blocks_are_widened_from_the_mean(void)
+{
+	const double mean = 1299.0 / 300, wider = (1 + (STATS_Z * STATS_Z + 1) / (4 * 299.0)) * sqrt(300 / 299.0);
+	struct stats_random r = {5};
+	double values[300];
+
+	for (int i = 0; i < 300; i++)
+		values[i] = i ? 1 : 1000;
+	ok(close_to(stats_block_ratio(&r, values, NULL, 300, 1).low, mean - (mean - 1) * wider, 1e-9), "the lower end of blocks");
+}
+
+/* Figures as people read them: so many decimals as tell something. */
+static void figures_are_shown(void)
+{
+	static const struct { double ms; const char *ms_text, *duration; } times[] = {
+		{NAN, "-", "-"}, {0, "0.00", "0 ms"}, {0.999, "1.00", "1.00 ms"}, {1, "1.00", "1.00 ms"}, {9.99, "9.99", NULL}, {9.996, "10.0", NULL},
+		{99.94, "99.9", NULL}, {99.96, "100", NULL}, {250, "250", "250 ms"},
+	};
+	static const struct { double value; const char *factor, *share; } figures[] = {
+		{0, "0.00x", "0.0 %"}, {0.0994, "0.099x", "9.9 %"}, {0.0996, "0.10x", "10.0 %"}, {0.0005, "0.00050x", "0.050 %"}, {0.001, "0.0010x", "0.1 %"},
+		{0.99996, "1.00x", "99.996 %"}, {0.999, "1.00x", "99.9 %"}, {1, "1.00x", "100.0 %"}, {2.5, "2.50x", "250.0 %"},
+	};
+	const struct metric within = {0.5, 0.25, 0.75, 9, "wilson", true, true}, exact = {1, 1, 1, 9, "exact", true, true};
+	const struct metric open = {1, 1, 1, 9, "none", true, false};
+	char buf[64];
+
+	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
+		is_str(show_ms(times[i].ms, buf), times[i].ms_text, "%g ms", times[i].ms);
+		if (times[i].duration)
+			is_str(show_duration(times[i].ms, buf), times[i].duration, "%g ms as a duration", times[i].ms);
+	}
+	for (size_t i = 0; i < sizeof(figures) / sizeof(*figures); i++) {
+		const struct metric m = metric_plain(figures[i].value, 9, "none");
+
+		is_str(show_factor(&m, buf), figures[i].factor, "%g as a factor", m.value);
+		is_str(show_share(&m, buf), figures[i].share, "%g as a share", m.value);
+	}
+	is_str(show_bounds(&within, true, buf), "25.0..75.0", "bounds of a share");
+	is_str(show_bounds(&within, false, buf), "0.25..0.75", "and of a figure");
+	is_str(show_bounds(&exact, true, buf), "exact", "what is exact");
+	is_str(show_bounds(&open, true, buf), "", "without bounds");
+}
+
 int main(void)
 {
+	figures_are_shown();
+	many_signed_ranks();
+	signs_of_unlike_sizes();
+	few_blocks_are_widened_from_the_mean();
 	percentiles_are_nearest_rank();
 	wilson_is_that_of_the_literature();
 	binomial_has_its_mean_and_spread(10, 0.3);

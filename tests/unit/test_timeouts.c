@@ -516,6 +516,52 @@ static void doubts(void)
 	judge_end(&r, &x);
 }
 
+/* Ten given up after 100 ms; so many that asked the same waited so long. Or two, and others. */
+static void how_many_waited_longer(void)
+{
+	static const struct { int given_up, same, others, shorts; double waited; int modes; const char *sentence; } cases[] = {
+		{10, 5, 0, 0, 290, 1, "half_as_many_waited_longer"}, {10, 6, 0, 0, 290, 0, "not_more"}, {10, 6, 0, 0, 150, 1, "they_may_be_50_ms_late"},
+		{10, 6, 0, 0, 150.1, 0, "not_later"}, {2, 1, 0, 2, 290, 0, "of_two_not_one"}, {4, 1, 0, 4, 290, 0, "nor_of_four"},
+		{5, 1, 0, 5, 290, 1, "of_five_one_may"}, {2, 0, 1, 2, 290, 1, "who_asked_for_something_else_is_no_matter"},
+		{2, 0, 1, 1, 290, 0, "unless_too_few_asked_the_same"}, {10, 0, 6, 9, 290, 0, "of_ten_too"}, {10, 0, 6, 10, 290, 1, "as_many_are_enough"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct runs r;
+		struct result x;
+		double at = 0;
+
+		begin(&r);
+		for (int k = 0; k < cases[i].given_up; k++)
+			TRY(&r, .at = at += 2000, .kept = 1, .took = 100, GAVE_UP);
+		for (int k = 0; k < cases[i].same + cases[i].others; k++)
+			TRY(&r, .at = at += 2000, .kept = 1, .took = cases[i].waited + 10, .first_byte = cases[i].waited,
+			    .path = k < cases[i].same ? "/" : "/slow");
+		for (int k = 0; k < cases[i].shorts; k++)
+			TRY(&r, .at = at += 2000, .kept = 1, .took = 20, .first_byte = 10);
+		is_int(judged(&r, &x)->mode_count, cases[i].modes, "given_up_after_100_ms: %s", cases[i].sentence);
+		judge_end(&r, &x);
+	}
+}
+
+/* A connect timeout and one of answers, as often. */
+static void the_shorter_comes_first(void)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_timeout *t;
+
+	begin(&r);
+	for (int i = 0; i < 3; i++) {
+		TRY(&r, .at = 9000 * i, .took = 3000, CANT_CONNECT);
+		TRY(&r, .at = 9000 * i + 4000, .kept = 1, .took = 1000, GAVE_UP);
+	}
+	t = judged(&r, &x);
+	ok(t->mode_count == 2 && t->modes[0].ms == 1000 && t->modes[1].ms == 3000, "of_two_that_are_as_frequent_the_shorter_comes_first");
+	ok(t->modes[0].kind == TIMEOUT_RESPONSE && t->modes[1].kind == TIMEOUT_CONNECT, "whatever_they_are_of");
+	judge_end(&r, &x);
+}
+
 static void several_modes(void)
 {
 	struct runs r;
@@ -676,6 +722,8 @@ int main(void)
 	two_clocks();
 	bodies();
 	doubts();
+	how_many_waited_longer();
+	the_shorter_comes_first();
 	several_modes();
 	deadlines_of_requests();
 	clients_that_nobody_recorded();
