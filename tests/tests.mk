@@ -29,6 +29,9 @@ $(UNIT): $(B)/tests/unit/%: $(B)/tests/unit/%.o $$(UNIT_OBJ_$$*) $(HOUSE)
 	$(call say,LINK)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(HOUSE) $(UNIT_LIBS_$*) $(TOOL_LIBS)
 
+# What they test is optimized; they are read by the compiler more often than run.
+$(UNIT:%=%.o): ALL_CFLAGS += -O0
+
 $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 	$(call say,CC)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lpthread

@@ -103,7 +103,7 @@ static void test_other_rows(void)
 static void test_many(void)
 {
 	enum { ROWS = 60000 };
-	char name[4096] = "/";
+	char name[1002] = "/";
 
 	open_store();
 	memset(name + 1, 'x', 1000);
