@@ -57,6 +57,11 @@ static void check_shares(void)
 	}
 	set(1, 200, NAN);
 	ok(!felt_good(&f, 0) && !felt_bad(&f, 0), "a_second_in_which_nothing_was_asked_is_neither");
+	f.least = 5;
+	seconds[0] = (struct felt_second){.n = 4, .ok = 4};
+	seconds[1] = (struct felt_second){.n = 5, .ok = 5};
+	seconds[2] = (struct felt_second){.n = 4};
+	ok(!felt_good(&f, 0) && felt_good(&f, 1) && felt_bad(&f, 2), "one_in_which_next_to_nothing_was_asked_can_be_bad_but_not_good");
 }
 
 /* Good requests of 20 in seconds from the fifth on; below 0: none were asked. */
