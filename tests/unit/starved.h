@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * For tests of what is said when memory is short: starved_at = n refuses the n-th array that is asked for from then on (from 1), and that alone.
- * Under ThreadSanitizer, which must have every call of malloc() itself, nothing is refused.
+ * Nothing is refused under sanitizers that must have every call of malloc() themselves.
  */
 #ifndef AFTERSHOCK_TESTS_STARVED_H
 #define AFTERSHOCK_TESTS_STARVED_H
@@ -18,7 +18,7 @@ __attribute__((unused)) static bool starved_now(void)
 	return starved_at && !--starved_at;
 }
 
-#ifndef __SANITIZE_THREAD__
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 void *calloc(size_t n, size_t size)
 {
 	static void *(*real)(size_t, size_t);
