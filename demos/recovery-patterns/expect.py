@@ -74,8 +74,11 @@ def of_breaker(run, system):
     if counted(system, "peer_refused_total", run.callee, by="bulkhead"):  # which of the two turned a call away is not to be seen
         yield not opened or (breaker or {"opens": 0})["opens"] > 0, f"{name}: the report finds the breaker"
         return
-    yield (breaker or {"opens": 0})["opens"] == opened, f"{name}: the report and the breaker count the same openings ({opened})"
-    if not breaker or not opened:
+    seen = (breaker or {"opens": 0})["opens"]
+    # An order is for inventory first: while that one's breaker is open nothing asks for payments, and nobody can tell whether theirs is open too.
+    hidden = run.callee == "payments" and counted(system, "breaker_transitions_total", "inventory", to="open")
+    yield seen == opened or (hidden and seen < opened), f"{name}: the report and the breaker count the same openings ({seen}, {opened})"
+    if not seen:
         return
     low, high = breaker["threshold"]["low"], breaker["threshold"]["high"]
     yield (low is not None and low <= topology.BREAKER_FAILURES <= high,
