@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include "analyzer/link/crew.h"
 #include "analyzer/measure.h"
+#include "analyzer/measure/calls.h"
+#include "analyzer/measure/forerunners.h"
 #include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
@@ -20,7 +22,6 @@
 
 #define NORMAL_SHARE 0.95
 #define NORMAL_MIN 3
-#define WELL 10
 #define AT_ONCE_NS (2 * NS_PER_MS)	/* no call is so fast that a refusal is not */
 #define RARE 100		/* kinds of which fewer than one in so many ever ask are no demand: they need not be looked at */
 
@@ -68,53 +69,6 @@ void demand_free(struct demands *d)
 	if (!d->kept)
 		spill_free(d->of);
 	*d = (struct demands){0};
-}
-
-/* ---- the attempts of one process ---- */
-
-struct calls {
-	uint64_t *starts;	/* owned; ascending */
-	struct radix_item *ends;	/* owned; ascending; the value is how many successes in a row there are up to it */
-	size_t n, ended, most;	/* most: in work at once */
-};
-
-static void find_most(struct calls *c)
-{
-	size_t over = 0;
-
-	for (size_t i = 0; i < c->n; i++) {
-		while (over < c->ended && c->ends[over].key <= c->starts[i])
-			over++;
-		c->most = i + 1 - over > c->most ? i + 1 - over : c->most;
-	}
-}
-
-static int gather(struct calls *c, const struct measure *m, struct chains_span attempts)
-{
-	const struct model *run = &m->r->model;
-
-	*c = (struct calls){spill_realloc(NULL, (attempts.n + 1) * sizeof(*c->starts)), spill_realloc(NULL, (attempts.n + 1) * sizeof(*c->ends)), 0, 0, 0};
-	if (!c->starts || !c->ends)
-		return -ENOMEM;
-	for (size_t i = 0; i < attempts.n; i++) {
-		const struct model_exchange *x = &run->exchanges[attempts.members[i]];
-
-		c->starts[c->n++] = x->started_ns;
-		if (x->ended_ns)
-			c->ends[c->ended++] = (struct radix_item){x->ended_ns, !model_failed(x)};
-	}
-	if (radix_sort(c->ends, c->ended))
-		return -ENOMEM;
-	for (size_t i = 1; i < c->ended; i++)
-		c->ends[i].value = c->ends[i].value ? c->ends[i - 1].value + 1 : 0;
-	find_most(c);
-	return 0;
-}
-
-static void drop(struct calls *c)
-{
-	spill_free(c->starts);
-	spill_free(c->ends);
 }
 
 /* ---- one edge ---- */
@@ -227,11 +181,6 @@ static size_t upto(const uint64_t *times, size_t n, uint64_t t, size_t *near)
 	return times_near(times, sizeof(*times), n, t, near);
 }
 
-static size_t ended_by(const struct calls *c, uint64_t t, size_t *near)
-{
-	return times_near(&c->ends->key, sizeof(*c->ends), c->ended, t, near);
-}
-
 static int find_holders(struct holders *h, const struct demand *of, size_t n)
 {
 	*h = (struct holders){spill_realloc(NULL, (n + 1) * sizeof(*h->from)), spill_realloc(NULL, (n + 1) * sizeof(*h->to)), 0};
@@ -250,7 +199,7 @@ static int find_holders(struct holders *h, const struct demand *of, size_t n)
 /* Whether less than half of the most calls are in work, or may be. */
 static bool is_idle(const struct calls *c, const struct holders *h, uint64_t t, struct place *p)
 {
-	size_t begun = upto(c->starts, c->n, t, &p->begun), over = ended_by(c, t, &p->over);
+	size_t begun = upto(c->starts, c->n, t, &p->begun), over = calls_ended_by(c, t, &p->over);
 	size_t here = upto(h->from, h->n, t, &p->from) - upto(h->to, h->n, t, &p->to);
 
 	return (begun <= over || (begun - over) * 2 < c->most) && here * 2 < c->most + 1;
@@ -259,10 +208,10 @@ static bool is_idle(const struct calls *c, const struct holders *h, uint64_t t, 
 /* Of many that come at once the first may fill a bulkhead before the last is turned down: those that do not ask are looked at to their end. */
 static void find_well(const struct calls *c, const struct holders *h, struct demand *d, struct place *p)
 {
-	size_t over = ended_by(c, d->at_ns, &p->over), ok = over ? c->ends[over - 1].value : 0;
+	size_t over = calls_ended_by(c, d->at_ns, &p->over), ok = over ? c->ends[over - 1].value : 0;
 	bool idle = d->call_ns ? is_idle(c, h, d->at_ns - (d->at_ns > 0), p) : is_idle(c, h, d->at_ns, p) && is_idle(c, h, d->end_ns, p);
 
-	d->well = idle && ok >= (over < WELL ? over : WELL);
+	d->well = idle && calls_well(c, over);
 	d->hardly = idle && (!over || ok);
 }
 
@@ -400,10 +349,10 @@ static int add_processes(struct demands *d, struct demand_book *b, const struct 
 
 		if (run->processes[p].service != m->graph.edges[edge].client || b->begins[p] == b->begins[p + 1])
 			continue;
-		err = gather(&c, m, crew_process(crew, p));
+		err = calls_of(&c, m, crew_process(crew, p));
 		if (!err)
 			err = add_process(d, b, m, &c, p);
-		drop(&c);
+		calls_free(&c);
 		if (err)
 			return err;
 	}
@@ -442,6 +391,8 @@ static int find(struct demands *d, struct demand_book *b, const struct measure *
 		err = add_processes(d, b, m, edge, &crew);
 	crew_free(&crew);
 	mark(b, d, m, edge, false);
+	if (!err && d->nested)
+		err = forerunners_excuse(d, m);
 	if (!err)
 		err = learn(&h, d, m);
 	if (!err)

@@ -7,7 +7,7 @@
  * successes (where that never was: the latest) and less than half of the most calls that were ever in work were, or may have been. Kinds of
  * less than 3 in all (paths with a number of their own in them) count as one.
  *
- * One that did not ask, and for which a call at another server failed, says nothing of this edge.
+ * One that did not ask, and for which a call at another server failed, or that did not come so far (forerunners.h), says nothing of this edge.
  *
  * A request that should have asked and did not was turned down when it was answered within half of the median time of its process's requests that asked
  * (at least 2 ms): one whose answer took longer may have had a call that is laid to another, and waited for that. Where each thread of the process has
@@ -27,7 +27,7 @@ struct demand {
 	uint64_t call_ns;	/* its first attempt; 0: it did not ask */
 	uint32_t row, process;	/* indices of the model */
 	bool well, hardly;	/* the edge was well; its latest answer at least was a success */
-	bool elsewhere;		/* it did not ask, and a call that it made at another server failed: that is why, or may be */
+	bool elsewhere;		/* it did not ask, and a call that it made at another server failed, or was spared: that is why, or may be */
 	bool expected;		/* requests like it normally ask */
 	bool at_once;		/* answered too soon for a call */
 };

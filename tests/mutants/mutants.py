@@ -62,7 +62,7 @@ DETECTORS = {
     "graph": ("link/graph*.c", "graph graph_order analyzer analyzer_link"),
     "amplification": ("measure/amplification.c measure/cohort.c measure/wasted.c measure/destinations.c",
                       "amplification wasted hops analyzer analyzer_amplification"),
-    "demand": ("measure/demand.c", "demand analyzer analyzer_amplification"),
+    "demand": ("measure/demand.c measure/forerunners.c measure/calls.c", "demand analyzer analyzer_amplification"),
     "finding": ("judge/*.c", "verdict findings analyzer"),
     "gate": ("compare/*.c", "gate compare_destinations compare_design analyzer_compare"),
     "stats": ("stats/*.c", "stats"),

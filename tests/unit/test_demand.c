@@ -354,6 +354,15 @@ static void begin_two(struct runs *r)
 	runs_connection(r, 3, 1, "server", "127.0.0.1:80", "127.0.0.1:5000");
 }
 
+/* A fault that is told by its marks and what it injects. */
+static void goes_wrong(struct runs *r, double from, double to, int attempt)
+{
+	runs_fault(r, 1, "outage", "{\"status\":503}", 0, 0);
+	runs_mark(r, from, "fault on outage");
+	runs_mark(r, to, "fault off outage");
+	runs_inject(r, 1, attempt, from, "status", -1, -1);
+}
+
 /*
  * Each request asks a server and then another, of which one call in four fails. While the first is out, for a second three times, they end before the
  * second: nobody turned its calls away.
@@ -385,12 +394,17 @@ static void who_failed_elsewhere(bool slowly)
 	judge_end(&r, &x);
 }
 
-/* The same, but the first server's breaker is open then: one call of it a second later, and the second is asked behind it. */
-static void whose_breaker_it_is(void)
+/*
+ * The same, but the first server's breaker is open then: one call of it a second later, and the second is asked behind it. direct: one request in 25, while
+ * all is well, asks the second alone.
+ */
+static void whose_breaker_it_is(bool direct)
 {
 	struct runs r;
 	struct result x;
-	const struct policy_breaker *a, *b;
+	const struct result_edge *second;
+	const struct policy_breaker *a;
+	int first = 0, hit = 0;
 
 	begin_two(&r);
 	for (int i = 0; i < 1200; i++) {
@@ -399,23 +413,109 @@ static void whose_breaker_it_is(void)
 		int in = runs_add(&r, ATTEMPT(.connection = 3, .tid = 100 + i % 20, .role = "server", .path = "/in", .status = out || failed ? 503 : 200,
 					      .at_ms = at, .took_ms = open ? 0.5 : 8));
 
-		if (!open)
-			runs_add(&r, ATTEMPT(.connection = 1, .tid = 100 + i % 20, .status = out ? 503 : 200, .at_ms = at + 1, .took_ms = 2, .parent = in));
+		if (!open && !(direct && !out && i % 25 == 0))
+			first = runs_add(&r, ATTEMPT(.connection = 1, .tid = 100 + i % 20, .status = out ? 503 : 200, .at_ms = at + 1, .took_ms = 2,
+						     .parent = in, .fault = out));
+		hit = i == 300 ? first : hit;
 		if (!open && !out)
 			runs_add(&r, ATTEMPT(.connection = 2, .tid = 100 + i % 20, .status = failed ? 503 : 200, .at_ms = at + 4, .took_ms = 2,
 					     .parent = in));
 	}
+	goes_wrong(&r, 3000, 8000, hit);
 	judge(&r, &x, &ANALYZE_EVERYTHING);
 	a = &judge_edge(&x, "front", "127.0.0.1:91")->breaker;
-	b = &judge_edge(&x, "front", "127.0.0.1:92")->breaker;
+	second = judge_edge(&x, "front", "127.0.0.1:92");
 	ok(a->opens >= 5 && a->threshold_low <= 5 && a->threshold_high >= 5, "the breaker of the server that is asked first");
-	ok(!b->opens && b->ruled_out && strstr(b->ruled_out, "asked first"), "is not that of the second: %s", b->ruled_out ? b->ruled_out : "-");
+	ok(!second->breaker.opens, "is not that of the second");
+	if (direct)
+		ok(second->breaker.ruled_out && strstr(second->breaker.ruled_out, "asked first"), "which is said where the second is asked alone too");
+	else
+		is_int((long long)second->demand, (long long)second->whole.logical, "nor did who was turned down there ask for it");
+	judge_end(&r, &x);
+}
+
+/*
+ * Each request asks a server and then another, until that fails, for 2 s. Who comes then calls nobody and is answered at once: what the second's breaker
+ * did. Or the first fails then, so that nobody comes as far as the second, and two of ten do not even call the first. first_share: of requests that ask
+ * the first, in the time before; one in ten asks it twice.
+ */
+static void who_did_not_come_so_far(bool first_fails, double first_share)
+{
+	struct runs r;
+	struct result x;
+	const struct result_edge *e;
+	unsigned skipped = 0;
+	int second = 0, hit = 0;
+
+	begin_two(&r);
+	for (int i = 0; i < 1200; i++) {
+		double at = 10 * i;
+		bool tries = i >= 400 && i < 410, silent = i >= 410 && i < 600, asks_first = i >= 400 || i % 100 < 100 * first_share;
+		bool none = silent && (!first_fails || i % 10 > 7);
+		int in = runs_add(&r, ATTEMPT(.connection = 3, .tid = 100 + i % 20, .role = "server", .path = "/in", .status = tries || silent ? 503 : 200,
+					      .at_ms = at, .took_ms = none ? 0.5 : 8));
+
+		skipped += none;
+		if (!none && asks_first)
+			runs_add(&r, ATTEMPT(.connection = 1, .tid = 100 + i % 20, .status = silent ? 503 : 200, .at_ms = at + 1, .took_ms = 2,
+					     .parent = in));
+		if (!silent && i % 10 == 5)
+			runs_add(&r, ATTEMPT(.connection = 1, .tid = 100 + i % 20, .at_ms = at + 3.2, .took_ms = 0.5, .path = "/more", .parent = in));
+		if (!silent)
+			second = runs_add(&r, ATTEMPT(.connection = 2, .tid = 100 + i % 20, .status = tries ? 503 : 200, .at_ms = at + 4, .took_ms = 2,
+						      .parent = in, .fault = tries));
+		hit = i == 400 ? second : hit;
+	}
+	goes_wrong(&r, 4000, 6000, hit);
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	e = judge_edge(&x, "front", "127.0.0.1:92");
+	if (first_fails && first_share > 0.99) {
+		ok(!e->breaker.opens, "who called nobody, while the server that all ask first failed, was not turned down by the second's breaker");
+		is_int((long long)e->demand, (long long)e->whole.logical, "nor did they ask for it");
+	} else {
+		is_int(e->breaker.opens, 1, first_fails ? "of one that many ask without the first a breaker is seen"
+							: "while the first is well it is the second's breaker");
+		is_int((long long)(e->demand - e->whole.logical), skipped, "which turned them all down");
+	}
+	judge_end(&r, &x);
+}
+
+/* The first fails one in five; meanwhile the second's breaker is open: who had called the first and is answered then was turned down. */
+static void who_came_so_far(void)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_breaker *b;
+	unsigned skipped = 0;
+
+	begin_two(&r);
+	for (int i = 0; i < 1200; i++) {
+		double at = 10 * i;
+		bool tries = i >= 400 && i < 410, silent = i >= 410 && i < 600, stumbles = silent && i % 5 == 4;
+		int in = runs_add(&r, ATTEMPT(.connection = 3, .tid = 100 + i % 20, .role = "server", .path = "/in", .status = tries || silent ? 503 : 200,
+					      .at_ms = at, .took_ms = silent ? 3 : 8));
+
+		skipped += silent && !stumbles;
+		runs_add(&r, ATTEMPT(.connection = 1, .tid = 100 + i % 20, .status = stumbles ? 503 : 200, .at_ms = at + 1, .took_ms = 1.5, .parent = in));
+		if (!silent)
+			runs_add(&r, ATTEMPT(.connection = 2, .tid = 100 + i % 20, .status = tries ? 503 : 200, .at_ms = at + 4, .took_ms = 2,
+					     .parent = in));
+	}
+	judge(&r, &x, &ANALYZE_EVERYTHING);
+	b = &judge_edge(&x, "front", "127.0.0.1:92")->breaker;
+	is_int(b->opens, 1, "who had called the first, well or not, tells of the second's breaker");
+	is_int((long long)b->shed, skipped, "all whose call there went well were turned down");
 	judge_end(&r, &x);
 }
 
 int main(void)
 {
-	whose_breaker_it_is();
+	whose_breaker_it_is(false);
+	whose_breaker_it_is(true);
+	who_did_not_come_so_far(true, 1);
+	who_did_not_come_so_far(false, 1);
+	who_did_not_come_so_far(true, 0.9);
+	who_came_so_far();
 	who_failed_elsewhere(false);
 	who_failed_elsewhere(true);
 	who_was_turned_down();
