@@ -31,8 +31,8 @@ struct limits {
 	unsigned long long resident;
 };
 
-static const struct limits partly = {48u << 20, 120ull << 20}, wholly = {256u << 20, 296ull << 20};
-static struct limits limits = {48u << 20, 120ull << 20};
+static const struct limits partly = {48u << 20, 170ull << 20}, wholly = {256u << 20, 296ull << 20};
+static struct limits limits = {48u << 20, 170ull << 20};
 
 static struct mapping mappings[ARRAYS_MAX];
 static unsigned mapping_count, file_count;	/* file_count: those of them in files */
