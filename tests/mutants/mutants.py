@@ -52,7 +52,7 @@ DETECTORS = {
     "idempotency": ("infer/idempotency.c", "idempotency"),
     "fallback": ("infer/fallback.c infer/clusters.c", "clusters fallback"),
     "links": ("link/oneway.c link/link.c link/nest.c link/spans.c link/chains.c link/rivals.c link/excluded.c",
-              "oneway analyzer_link analyzer hedging analyzer_rhythm"),
+              "link_unit oneway analyzer_link analyzer hedging analyzer_rhythm"),
     "rhythm": ("link/rhythm.c", "rhythm analyzer_rhythm"),
     "lanes": ("link/lanes.c", "lanes analyzer_rhythm"),
     "crowd": ("link/crowd.c link/crew.c", "crew crowd_unit crowd"),

@@ -90,6 +90,23 @@ static void check_demand(unsigned demand, bool known, bool bounded, bool by_it, 
 	tally_free(&edge.whole.chain);
 }
 
+/* A run that ends in the instant in which it began, as does the one attempt in it: its second is a second. */
+static void check_instant(uint64_t ended_ns, double rate, const char *sentence)
+{
+	struct model_exchange exchange = {.started_ns = 5};
+	struct link_logical logical = {.started_ns = 5};
+	struct result_edge edge = {.client = "a", .server = "b", .whole = {.linked = true}};
+	struct result x = {.edges = &edge, .edge_count = 1, .model = {.exchanges = &exchange, .exchange_count = 1, .started_ns = 5, .ended_ns = ended_ns}};
+	uint32_t first = 0;
+	size_t begins[] = {0, 1};
+	struct chains_group only = {&first, begins};
+	struct measure m = {.r = &x, .to_ns = UINT64_MAX, .link = {.logicals = &logical, .count = 1}, .chains = {.by_edge = only, .requests = only}};
+
+	if (measure_amplification(&m))
+		abort();
+	ok(isnan(rate) ? isnan(edge.rate_amplification) : edge.rate_amplification == rate, "%s", sentence);
+}
+
 int main(void)
 {
 	for (size_t i = 0; i < sizeof(stories) / sizeof(*stories); i++)
@@ -99,5 +116,7 @@ int main(void)
 	check_demand(20, true, false, false, "where_none_was_there_is_nothing_to_add");
 	check_demand(40, false, false, false, "nor_where_it_is_not_known");
 	check_demand(40, true, true, false, "nor_where_its_exactness_is");
+	check_instant(5, 1, "a_run_of_an_instant_has_a_rate");
+	check_instant(4, NAN, "one_that_ended_before_it_began_has_none");
 	return tap_done();
 }

@@ -164,6 +164,27 @@ static void from_when_on_requests_are_coupled(void)
 	is_str(alike(40, (int[]){20, 20, 20, 20, 20, 0, 0, 0, 0, 0}, 10, 5).method, "block bootstrap", "whether they have one number of attempts or two");
 }
 
+/* For 20 s every second one fails as a whole; then, in the time that is looked at, half of each. */
+static void seconds_that_are_not_looked_at(void)
+{
+	struct analyze_options options = ANALYZE_EVERYTHING;
+	struct runs r;
+	struct result x;
+
+	judge_client(&r, 40000);
+	for (int s = 0; s < 40; s++)
+		for (int i = 0; i < 20; i++) {
+			bool bad = s < 20 ? s % 2 : i < 10;
+
+			for (int k = 0; k < (bad ? 3 : 1); k++)
+				runs_add(&r, ATTEMPT(.tid = 100 + s * 20 + i, .status = bad ? 503 : 200, .took_ms = 1, .at_ms = 1000 * s + 40 * i + 2 * k));
+		}
+	options.from_s = 20;
+	judge(&r, &x, &options);
+	is_str(judge_edge(&x, "curl", "127.0.0.1:80")->whole.amplification.method, "bootstrap", "seconds before those looked at make them no more alike");
+	judge_end(&r, &x);
+}
+
 /* All of a fault's requests are of three attempts, and all others of one: each window is alike in itself, and so is the whole. */
 static void windows_that_differ_are_not_coupled(void)
 {
@@ -433,6 +454,7 @@ int main(void)
 	coupled_requests_have_wider_intervals();
 	what_is_delivered_may_be_less_than_one();
 	from_when_on_requests_are_coupled();
+	seconds_that_are_not_looked_at();
 	windows_that_differ_are_not_coupled();
 	shed_calls_count_as_demand();
 	work_for_nobody();

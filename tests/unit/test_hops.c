@@ -236,6 +236,28 @@ static void a_list_gone_through_again(void)
 	}
 }
 
+/* Twenty requests of 60 go on at the second server; of three one or two carry an id. */
+static void what_most_hops_rest_on(void)
+{
+	for (int ids = 1; ids <= 2; ids++) {
+		struct runs r;
+		struct result x;
+
+		begin(&r);
+		for (int round = 0; round < 60; round++) {
+			bool out = round >= 20 && round < 40;
+
+			for (int k = 0; k < (out ? 2 : 1); k++)
+				runs_add(&r, ATTEMPT(.connection = 1 + k, .status = out && !k ? 503 : 200, .at_ms = 10 + round * 300 + 1.2 * k,
+						     .took_ms = 1, .correlation = round % 3 < ids ? round + 1 : 0));
+		}
+		judge(&r, &x, &ANALYZE_EVERYTHING);
+		is_str(only(&x, "some with ids")->linking, ids == 1 ? "temporal" : "id", "%s", ids == 1 ? "one in three has an id: by time"
+		       : "two in three have one: by ids");
+		judge_end(&r, &x);
+	}
+}
+
 /* A client that asks the next server each time, after a success as after a failure, and waits each time: its retries can not be told. */
 static void in_turn_whatever_they_answer(void)
 {
@@ -514,6 +536,7 @@ int main(void)
 	who_asks_all_anyway();
 	rounds_that_fail_everywhere();
 	a_list_gone_through_again();
+	what_most_hops_rest_on();
 	in_turn_whatever_they_answer();
 	a_step_after_a_refused_one();
 	addresses_of_one_name();
