@@ -39,8 +39,8 @@ os.environ["ASAN_OPTIONS"] = "detect_leaks=0:malloc_context_size=0:quarantine_si
 DETECTORS = {
     "breaker": ("infer/breaker*.c link/pauses.c", "breaker_effects breaker_view breaker_rules breaker_unit breaker ejection"),
     "silence": ("infer/silence*.c", "silence_work silence_waits silence_find silence_mixed silence breaker_unit breaker"),
-    "retry": ("infer/retry*.c", "retry_rate retry_budget retry_elsewhere analyzer retry"),
-    "backoff": ("infer/backoff*.c", "backoff_law retry backoff"),
+    "retry": ("infer/retry*.c", "retry_rate retry_bounds retry_budget retry_elsewhere analyzer retry"),
+    "backoff": ("infer/backoff*.c", "backoff_law backoff_fit retry backoff"),
     "timeout": ("infer/timeout*.c infer/given_up*.c infer/unresolved.c", "given_up timeout_modes closes timeouts"),
     "hierarchy": ("infer/hierarchy.c", "hierarchy"),
     "bulkhead": ("infer/bulkhead*.c infer/plateau.c", "plateau_bounds bulkhead bulkhead_flood plateau"),

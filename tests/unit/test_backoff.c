@@ -326,6 +326,42 @@ static void a_deadline_is_no_cap(void)
 	}
 }
 
+/* Doubling from 50 ms to a cap of 650 ms; the third wait makes the fourth shorter by what it is late by, the last is late by next to nothing. */
+static void waits_before_a_cap_are_no_deadline(void)
+{
+	struct crowd c = {.random = {94}};
+	struct policy_retry p;
+
+	fill(&c, doubling, 5, 20);
+	for (size_t i = 0; i < c.requests; i++) {
+		double *w = &c.ms[c.begins[i]], late = between(&c.random, 0, 5);
+
+		w[0] = 50.5;
+		w[1] = 100.5;
+		w[2] = 200 + late;
+		w[3] = 405 - late;
+		w[4] = 650 + between(&c.random, 0, 0.5);
+	}
+	p = infer(&c);
+	ok(fabs(p.cap_ms - 650) < 5, "waits that make up for one another before the last do not make that a deadline's: %.0f", p.cap_ms);
+	policy_retry_free(&p);
+}
+
+/* While a runtime starts its first wait is late by any time: of more than three waits the others tell the law. */
+static void a_first_wait_that_is_late(void)
+{
+	struct crowd c = {.random = {95}};
+	struct policy_retry p;
+
+	fill(&c, doubling, 5, 30);
+	for (size_t i = 0; i < c.requests; i++)
+		c.ms[c.begins[i]] += between(&c.random, 0, 40);
+	p = infer(&c);
+	ok(p.backoff == BACKOFF_EXPONENTIAL && p.multiplier == 2, "first waits of 50 to 90 ms before four that double: exponential");
+	ok(p.jitter_low.known && p.jitter_low.value == 1, "... without jitter: %.2f", p.jitter_low.value);
+	policy_retry_free(&p);
+}
+
 /* ---- a cap so near that the schedule grows once ---- */
 
 static double once_added(struct stats_random *r, unsigned k, double *s) { return fmin(200 * exp2(k - 1.0), 300) + between(r, 0, 20); }
@@ -595,7 +631,7 @@ static double short_waits(struct stats_random *r, unsigned k, double *s)
 static void no_policy(const char *what, policy p, bool mixed)
 {
 	struct crowd c = {.random = {4}};
-	int named_one = 0, told = 0, empty = 0;
+	int named_one = 0, told = 0, empty = 0, jitter = 0;
 
 	for (int i = 0; i < 20; i++) {
 		struct policy_retry got;
@@ -605,9 +641,11 @@ static void no_policy(const char *what, policy p, bool mixed)
 		named_one += got.backoff != BACKOFF_AMBIGUOUS || got.confidence != CONFIDENCE_LOW;
 		told += got.mixed;
 		empty += got.backoff == BACKOFF_AMBIGUOUS && !got.candidate_count;
+		jitter += got.jitter_name_count > 0;
 		policy_retry_free(&got);
 	}
 	is_int(named_one, 0, "%s: ambiguous, low", what);
+	is_int(jitter, 0, "... without a name for its jitter");
 	is_int(empty, 0, "... with what it may be");
 	if (mixed)
 		ok(told >= 18, "... and that several policies are at work is said");
@@ -638,6 +676,8 @@ int main(void)
 	numbers_of_laws_with_jitter();
 	multipliers_with_full_jitter();
 	a_deadline_is_no_cap();
+	waits_before_a_cap_are_no_deadline();
+	a_first_wait_that_is_late();
 	capped_at_last("full jitter, the last wait at the cap", last_full, 4, BACKOFF_EXPONENTIAL, 90);
 	capped_at_last("equal jitter, the last wait at the cap", last_equal, 4, BACKOFF_EXPONENTIAL, 90);
 	capped_at_last("±20 %, the last wait at the cap", last_20, 4, BACKOFF_EXPONENTIAL, 90);
