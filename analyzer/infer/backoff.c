@@ -34,6 +34,7 @@ struct bench {
 	unsigned skipped;	/* waits at the start that are none */
 	size_t usable;		/* numbers of waits behind those, of which enough requests have one */
 	size_t deep;		/* requests with DEPTH_SURE waits behind those skipped */
+	bool lawless;		/* the likeliest law does not fit them */
 };
 
 static size_t waits_of(const struct backoff_waits *w, size_t i)
@@ -616,6 +617,7 @@ static int judge_jittered(struct bench *b, const struct fit *fits, const struct 
 	if (best == BACKOFF_UNKNOWN || (!wrong && !few && fit_free_bic(d) + CHOICE_MARGIN_HIGH < fits[best].bic))
 		wrong = 1;
 	b->p->mixed = wrong == 2;
+	b->lawless = wrong;
 	take_fit(b, &fits[best]);
 	if (may_be_slow(b, &fits[best])) {
 		none_or_fixed(b);
@@ -672,16 +674,20 @@ static int jittered(struct bench *b)
 
 /* ---- all ---- */
 
-/* What fits no law is not sure to be of one: those that do as it does, in that they grow or do not, are all that can be said. */
+/*
+ * What fits no law is not sure to be of one: those that do as it does, in that they grow or do not, are all that can be said. Of a client that drowns each
+ * wait is as long as it gets no turn; the likeliest law may then be one of a wide range that does not grow, though the waits do.
+ */
 static void add_likely(struct bench *b)
 {
 	struct policy_retry *p = b->p;
-	bool grows = b->depth > b->skipped + 1 && median(b, b->depth - 1) > 1.25 * median(b, b->skipped);
+	bool grow = b->depth > b->skipped + 1 && median(b, b->depth - 1) > 1.25 * median(b, b->skipped);
+	bool steady = p->candidates[0].family == BACKOFF_FIXED || p->candidates[0].family == BACKOFF_NONE;
 
-	if (p->backoff != BACKOFF_AMBIGUOUS || p->candidate_count)
+	if (p->backoff != BACKOFF_AMBIGUOUS || (p->candidate_count && (!b->lawless || steady != grow)))
 		return;
-	add_candidate(p, grows ? BACKOFF_EXPONENTIAL : BACKOFF_FIXED, NAN);
-	if (grows)
+	add_candidate(p, grow ? BACKOFF_EXPONENTIAL : BACKOFF_FIXED, NAN);
+	if (grow)
 		add_candidate(p, BACKOFF_LINEAR, NAN);
 }
 

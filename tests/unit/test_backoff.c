@@ -469,6 +469,44 @@ static void no_wait_of_a_slow_client(void)
 	ok(either * 2 > trials, "... mostly it may wait for nothing, too: in %d", either);
 }
 
+/*
+ * Doubling from at most 100 ms with full jitter, as the waits of a client that drowned in its own retries were spread: the quantiles of 492 and 348 of them.
+ * One in ten went on for longer, until it had a turn.
+ */
+static double drowning(struct stats_random *r, unsigned k, double *s)
+{
+	static const double at[] = {0, .01, .05, .1, .25, .5, .75, .9, .95, .98, .99, 1};
+	static const double ms[][12] = {{0, 2, 5, 11, 30, 59, 86, 113, 155, 216, 229, 275}, {0, 5, 18, 34, 69, 116, 183, 236, 290, 403, 502, 528}};
+	double u = stats_uniform(r);
+	size_t i = 1;
+
+	while (u > at[i])
+		i++;
+	return ms[k - 1][i - 1] + (u - at[i - 1]) / (at[i] - at[i - 1]) * (ms[k - 1][i] - ms[k - 1][i - 1]);
+}
+
+static void waits_that_grow_may_be_of_a_law_that_does(void)
+{
+	struct crowd c = {.random = {96}};
+	int lawless = 0, grow = 0;
+
+	for (int i = 0; i < 20; i++) {
+		struct policy_retry p;
+		bool told;
+
+		fill(&c, drowning, 2, 400);
+		p = infer(&c);
+		told = p.backoff == BACKOFF_EXPONENTIAL;
+		for (unsigned k = 0; k < p.candidate_count; k++)
+			told |= p.candidates[k].family == BACKOFF_EXPONENTIAL;
+		lawless += p.backoff == BACKOFF_AMBIGUOUS && p.candidate_count && p.candidates[0].family == BACKOFF_FIXED;
+		grow += told;
+		policy_retry_free(&p);
+	}
+	ok(lawless, "waits of a client that drowns are nearest to a law that does not grow in %d of 20", lawless);
+	is_int(grow, 20, "as they grow themselves, one that does is among what they may be");
+}
+
 /* Late by 8 ms on the average beside the usual 1.8. */
 static double very_late(struct stats_random *r) { return -8 * log(1 - stats_uniform(r)); }
 
@@ -677,6 +715,7 @@ int main(void)
 	multipliers_with_full_jitter();
 	a_deadline_is_no_cap();
 	waits_before_a_cap_are_no_deadline();
+	waits_that_grow_may_be_of_a_law_that_does();
 	a_first_wait_that_is_late();
 	capped_at_last("full jitter, the last wait at the cap", last_full, 4, BACKOFF_EXPONENTIAL, 90);
 	capped_at_last("equal jitter, the last wait at the cap", last_equal, 4, BACKOFF_EXPONENTIAL, 90);
