@@ -15,7 +15,6 @@
 #include "analyzer/measure.h"
 #include "analyzer/measure/calls.h"
 #include "analyzer/measure/forerunners.h"
-#include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
 #include "base/grow.h"

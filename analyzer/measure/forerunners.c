@@ -29,7 +29,6 @@ static void count_before(struct before *of, const struct measure *m, const struc
 
 	for (size_t k = 0; k < calls.n; k++) {
 		const struct model_exchange *x = &m->r->model.exchanges[calls.members[k]];
-
 		struct before *b = &of[server_of(m, x->edge)];
 
 		if (x->started_ns >= d->of[i].call_ns || b->last == i + 1)
@@ -85,19 +84,23 @@ static int excuse_all(struct demands *d, const struct measure *m, uint32_t forer
 
 int forerunners_excuse(struct demands *d, const struct measure *m)
 {
-	size_t servers = m->graph.count + m->r->destination_count;
-	struct before *of = calloc(servers + 1, sizeof(*of));
-	size_t asked = 0, left_out = 0;
-	int err = of ? 0 : -ENOMEM;
+	size_t servers = m->graph.count + m->r->destination_count, asked = 0, left_out = 0;
+	struct before *of;
+	int err = 0;
 
 	for (size_t i = 0; i < d->n; i++) {
 		asked += d->of[i].call_ns != 0;
 		left_out += asks_for_excuse(&d->of[i]);
 	}
-	for (size_t i = 0; i < d->n && !err && left_out; i++)
+	if (!left_out || asked < NEED)
+		return 0;
+	of = calloc(servers, sizeof(*of));
+	if (!of)
+		return -ENOMEM;
+	for (size_t i = 0; i < d->n; i++)
 		if (d->of[i].call_ns)
 			count_before(of, m, d, i);
-	for (uint32_t i = 0; i < servers && !err && left_out && asked >= NEED; i++)
+	for (uint32_t i = 0; i < servers && !err; i++)
 		if (of[i].requests >= asked - asked / STRAY)
 			err = excuse_all(d, m, i);
 	free(of);
