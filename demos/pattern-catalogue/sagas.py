@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """An order over four services with a database each, as a saga: a fault at each step, and an orchestrator that is killed in the middle."""
 from collections import Counter
+import itertools
 import json
 import os
 import signal
@@ -14,9 +15,10 @@ STEPS, SECONDS, SHORT_SECONDS = 6, 11, 7
 NAMES = ("orders", "payments", "inventory", "shipping")
 TRIES = 2
 TIMEOUT_MS, LATE_MS = 250, 900
-LEASE_MS = 700
+LEASE_MS = 2000  # longer than a busy machine lets an orchestrator wait for its turn, or a second one takes the saga over
+OVER_S = 20  # how long sagas may take until all are over
 PER_FAULT, SHORT_PER_FAULT = 20, 6  # orders at once for each way in which a step fails
-KILLED, SHORT_KILLED = 60, 24  # orders at work when the orchestrator is killed
+USERS, SHORT_USERS = 60, 24  # who ask for one order after another until the orchestrator is killed
 
 # The ways in which a step fails, by what aftershock does to the service: it says no; it is out; it does what it is asked for, but its
 # answers are lost; or what it is asked for arrives when it was given up and undone.
@@ -74,7 +76,7 @@ def orchestrator(services, postgres, port=0):
 class Sagas:
     def __init__(self, bench, progress, postgres, short):
         self.postgres = postgres
-        self.per_fault, self.killed = (SHORT_PER_FAULT, SHORT_KILLED) if short else (PER_FAULT, KILLED)
+        self.per_fault, self.users = (SHORT_PER_FAULT, SHORT_USERS) if short else (PER_FAULT, USERS)
         self.answers = {}  # by order: the status
         progress.next("sagas: starting four services with a database each, and an orchestrator")
         with Run(bench, "sagas") as self.run:
@@ -115,27 +117,39 @@ class Sagas:
         for kind, fault in FAULTS.items():
             self.run.fault(f"name={name}-{kind} process={name} at=* path=/do/* {fault}")
             self.buy(f"{name}-{kind}", self.per_fault, self.per_fault)
+            self.wait_until_over()  # a saga that goes on once the fault is cleared may find what it asks for
             self.run.fault(None)
 
     def under_way(self):
         return {state: int(count) for state, count in self.postgres.query("sagas", UNDER_WAY)}
+
+    def wait_until_over(self):
+        """Returns how long it took, in seconds."""
+        began = time.monotonic()
+        while self.under_way() and time.monotonic() < began + OVER_S:
+            time.sleep(0.05)
+        return time.monotonic() - began
 
     def kill(self):
         """Kills it while some orders go on and others go back: each act takes its time, and shipping refuses every second."""
         for name in NAMES[:-1]:
             self.run.fault(f"name=slow-{name} process={name} at=* delay=30ms..200ms")
         self.run.fault("name=half process=shipping at=* path=/do/* status=422 every=2")
-        side_by_side(lambda: self.buy("killed", self.killed, self.killed), self.kill_it)
+        side_by_side(*(lambda n=n: self.buy_until_killed(n) for n in range(self.users)), self.kill_it)
         self.run.fault(None)
         self.checkout = self.run.service(orchestrator(self.services, self.postgres, self.checkout.port))
-        began = time.monotonic()
-        while self.under_way() and time.monotonic() < began + 20:
-            time.sleep(0.05)
-        self.resumed_in = time.monotonic() - began
+        self.resumed_in = self.wait_until_over()
         self.left = self.under_way()
 
+    def buy_until_killed(self, user):
+        for i in itertools.count():
+            order = f"killed-{user}-{i}"
+            self.answers[order] = self.ask(order)
+            if not self.answers[order]:
+                return
+
     def kill_it(self):
-        end = time.monotonic() + 5
+        end = time.monotonic() + 15
         while ((ways := self.under_way()).get("compensating", 0) < 3 or not ways.get("running")) and time.monotonic() < end:
             pass
         os.kill(self.checkout.pid, signal.SIGKILL)
@@ -170,7 +184,7 @@ class Sagas:
             yield f"saga: a step {kind}, at each of {len(NAMES)} steps", "{} orders: {}; {} acts undone, {} of them never done".format(
                 len(orders), ", ".join(f"{n} {state}" for state, n in Counter(self.states[o] for o in orders).items()), undone,
                 sum(1 for o in orders for name in NAMES if self.things[name].get(o) == "undone" and o not in self.was_done[name]))
-        killed = Counter(self.states.get(f"killed-{i}", "never begun") for i in range(self.killed))
+        killed = Counter(self.states.get(order, "never begun") for order in self.answers if order.startswith("killed-"))
         yield "saga: orchestrator killed", "; ".join((
             "under way then: " + ", ".join(f"{n} {state}" for state, n in sorted(self.at_death.items())),
             f"all over {self.resumed_in:.1f} s after the start: " + ", ".join(f"{n} {state}" for state, n in sorted(killed.items()))))
