@@ -16,7 +16,7 @@ USERS = 8
 LIVES, SHORT_LIVES = 300, 50  # orders under each fault
 RACERS = 12  # all at once, with the same version in mind
 FOLLOWED, LOSSY_S = 10, 20  # so many events the read models must follow in this time, while answers are lost
-PATIENCE_S = 20  # how long a user asks again
+PATIENCE_S = 60  # how long a user asks again
 CUSTOMERS = ("ann", "bob", "eve")
 LIFE = (("place", "OrderPlaced"), ("pay", "PaymentReceived"), ("ship", "OrderShipped"))
 
@@ -72,7 +72,7 @@ def orders(postgres, port=0):
             {"answer": 201, "body": {"version": "${event.version}", "repeated": "${event.repeated}"}}]}
     return {
         "name": "orders", "listen": f"127.0.0.1:{port}", "projections": PROJECTIONS,
-        "stores": {"db": {"postgres": postgres.address("events"), "pool": 12, "timeout_ms": 1000, "connect_timeout_ms": 500}},
+        "stores": {"db": {"postgres": postgres.address("events"), "pool": 12, "timeout_ms": 5000, "connect_timeout_ms": 2000}},
         "routes": [
             command("place", "OrderPlaced", [""], {"status": "placed", "customer": "${body.customer}", "total": "${body.total}"}),
             command("pay", "PaymentReceived", ["OrderPlaced"], {"status": "paid", "customer": "${body.customer}", "paid": "${body.total}"}),
