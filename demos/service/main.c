@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "demos/service/server.h"
 
@@ -38,6 +39,17 @@ static void hold_signals(sigset_t *stop)
 	sigaddset(stop, SIGINT);
 	pthread_sigmask(SIG_BLOCK, stop, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* A request at work has connections to its client, to peers and to stores. A login has 1024 files, for the sake of select(), which nothing here uses. */
+static void take_all_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 static int serve(struct service *service, const sigset_t *stop)
@@ -72,6 +84,7 @@ int main(int argc, char **argv)
 	if (argc != 2)
 		return complain("one argument is needed", "the configuration file; see service --help");
 	hold_signals(&stop);
+	take_all_files();
 	if (config_load(argv[1], &config, why, sizeof(why)))
 		return complain(argv[1], why);
 	curl_global_init(CURL_GLOBAL_DEFAULT);
