@@ -27,6 +27,7 @@ struct level {			/* one request that was not let in at once */
 	uint64_t at_ns, until_ns;
 	unsigned in_work;
 	bool waited, full;	/* full: as many as ever were in work, or could be */
+	bool in_turn;		/* its call began as another ended, and no more were in work than while it waited */
 };
 
 struct crowd {
@@ -132,8 +133,29 @@ static bool may_be_full(const struct crowd *c, uint64_t t)
 	return taken >= back + c->most;
 }
 
+/* How long a place may be empty: the next request takes it when the client has noticed that a call ended. */
+static double handover(const struct crowd *c)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		sum += c->calls[i].end_ns > c->calls[i].start_ns ? (double)(c->calls[i].end_ns - c->calls[i].start_ns) : 0;
+	return fmax(NS_PER_MS, c->n ? HANDOVER * sum / (double)c->n : 0);
+}
+
+/* Whether a place was empty just before t, and no more than in_work are in work then. */
+static bool begins_in_turn(const struct crowd *c, uint64_t t, unsigned in_work, double room)
+{
+	struct place near = {c->n / 2, c->ended / 2};
+	size_t over = times_upto(c->ends, c->ended, t);
+
+	return over && (double)(t - c->ends[over - 1]) <= room && in_work_near(c, t, &near) <= in_work;
+}
+
 static void find_levels(struct crowd *c, bool can_wait)
 {
+	double room = handover(c);
+
 	for (size_t i = 0; i < c->demand_count; i++) {
 		const struct plateau_demand *d = &c->demands[i];
 		uint64_t from = d->at_ns + c->usual_ns;
@@ -142,11 +164,12 @@ static void find_levels(struct crowd *c, bool can_wait)
 			unsigned now = most_within(c, d->at_ns, d->end_ns);
 
 			c->seen[c->seen_count++] = (struct level){d->at_ns, d->end_ns, now, false, now == c->most || may_be_full(c, d->at_ns) ||
-												may_be_full(c, d->end_ns)};
+												may_be_full(c, d->end_ns), false};
 		} else if (can_wait && d->call_ns > from && from > d->at_ns) {
 			unsigned now = most_within(c, from, d->call_ns - 1);
 
-			c->seen[c->seen_count++] = (struct level){from, d->call_ns, now, true, now == c->most};
+			c->seen[c->seen_count++] = (struct level){from, d->call_ns, now, true, now == c->most,
+									begins_in_turn(c, d->call_ns, now, room)};
 		}
 	}
 }
@@ -201,16 +224,6 @@ static size_t list_changes(const struct crowd *c, struct change *changes)
 	}
 	qsort(changes, n, sizeof(*changes), by_time);
 	return n;
-}
-
-/* How long a place may be empty: the next request takes it when the client has noticed that a call ended. */
-static double handover(const struct crowd *c)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < c->n; i++)
-		sum += c->calls[i].end_ns > c->calls[i].start_ns ? (double)(c->calls[i].end_ns - c->calls[i].start_ns) : 0;
-	return fmax(NS_PER_MS, c->n ? HANDOVER * sum / (double)c->n : 0);
 }
 
 /*
@@ -304,15 +317,17 @@ static int by_level(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Nor is it a limit that they wait for, but a processor, say, where most that wait begin while no call has ended for a while, or as one more. */
 static int judge_moving(struct plateau *p, const struct crowd *c)
 {
 	unsigned *sorted = spill_realloc(NULL, (c->count + 1) * sizeof(*sorted));
-	size_t near = 0;
+	size_t near = 0, in_turn = 0;
 
 	if (!sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < c->count; i++) {
 		sorted[i] = c->levels[i].in_work;
+		in_turn += c->levels[i].in_turn;
 		near += i && abs((int)sorted[i] - (int)c->levels[i - 1].in_work) <= 1;
 	}
 	qsort(sorted, c->count, sizeof(*sorted), by_level);
@@ -321,6 +336,7 @@ static int judge_moving(struct plateau *p, const struct crowd *c)
 		p->high = sorted[c->count - 1 - c->count / 20];
 		p->moving = p->low && p->high >= MOVING_RATIO * p->low && p->high - p->low >= MOVING_STEPS && (double)near >= HELD * (double)c->count;
 	}
+	p->moving = p->moving && (!p->waits || 2 * in_turn >= c->count);
 	p->known = p->moving;
 	p->width = c->levels[c->count - 1].in_work;
 	spill_free(sorted);

@@ -7,7 +7,8 @@
  * down is told (demand.h). One level for 95 % of at least 20 of them that waited, or 5 that were turned down (a place is taken before its call starts
  * and given back after it ended: as long as its request is there), and never more calls in work than that, is a limit; where requests wait, the level
  * must also hold for 90 % of the time in which they do, or 85 % where it is more than one (a call that ends makes room for the next). A level that
- * moves by steps of one is an adaptive limit.
+ * moves by steps of one is an adaptive limit; where requests wait, most of them must begin in turn, as another call ends and not as one more: who waits
+ * for a processor begins at any time.
  *
  * A client that limits itself (ten threads, each with one call) turns nobody down and lets nobody wait: it has no such level.
  */

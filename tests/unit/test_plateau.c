@@ -174,6 +174,18 @@ static void adaptive(void)
 	ok(p.low <= 6 && p.low >= 3 && p.high >= 10 && p.high <= 17, "between %u and %u", p.low, p.high);
 }
 
+static void adaptive_queue(void)
+{
+	for (uint64_t seed = 1; seed <= 5; seed++) {
+		struct house h = {.width = 4, .high_width = 16, .rate = 40, .burst_rate = 300, .service_ms = 20, .spread_ms = 10,
+				  .handover_ms = 0.3, .seed = seed};
+		struct plateau p = look(&h, 20000);
+
+		ok(p.known && p.moving && p.waits, "a width that moves is seen to where requests wait, seed %" PRIu64, seed);
+		ok(p.low <= 6 && p.low >= 3 && p.high >= 10 && p.high <= 17, "between %u and %u", p.low, p.high);
+	}
+}
+
 static void calls_that_are_not_the_requests_own(void)
 {
 	struct house h = {.width = 4, .rate = 50, .burst_rate = 400, .service_ms = 20, .spread_ms = 10, .seed = 2};
@@ -247,6 +259,34 @@ static void a_crowd_waits_in_vain(void)
 	is_int((long)p.turned_down, 90, "and all of them were turned down");
 }
 
+/*
+ * One user, then three, then six, who each ask again when they have their answer, of a service without a limit on a busy machine: the more there are,
+ * the later each is called for, in the middle of 30 ms calls of others. As many are in work as there are users, but one.
+ */
+static void a_late_machine(void)
+{
+	struct stats_random r = {4};
+	struct plateau p;
+	const unsigned users[] = {1, 3, 6};
+
+	n = demand_count = 0;
+	for (unsigned phase = 0; phase < 3; phase++)
+		for (unsigned u = 0; u < users[phase]; u++)
+			for (double at = 1500 * phase + u; at < 1500 * (phase + 1);) {
+				double call = at + 0.3 - phase * 2 * log(1 - stats_uniform(&r)), end = call + 30 + 2 * stats_uniform(&r);
+
+				calls[n++] = (struct plateau_call){ns(call), ns(end)};
+				demands[demand_count++] = (struct plateau_demand){ns(at), ns(end + 0.3), ns(call), false};
+				at = end + 0.6;
+			}
+	qsort(demands, demand_count, sizeof(demands[0]), by_arrival);
+	qsort(calls, n, sizeof(calls[0]), by_start);
+	if (plateau_find(&p, calls, n, demands, demand_count, true))
+		abort();
+	ok(p.waited > 100, "%" PRIu64 " requests call late", p.waited);
+	ok(!p.known, "calls that are late for want of a processor are no limit that moves (%u to %u)", p.low, p.high);
+}
+
 static void damaged(void)
 {
 	struct stats_random r = {9};
@@ -271,10 +311,12 @@ int main(void)
 	late_places();
 	no_limits();
 	adaptive();
+	adaptive_queue();
 	calls_that_are_not_the_requests_own();
 	no_time_between_calls();
 	some_call_late();
 	a_crowd_waits_in_vain();
+	a_late_machine();
 	damaged();
 	return tap_done();
 }
