@@ -54,10 +54,13 @@ AT_REST = $(filter $(TESTS),$(WAITING))
 IN_PAIRS = $(filter $(TESTS),$(PAIRED))
 ALONE = $(filter-out $(SIDE_BY_SIDE) $(AT_REST) $(IN_PAIRS),$(TESTS))
 PROVE = prove --timer -e ''
+# What failed is told once more at the end: of a long output that is often all that is kept.
+test: private SHELL := /bin/bash
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
-	$(Q)export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8 $(if $(SAN),$(SAN_ENV)); \
-		$(if $(SIDE_BY_SIDE),$(PROVE) -j$(SIDE_JOBS) $(SIDE_BY_SIDE) &&) $(if $(AT_REST),$(PROVE) -j$(WAIT_JOBS) $(AT_REST) &&) \
-		$(if $(IN_PAIRS),$(PROVE) -j$(SIDE_JOBS) $(IN_PAIRS) &&) $(if $(ALONE),$(PROVE) -j$(JOBS) $(ALONE),true)
+	$(Q)exec 2> >(tee $(B)/tests/stderr >&2); export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8 $(if $(SAN),$(SAN_ENV)); \
+		{ $(if $(SIDE_BY_SIDE),$(PROVE) -j$(SIDE_JOBS) $(SIDE_BY_SIDE) &&) $(if $(AT_REST),$(PROVE) -j$(WAIT_JOBS) $(AT_REST) &&) \
+		$(if $(IN_PAIRS),$(PROVE) -j$(SIDE_JOBS) $(IN_PAIRS) &&) $(if $(ALONE),$(PROVE) -j$(JOBS) $(ALONE),true); } || \
+		{ sleep 1; grep -A 10 -E 'failed at|^Traceback' $(B)/tests/stderr | cut -c1-1000; exit 1; }
 
 # ---- fuzzing: tests/fuzz/fuzz_X.c with libFuzzer; tests/fuzz/corpus/X is its corpus, of which `make test` runs every input ----
 FUZZ_SRC_fuzz_wire := record/wire.c record/protocol.c
