@@ -81,7 +81,7 @@ static void find_own_wait(const struct lane *l, struct pace *p)
 		return;
 	width = densest_half(s, from, to, &at);
 	low = s->values[at];
-	if (width > room || is_step(steps, room, low, low + width))
+	if (width > room || is_step(steps, room, low, low + width) || is_step(&l->well.ends, room, low, low + width))
 		return;
 	p->own_low_ms = low - 1 - width;
 	p->own_high_ms = low + width + LANE_FLOOR_MS + width;

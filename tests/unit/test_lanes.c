@@ -135,6 +135,8 @@ static const struct {
 	{"but_one_that_is_shorter_still", {W(10, 0, 300, 0), W(9, 0, 100, 112.5), F(8, 0, 298.9, 0)}, true},
 	{"steps_within_twice_as_much_crowd", {W(10, 0, 300, 20), W(1, 0, 100, 0), W(8, 0, 650, 50), F(8, 0, 400, 0)}, false},
 	{"those_within_more_do_not", {W(10, 0, 300, 20.2), W(1, 0, 100, 0), W(8, 0, 650, 50), F(8, 0, 400, 0)}, true},
+	{"of_a_clock_it_is_none_where_most_steps_are_as_long_from_the_end", {W(17, 4, 30, 0), W(3, 10, 36, 0), F(8, 2, 30, 0)}, false},
+	{"but_one_unlike_them", {W(17, 4, 30, 0), W(3, 10, 36, 0), F(8, 2, 37, 0)}, true},
 };
 
 /* Whether steps go from start to start. Successes take 10 ms and come 100 ms later (90 to 110 from the end, 99 to 121 from the start) but for the first. */
