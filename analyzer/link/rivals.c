@@ -8,7 +8,7 @@
 #include "base/clock.h"
 
 #define TOGETHER_NS (5 * NS_PER_MS)
-#define KNOWN_NS (25 * NS_PER_MS)	/* the same, where the second is known to be of the request of the first, and began later */
+#define KNOWN_NS (25 * NS_PER_MS)	/* the same, where the second began later: it is of the first's request, or the client is proven to ask twice */
 #define NEIGHBOURS 4	/* of many in flight that ask the same; */
 #define NEIGHBOURS_MOST 32	/* ... where those prove that a client does so */
 #define PAIRS_MIN 3
@@ -70,7 +70,8 @@ static bool is_childs(const struct model_exchange *x)
 static bool lost_to(const struct work *w, const struct model_exchange *l, const struct model_exchange *v)
 {
 	uint64_t apart = l->started_ns > v->started_ns ? l->started_ns - v->started_ns : v->started_ns - l->started_ns;
-	uint64_t late = apart >= TOGETHER_NS && (l->correlation || is_childs(l)) ? KNOWN_NS : TOGETHER_NS;
+	bool known = l->correlation || is_childs(l) || w->proven[l->edge];
+	uint64_t late = apart >= TOGETHER_NS && known ? KNOWN_NS : TOGETHER_NS;
 
 	return is_cut(w, l) && v->outcome == MODEL_OK && l->ended_ns + NS_PER_MS >= v->ended_ns && l->ended_ns <= v->ended_ns + late;
 }

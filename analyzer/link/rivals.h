@@ -4,8 +4,8 @@
  * the other was answered. The one given up neither failed nor met a timeout: nobody waited for it any more.
  *
  * Where the inbound request or the id of both is known it is the same. A timer that happens to fire then is told apart by number: there are three
- * pairs of a process at least, and what was given up of an edge was mostly so. Of many in flight that ask the same only neighbours are compared.
- * One may win against several.
+ * pairs of a process at least, and what was given up of an edge was mostly so; then others may come as late as where it is known. Of many in flight
+ * that ask the same only neighbours are compared. One may win against several.
  */
 #ifndef AFTERSHOCK_ANALYZER_LINK_RIVALS_H
 #define AFTERSHOCK_ANALYZER_LINK_RIVALS_H

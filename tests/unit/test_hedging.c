@@ -249,6 +249,28 @@ static void strangers_within_5_ms(void)
 		a_volley(&cases[i]);
 }
 
+/* Ten requests without ids, of which six are asked again after 100 ms; the machine stops for `late` ms before the first and the fourth loser are given up. */
+static void a_machine_that_stops(double late, bool lost)
+{
+	struct runs r;
+	struct result x;
+	const struct policy_hedging *p;
+
+	begin(&r, 11000);
+	for (int q = 0; q < 10; q++) {
+		double at = 1000 * q + 1;
+
+		attempt(&r, q < 6 ? ATTEMPT(.tid = 50, .at_ms = at, .took_ms = 120.2 + (q % 3 ? 0 : late), GAVE_UP) :
+				    ATTEMPT(.tid = 50, .status = 200, .at_ms = at, .took_ms = 20));
+		if (q < 6)
+			attempt(&r, ATTEMPT(.tid = 50, .status = 200, .at_ms = at + 100, .took_ms = 20));
+	}
+	p = judged(&r, &x);
+	is_int((long long)p->hedged, lost ? 6 : 4, "losers that are given up %g ms late are%s known by the others", late, lost ? "" : " not");
+	is_int(judge_edge(&x, "shop", "127.0.0.1:90")->timeout.mode_count > 0, !lost, "and were%s given up after a time", lost ? " not" : "");
+	judge_end(&r, &x);
+}
+
 /*
  * A client on one thread without ids, a request every 15 ms, now and then six of them every 5 ms. Each fifth answer would take 200 ms: after 50 ms the same
  * is asked again, and answered after 20. Up to ten others are asked in between.
@@ -515,6 +537,8 @@ int main(void)
 	what_is_found();
 	several_hedges();
 	strangers_within_5_ms();
+	a_machine_that_stops(20, true);
+	a_machine_that_stops(30, false);
 	among_many_in_flight();
 	timeouts_beside_answers();
 	too_few();
