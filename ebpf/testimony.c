@@ -262,7 +262,14 @@ static bool is_aborted(const struct event *e)
 	       (e->call == EVENT_CALL_close || (open && e->call == EVENT_CALL_COUNT));
 }
 
-/* TCP is through with it. What came before can still be read, and the socket is there until its last descriptor is closed. */
+/* The peer's reset, or TCP gave up. What came before can still be read, and the socket is there until its last descriptor is closed. */
+static bool only_breaks(const struct event *e)
+{
+	return e->state == TCP_CLOSE && e->old_state != TCP_SYN_SENT && e->ret && e->call != EVENT_CALL_close &&
+	       !(e->flags & EVENT_IN_CONNECT);
+}
+
+/* TCP is through with it. */
 static void on_close_state(struct tracer *t, const struct event *e, const struct assembler_moment *m)
 {
 	int error = (int)-e->ret;
@@ -273,7 +280,7 @@ static void on_close_state(struct tracer *t, const struct event *e, const struct
 		assembler_close(t->assembler, m, JOURNAL_RESET, ECONNRESET);
 	else if (is_aborted(e))
 		assembler_close(t->assembler, m, JOURNAL_LOCAL_CLOSE, 0);
-	else if (error && e->call != EVENT_CALL_close)
+	else if (only_breaks(e))
 		assembler_broken(t->assembler, m, end_of_error(error), error);
 }
 
@@ -302,7 +309,8 @@ static void tell_facts(struct tracer *t, const struct event_tcp *r)
 
 /*
  * TCP can end within a call on the socket, whose record comes when it returns; and a task can lose the processor within a program of ours,
- * before its record is sent. So the end of a connection of which bytes are missing waits for them.
+ * before its record is sent. So the end of a connection of which bytes are missing waits for them; but what breaks it does not, or its close
+ * would come first.
  */
 static bool put_off(struct tracer *t, const struct event_tcp *r)
 {
@@ -320,7 +328,7 @@ static void on_state(struct tracer *t, const struct event_tcp *r)
 	bool half = r->e.call == EVENT_CALL_shutdown;
 	bool ends = r->e.state == TCP_FIN_WAIT1 || r->e.state == TCP_LAST_ACK || r->e.state == TCP_CLOSE;
 
-	if (ends && put_off(t, r))
+	if (ends && !only_breaks(&r->e) && put_off(t, r))
 		return;
 	if (ends && r->e.old_state != TCP_SYN_SENT)
 		tell_facts(t, r);

@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import sys
+import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from tap import *
 from tracing import Trace, need_ebpf
@@ -33,12 +34,12 @@ def nonblocking(name, seconds, then=0):
     s.close()
     return said, err
 
-def exchange(name, timeout=5):
+def exchange(name, timeout=5, flags=0):
     s = socket.create_connection(to(name))
     s.settimeout(timeout)
     s.sendall(GET % name.encode())
     try:
-        while s.recv(65536):
+        while s.recv(65536, flags):
             pass
     except OSError:
         pass
@@ -57,6 +58,7 @@ exchange("until_close")
 exchange("fine", 0.2)
 exchange("failed", 0.2)
 exchange("reset_after", 0.5)
+exchange("reset_within_recv", None, flags=socket.MSG_WAITALL)
 dead = socket.socket()
 dead.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 500)
 try:
@@ -99,6 +101,12 @@ def wait_for_end(conn):
     conn.recv(1)
 
 
+def reset_later(conn):
+    """When the client has taken all, but its call, which waits for more, has not returned."""
+    time.sleep(0.1)
+    reset(conn)
+
+
 # A listener whose queue is full drops further SYNs: on loopback, the way into the void.
 full = socket.socket()
 full.bind(("127.0.0.1", 0))
@@ -125,6 +133,7 @@ peers = {
     "fine": answer(head % 5, b"hello", then=wait_for_end),
     "failed": answer(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", then=wait_for_end),
     "reset_after": answer(head % 5, b"hello", then=reset),
+    "reset_within_recv": answer(head % 5, b"hello", then=reset_later),
 }
 ports = {name: peer.port for name, peer in peers.items()} | {"refused": free_port(), "abandoned": full.getsockname()[1],
                                                                "black_hole": black_hole.getsockname()[1]}
@@ -170,6 +179,7 @@ told("fine", "ok", None, "local_close", 200)
 told("failed", "failed", None, "local_close", 503)
 is_(of("failed").get("retry_after_ms"), 7000, "retry_after_is_kept")
 told("reset_after", "ok", None, "reset", 200)
+told("reset_within_recv", "ok", None, "reset", 200)
 unreachable = trace.exchanges("c.peer = '255.255.255.255:9'")
 is_([(x["outcome"], x["error"], x["end"]) for x in unreachable], [("not_sent", "ENETUNREACH", "unreachable")],
     "a_connect_without_a_route_is_told", unreachable)
