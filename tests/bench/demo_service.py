@@ -8,6 +8,7 @@ Environment: SECONDS (of each run, default 3), ROUNDS (default 3).
 """
 import os
 import re
+import resource
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -35,6 +36,7 @@ def once(service, connections):
 
 
 say_where()
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)  # wrk does not raise its own
 with demo.Lab(BUILD, tmpdir()) as lab:
     hello, rows, raw = lab.service(CONFIG, ["taskset", "-c", str(CORES[-1])]), [], []
     for connections in (16, 256, 2000):
