@@ -143,7 +143,7 @@ static double handover(const struct crowd *c)
 	return fmax(NS_PER_MS, c->n ? HANDOVER * sum / (double)c->n : 0);
 }
 
-/* Whether a place was empty just before t, and no more than in_work are in work then. */
+/* Whether a call has just ended at t, and no more than in_work are in work then: a place was taken over, not added. */
 static bool begins_in_turn(const struct crowd *c, uint64_t t, unsigned in_work, double room)
 {
 	struct place near = {c->n / 2, c->ended / 2};
