@@ -436,13 +436,11 @@ static double growth(double t)
 	return exp2(t) * tanh(sqrt(4 * t));
 }
 
-/* t at which growth(t) is y, and the slope there; NAN beyond the table. */
-static double ungrow(const double *grown, double y, double *slope)
+/* t from k - 1 to k at which growth(t) is y, which it is there, and the slope. */
+static double ungrow(const double *grown, unsigned k, double y, double *slope)
 {
-	size_t low = 0, high = TABLE_SIZE - 1;
+	size_t low = (k - 1) * TABLE, high = k * TABLE;
 
-	if (!(y >= 0 && y <= grown[high]))
-		return NAN;
 	while (high - low > 1) {
 		size_t middle = (low + high) / 2;
 
@@ -467,7 +465,7 @@ static double version2_loglik(const struct scan *s, double scale, double cap_ms)
 		double from = scale * s->grown[(w->k - 1) * TABLE], to = scale * s->grown[w->k * TABLE];
 
 		cut = cut && w->k > 1;
-		t = ungrow(s->grown, fmin(fmax(w->sum, from), to) / scale, &slope);
+		t = ungrow(s->grown, w->k, fmin(fmax(w->sum, from), to) / scale, &slope);
 		if (w->ms > cap_ms + slack(s->d, cap_ms))
 			log_density = s->stray;
 		else if (cut)
