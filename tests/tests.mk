@@ -14,6 +14,7 @@ SAN_ENV := TSAN_OPTIONS=halt_on_error=1:suppressions=$(abspath tests/lib/tsan.su
 TESTS ?= $(UNIT) $(if $(SAN),$(SANE),$(SCRIPTS))
 JOBS ?= 1
 SIDE_JOBS ?= $(shell nproc)
+FIRST_JOBS ?= $(shell expr $(SIDE_JOBS) + 1)
 WAIT_JOBS ?= 4
 FUZZ_SECONDS ?= 60
 
@@ -38,18 +39,20 @@ $(VICTIMS): $(B)/tests/victims/%: tests/victims/%.c
 
 tests-build: all $(UNIT) $(VICTIMS) $(FUZZERS) $(BENCHES)
 
-# First what can run side by side: unit tests, which only compute, and scripts that take their time from the run files. Then scripts that mostly wait,
-# for timeouts and rates: four of them at once take a third of the machine. Then those that measure time and take less than half a processor each, with one
-# for each. All others one at a time. The longest first. Scripts find the build under test through the environment; without it they use build/release.
-PATIENT := $(wildcard tests/integration/report_*.t) $(addprefix tests/integration/,infer_links.t infer_timeout.t \
-	demo_cascading_failure.t demo_stores.t hostile.t) tests/fuzz/fuzz.t
+# First what can run side by side: unit tests, which only compute, and scripts that take their time from the run files and wait now and then, so that
+# there is one more of them than processors. Then scripts that mostly wait, for timeouts and rates: four of them at once take a third of the machine.
+# Then those that measure time and take less than half a processor each, with one for each. All others one at a time. The longest first, after the unit
+# tests. Scripts find the build under test through the environment; without it they use build/release.
+PATIENT := $(addprefix tests/integration/,hostile.t report_html.t demo_cascading_failure.t) tests/fuzz/fuzz.t \
+	$(addprefix tests/integration/,demo_stores.t infer_timeout.t report_faces.t report_compare.t report_formats.t)
 WAITING := $(addprefix tests/conformance/,connects.t throttle.t connect_clients.t python_clients.t suites.t cpython.t victims.t throttle_ways.t \
 	late_requests.t other_clients.t node_clients.t resolve.t curl_retry.t throttle_at.t names.t answers_at.t hang_at.t corners.t) \
-	$(addprefix tests/integration/,demo_retry_storm.t demo_service.t watch.t)
+	$(addprefix tests/integration/,demo_retry_storm.t infer_links.t demo_service.t watch.t)
 PAIRED := $(addprefix tests/conformance/,alarms.t cuts.t guest_rules.t sets.t http_framing.t cut_programs.t holds.t cuts_at.t crowds.t many.t \
 	bad_input.t ends.t families.t fast_open.t goodbyes.t guest.t) $(addprefix tests/integration/,demo_real_clients.t demo_pattern_catalogue.t \
-	demo_reliability_patterns.t infer_retry.t fault.t infer_findings.t demo_load.t demo_ends.t infer_bulkhead.t coverage.t infer_backpressure.t)
-SIDE_BY_SIDE = $(filter $(B)/% $(PATIENT),$(TESTS))
+	demo_reliability_patterns.t infer_retry.t bursts.t fault.t infer_findings.t demo_load.t demo_ends.t infer_bulkhead.t run_file.t run_signals.t \
+	coverage.t infer_backpressure.t)
+SIDE_BY_SIDE = $(filter $(B)/%,$(TESTS)) $(filter $(TESTS),$(PATIENT))
 AT_REST = $(filter $(TESTS),$(WAITING))
 IN_PAIRS = $(filter $(TESTS),$(PAIRED))
 ALONE = $(filter-out $(SIDE_BY_SIDE) $(AT_REST) $(IN_PAIRS),$(TESTS))
@@ -58,7 +61,7 @@ PROVE = prove --timer -e ''
 test: private SHELL := /bin/bash
 test: deps-test tests-build ## build everything and run all tests (JOBS=2, TESTS='a.t b.t', MUST_RUN=1: a skip is a failure)
 	$(Q)exec 2> >(tee $(B)/tests/stderr >&2); export AFTERSHOCK_BUILD=$(abspath $(B)) LC_ALL=C.UTF-8 $(if $(SAN),$(SAN_ENV)); \
-		{ $(if $(SIDE_BY_SIDE),$(PROVE) -j$(SIDE_JOBS) $(SIDE_BY_SIDE) &&) $(if $(AT_REST),$(PROVE) -j$(WAIT_JOBS) $(AT_REST) &&) \
+		{ $(if $(SIDE_BY_SIDE),$(PROVE) -j$(FIRST_JOBS) $(SIDE_BY_SIDE) &&) $(if $(AT_REST),$(PROVE) -j$(WAIT_JOBS) $(AT_REST) &&) \
 		$(if $(IN_PAIRS),$(PROVE) -j$(SIDE_JOBS) $(IN_PAIRS) &&) $(if $(ALONE),$(PROVE) -j$(JOBS) $(ALONE),true); } || \
 		{ sleep 1; grep -A 10 -E 'failed at|^Traceback' $(B)/tests/stderr | cut -c1-1000; exit 1; }
 
