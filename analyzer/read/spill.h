@@ -2,9 +2,9 @@
 /*
  * Arrays that may outgrow memory. Small ones are malloc's. Those of 1 MB and more are in memory while they have 48 MB together. Beyond, one lives in a
  * file without name below TMPDIR (else /var/tmp), mapped: the kernel can write it back and take its pages away. A timer (SIGPROF) sees to it that the
- * program does not have more than some 170 MB resident; what is dropped comes back from the page cache when it is touched, which costs a quarter of the
- * time: where all together are expected to need 256 MB at most, that much is in memory, in huge pages where the kernel has them. Without room for such
- * a file it is memory after all.
+ * program does not have more than some 130 MB resident for long; what is dropped comes back from the page cache when it is touched. Of 4 KB each that
+ * takes half of the time, so huge pages are asked for, in files too (ext4 and others have them since Linux 6.16). Where all arrays together are expected
+ * to need 256 MB at most, that much is in memory. Without room for such a file it is memory after all.
  *
  * Thread-safe for different arrays. Space in the file is reserved before it is used: a full disk is an answer, not a signal.
  */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "analyzer/read/spill.h"
@@ -103,6 +104,33 @@ static void many_at_once(void)
 	is_int(open_files(), before, "and leave no file open");
 }
 
+/* How many of the pages of an array's file are there. */
+static size_t pages_there(void *array, size_t pages)
+{
+	unsigned char *there = calloc(pages, 1);
+	size_t n = 0;
+
+	if (mincore(array, pages * (size_t)sysconf(_SC_PAGESIZE), there))
+		abort();
+	for (size_t i = 0; i < pages; i++)
+		n += there[i] & 1;
+	free(there);
+	return n;
+}
+
+static void pages_are_made_ahead(void)
+{
+	size_t pages = 64 * MB / (size_t)sysconf(_SC_PAGESIZE), n = 0;
+	void *array;
+
+	spill_expect(1024 * MB);
+	array = spill_realloc(NULL, 64 * MB);
+	for (int i = 0; i < 1000 && (n = pages_there(array, pages)) < pages; i++)
+		usleep(10000);
+	is_int((long)n, (long)pages, "the pages of a new file are made while nobody touches it");
+	spill_free(array);
+}
+
 /* How many files an array of so many MB takes, of `expected` MB in all. */
 static int files_of(size_t mb, size_t expected)
 {
@@ -145,6 +173,7 @@ int main(void)
 	spill_free(shrunk);
 	spill_free(NULL);
 	many_at_once();
+	pages_are_made_ahead();
 	is_int(files_of(200, 256), 0, "what is expected to fit into 256 MB stays in memory");
 	is_int(files_of(300, 256), 1, "though not more than that");
 	is_int(files_of(49, 257), 1, "of more, 48 MB do");
