@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"
 #include "analyzer/read/times.h"
 #include "base/clock.h"
@@ -196,34 +197,28 @@ static bool is_one_level(const struct crowd *c)
 	return c->most && (double)full >= SAME * (double)c->count && 2 * surely >= c->count;
 }
 
-struct change {
-	uint64_t at_ns;
-	int waiting, working;
-};
+enum change { ENDS, WAITS, WAITS_NO_MORE, BEGINS };	/* in this order, where several are at once */
 
-static int by_time(const void *a, const void *b)
+static size_t put(struct radix_item *changes, size_t n, uint64_t at_ns, enum change what)
 {
-	const struct change *x = a, *y = b;
-
-	if (x->at_ns != y->at_ns)
-		return x->at_ns > y->at_ns ? 1 : -1;
-	return (x->working > y->working) - (x->working < y->working);
+	changes[n] = (struct radix_item){at_ns, what};
+	return n + 1;
 }
 
-static size_t list_changes(const struct crowd *c, struct change *changes)
+static int list_changes(const struct crowd *c, struct radix_item *changes, size_t *count)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		changes[n++] = (struct change){c->calls[i].start_ns, 0, 1};
 	for (size_t i = 0; i < c->ended; i++)
-		changes[n++] = (struct change){c->ends[i], 0, -1};
+		n = put(changes, n, c->ends[i], ENDS);
 	for (size_t i = 0; i < c->count; i++) {
-		changes[n++] = (struct change){c->levels[i].at_ns, 1, 0};
-		changes[n++] = (struct change){c->levels[i].until_ns, -1, 0};
+		n = put(changes, n, c->levels[i].at_ns, WAITS);
+		n = put(changes, n, c->levels[i].until_ns, WAITS_NO_MORE);
 	}
-	qsort(changes, n, sizeof(*changes), by_time);
-	return n;
+	for (size_t i = 0; i < c->n; i++)
+		n = put(changes, n, c->calls[i].start_ns, BEGINS);
+	*count = n;
+	return radix_sort(changes, n);
 }
 
 /*
@@ -232,25 +227,26 @@ static size_t list_changes(const struct crowd *c, struct change *changes)
  */
 static int find_held(const struct crowd *c, unsigned level, double *held, long *offered)
 {
-	struct change *changes = spill_realloc(NULL, (2 * c->n + 2 * c->count + 1) * sizeof(*changes));
+	struct radix_item *changes = spill_realloc(NULL, (2 * c->n + 2 * c->count + 1) * sizeof(*changes));
 	long waiting = 0, working = 0;
 	double all = 0, at = 0, room = handover(c), ended = 0;
 	size_t n;
 
-	if (!changes)
+	if (!changes || list_changes(c, changes, &n)) {
+		spill_free(changes);
 		return -ENOMEM;
-	n = list_changes(c, changes);
+	}
 	for (size_t i = 0; i < n; i++) {
-		double took = i + 1 < n ? (double)(changes[i + 1].at_ns - changes[i].at_ns) : 0;
+		double now = (double)changes[i].key, took = i + 1 < n ? (double)(changes[i + 1].key - changes[i].key) : 0;
 
-		waiting += changes[i].waiting;
-		working += changes[i].working;
-		ended = changes[i].working < 0 ? (double)changes[i].at_ns : ended;
+		waiting += (changes[i].value == WAITS) - (changes[i].value == WAITS_NO_MORE);
+		working += (changes[i].value == BEGINS) - (changes[i].value == ENDS);
+		ended = changes[i].value == ENDS ? now : ended;
 		all += waiting > 0 ? took : 0;
 		if (waiting > 0 && working >= (long)level)
 			at += took;
 		else if (waiting > 0 && working >= (long)(level - 1 - level / 10))
-			at += fmin(took, fmax(0, ended + room - (double)changes[i].at_ns));
+			at += fmin(took, fmax(0, ended + room - now));
 		*offered = waiting + working > *offered ? waiting + working : *offered;
 	}
 	*held = all > 0 ? at / all : 0;

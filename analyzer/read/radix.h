@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sorting by 64-bit keys in time linear in their number: least significant digit first, digits that all keys share left out. Stable.
+ * Sorting by 64-bit keys in time linear in their number: least significant digit first, digits that all keys share left out; what is nearly in order
+ * by insertion. Stable.
  * For arrays of millions; not thread-safe for one array.
  */
 #ifndef AFTERSHOCK_ANALYZER_READ_RADIX_H
@@ -14,7 +15,7 @@ struct radix_item {
 	uint32_t value;
 };
 
-/* Ascending by key. 0 or -ENOMEM (nothing is changed then). */
+/* Ascending by key. 0 or -ENOMEM (the order is any then). */
 int radix_sort(struct radix_item *items, size_t n);
 
 /* Ascending. */

@@ -23,15 +23,11 @@ static int by_key_and_place(const void *a, const void *b)
 	return x->value < y->value ? -1 : 1;
 }
 
-/* Keys below `range`, shifted: with many that are equal, and with digits that all share. */
-static void sorts_as_qsort_does(uint64_t range, unsigned shift, uint64_t offset, const char *what)
+static void is_sorted_as_by_qsort(struct radix_item *mine, const char *what)
 {
-	static struct radix_item mine[N], theirs[N];
-	struct stats_random random = {range + shift};
+	static struct radix_item theirs[N];
 
-	for (uint32_t i = 0; i < N; i++)
-		mine[i] = (struct radix_item){((uint64_t)(stats_uniform(&random) * (double)range) << shift) + offset, i};
-	memcpy(theirs, mine, sizeof(mine));
+	memcpy(theirs, mine, sizeof(theirs));
 	qsort(theirs, N, sizeof(theirs[0]), by_key_and_place);
 	is_int(radix_sort(mine, N), 0, "%s: sorted", what);
 	bool same = true;
@@ -39,6 +35,28 @@ static void sorts_as_qsort_does(uint64_t range, unsigned shift, uint64_t offset,
 	for (uint32_t i = 0; i < N; i++)
 		same &= mine[i].key == theirs[i].key && mine[i].value == theirs[i].value;
 	ok(same, "%s: the order is that of qsort(3), equal keys stay as they were", what);
+}
+
+/* Keys below `range`, shifted: with many that are equal, and with digits that all share. */
+static void sorts_as_qsort_does(uint64_t range, unsigned shift, uint64_t offset, const char *what)
+{
+	static struct radix_item mine[N];
+	struct stats_random random = {range + shift};
+
+	for (uint32_t i = 0; i < N; i++)
+		mine[i] = (struct radix_item){((uint64_t)(stats_uniform(&random) * (double)range) << shift) + offset, i};
+	is_sorted_as_by_qsort(mine, what);
+}
+
+/* Ends of calls in order of their starts: of `calls` that lie over each other on the average, up to the one from which on there are as many as can be. */
+static void sorts_what_nearly_is(double calls, uint32_t crowded_from, const char *what)
+{
+	static struct radix_item mine[N];
+	struct stats_random random = {(uint64_t)calls};
+
+	for (uint32_t i = 0; i < N; i++)
+		mine[i] = (struct radix_item){i / 4 * 4 + (uint64_t)(stats_uniform(&random) * (i < crowded_from ? 2 * calls : N)), i};
+	is_sorted_as_by_qsort(mine, what);
 }
 
 static void doubles_of_either_sign(void)
@@ -175,6 +193,11 @@ int main(void)
 	sorts_as_qsort_does(1ull << 44, 0, 1000000000000ull, "times of five hours");
 	sorts_as_qsort_does(1ull << 20, 44, 12345, "keys up to the last bit");
 	sorts_as_qsort_does(1, 0, 42, "one key for all");
+	sorts_what_nearly_is(0.1, N, "in order");
+	sorts_what_nearly_is(4, N, "nearly in order");
+	sorts_what_nearly_is(100, N, "less in order");
+	sorts_what_nearly_is(4, N - 100, "nearly in order but for its end");
+	sorts_what_nearly_is(4, N / 2, "in order up to its middle");
 	doubles_of_either_sign();
 	words_and_how_many_there_are();
 	few();
