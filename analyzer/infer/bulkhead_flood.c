@@ -61,7 +61,7 @@ static double took_ms(const struct measure *m, const struct model_exchange *x)
 /* Of what was given up it is known that it would have taken longer. Where too many were, the median of what they all took. */
 static double median_ms(struct stats_time *took, size_t n)
 {
-	double median = stats_kaplan_meier(took, n).median;	/* which sorts them */
+	double median = stats_survival_median(took, n);	/* which sorts them */
 
 	return isnan(median) && n ? took[(n - 1) / 2].time : median;
 }

@@ -109,17 +109,8 @@ int radix_sort_words(uint64_t *words, size_t n)
 	return 0;
 }
 
-/* A double as a word that is ordered as it is (IEEE 754: sign and magnitude). */
-static inline uint64_t word_of(double value)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &value, sizeof(bits));
-	return bits >> 63 ? ~bits : bits | 1ull << 63;
-}
-
 int radix_sort_doubles(double *values, size_t n)
 {
-	SORT(values, n, word_of);
+	SORT(values, n, radix_word);
 	return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct radix_item {
 	uint64_t key;
@@ -20,6 +21,24 @@ int radix_sort(struct radix_item *items, size_t n);
 
 /* Ascending. */
 int radix_sort_words(uint64_t *words, size_t n);
+
+/* A double as a word that is ordered as it is (IEEE 754: sign and magnitude), and back. */
+static inline uint64_t radix_word(double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return bits >> 63 ? ~bits : bits | 1ull << 63;
+}
+
+static inline double radix_double(uint64_t word)
+{
+	double value;
+
+	word = word >> 63 ? word & ~(1ull << 63) : ~word;
+	memcpy(&value, &word, sizeof(value));
+	return value;
+}
 
 /* Ascending; -0 before 0; without NANs. */
 int radix_sort_doubles(double *values, size_t n);

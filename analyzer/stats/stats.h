@@ -131,6 +131,9 @@ struct stats_survival {		/* of the median (Kaplan, Meier 1958) */
 /* Sorts them in place. */
 struct stats_survival stats_kaplan_meier(struct stats_time *times, size_t n);
 
+/* Its median alone, which takes a fraction of the time. Sorts them in place. */
+double stats_survival_median(struct stats_time *times, size_t n);
+
 /* Share of times above t, of sorted ones; *se (NULL: not wanted) its standard error (Greenwood 1926). 1 for n = 0. */
 double stats_survival_at(const struct stats_time *times, size_t n, double t, double *se);
 

@@ -2,8 +2,11 @@
 /* Kaplan and Meier's estimate of times that were not all seen to their end. */
 #include <math.h>
 #include <stdlib.h>
+#include "analyzer/read/radix.h"
+#include "analyzer/read/spill.h"
 #include "analyzer/stats/stats.h"
 
+#define MANY 4096	/* from here on, counting digits takes less time than comparing */
 #define TIMES_MIN 6	/* below that not even the extremes of a sample bound its median with 95 % */
 
 struct curve {	/* share above each time, walking up the times */
@@ -46,6 +49,26 @@ static int by_time(const void *a, const void *b)
 	return (x->time > y->time) - (x->time < y->time);
 }
 
+static bool sort_many(struct stats_time *times, size_t n)
+{
+	struct radix_item *items = spill_realloc(NULL, n * sizeof(*items));
+	bool sorted;
+
+	for (size_t i = 0; items && i < n; i++)
+		items[i] = (struct radix_item){radix_word(times[i].time), times[i].censored};
+	sorted = items && !radix_sort(items, n);
+	for (size_t i = 0; sorted && i < n; i++)
+		times[i] = (struct stats_time){radix_double(items[i].key), items[i].value};
+	spill_free(items);
+	return sorted;
+}
+
+static void sort(struct stats_time *times, size_t n)
+{
+	if (n && (n < MANY || !sort_many(times, n)))
+		qsort(times, n, sizeof(*times), by_time);
+}
+
 /* The next time at which one was not censored; NAN none. */
 static double next_event(const struct curve *c)
 {
@@ -68,8 +91,7 @@ struct stats_survival stats_kaplan_meier(struct stats_time *times, size_t n)
 	struct stats_survival s = {.median = NAN, .interval = {INFINITY, INFINITY, n >= TIMES_MIN}, .n = n};
 	struct curve c = begin(times, n);
 
-	if (n)
-		qsort(times, n, sizeof(*times), by_time);
+	sort(times, n);
 	for (size_t i = 0; i < n; i++)
 		s.events += !times[i].censored;
 	while (c.next < n) {
@@ -86,6 +108,21 @@ struct stats_survival stats_kaplan_meier(struct stats_time *times, size_t n)
 	if (isinf(s.interval.low) || !s.interval.known)
 		s.interval = (struct stats_interval){0};
 	return s;
+}
+
+double stats_survival_median(struct stats_time *times, size_t n)
+{
+	struct curve c = begin(times, n);
+
+	sort(times, n);
+	while (c.next < n) {
+		double at = times[c.next].time;
+
+		step(&c);
+		if (c.share <= 0.5 + 1e-12)
+			return median_here(&c, at);
+	}
+	return NAN;
 }
 
 double stats_survival_at(const struct stats_time *times, size_t n, double t, double *se)

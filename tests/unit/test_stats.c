@@ -326,6 +326,29 @@ static void few_or_unfinished_times(void)
 	ok(s.median == 3.5 && spans(s.interval, 1, 6, 0), "1 to 6: 3.5, between the extremes");
 }
 
+/* Up to 1 s; every other one may be given up before. */
+static void many_times(void)
+{
+	enum { N = 20000 };
+	static struct stats_time times[N], again[N];
+	struct stats_random r = {23};
+	struct stats_survival s;
+	bool same = true;
+	double median;
+
+	for (int i = 0; i < N; i++) {
+		double took = stats_uniform(&r), patience = i % 2 ? 0.9 * stats_uniform(&r) : 1;
+
+		times[i] = again[i] = (struct stats_time){took < patience ? took : patience, took > patience};
+	}
+	median = stats_survival_median(times, N);
+	s = stats_kaplan_meier(again, N);
+	for (int i = 1; i < N; i++)
+		same &= times[i].time >= times[i - 1].time;
+	ok(same && close_to(median, 0.5, 0.02), "of 20,000 times, many of them cut, the median is 0.5 s");
+	ok(median == s.median && spans(s.interval, median - 0.01, median + 0.01, 0.01), "and the estimate with its interval is the same");
+}
+
 /* ---- series ---- */
 
 /* The mean of 400 values that each keep 0.8 of the one before (variance 1 / 0.36): its standard error is 5 / 20, a quarter; 0.083 were they independent. */
@@ -481,6 +504,7 @@ int main(void)
 	holm_steps_down();
 	kaplan_meier_of_the_textbook();
 	few_or_unfinished_times();
+	many_times();
 	blocks_keep_what_neighbours_share();
 	signed_ranks();
 	return tap_done();
