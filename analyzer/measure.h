@@ -44,10 +44,16 @@ bool measure_goes_to(const struct measure *m, uint32_t edge, uint32_t service);
 /* The attempts of the request that a logical one is a part of, at whatever servers. In chains.c. */
 struct chains_span measure_attempts(const struct measure *m, uint32_t logical);
 
-/* The destination of a logical request's edge; MODEL_NONE: its server stands alone. */
+/* The destination of an edge that is no pool; MODEL_NONE: its server stands alone. */
+static inline uint32_t measure_edge_destination(const struct measure *m, uint32_t edge)
+{
+	return m->r->destination_count ? m->r->edges[edge].destination : MODEL_NONE;
+}
+
+/* The same of a logical request's edge. */
 static inline uint32_t measure_destination_of(const struct measure *m, uint32_t logical)
 {
-	return m->r->destination_count ? m->r->edges[m->link.logicals[logical].edge].destination : MODEL_NONE;
+	return measure_edge_destination(m, m->link.logicals[logical].edge);
 }
 
 /* Whether a request begins with this attempt: it is no retry, nor a hedge, at the same server or at another. */

@@ -11,9 +11,9 @@
 
 static const struct result_destination *destination_of(const struct measure *m, uint32_t edge)
 {
-	uint32_t d = m->r->edges[edge].destination;
+	uint32_t d = measure_edge_destination(m, edge);
 
-	return m->r->destination_count && d != MODEL_NONE ? &m->r->destinations[d] : NULL;
+	return d == MODEL_NONE ? NULL : &m->r->destinations[d];
 }
 
 bool breaker_choices_asked(const struct measure *m, uint32_t edge, uint32_t inbound)

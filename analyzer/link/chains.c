@@ -35,7 +35,7 @@ static uint32_t destination_of(const struct measure *m, size_t i)
 {
 	uint32_t edge = edge_of(m, i);
 
-	return edge == MODEL_NONE ? MODEL_NONE : m->r->edges[edge].destination;
+	return edge == MODEL_NONE ? MODEL_NONE : measure_edge_destination(m, edge);
 }
 
 static uint32_t whole_of(const struct measure *m, size_t i)
@@ -45,7 +45,7 @@ static uint32_t whole_of(const struct measure *m, size_t i)
 
 static uint32_t destination_of_whole(const struct measure *m, size_t i)
 {
-	return m->hops.request[i] == i ? m->r->edges[edge_of_request(m, i)].destination : MODEL_NONE;
+	return m->hops.request[i] == i ? measure_destination_of(m, (uint32_t)i) : MODEL_NONE;
 }
 
 /* Counts each group, then puts each row into its place: two walks over the rows, whose order stays. */

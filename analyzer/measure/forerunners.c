@@ -17,7 +17,7 @@ struct before {			/* a server that requests had asked before the edge's */
 /* An edge, or the pool that it belongs to. */
 static uint32_t server_of(const struct measure *m, uint32_t edge)
 {
-	uint32_t d = m->r->destination_count ? m->r->edges[edge].destination : MODEL_NONE;
+	uint32_t d = measure_edge_destination(m, edge);
 
 	return d == MODEL_NONE ? edge : measure_pool(m, d);
 }
