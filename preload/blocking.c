@@ -55,7 +55,7 @@ static int pause_call(struct conn *c, int fd, struct waker_wait *w, struct pollf
 
 	signals_keep(&w->signals);
 	conn_unlock(c);
-	hold_notice_others(c);
+	hold_look_at_others(c);
 	CANCEL_BEGIN(waker_cancelled, w);
 	r = signals_wait(&w->signals, p, n, t, restarts, &w->beside);
 	CANCEL_END;

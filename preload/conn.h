@@ -24,6 +24,7 @@
 #define CONN_MAX 65536		/* connections at once; made in chunks as needed */
 #define CONN_FEW 16		/* exchanges in flight that a connection has room for itself; a deep pipeline gets more */
 #define CONN_PIPELINE 4096	/* exchanges in flight on one connection; more: it turns opaque (counted) */
+#define CONN_SIGHTS 8		/* times of arrival that are kept of answers not yet read */
 #define CONN_WAITERS 4		/* threads that wait inside us on one connection */
 #define FOREVER UINT64_MAX
 #define KERNEL_KNOWS (-1)
@@ -104,6 +105,10 @@ struct exchange {
 	bool slowed;		/* PAGE_THROTTLE: it waited at least once */
 };
 
+struct sight {
+	uint64_t to, ns;	/* the bytes of answers before the to-th (and behind those of the sight before) were there at ns */
+};
+
 struct conn {
 	_Atomic uint32_t refs;		/* descriptors + calls under way; 0: free */
 	uint32_t index;
@@ -130,7 +135,8 @@ struct conn {
 	struct authority tunnel;	/* what the last CONNECT asked for: the end of all that follows it */
 	uint64_t pending_bytes;		/* request bytes seen before their head was complete */
 	uint64_t pending_ns;		/* when the first of them moved */
-	uint64_t seen_ns, seen_to;	/* client, Unix: when the bytes of answers before the seen_to-th were seen to be there */
+	struct sight sight[CONN_SIGHTS];	/* client: what came of answers that are not read yet, the oldest first */
+	uint32_t sights;
 	int asked_fd;			/* client: through which descriptor the newest request came */
 	uint64_t patience_ns;		/* until when the rest of a request head is waited for; 0 it is not */
 	uint32_t patience_bytes;	/* how much of it was there */

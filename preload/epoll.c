@@ -10,6 +10,7 @@
 #include "preload/epoll_timer.h"
 #include "preload/gate.h"
 #include "preload/hear.h"
+#include "preload/hold.h"
 #include "preload/outgate.h"
 #include "preload/raw.h"
 #include "preload/spawn.h"
@@ -44,6 +45,8 @@ void epoll_refresh(struct conn *c, uint64_t now_ns)
 	ready = gate_answer_ready(c, now_ns);
 	until = ready ? outgate_deadline(c) : gate_deadline(c);
 	tick = gate_holds(c, now_ns) ? gate_next_tick(now_ns) : FOREVER;
+	if (hold_is_followed(c) && tick < until)
+		until = tick;
 	look = hear_awaits(c) ? gate_next_tick(now_ns) : FOREVER;
 	if (!ready)
 		standin_close(c);

@@ -222,5 +222,7 @@ void gate_tick(struct conn *c, int fd, uint64_t now_ns)
 		intake_look(c, fd, now_ns);
 	else if (x && hold_due(x, now_ns))
 		hold_release(c, x, fd, now_ns);
+	else
+		hold_look(c, fd, now_ns);
 	epoll_refresh(c, now_ns);
 }

@@ -8,7 +8,7 @@
 #include "preload/exchange.h"
 #include "preload/raw.h"
 
-#define NOTICE_NS (10 * NS_PER_MS)	/* between looks at other connections */
+#define LOOK_NS (10 * NS_PER_MS)	/* between looks at other connections */
 #define GRAIN_NS (5 * NS_PER_MS)	/* TCP_INFO counts in clock ticks */
 
 uint64_t hold_arrival(uint32_t ago_ms, uint64_t since_ns, uint64_t now_ns)
@@ -27,26 +27,64 @@ static bool is_local(const struct conn *c)
 	return c->role == JOURNAL_CLIENT && c->peer.family == ADDR_UNIX;
 }
 
-static void notice(struct conn *c, int fd, uint64_t now_ns)
+/* When the last of what can be read came. A Unix socket does not tell. */
+static uint64_t last_came(const struct conn *c, int fd, uint64_t since_ns, uint64_t now_ns)
 {
-	uint64_t bytes = c->bytes_in >= c->seen_to ? raw_unread(fd) : 0;
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
 
-	if (!bytes)
-		return;
-	c->seen_ns = now_ns;
-	c->seen_to = c->bytes_in + bytes;
+	if (is_local(c) || raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return now_ns;
+	return hold_arrival(info.tcpi_last_data_recv, since_ns, now_ns);
 }
 
-static void notice_if_asked(struct conn *c)
+static void forget_read(struct conn *c)
+{
+	unsigned read = 0;
+
+	while (read < c->sights && c->sight[read].to <= c->bytes_in)
+		read++;
+	c->sights -= read;
+	for (unsigned i = 0; read && i < c->sights; i++)
+		c->sight[i] = c->sight[i + read];
+}
+
+/* Answers that come while the one before them is held are late by themselves: what has come since the last look is noted. */
+static void look(struct conn *c, int fd, uint64_t now_ns)
+{
+	uint64_t to = c->bytes_in + raw_unread(fd), since_ns;
+	const struct sight *last;
+
+	forget_read(c);
+	last = c->sights ? &c->sight[c->sights - 1] : NULL;
+	if (to <= (last ? last->to : c->bytes_in))
+		return;
+	since_ns = last ? last->ns : 0;
+	c->sights -= c->sights == CONN_SIGHTS;	/* with no room left some are later than they came, and none earlier */
+	c->sight[c->sights++] = (struct sight){.to = to, .ns = last_came(c, fd, since_ns, now_ns)};
+}
+
+bool hold_is_followed(struct conn *c)
+{
+	return c->role == JOURNAL_CLIENT && c->gated && !c->dead && c->count > 1 && conn_head(c)->gate == GATE_HELD;
+}
+
+void hold_look(struct conn *c, int fd, uint64_t now_ns)
+{
+	if (hold_is_followed(c))
+		look(c, fd, now_ns);
+}
+
+static void look_if_asked(struct conn *c)
 {
 	if (!c->gated || !is_local(c) || !conn_lock(c))
 		return;
 	if (c->count && !c->dead && conn_is_at(c, c->asked_fd))
-		notice(c, c->asked_fd, clock_now_ns());
+		look(c, c->asked_fd, clock_now_ns());
 	conn_unlock(c);
 }
 
-void hold_notice_others(const struct conn *c)
+void hold_look_at_others(const struct conn *c)
 {
 	static _Atomic uint64_t next_ns;
 	uint64_t now_ns, next;
@@ -55,23 +93,19 @@ void hold_notice_others(const struct conn *c)
 		return;
 	now_ns = clock_now_ns();
 	next = atomic_load_explicit(&next_ns, memory_order_relaxed);
-	if (now_ns >= next && atomic_compare_exchange_strong(&next_ns, &next, now_ns + NOTICE_NS))
-		conn_each(notice_if_asked);
+	if (now_ns >= next && atomic_compare_exchange_strong(&next_ns, &next, now_ns + LOOK_NS))
+		conn_each(look_if_asked);
 }
 
 static uint64_t arrival(struct conn *c, int fd, const struct exchange *x, uint64_t now_ns)
 {
 	uint64_t since_ns = x->sent_ns > x->started_ns ? x->sent_ns : x->started_ns;
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
 
-	if (is_local(c)) {
-		notice(c, fd, now_ns);
-		return c->bytes_in >= c->seen_to ? now_ns : c->seen_ns > since_ns ? c->seen_ns : since_ns;
-	}
-	if (raw_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-		return now_ns;
-	return hold_arrival(info.tcpi_last_data_recv, since_ns, now_ns);
+	if (is_local(c) || c->count > 1 || c->sights)
+		look(c, fd, now_ns);
+	if (!c->sights)
+		return last_came(c, fd, since_ns, now_ns);
+	return c->sight[0].ns > since_ns ? c->sight[0].ns : since_ns;
 }
 
 /* When a hang ends by its fault's own window. */

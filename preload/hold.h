@@ -11,9 +11,15 @@
 /* When what TCP_INFO says came ago_ms ago really came, as what belongs to since_ns: not before that, and now_ns when it is older still. */
 uint64_t hold_arrival(uint32_t ago_ms, uint64_t since_ns, uint64_t now_ns);
 
+/* Whether others may come behind an answer that is held: they are looked for each tick. */
+bool hold_is_followed(struct conn *c);
+
+/* Notes which have. */
+void hold_look(struct conn *c, int fd, uint64_t now_ns);
+
 /* A Unix socket does not say when what it has came. Who waits on one, c, looks at the others of the process that are asked, which the program may
  * read in turn. No lock is held. */
-void hold_notice_others(const struct conn *c);
+void hold_look_at_others(const struct conn *c);
 
 /* What was armed has arrived: from here on its delay counts. */
 void hold_begin(struct conn *c, struct exchange *x, int fd, uint64_t now_ns);

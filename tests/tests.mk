@@ -49,7 +49,7 @@ WAITING := $(addprefix tests/conformance/,connects.t throttle.t connect_clients.
 	late_requests.t other_clients.t node_clients.t resolve.t curl_retry.t throttle_at.t names.t answers_at.t hang_at.t corners.t) \
 	$(addprefix tests/integration/,demo_retry_storm.t infer_links.t demo_service.t watch.t)
 PAIRED := $(addprefix tests/conformance/,alarms.t cuts.t guest_rules.t sets.t http_framing.t cut_programs.t holds.t cuts_at.t crowds.t many.t \
-	bad_input.t ends.t families.t fast_open.t goodbyes.t guest.t) $(addprefix tests/integration/,demo_real_clients.t demo_pattern_catalogue.t \
+	bad_input.t ends.t families.t pipelines.t fast_open.t goodbyes.t guest.t) $(addprefix tests/integration/,demo_real_clients.t demo_pattern_catalogue.t \
 	demo_reliability_patterns.t infer_retry.t bursts.t fault.t infer_findings.t demo_load.t demo_ends.t infer_bulkhead.t run_file.t run_signals.t \
 	coverage.t infer_backpressure.t)
 SIDE_BY_SIDE = $(filter $(B)/%,$(TESTS)) $(filter $(TESTS),$(PATIENT))
