@@ -61,7 +61,7 @@ class Bench(lab.Lab):
     def __init__(self, build, out, libraries):
         super().__init__(build, out)
         self.server, self.warm = Server(), Server()
-        self.home = libraries or self.path("libraries")
+        self.home = os.path.abspath(libraries or self.path("libraries"))  # node would look for a relative one beside the client
         self.modules = os.path.join(self.home, "node_modules")
         self.starting, self.closed = threading.Lock(), False
 
@@ -154,13 +154,11 @@ class Bench(lab.Lab):
     def finished(self, name, child, seconds):
         """Waits for a client that ends by itself. Its own exit status tells of the failed requests and is not looked at."""
         late = not self.ended(child, seconds)
-        status = self.forget(child)
+        self.forget(child)
         if self.closed:
             raise lab.Failed("interrupted")
         if late:
             raise lab.Failed(f"{name} did not end within {seconds} s")
-        if status == 3:
-            raise lab.Failed(f"{name} never asked the server: no fault fired")
 
     def listens(self, child, port):
         """Waits until a proxy does; False when it does not."""

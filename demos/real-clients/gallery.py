@@ -74,7 +74,7 @@ def programs(short):
 
 
 def libraries(short):
-    factor, quick, reset, outage = (0.1, 100, 1500, 6) if short else (1, 500, 30000, 45)
+    factor, quick, reset, openings = (0.1, 100, 1500, 4) if short else (1, 500, 30000, 2)
     first = 500  # undici's own: smaller waits drown in what a busy machine adds to them
     agent = {"title": "undici RetryAgent", "needs": ("node", "npm"), "documentation": "undici, RetryHandler",
              "version": ("undici",)}
@@ -100,13 +100,15 @@ def libraries(short):
         command=undici(IN_TURN, "in-turn", quick),
         says="ECONNREFUSED is retried as 503 is", documented={"attempts": 6, "backoff": "exponential", "base_ms": quick, "multiplier": 2,
                                                               "skip_first": False}, **agent)
+    seconds = openings * reset / 1000 * 1.1 + 2  # of calls: until the last opening is over, and some
     for name, volume in (("opossum", 0), ("opossum-volume", 10)):
         options = {"resetTimeout": reset, **({"volumeThreshold": volume} if volume else {})}
+        outage = max(volume, 1) + openings - 1  # so many failures: of how fast the machine is, the openings do not depend
         yield Client(
-            name=name, title="opossum", settings=" ".join(f"{key}={value}" for key, value in options.items()), seconds=outage + 1.3 * reset / 1000 + 2,
-            faults=(f"status=503 for={outage}s",), needs=("node", "npm"), version=("opossum",), documentation="opossum, options",
+            name=name, title="opossum", settings=" ".join(f"{key}={value}" for key, value in options.items()), seconds=seconds + 1,
+            faults=(f"status=503 first={outage}",), needs=("node", "npm"), version=("opossum",), documentation="opossum, options",
             command=lambda lab, directory, words=json.dumps(options): ["node", os.path.join(bench.CLIENTS, "breaker.js"), lab.modules, lab.server.url,
-                                                                       lab.warm.url, words, outage + 1.3 * reset / 1000 + 1],
+                                                                       lab.warm.url, words, seconds],
             says=f"breaker: opens when more than 50 % fail within 10 s{f', after {volume} calls' if volume else ''}; "
                  f"open for {reset / 1000:g} s (30 by default); then one probe; no retries",
             documented={"threshold": max(volume, 1), "open_ms": reset, "probes": 1})

@@ -61,6 +61,8 @@ def record(bench, client, turn):
             bench.finished(client.name, child, client.seconds + LATE_S)
     db = os.path.join(directory, "run.db")
     report = bench.report(db, "--format", "json")
+    if not any(fault["fired"] for fault in report["faults"]):
+        raise lab.Failed(f"{client.name} never asked the server: no fault fired; what it said is in {os.path.join(directory, 'output.log')}")
     for name, text in (("report.json", json.dumps(report, indent=1)), ("report.html", bench.report(db, "--format", "html"))):
         with open(os.path.join(directory, name), "w", encoding="utf-8") as f:
             f.write(text)

@@ -40,7 +40,7 @@ VERDICTS = {**{name: "same" for name in ALL}, "curl-two": "ambiguous", "opossum"
 
 
 def short(out, *more):
-    return [DEMO, "--build", BUILD, "--out", out, "--libraries", LIBRARIES, "--short", *more]
+    return [DEMO, "--build", BUILD, "--out", out, "--libraries", os.path.relpath(LIBRARIES), "--short", *more]
 
 
 def edges(name):
@@ -188,6 +188,15 @@ _, words = child.communicate(timeout=60)
 is_(child.returncode, 1, "a_client_that_fails_is_status_1", words)
 ok("real-clients: haproxy-503 did not begin to listen" in words, "and_is_named", words)
 is_((members(groups), groups_of(failing)), ([], set()), "and_the_others_are_ended")
+
+with open(os.path.join(programs, "wget"), "w", encoding="utf-8") as f:
+    f.write("#!/bin/sh\necho 'no such page'\nexit 1\n")
+os.chmod(os.path.join(programs, "wget"), 0o755)
+out = tmpdir()
+absent = run(short(out, "--only", "wget"), env={"PATH": f"{programs}:{os.environ['PATH']}"})
+ok(absent.rc == 1 and "wget never asked the server: no fault fired; what it said is in " in absent.err, "a_client_that_never_asks_is_no_row", absent)
+with open(os.path.join(out, "wget", "output.log"), encoding="utf-8") as f:
+    ok("no such page" in f.read(), "and_what_it_said_is_kept")
 
 unknown = run(short(tmpdir(), "--only", "lynx"))
 ok(unknown.rc == 1 and "no client is called lynx" in unknown.err, "an_unknown_client_is_said", unknown)
