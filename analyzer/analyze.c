@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "analyzer/analyze.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include "analyzer/link/closes.h"
 #include "analyzer/link/oneway.h"
@@ -52,25 +53,57 @@ static void drop_rows(struct model *m)
 
 typedef int (*step)(struct measure *);
 
-/* What tells of breakers, and what needs them; each needs those above it. */
-static const step before_breakers[] = {
-	measure_services, measure_edges, measure_destinations, measure_pools, measure_excluded, measure_demand, measure_wasted, measure_retries,
-	measure_breakers,
+/* Steps that need those above them; and on another thread others, which need nothing of these, write nothing that these read, and say nothing. */
+struct stage {
+	step steps[8], beside[8];
 };
-static const step behind_breakers[] = {
-	measure_retries_again, measure_retries_elsewhere, measure_amplification, measure_paths, measure_timeouts, measure_hierarchy,
-	measure_bulkheads, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure, measure_fallbacks,
-	measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict,
-};
-#define STEPS(table) (sizeof(table) / sizeof((table)[0]))
 
-static int take(struct measure *m, const step *steps, size_t n)
+/* What tells of breakers, and what needs them. */
+static const struct stage before_breakers[] = {
+	{{measure_edges}, {measure_services}},
+	{{measure_destinations, measure_pools, measure_excluded}, {NULL}},
+	{{measure_retries}, {measure_demand}},
+	{{measure_wasted, measure_breakers}, {NULL}},
+};
+static const struct stage behind_breakers[] = {
+	{{measure_retries_again, measure_retries_elsewhere, measure_amplification, measure_paths}, {NULL}},
+	{{measure_bulkheads, measure_fallbacks},
+	 {measure_timeouts, measure_hierarchy, measure_idempotency, measure_hedging, measure_shedding, measure_backpressure}},
+	{{measure_recovery, measure_faults, measure_series, measure_exemplars, measure_quality, measure_findings, measure_verdict}, {NULL}},
+};
+#define STAGES(table) (sizeof(table) / sizeof((table)[0]))
+
+struct lane {		/* the steps of a stage that one thread takes */
+	struct measure *m;
+	const step *steps;
+	int err;
+};
+
+static void *take_lane(void *context)
+{
+	struct lane *l = context;
+
+	for (const step *s = l->steps; *s && !l->err; s++)
+		l->err = (*s)(l->m);
+	progress_add(1);
+	return NULL;
+}
+
+static int take(struct measure *m, const struct stage *stages, size_t n)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
-		progress_add(1);
-		err = steps[i](m);
+		struct lane here = {m, stages[i].steps, 0}, beside = {m, stages[i].beside, 0};
+		pthread_t thread;
+		bool apart = *beside.steps && spill_is_roomy() && !pthread_create(&thread, NULL, take_lane, &beside);
+
+		take_lane(&here);
+		if (apart)
+			pthread_join(thread, NULL);
+		else
+			take_lane(&beside);
+		err = here.err ? here.err : beside.err;
 	}
 	return err;
 }
@@ -96,7 +129,7 @@ static int find_breakers(struct measure *m)
 
 	if (!err)
 		err = hops_doubt(&m->hops, &m->link, &m->graph);
-	return err ? err : take(m, before_breakers, STEPS(before_breakers));
+	return err ? err : take(m, before_breakers, STAGES(before_breakers));
 }
 
 /* What was measured of requests that lay across the pauses of a breaker is measured again of those that they really were. */
@@ -120,7 +153,7 @@ static int measure_all(struct measure *m)
 	size_t notes;
 	int err;
 
-	progress_begin("analyzing", 1 + STEPS(before_breakers) + STEPS(behind_breakers));
+	progress_begin("analyzing", 2 * (STAGES(before_breakers) + STAGES(behind_breakers)));
 	err = find_links(m);
 	notes = m->r->note_count;
 	choose_range(m);
@@ -133,7 +166,7 @@ static int measure_all(struct measure *m)
 	if (!err && parted)
 		err = find_breakers_again(m, notes);
 	if (!err)
-		err = take(m, behind_breakers, STEPS(behind_breakers));
+		err = take(m, behind_breakers, STAGES(behind_breakers));
 	progress_end();
 	return err;
 }

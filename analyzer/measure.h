@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The steps of analyze.c, in this order: each fills its part of the result from the model, the graph and the links.
- * All return 0 or -ENOMEM and leave what they made in the result.
+ * The steps of analyze.c, in this order: each fills its part of the result from the model, the graph and the links, and writes nothing else, for
+ * some run side by side. All return 0 or -ENOMEM and leave what they made in the result.
  */
 #ifndef AFTERSHOCK_ANALYZER_MEASURE_H
 #define AFTERSHOCK_ANALYZER_MEASURE_H

@@ -423,12 +423,9 @@ static int furnish(struct kitchen *k)
 		return -ENOMEM;
 	for (size_t e = 0; e < r->edge_count; e++)
 		k->seen_for[e] = MODEL_NONE;
-	for (size_t i = 0; i < r->service_count; i++) {
-		uint32_t name = texts_add(&r->model.names, r->services[i].name);
-
-		if (name == MAP_NONE || map_put(&k->service_at, name, (uint32_t)i))
+	for (size_t i = 0; i < r->service_count; i++)
+		if (map_put(&k->service_at, texts_find(&r->model.names, r->services[i].name), (uint32_t)i))
 			return -ENOMEM;
-	}
 	return 0;
 }
 

@@ -143,23 +143,17 @@ static int read_faults(struct given_up *g)
 	return 0;
 }
 
-static int know_words(struct given_up *g)
+static void know_words(struct given_up *g)
 {
 	static const char *const ends[] = {"peer_close", "reset", "refused", "exited", "unreachable", "unresolved"};
-	struct texts *names = &g->m->r->model.names;
+	const struct texts *names = &g->m->r->model.names;
 
-	g->closed = texts_add(names, "closed");
-	g->timed_out = texts_add(names, "ETIMEDOUT");
-	g->opaque = texts_add(names, "opaque");
-	g->unknown = texts_add(names, "unknown");
-	if (g->closed == MAP_NONE || g->timed_out == MAP_NONE || g->opaque == MAP_NONE || g->unknown == MAP_NONE)
-		return -ENOMEM;
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
-		g->alien_ends[i] = texts_add(names, ends[i]);
-		if (g->alien_ends[i] == MAP_NONE)
-			return -ENOMEM;
-	}
-	return 0;
+	g->closed = texts_find(names, "closed");
+	g->timed_out = texts_find(names, "ETIMEDOUT");
+	g->opaque = texts_find(names, "opaque");
+	g->unknown = texts_find(names, "unknown");
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		g->alien_ends[i] = texts_find(names, ends[i]);
 }
 
 int given_up_find(struct given_up *g, struct measure *m)
@@ -168,9 +162,8 @@ int given_up_find(struct given_up *g, struct measure *m)
 	int err;
 
 	*g = (struct given_up){.m = m};
-	err = know_words(g);
-	if (!err)
-		err = read_faults(g);
+	know_words(g);
+	err = read_faults(g);
 	if (err)
 		return err;
 	g->last_ns = calloc(run->process_count + 1, sizeof(*g->last_ns));

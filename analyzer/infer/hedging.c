@@ -353,8 +353,8 @@ static int measure_edge(struct hedges *h, uint32_t edge)
 
 int measure_hedging(struct measure *m)
 {
-	struct hedges h = {.m = m, .closed = texts_add(&m->r->model.names, "closed"), .taken = spill_calloc(m->r->model.exchange_count + 1, 1)};
-	int err = h.taken && h.closed != MAP_NONE ? 0 : -ENOMEM;
+	struct hedges h = {.m = m, .closed = texts_find(&m->r->model.names, "closed"), .taken = spill_calloc(m->r->model.exchange_count + 1, 1)};
+	int err = h.taken ? 0 : -ENOMEM;
 
 	for (uint32_t e = 0; e < m->r->edge_count && !err; e++)
 		if (!m->graph.edges[e].external)

@@ -375,13 +375,13 @@ static int judge_pairs(struct layers *l)
 int measure_hierarchy(struct measure *m)
 {
 	struct layers l = {.m = m};
-	struct texts *names = &m->r->model.names;
+	const struct texts *names = &m->r->model.names;
 	int err;
 
-	l.closed = texts_add(names, "closed");
-	l.peer_close = texts_add(names, "peer_close");
-	l.reset = texts_add(names, "reset");
-	err = l.closed == MAP_NONE || l.peer_close == MAP_NONE || l.reset == MAP_NONE ? -ENOMEM : find_callers(&l);
+	l.closed = texts_find(names, "closed");
+	l.peer_close = texts_find(names, "peer_close");
+	l.reset = texts_find(names, "reset");
+	err = find_callers(&l);
 	for (uint32_t i = 0; !err && i < m->r->model.exchange_count; i++)
 		if (m->r->model.exchanges[i].role == MODEL_SERVER)
 			err = look_at(&l, i);

@@ -96,11 +96,9 @@ static int count_refused(struct retries *r)
 
 int retry_misuse(struct retries *r)
 {
-	struct texts *t = &r->m->r->model.names;
-	struct names n = {texts_add(t, "POST"), texts_add(t, "PATCH")};
+	const struct texts *t = &r->m->r->model.names;
+	struct names n = {texts_find(t, "POST"), texts_find(t, "PATCH")};
 
-	if (n.post == MAP_NONE || n.patch == MAP_NONE)
-		return -ENOMEM;
 	for (size_t i = 0; i < r->count; i++)
 		for (uint32_t k = 1; k < r->requests[i].n; k++) {
 			const struct model_exchange *x = retry_attempt(r, &r->requests[i], k - 1), *y = retry_attempt(r, &r->requests[i], k);

@@ -319,21 +319,18 @@ static int furnish(struct door *d)
 {
 	struct result *r = d->m->r;
 
-	d->closed = texts_add(&r->model.names, "closed");
-	d->local_close = texts_add(&r->model.names, "local_close");
+	d->closed = texts_find(&r->model.names, "closed");
+	d->local_close = texts_find(&r->model.names, "local_close");
 	d->desks = calloc(r->service_count + 1, sizeof(*d->desks));
 	d->needs = calloc(d->m->graph.count + 1, sizeof(*d->needs));
-	if (!d->desks || !d->needs || d->closed == MAP_NONE || d->local_close == MAP_NONE)
+	if (!d->desks || !d->needs)
 		return -ENOMEM;
 	for (uint32_t e = 0; e < d->m->graph.count; e++)
 		d->needs[e] = (struct need){d->m->graph.edges[e].client, e};
 	qsort(d->needs, d->m->graph.count, sizeof(*d->needs), by_client);
-	for (size_t i = 0; i < r->service_count; i++) {
-		uint32_t name = texts_add(&r->model.names, r->services[i].name);
-
-		if (name == MAP_NONE || map_put(&d->service_at, name, (uint32_t)i))
+	for (size_t i = 0; i < r->service_count; i++)
+		if (map_put(&d->service_at, texts_find(&r->model.names, r->services[i].name), (uint32_t)i))
 			return -ENOMEM;
-	}
 	return 0;
 }
 

@@ -128,8 +128,8 @@ static int look_at(struct measure *m, uint32_t edge, uint32_t closed)
 
 int closes_date(struct measure *m)
 {
-	uint32_t closed = texts_add(&m->r->model.names, "closed");
-	int err = closed == MAP_NONE ? -ENOMEM : 0;
+	uint32_t closed = texts_find(&m->r->model.names, "closed");
+	int err = 0;
 
 	for (uint32_t e = 0; e < m->graph.count && !err; e++)
 		err = look_at(m, e, closed);

@@ -207,10 +207,10 @@ static int look_further(struct work *w)
 
 int rivals_build(struct rivals *r, struct model *m, const struct graph *g)
 {
-	struct work w = {.r = r, .m = m, .closed = texts_add(&m->names, "closed"), .edges = g->count, .reach = NEIGHBOURS,
+	struct work w = {.r = r, .m = m, .closed = texts_find(&m->names, "closed"), .edges = g->count, .reach = NEIGHBOURS,
 			 .cuts = calloc(g->count + 1, sizeof(*w.cuts)), .found = calloc(g->count + 1, sizeof(*w.found)),
 			 .pairs = calloc(m->process_count + 1, sizeof(*w.pairs)), .proven = calloc(g->count + 1, sizeof(*w.proven))};
-	int err = w.closed != MAP_NONE && w.cuts && w.found && w.pairs && w.proven ? find_groups(&w) : -ENOMEM;
+	int err = w.cuts && w.found && w.pairs && w.proven ? find_groups(&w) : -ENOMEM;
 
 	if (!err)
 		err = find_pairs(&w);

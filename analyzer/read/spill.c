@@ -334,6 +334,16 @@ void spill_expect(size_t bytes)
 	pthread_mutex_unlock(&lock);
 }
 
+bool spill_is_roomy(void)
+{
+	bool roomy;
+
+	pthread_mutex_lock(&lock);
+	roomy = limits.memory == wholly.memory;
+	pthread_mutex_unlock(&lock);
+	return roomy;
+}
+
 void spill_trim(void)
 {
 	pthread_mutex_lock(&lock);

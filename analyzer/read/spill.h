@@ -11,6 +11,7 @@
 #ifndef AFTERSHOCK_ANALYZER_READ_SPILL_H
 #define AFTERSHOCK_ANALYZER_READ_SPILL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include "base/grow.h"
 
@@ -28,6 +29,9 @@ void spill_free(void *array);
 
 /* How much all arrays together will need. Before, and for more than 256 MB, 48 MB of them are in memory. */
 void spill_expect(size_t bytes);
+
+/* Whether all that was expected is in memory: two threads at once then take no more of it than one, for nothing is dropped and made again. */
+bool spill_is_roomy(void);
 
 /* Looks at how much is resident at once, for those who touch much at once. */
 void spill_trim(void);

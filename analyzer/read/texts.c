@@ -61,8 +61,24 @@ void texts_free(struct texts *n)
 	*n = (struct texts){0};
 }
 
-static uint32_t add_new(struct texts *n, char *clean, uint64_t hash)
+/* The number of a text as it is kept. Texts are told apart by comparing; the next word takes what collides. *hash: the word that it has, or would. */
+static uint32_t find(const struct texts *n, const char *clean, uint64_t *hash)
 {
+	*hash = hash_bytes(HASH_SEED, clean, strlen(clean));
+	for (;; (*hash)++) {
+		uint32_t at = map_get(&n->by_hash, *hash);
+
+		if (at == MAP_NONE || !strcmp(n->texts[at], clean))
+			return at;
+	}
+}
+
+static uint32_t add_new(struct texts *n, char *clean)
+{
+	uint64_t hash;
+
+	if (clean)
+		find(n, clean, &hash);
 	if (!clean || GROW(n->texts, n->count + 1u, n->room) || map_put(&n->by_hash, hash, n->count + 1)) {
 		free(clean);
 		return MAP_NONE;
@@ -71,35 +87,37 @@ static uint32_t add_new(struct texts *n, char *clean, uint64_t hash)
 	return n->count;
 }
 
-/* Whether kept, which is clean, came from text. */
-static bool same_text(const char *kept, const char *text)
+static bool is_clean(const char *text)
 {
-	char *clean;
-	bool same;
+	const unsigned char *p = (const unsigned char *)text;
 
-	if (!strcmp(kept, text))
-		return true;
+	for (unsigned bytes = 1; *p && bytes; p += bytes)
+		bytes = sequence(p);
+	return !*p;
+}
+
+uint32_t texts_find(const struct texts *n, const char *text)
+{
+	uint64_t hash;
+	uint32_t at;
+	char *clean;
+
+	if (!text || !*text)
+		return 0;
+	at = find(n, text, &hash);
+	if (at != MAP_NONE || is_clean(text))
+		return at;
 	clean = texts_clean(text);
-	same = clean && !strcmp(kept, clean);
+	at = clean ? find(n, clean, &hash) : MAP_NONE;
 	free(clean);
-	return same;
+	return at;
 }
 
 uint32_t texts_add(struct texts *n, const char *text)
 {
-	uint64_t hash;
+	uint32_t at = texts_find(n, text);
 
-	if (!text || !*text)
-		return 0;
-	hash = hash_bytes(HASH_SEED, text, strlen(text));
-	for (;; hash++) {	/* texts are told apart by comparing; the next word takes what collides */
-		uint32_t at = map_get(&n->by_hash, hash);
-
-		if (at == MAP_NONE)
-			return add_new(n, texts_clean(text), hash);
-		if (same_text(n->texts[at], text))
-			return at;
-	}
+	return at == MAP_NONE ? add_new(n, texts_clean(text)) : at;
 }
 
 const char *texts_text(const struct texts *n, uint32_t number)

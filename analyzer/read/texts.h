@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Texts of a run file, each kept once and called by a number. What is kept is valid UTF-8 whatever the file held:
- * other bytes become \xNN, so that JSON made from it stays JSON. Number 0 is "no text". Not thread-safe.
+ * other bytes become \xNN, so that JSON made from it stays JSON. Number 0 is "no text". Several threads may read while
+ * none adds.
  */
 #ifndef AFTERSHOCK_ANALYZER_READ_TEXTS_H
 #define AFTERSHOCK_ANALYZER_READ_TEXTS_H
@@ -22,6 +23,9 @@ void texts_free(struct texts *n);
 
 /* The number of text (NULL and "": 0). MAP_NONE without memory. */
 uint32_t texts_add(struct texts *n, const char *text);
+
+/* The same without adding it. MAP_NONE, which is no text's number: it is not there. */
+uint32_t texts_find(const struct texts *n, const char *text);
 
 /* The text of a number that texts_add() gave; "" for 0. Valid until texts_free(). */
 const char *texts_text(const struct texts *n, uint32_t number);

@@ -88,7 +88,6 @@ static void play(struct bench *b, const struct story *s)
 		b->parent_begins[p + 1] = n;
 	}
 	ok(!measure_hedging(&b->m), "there_is_memory");
-	texts_free(&b->r.model.names);
 }
 
 static const struct story stories[] = {
@@ -166,6 +165,7 @@ static void check_story(const struct story *s, const char *whose)
 	if (!ok(p->hedged == s->hedged && p->wins == s->wins && p->cancelled == s->cancelled && p->known == (s->hedged > 2) &&
 		(!s->of || p->share.n == s->of), "%s: %s", whose, s->sentence))
 		printf("# hedged %d, wins %d, cancelled %d, of %d\n", (int)p->hedged, (int)p->wins, (int)p->cancelled, (int)p->share.n);
+	texts_free(&b.r.model.names);
 }
 
 /* Pairs of which both are answered: five of one delay (or n), so many of other delays, and attempts that took long and have no second. */
@@ -213,6 +213,7 @@ static void who_won(void)
 		ok(b.edge.hedging.hedged == 5 && b.edge.hedging.wins == cases[i].wins && !b.edge.hedging.cancelled, "%s", cases[i].sentence);
 		ok(fabs(b.edge.hedging.delay_ms - 100) + fabs(b.edge.hedging.delay_low_ms - 100) + fabs(b.edge.hedging.delay_high_ms - 100) < 1e-6,
 			"after_100_ms");
+		texts_free(&b.r.model.names);
 	}
 }
 
