@@ -43,6 +43,7 @@ struct crowd {
 	struct level *levels;	/* owned; of them, those that tell: that waited, or that were turned down */
 	size_t count;
 	uint64_t usual_ns;	/* from a request to its call */
+	double handover_ns;	/* a place may be empty: the next request takes it when the client has noticed that a call ended */
 };
 
 struct place {			/* where looking for an instant ended: the next one is near */
@@ -61,6 +62,15 @@ static unsigned in_work_near(const struct crowd *c, uint64_t t, struct place *p)
 static unsigned larger(unsigned a, unsigned b)
 {
 	return a > b ? a : b;
+}
+
+static double handover(const struct crowd *c)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		sum += c->calls[i].end_ns > c->calls[i].start_ns ? (double)(c->calls[i].end_ns - c->calls[i].start_ns) : 0;
+	return fmax(NS_PER_MS, c->n ? HANDOVER * sum / (double)c->n : 0);
 }
 
 static int prepare(struct crowd *c)
@@ -89,6 +99,7 @@ static int prepare(struct crowd *c)
 
 		c->most = now > c->most ? now : c->most;
 	}
+	c->handover_ns = handover(c);
 	return 0;
 }
 
@@ -134,29 +145,17 @@ static bool may_be_full(const struct crowd *c, uint64_t t)
 	return taken >= back + c->most;
 }
 
-/* How long a place may be empty: the next request takes it when the client has noticed that a call ended. */
-static double handover(const struct crowd *c)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < c->n; i++)
-		sum += c->calls[i].end_ns > c->calls[i].start_ns ? (double)(c->calls[i].end_ns - c->calls[i].start_ns) : 0;
-	return fmax(NS_PER_MS, c->n ? HANDOVER * sum / (double)c->n : 0);
-}
-
 /* Whether a call has just ended at t, and no more than in_work are in work then: a place was taken over, not added. */
-static bool begins_in_turn(const struct crowd *c, uint64_t t, unsigned in_work, double room)
+static bool begins_in_turn(const struct crowd *c, uint64_t t, unsigned in_work)
 {
 	struct place near = {c->n / 2, c->ended / 2};
 	size_t over = times_upto(c->ends, c->ended, t);
 
-	return over && (double)(t - c->ends[over - 1]) <= room && in_work_near(c, t, &near) <= in_work;
+	return over && (double)(t - c->ends[over - 1]) <= c->handover_ns && in_work_near(c, t, &near) <= in_work;
 }
 
 static void find_levels(struct crowd *c, bool can_wait)
 {
-	double room = handover(c);
-
 	for (size_t i = 0; i < c->demand_count; i++) {
 		const struct plateau_demand *d = &c->demands[i];
 		uint64_t from = d->at_ns + c->usual_ns;
@@ -170,7 +169,7 @@ static void find_levels(struct crowd *c, bool can_wait)
 			unsigned now = most_within(c, from, d->call_ns - 1);
 
 			c->seen[c->seen_count++] = (struct level){from, d->call_ns, now, true, now == c->most,
-									begins_in_turn(c, d->call_ns, now, room)};
+									begins_in_turn(c, d->call_ns, now)};
 		}
 	}
 }
@@ -229,7 +228,7 @@ static int find_held(const struct crowd *c, unsigned level, double *held, long *
 {
 	struct radix_item *changes = spill_realloc(NULL, (2 * c->n + 2 * c->count + 1) * sizeof(*changes));
 	long waiting = 0, working = 0;
-	double all = 0, at = 0, room = handover(c), ended = 0;
+	double all = 0, at = 0, ended = 0;
 	size_t n;
 
 	if (!changes || list_changes(c, changes, &n)) {
@@ -246,7 +245,7 @@ static int find_held(const struct crowd *c, unsigned level, double *held, long *
 		if (waiting > 0 && working >= (long)level)
 			at += took;
 		else if (waiting > 0 && working >= (long)(level - 1 - level / 10))
-			at += fmin(took, fmax(0, ended + room - now));
+			at += fmin(took, fmax(0, ended + c->handover_ns - now));
 		*offered = waiting + working > *offered ? waiting + working : *offered;
 	}
 	*held = all > 0 ? at / all : 0;

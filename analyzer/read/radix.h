@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define RADIX_MANY 4096	/* from here on, counting digits takes less time than comparing */
+
 struct radix_item {
 	uint64_t key;
 	uint32_t value;

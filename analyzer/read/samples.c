@@ -8,8 +8,6 @@
 #include "analyzer/read/radix.h"
 #include "analyzer/read/spill.h"
 
-#define MANY 4096	/* from here on, counting digits takes less time than comparing */
-
 void samples_free(struct samples *s)
 {
 	spill_free(s->values);
@@ -44,7 +42,7 @@ static int ascending(const void *a, const void *b)
 
 void samples_sort(struct samples *s)
 {
-	if (!s->sorted && s->n && (s->n < MANY || radix_sort_doubles(s->values, s->n)))
+	if (!s->sorted && s->n && (s->n < RADIX_MANY || radix_sort_doubles(s->values, s->n)))
 		qsort(s->values, s->n, sizeof(*s->values), ascending);
 	s->sorted = true;
 }

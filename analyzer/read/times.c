@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include "analyzer/read/radix.h"
 
-#define MANY 4096	/* from here on, counting digits takes less time than comparing */
-
 static int ascending(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -15,7 +13,7 @@ static int ascending(const void *a, const void *b)
 
 void times_sort(uint64_t *times, size_t n)
 {
-	if (n && (n < MANY || radix_sort_words(times, n)))
+	if (n && (n < RADIX_MANY || radix_sort_words(times, n)))
 		qsort(times, n, sizeof(*times), ascending);
 }
 

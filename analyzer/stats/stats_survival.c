@@ -6,7 +6,6 @@
 #include "analyzer/read/spill.h"
 #include "analyzer/stats/stats.h"
 
-#define MANY 4096	/* from here on, counting digits takes less time than comparing */
 #define TIMES_MIN 6	/* below that not even the extremes of a sample bound its median with 95 % */
 
 struct curve {	/* share above each time, walking up the times */
@@ -65,7 +64,7 @@ static bool sort_many(struct stats_time *times, size_t n)
 
 static void sort(struct stats_time *times, size_t n)
 {
-	if (n && (n < MANY || !sort_many(times, n)))
+	if (n && (n < RADIX_MANY || !sort_many(times, n)))
 		qsort(times, n, sizeof(*times), by_time);
 }
 
@@ -86,20 +85,33 @@ static double median_here(const struct curve *c, double at)
 	return fabs(c->share - 0.5) < 1e-12 && !isnan(later) ? (at + later) / 2 : at;
 }
 
+static double median(const struct stats_time *times, size_t n)
+{
+	struct curve c = begin(times, n);
+
+	while (c.next < n) {
+		double at = times[c.next].time;
+
+		step(&c);
+		if (c.share <= 0.5 + 1e-12)
+			return median_here(&c, at);
+	}
+	return NAN;
+}
+
 struct stats_survival stats_kaplan_meier(struct stats_time *times, size_t n)
 {
-	struct stats_survival s = {.median = NAN, .interval = {INFINITY, INFINITY, n >= TIMES_MIN}, .n = n};
+	struct stats_survival s = {.interval = {INFINITY, INFINITY, n >= TIMES_MIN}, .n = n};
 	struct curve c = begin(times, n);
 
 	sort(times, n);
+	s.median = median(times, n);
 	for (size_t i = 0; i < n; i++)
 		s.events += !times[i].censored;
 	while (c.next < n) {
 		double at = times[c.next].time;
 
 		step(&c);
-		if (isnan(s.median) && c.share <= 0.5 + 1e-12)
-			s.median = median_here(&c, at);
 		if (isinf(s.interval.low) && limit(&c, 1) <= 0.5)
 			s.interval.low = at;
 		if (isinf(s.interval.high) && limit(&c, -1) <= 0.5)
@@ -112,17 +124,8 @@ struct stats_survival stats_kaplan_meier(struct stats_time *times, size_t n)
 
 double stats_survival_median(struct stats_time *times, size_t n)
 {
-	struct curve c = begin(times, n);
-
 	sort(times, n);
-	while (c.next < n) {
-		double at = times[c.next].time;
-
-		step(&c);
-		if (c.share <= 0.5 + 1e-12)
-			return median_here(&c, at);
-	}
-	return NAN;
+	return median(times, n);
 }
 
 double stats_survival_at(const struct stats_time *times, size_t n, double t, double *se)

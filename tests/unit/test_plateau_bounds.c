@@ -226,6 +226,11 @@ static void check_usual(void)
 	}
 }
 
+/* Calls of 100 ms, one so much behind the other: two rows of them, then three, four and five. All but the first of a row wait, from a busy moment on. */
+#define LANES(by) {{2, -99, 0, 100}, {40, 0, by, 100}, {40, 20, by, 100}, {30, 1040, by, 100}, {20, 2060, by, 100}, {10, 3080, by, 100}}
+#define LANES_ASK(by) {{39, 0, by, 9000, by, true}, {39, 0, by, 9000, 20 + by, true}, {29, 0, by, 9000, 1040 + by, true}, \
+	{19, 0, by, 9000, 2060 + by, true}, {9, 0, by, 9000, 3080 + by, true}}
+
 /* A level that moves, in steps of a second; calls[] are its steps. */
 static const struct {
 	const char *sentence;
@@ -247,6 +252,8 @@ static const struct {
 	{"three_jumps_in_forty_are_few", {{4, 0, 0, 9000}, {2, 1000, 0, 500}, {2, 2000, 0, 5000}, {1, 3000, 0, 5000}}, {{40, 10, 100, 1, DOWN}},
 	 true, 4, 7, 7},
 	{"four_are_many", {{4, 0, 0, 9000}, {2, 1000, 0, 500}, {2, 2000, 0, 500}, {3, 3000, 0, 5000}}, {{40, 10, 100, 1, DOWN}}, false, 0, 0, 0},
+	{"who_begins_a_twentieth_of_a_call_behind_another_is_in_its_place", LANES(105), LANES_ASK(105), true, 2, 5, 5},
+	{"and_not_later", LANES(105.1), LANES_ASK(105.1), false, 0, 0, 0},
 };
 
 static void check_moves(void)
