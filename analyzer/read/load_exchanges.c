@@ -12,7 +12,7 @@
 #include "analyzer/read/spill.h"
 #include "record/runfile.h"
 
-#define LARGE 100000	/* exchanges: below, a second thread is not worth its while */
+#define LARGE 20000	/* exchanges: below, a second thread is not worth its while */
 #define ROW_MIN 32	/* bytes in the file */
 #define NEED 250	/* bytes of memory for a row, from here to the report (measured with a million) */
 
