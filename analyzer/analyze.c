@@ -55,7 +55,7 @@ typedef int (*step)(struct measure *);
 
 /* Steps that need those above them; and on another thread others, which need nothing of these, write nothing that these read, and say nothing. */
 struct stage {
-	step steps[8], beside[8];
+	step steps[8], beside[8];	/* NULL behind the last */
 };
 
 /* What tells of breakers, and what needs them. */
